@@ -1,0 +1,249 @@
+"""The things the project is about, as frozen facts. No I/O and no clock: whoever asks brings the time.
+
+All times are integer milliseconds UTC since 1970, all durations integer milliseconds, unless a name ends in
+`_boot_ms` (CLOCK_BOOTTIME). Status is derived here (`Request.status`) and nowhere else.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final
+
+IPNetwork = IPv4Network | IPv6Network
+
+#: The login uid of a process that nobody logged in for (containers, services): (uid_t) -1 in the kernel.
+NO_LOGIN: Final = 4294967295
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who calls, as the kernel says. Made in one place, from the socket.
+
+    `login_uid` is None when nobody logged in; behind sudo it tells who did. `pid` and `origin` (terminal, address
+    of the ssh client where the kernel's tables show it) are only evidence and decide nothing.
+    """
+
+    uid: int
+    user: str
+    login_uid: int | None = None
+    login_user: str | None = None
+    pid: int = 0
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A person who owns devices: a (uid, name) pair of the system. The uid under another name is someone else."""
+
+    id: int
+    uid: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """A WireGuard interface of this gateway.
+
+    `adopted` interfaces belong to someone else (wg-quick, networkd); jitd never creates them or changes their key,
+    port or addresses. `enforced` is always true for own interfaces; while it is false on an adopted one, peers that
+    jitd did not put there pass untouched.
+    `addresses` are the gateway's own, with prefix length; a pool is where tunnel addresses are taken from.
+    """
+
+    id: int
+    name: str
+    adopted: bool
+    enforced: bool
+    private_key: str = field(repr=False)  # base64; empty for adopted interfaces
+    public_key: str  # base64
+    port: int
+    pool4: IPv4Network | None
+    pool6: IPv6Network | None
+    endpoint: str  # what clients connect to: "host:port", "[v6]:port"; empty when not known
+    dns: tuple[str, ...]
+    mtu: int  # bytes; 0 leaves the backend's default
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ports:
+    """A protocol and an inclusive range of ports."""
+
+    protocol: str  # "tcp" or "udp"
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        """`tcp/5432` or `udp/6000-6100`."""
+        span = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{self.protocol}/{span}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """What people ask for: destinations behind an interface.
+
+    `members` are principals: "alice" is a user, "@staff" a group; empty means every user of the system, and is
+    allowed only while JIT is on.
+    """
+
+    id: int
+    name: str
+    interface_id: int
+    routes: tuple[IPNetwork, ...]
+    ports: tuple[Ports, ...]  # empty: all
+    jit: bool
+    members: tuple[str, ...]
+    default_ms: int
+    max_ms: int
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A user's public key (base64)."""
+
+    id: int
+    account_id: int
+    name: str
+    public_key: str
+    created_ms: int
+
+
+class Status(StrEnum):
+    """The one status of a request."""
+
+    PENDING = "pending"
+    SCHEDULED = "scheduled"
+    ACTIVE = "active"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    RELEASED = "released"
+    CANCELLED = "cancelled"
+    LAPSED = "lapsed"
+
+
+class Tab(StrEnum):
+    """Where a status is listed."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    ENDED = "ended"
+
+
+TAB_OF: Final[dict[Status, Tab]] = {
+    Status.PENDING: Tab.PENDING,
+    Status.SCHEDULED: Tab.APPROVED,
+    Status.ACTIVE: Tab.APPROVED,
+    Status.DENIED: Tab.DENIED,
+    Status.EXPIRED: Tab.ENDED,
+    Status.REVOKED: Tab.ENDED,
+    Status.RELEASED: Tab.ENDED,
+    Status.CANCELLED: Tab.ENDED,
+    Status.LAPSED: Tab.ENDED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """An approval: access from `starts_ms` up to and not including `ends_ms`.
+
+    `ends_boot_ms` is the same end in CLOCK_BOOTTIME of the boot `boot_id`; under another boot id it means nothing.
+    """
+
+    decided_ms: int
+    decided_by: str
+    comment: str
+    starts_ms: int
+    ends_ms: int
+    boot_id: str
+    ends_boot_ms: int
+    paused_ms: int | None = None  # since when its user has switched it off
+
+    def is_over(self, now: "Now") -> bool:
+        """Whether either clock says that the time is over."""
+        return now.wall_ms >= self.ends_ms or (now.boot_id == self.boot_id and now.boot_ms >= self.ends_boot_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """A refusal by a person."""
+
+    decided_ms: int
+    decided_by: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a request or grant ended: `how` is one of the statuses of the Ended tab."""
+
+    how: Status
+    at_ms: int
+    by: str  # user name; "" when jitd ended it by itself
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """One reading of both clocks."""
+
+    wall_ms: int
+    boot_ms: int
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A user's wish and what became of it. Request and grant share the id."""
+
+    id: int
+    account: Account
+    network_id: int
+    reason: str
+    wanted_ms: int | None  # wished duration; None: the network's default
+    requested_ms: int
+    requested_by: str  # the user name of the caller, who may be an administrator
+    decision: Grant | Denial | None = None
+    ending: Ending | None = None
+
+    @property
+    def grant(self) -> Grant | None:
+        """The grant, if there was one (also after its end)."""
+        return self.decision if isinstance(self.decision, Grant) else None
+
+    def status(self, now: Now) -> Status:
+        """The status at `now`: right even before an ending has been handled."""
+        if self.ending is not None:
+            return self.ending.how
+        match self.decision:
+            case None:
+                return Status.PENDING
+            case Denial():
+                return Status.DENIED
+            case Grant() as grant:
+                if grant.is_over(now):
+                    return Status.EXPIRED
+                return Status.ACTIVE if now.wall_ms >= grant.starts_ms else Status.SCHEDULED
+
+    def is_open(self, now: Now) -> bool:
+        """Whether the request lets its devices through at `now`."""
+        return self.status(now) is Status.ACTIVE and self.grant is not None and self.grant.paused_ms is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact that happened. `actor` is None when jitd itself acted. `data` holds plain JSON values only."""
+
+    seq: int
+    at_ms: int
+    kind: str
+    actor: Actor | None
+    request_id: int | None
+    user: str | None  # whom it concerns
+    network: str | None
+    interface: str | None
+    device: str | None
+    data: dict[str, object]

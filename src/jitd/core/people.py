@@ -1,0 +1,80 @@
+"""Users and groups of the system as the policy sees them: answers that can be yes, no or unavailable.
+
+`jitd.directory` fills these from NSS, off the worker; the pure middle only reads them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+
+class Answer(Enum):
+    """Whether something is so; UNAVAILABLE when the source could not be asked (LDAP down)."""
+
+    YES = "yes"
+    NO = "no"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """What the system says of one user name.
+
+    `exists` tells whether there is such a user; `uid` is None unless it is YES. `can_log_in` is false for an
+    expired account or a nologin shell. `groups` are those known for sure; `unavailable` are groups whose
+    membership could not be asked, so that absence from `groups` says nothing about them.
+    """
+
+    name: str
+    exists: Answer
+    uid: int | None = None
+    can_log_in: bool = True
+    groups: frozenset[str] = frozenset()
+    unavailable: frozenset[str] = frozenset()
+    everything_unavailable: bool = False
+
+    def in_group(self, group: str) -> Answer:
+        """Whether the user is a member of `group`."""
+        if group in self.groups:
+            return Answer.YES
+        if self.everything_unavailable or group in self.unavailable:
+            return Answer.UNAVAILABLE
+        return Answer.NO
+
+    def matches(self, principals: Iterable[str]) -> Answer:
+        """Whether one of `principals` ("alice", "@staff") names this user: YES wins, then UNAVAILABLE."""
+        answers = {
+            self.in_group(principal[1:])
+            if principal.startswith("@")
+            else (Answer.YES if principal == self.name else Answer.NO)
+            for principal in principals
+        }
+        for answer in (Answer.YES, Answer.UNAVAILABLE):
+            if answer in answers:
+                return answer
+        return Answer.NO
+
+
+class Directory(Protocol):
+    """Cached answers about users and groups. `person` never blocks: it is called from the worker thread."""
+
+    def person(self, name: str) -> Person:
+        """The last answer about this user; UNAVAILABLE for one that was never asked about."""
+        ...
+
+    def name_of(self, uid: int) -> str | None:
+        """The last known user name of a uid, None when there is none or it is not known."""
+        ...
+
+    async def refresh(self, names: Iterable[str], groups: Iterable[str] = ()) -> None:
+        """Ask the system about these users (and whether these groups exist), off the loop, in bounded time."""
+        ...
+
+    async def refresh_uid(self, uid: int) -> str | None:
+        """Ask for the name of a uid, and about that user. Returns the name, None when there is none."""
+        ...
+
+    def group_exists(self, name: str) -> Answer:
+        """The last answer about whether this group exists."""
+        ...

@@ -1,0 +1,79 @@
+"""What people type, made harmless where it enters: reasons, comments, names."""
+
+import re
+import unicodedata
+from typing import Final
+
+from jitd.core.errors import JitError
+
+REASON_LENGTH: Final = 1000  # characters
+NAME_LENGTH: Final = 32
+#: Kernel limit for an interface name (IFNAMSIZ less the terminating zero).
+INTERFACE_NAME_LENGTH: Final = 15
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
+_INTERFACE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
+# Unicode categories that move the cursor, turn the reading direction, are invisible or mean nothing.
+_HOSTILE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+#: Joiners that real words and emoji need; both are harmless on a terminal.
+_ALLOWED_FORMAT: Final = frozenset({"\u200c", "\u200d"})
+
+
+def clean(text: str) -> str:
+    """The text on one line without control, escape, bidi and other invisible characters, white space folded."""
+    spaced = "".join(
+        " "
+        if char in "\t\n\r\v\f\u2028\u2029"
+        else char
+        if char in _ALLOWED_FORMAT or unicodedata.category(char) not in _HOSTILE_CATEGORIES
+        else ""
+        for char in text
+    )
+    return " ".join(spaced.split())
+
+
+def reason(text: str, what: str = "reason") -> str:
+    """A cleaned reason or comment. Raises JitError bad_request when it is empty or longer than REASON_LENGTH."""
+    if len(text) > REASON_LENGTH:
+        raise JitError(
+            "bad_request",
+            f"cannot use this {what}: it has {len(text)} characters, at most {REASON_LENGTH} are kept",
+            f"Say it shorter, and put the rest into the ticket that the {what} names.",
+        )
+    cleaned = clean(text)
+    if not cleaned:
+        raise JitError(
+            "bad_request", f"cannot go on without a {what}", f'Say why, for example --reason "ticket 1234: logs".'
+        )
+    return cleaned
+
+
+def comment(text: str | None) -> str:
+    """A cleaned optional comment, "" for none. Raises JitError bad_request when it is too long."""
+    return reason(text, "comment") if text and clean(text) else ""
+
+
+def name(text: str, what: str) -> str:
+    """A safe name of a network or device: lower-case letters, digits, dot, dash and underscore.
+
+    Raises JitError bad_request naming `what`.
+    """
+    if len(text) > NAME_LENGTH or not _NAME.fullmatch(text):
+        raise JitError(
+            "bad_request",
+            f"cannot use {clean(text)[:40]!r} as the name of a {what}",
+            f"Use up to {NAME_LENGTH} lower-case letters, digits, dots, dashes and underscores, "
+            "beginning with a letter or digit.",
+        )
+    return text
+
+
+def interface_name(text: str) -> str:
+    """A safe name of an interface, as the kernel allows it. Raises JitError bad_request."""
+    if len(text) > INTERFACE_NAME_LENGTH or not _INTERFACE_NAME.fullmatch(text):
+        raise JitError(
+            "bad_request",
+            f"cannot use {clean(text)[:40]!r} as the name of an interface",
+            f"Use up to {INTERFACE_NAME_LENGTH} letters, digits, dots, dashes and underscores, for example wg0.",
+        )
+    return text

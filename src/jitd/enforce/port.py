@@ -1,0 +1,123 @@
+"""What the daemon needs of WireGuard, on one screen. A backend's own errors stop behind this port.
+
+Backends: `kernel.py` (netlink), `userspace.py` (the UAPI socket of wireguard-go), `memory.py` (dry runs).
+All methods block, are called from the worker thread only, and must give up after a bounded time (5 s).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import Protocol
+
+from jitd.core.model import IPNetwork
+
+
+class EnforceError(Exception):
+    """The kernel (or the userspace process) refused or could not be asked. The text is for people."""
+
+
+class InterfaceGone(EnforceError):
+    """There is no such interface, or what carried it has died."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A peer as read back. Keys are base64, times milliseconds UTC, counters bytes; 0 means never or none."""
+
+    public_key: str
+    allowed_ips: frozenset[IPNetwork]
+    endpoint: str = ""  # "host:port", "[v6]:port" or ""
+    keepalive: int = 0  # seconds
+    preshared_key: str = field(default="", repr=False)
+    last_handshake_ms: int = 0
+    rx_bytes: int = 0
+    tx_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPeer:
+    """Add the peer or change it in place so that its allowed IPs are exactly these.
+
+    None leaves the endpoint, keepalive or preshared key as it is; other peers are not disturbed.
+    """
+
+    public_key: str
+    allowed_ips: frozenset[IPNetwork]
+    endpoint: str | None = None
+    keepalive: int | None = None  # seconds; 0 switches it off
+    preshared_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePeer:
+    """Remove the peer. Removing one that is not there is not an error."""
+
+    public_key: str
+
+
+Change = SetPeer | RemovePeer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSpec:
+    """An interface of jitd's own, as it should be."""
+
+    name: str
+    private_key: str = field(repr=False)
+    port: int
+    addresses: tuple[IPv4Interface | IPv6Interface, ...]
+    mtu: int  # bytes; 0 leaves the default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkState:
+    """An interface as read back, with all of its peers by public key.
+
+    `index` is the kernel's ifindex: it changes when somebody removes the interface and makes it again.
+    """
+
+    name: str
+    index: int
+    private_key: str = field(repr=False)
+    public_key: str
+    port: int
+    addresses: frozenset[IPv4Interface | IPv6Interface]
+    mtu: int
+    up: bool
+    peers: Mapping[str, Peer]
+
+
+class WireGuard(Protocol):
+    """A WireGuard implementation on this machine."""
+
+    @property
+    def name(self) -> str:
+        """`kernel`, `userspace` or `memory`."""
+        ...
+
+    def ensure_link(self, spec: LinkSpec) -> bool:
+        """Make the interface, or bring key, port, addresses and MTU of the existing one to the spec, and bring it up.
+
+        Peers are not touched when it exists. Returns True when it had to be made. Raises EnforceError, also when an
+        interface of this name exists that is no WireGuard interface.
+        """
+        ...
+
+    def remove_link(self, name: str) -> None:
+        """Remove the interface (and end its userspace process). One that is not there is not an error."""
+        ...
+
+    def read(self, name: str) -> LinkState:
+        """Read the interface back with all its peers. Raises InterfaceGone or EnforceError."""
+        ...
+
+    def apply(self, name: str, changes: Sequence[Change]) -> None:
+        """Apply all changes in as few operations as the backend allows; not atomic, so read back afterwards.
+
+        Applying a change twice does no harm. Raises InterfaceGone or EnforceError; some changes may have been made.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back sockets. Interfaces and their processes stay."""
+        ...

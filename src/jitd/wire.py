@@ -1,0 +1,545 @@
+"""What crosses the socket, in both directions, as typed dictionaries: the one definition for daemon and command.
+
+Typed dictionaries cost nothing to import and nothing to decode, so that jitctl stays quick; the daemon validates
+against them with msgspec and generates the OpenAPI description from them. Times are integer milliseconds UTC,
+durations integer milliseconds. A reader ignores keys that it does not know, so that either side may be newer.
+"""
+
+from typing import NotRequired, TypedDict
+
+API_VERSION = "v1"
+
+
+class Reply(TypedDict):
+    """Every reply carries the daemon's time, from which the command computes time left."""
+
+    now: int
+
+
+class ChangeReply(Reply):
+    """A reply to a verb that changed something.
+
+    `agrees` is true when the kernel was read back and agrees with the store; otherwise `waiting` says what does
+    not, and jitd goes on trying.
+    """
+
+    agrees: bool
+    waiting: str
+
+
+class ErrorBody(TypedDict):
+    """The body of every reply with a status of 400 or more."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class Health(Reply):
+    """Who answers."""
+
+    version: str
+    api: str
+    backend: str
+    pid: int
+    started: int
+    seq: int
+
+
+# --- requests and grants ---
+
+
+class RequestView(TypedDict):
+    """A request or grant, as shown.
+
+    `status` is one of model.Status; `marks` hold activating, cutting, paused. `managed_by` is who decided or ended
+    it last. `wanted`, `starts`, `ends`, `decided` and `ended` are null where they do not apply.
+    """
+
+    id: int
+    user: str
+    network: str
+    status: str
+    tab: str
+    marks: list[str]
+    reason: str
+    requested: int
+    requested_by: str
+    wanted: int | None
+    decided: int | None
+    decided_by: str
+    comment: str
+    starts: int | None
+    ends: int | None
+    ended: int | None
+    ended_by: str
+    ended_comment: str
+    managed_by: str
+    devices: list[str]
+
+
+class RequestBody(TypedDict):
+    """Ask for access. Without `network` the only one that the user may ask for; `user` only for administrators."""
+
+    reason: str
+    network: NotRequired[str | None]
+    duration: NotRequired[int | None]
+    user: NotRequired[str | None]
+
+
+class IdBody(TypedDict):
+    """A verb on one request or grant. Without `id` the only one of the caller that the verb applies to.
+
+    `network` narrows the choice; for release, pause and resume.
+    """
+
+    id: NotRequired[int | None]
+    network: NotRequired[str | None]
+
+
+class GrantBody(TypedDict):
+    """Grant a pending request (`id`), or give access without one (`user` and `network`).
+
+    `duration` falls back to what was wished, then to the network's default. With `plan` nothing is changed.
+    """
+
+    id: NotRequired[int | None]
+    user: NotRequired[str | None]
+    network: NotRequired[str | None]
+    duration: NotRequired[int | None]
+    comment: NotRequired[str | None]
+    plan: NotRequired[bool]
+
+
+class DecisionBody(TypedDict):
+    """Deny a request or revoke a grant."""
+
+    id: int
+    comment: NotRequired[str | None]
+
+
+class RequestReply(ChangeReply):
+    """The request after the verb (for a plan: as it would be). `already` is true when nothing had to be done."""
+
+    request: RequestView
+    already: bool
+
+
+class ListQuery(TypedDict):
+    """Filters of `list`. `after` is the `next` of the page before. `status` and `tab` may hold several values."""
+
+    status: NotRequired[list[str]]
+    tab: NotRequired[list[str]]
+    user: NotRequired[str]
+    network: NotRequired[str]
+    search: NotRequired[str]
+    limit: NotRequired[int]
+    after: NotRequired[str]
+
+
+class ListReply(Reply):
+    """A page of requests: pending first, then newest first. `next` is empty on the last page."""
+
+    requests: list[RequestView]
+    next: str
+    counts: dict[str, int]
+
+
+class ShowReply(Reply):
+    """One request with its whole history, oldest event first."""
+
+    request: RequestView
+    events: list["EventView"]
+
+
+class NetworkStatus(TypedDict):
+    """A network from its user's side.
+
+    `state` is one of: request (may ask), pending, scheduled, active, standing, closed (may not use it).
+    `paused` tells whether the active grant is switched off. `error` says what the kernel does not agree with yet.
+    """
+
+    network: str
+    interface: str
+    state: str
+    paused: bool
+    id: int | None
+    since: int | None
+    starts: int | None
+    ends: int | None
+    devices: list[str]
+    error: str
+
+
+class StatusReply(Reply):
+    """`status`: every network of the caller. `gateway` is there for administrators only."""
+
+    user: str
+    admin: bool
+    networks: list[NetworkStatus]
+    devices: int
+    gateway: NotRequired["GatewayStatus"]
+
+
+class GatewayStatus(TypedDict):
+    """How the gateway itself is doing."""
+
+    version: str
+    backend: str
+    firewall: str
+    socket: str
+    state_dir: str
+    started: int
+    pending: int
+    active: int
+    waiting: list[str]
+    warnings: list[str]
+
+
+# --- events ---
+
+
+class ActorView(TypedDict):
+    """Who acted, as the kernel said; `login_uid` is null when nobody logged in."""
+
+    uid: int
+    user: str
+    login_uid: int | None
+    login_user: str | None
+    pid: int
+    origin: str
+
+
+class EventView(TypedDict):
+    """One line of the audit log. `actor` is null when jitd itself acted."""
+
+    seq: int
+    at: int
+    kind: str
+    actor: ActorView | None
+    id: int | None
+    user: str | None
+    network: str | None
+    interface: str | None
+    device: str | None
+    data: dict[str, object]
+
+
+class EventsQuery(TypedDict):
+    """Filters of `events`: `after` is a SEQ, `since` and `until` milliseconds UTC; `follow` keeps the stream open."""
+
+    after: NotRequired[int]
+    since: NotRequired[int]
+    until: NotRequired[int]
+    user: NotRequired[str]
+    network: NotRequired[str]
+    id: NotRequired[int]
+    kind: NotRequired[str]
+    follow: NotRequired[bool]
+
+
+# --- plans ---
+
+
+class PlanLine(TypedDict):
+    """One device that a change would let in or cut off; `user` is empty for an unmanaged peer."""
+
+    user: str
+    device: str
+    public_key: str
+    network: str
+    why: str
+
+
+class Plan(TypedDict):
+    """Who gains and who loses access right now. Give `token` back as `confirm`: if the plan has changed meanwhile,
+    the verb is refused as a conflict."""
+
+    gains: list[PlanLine]
+    loses: list[PlanLine]
+    warnings: list[str]
+    token: str
+
+
+class PlanReply(Reply):
+    """A plan; nothing was changed."""
+
+    plan: Plan
+
+
+class PlanOrDoneReply(ChangeReply):
+    """The reply of verbs that take `plan`: with `plan` nothing was done and only the plan is there."""
+
+    plan: Plan
+    done: bool
+
+
+# --- networks ---
+
+
+class NetworkView(TypedDict):
+    """A network as its administrator sees it; others see name, interface, routes, ports, jit and durations."""
+
+    name: str
+    interface: str
+    routes: list[str]
+    ports: list[str]
+    jit: bool
+    members: list[str]
+    default_duration: int
+    max_duration: int
+    created: int
+    active: int
+    pending: int
+
+
+class NetworkAddBody(TypedDict):
+    """A new network, JIT on. Durations in milliseconds."""
+
+    name: str
+    interface: NotRequired[str | None]
+    routes: list[str]
+    ports: NotRequired[list[str]]
+    members: NotRequired[list[str]]
+    default_duration: NotRequired[int | None]
+    max_duration: NotRequired[int | None]
+
+
+class NetworkSetBody(TypedDict):
+    """Change a network; what is absent stays."""
+
+    name: str
+    routes: NotRequired[list[str]]
+    ports: NotRequired[list[str]]
+    members: NotRequired[list[str]]
+    default_duration: NotRequired[int]
+    max_duration: NotRequired[int]
+    plan: NotRequired[bool]
+    confirm: NotRequired[str | None]
+
+
+class NetworkJitBody(TypedDict):
+    """Switch just-in-time access of a network on or off."""
+
+    name: str
+    on: bool
+    plan: NotRequired[bool]
+    confirm: NotRequired[str | None]
+
+
+class NameBody(TypedDict):
+    """A verb on a named thing, with a plan where it can cut someone off."""
+
+    name: str
+    plan: NotRequired[bool]
+    confirm: NotRequired[str | None]
+
+
+class NameQuery(TypedDict):
+    """Show one named thing."""
+
+    name: str
+
+
+class IdQuery(TypedDict):
+    """Show one request."""
+
+    id: int
+
+
+class NetworkReply(ChangeReply):
+    """The network after the verb."""
+
+    network: NetworkView
+    plan: NotRequired[Plan]
+
+
+class NetworkShowReply(Reply):
+    """One network."""
+
+    network: NetworkView
+
+
+class NetworksReply(Reply):
+    """All networks that the caller may know of."""
+
+    networks: list[NetworkView]
+
+
+# --- interfaces ---
+
+
+class PeerView(TypedDict):
+    """A peer of an interface as read back. `user` and `device` are empty for an unmanaged peer."""
+
+    public_key: str
+    user: str
+    device: str
+    allowed_ips: list[str]
+    endpoint: str
+    last_handshake: int
+    rx_bytes: int
+    tx_bytes: int
+    managed: bool
+
+
+class InterfaceView(TypedDict):
+    """An interface. Private keys never cross the socket."""
+
+    name: str
+    adopted: bool
+    enforced: bool
+    public_key: str
+    port: int
+    pools: list[str]
+    endpoint: str
+    dns: list[str]
+    mtu: int
+    networks: list[str]
+    up: bool
+    peers: int
+    unmanaged: int
+    error: str
+
+
+class InterfaceAddBody(TypedDict):
+    """A new interface of jitd's own. `pools` holds at most one IPv4 and one IPv6 network; the gateway takes the
+    first host address of each."""
+
+    name: str
+    pools: list[str]
+    port: NotRequired[int]
+    endpoint: NotRequired[str]
+    dns: NotRequired[list[str]]
+    mtu: NotRequired[int]
+
+
+class InterfaceSetBody(TypedDict):
+    """Change an interface; what is absent stays. Port, pools and MTU of adopted interfaces belong to their owner."""
+
+    name: str
+    port: NotRequired[int]
+    pools: NotRequired[list[str]]
+    endpoint: NotRequired[str]
+    dns: NotRequired[list[str]]
+    mtu: NotRequired[int]
+
+
+class InterfaceAdoptBody(TypedDict):
+    """Take part in an interface that exists. Nobody on it is disturbed. `pools` default to its own addresses."""
+
+    name: str
+    endpoint: NotRequired[str]
+    pools: NotRequired[list[str]]
+    dns: NotRequired[list[str]]
+
+
+class InterfaceEnforceBody(TypedDict):
+    """Let jitd decide about every peer of an adopted interface (on), or leave unmanaged ones alone (off)."""
+
+    name: str
+    on: bool
+    plan: NotRequired[bool]
+    confirm: NotRequired[str | None]
+
+
+class InterfaceReply(ChangeReply):
+    """The interface after the verb, with its peers."""
+
+    interface: InterfaceView
+    peers: list[PeerView]
+    plan: NotRequired[Plan]
+
+
+class InterfaceShowReply(Reply):
+    """One interface with its peers as read back just now."""
+
+    interface: InterfaceView
+    peers: list[PeerView]
+
+
+class InterfacesReply(Reply):
+    """All interfaces."""
+
+    interfaces: list[InterfaceView]
+
+
+# --- devices ---
+
+
+class DeviceView(TypedDict):
+    """A device with its tunnel addresses, by interface name."""
+
+    user: str
+    name: str
+    public_key: str
+    created: int
+    addresses: dict[str, list[str]]
+    last_handshake: int
+
+
+class DeviceAddBody(TypedDict):
+    """Register a public key; `user` only for administrators. `plan` and `confirm` for a key that passes already."""
+
+    name: str
+    public_key: str
+    user: NotRequired[str | None]
+
+
+class DeviceRefBody(TypedDict):
+    """A verb on one device; without `name` the only one of the user."""
+
+    name: NotRequired[str | None]
+    user: NotRequired[str | None]
+    interface: NotRequired[str | None]
+    plan: NotRequired[bool]
+    confirm: NotRequired[str | None]
+
+
+class DeviceQuery(TypedDict):
+    """Whose devices; administrators may name a user or see all."""
+
+    user: NotRequired[str]
+    all: NotRequired[bool]
+
+
+class ImportLine(TypedDict):
+    """One unmanaged peer and whose it is."""
+
+    public_key: str
+    user: str
+    name: str
+
+
+class DeviceImportBody(TypedDict):
+    """Name the owners of unmanaged peers, all or none."""
+
+    interface: str
+    devices: list[ImportLine]
+
+
+class DeviceReply(ChangeReply):
+    """The device after the verb."""
+
+    device: DeviceView
+    plan: NotRequired[Plan]
+
+
+class DevicesReply(Reply):
+    """Devices."""
+
+    devices: list[DeviceView]
+
+
+class DevicesChangeReply(ChangeReply):
+    """Devices after an import."""
+
+    devices: list[DeviceView]
+
+
+class DeviceConfigReply(ChangeReply):
+    """A wg-quick file with a place for the private key, which never leaves the user's machine."""
+
+    device: str
+    interface: str
+    config: str
