@@ -164,7 +164,9 @@ class Grant:
 
     def is_over(self, now: "Now") -> bool:
         """Whether either clock says that the time is over."""
-        return now.wall_ms >= self.ends_ms or (now.boot_id == self.boot_id and now.boot_ms >= self.ends_boot_ms)
+        return now.wall_ms >= self.ends_ms or (
+            now.boot_id == self.boot_id and now.boot_ms >= self.ends_boot_ms
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,9 @@ def reason(text: str, what: str = "reason") -> str:
     cleaned = clean(text)
     if not cleaned:
         raise JitError(
-            "bad_request", f"cannot go on without a {what}", f'Say why, for example --reason "ticket 1234: logs".'
+            "bad_request",
+            f"cannot go on without a {what}",
+            f'Say why, for example --reason "ticket 1234: logs".',
         )
     return cleaned
 

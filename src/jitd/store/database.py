@@ -1,0 +1,173 @@
+"""Opening the database, and the two ways to use it: one writing transaction, and reading.
+
+Everything goes through `Rows`, so that the noun modules beside this one work in either.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlite_utils import Database
+
+from jitd.core.errors import JitError
+from jitd.store.schema import MIGRATIONS
+
+FILE_NAME: Final = "jitd.db"
+
+#: How long a statement waits for another process that holds the database, in milliseconds.
+BUSY_MS: Final = 2000
+
+Params = Sequence[object] | Mapping[str, object]
+
+
+class Rows:
+    """Reads and writes on one connection. Rows come back as dictionaries."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
+        """The first row, or None."""
+        cursor = self._database.execute(sql, params)  # type: ignore[arg-type]
+        row = cursor.fetchone()
+        return (
+            None if row is None else dict(zip((column[0] for column in cursor.description), row, strict=True))
+        )
+
+    def all(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
+        """Every row."""
+        cursor = self._database.execute(sql, params)  # type: ignore[arg-type]
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def value(self, sql: str, params: Params = ()) -> Any:
+        """The first column of the first row, or None."""
+        row = self._database.execute(sql, params).fetchone()  # type: ignore[arg-type]
+        return None if row is None else row[0]
+
+    def run(self, sql: str, params: Params = ()) -> int:
+        """Change something; returns how many rows were changed."""
+        return self._database.execute(sql, params).rowcount  # type: ignore[arg-type]
+
+    def insert(self, table: str, values: Mapping[str, object]) -> int:
+        """Insert one row and return its rowid. `table` and the keys come from the program, never from a caller."""
+        columns = ", ".join(values)
+        marks = ", ".join(f":{column}" for column in values)
+        cursor = self._database.execute(
+            f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608
+            dict(values),
+        )
+        return int(cursor.lastrowid or 0)
+
+
+class Store:
+    """The writing connection. Belongs to the worker thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the database at `path` and bring it to the newest schema.
+
+        Raises JitError store when it cannot be opened, is damaged, or belongs to a newer jitd.
+        """
+        self.path = path
+        # SQLite makes its files with the mode of the first one: nobody else may read it, from the first moment.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        self._database = _connect(path, read_only=False)
+        try:
+            _migrate(self._database, path)
+        except sqlite3.Error as error:
+            self._database.conn.close()
+            raise JitError(
+                "store",
+                f"cannot use the database {path}: {error}",
+                "Restore it from a backup, or move it away to begin with an empty one.",
+            ) from error
+        except JitError:
+            self._database.conn.close()
+            raise
+        self.rows = Rows(self._database)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Rows]:
+        """One transaction: everything inside happens, or nothing. Raises JitError store when it cannot be written."""
+        connection = self._database.conn
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise _refused(self.path, error) from error
+        try:
+            yield self.rows
+            connection.execute("COMMIT")
+        except BaseException as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+                raise _refused(self.path, error) from error
+            raise
+
+    def close(self) -> None:
+        """Close the connection; the write-ahead log goes back into the database."""
+        self._database.conn.close()
+
+
+def open_reader(path: Path) -> Rows:
+    """A connection that cannot write, for queries outside the worker. To be used by one thread at a time."""
+    return Rows(_connect(path, read_only=True))
+
+
+def _connect(path: Path, *, read_only: bool) -> Database:
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+    # isolation_level=None: transactions begin and end where this module says, and nowhere else.
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000
+    )
+    connection.execute("PRAGMA foreign_keys = ON")
+    if read_only:
+        connection.execute("PRAGMA query_only = ON")
+    else:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    # Plugins found on the system must not run inside the daemon.
+    return Database(connection, execute_plugins=False)
+
+
+def _migrate(database: Database, path: Path) -> None:
+    connection = database.conn
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise JitError(
+            "store",
+            f"cannot use the database {path}: it belongs to a newer jitd (schema {version}, this one knows "
+            f"{len(MIGRATIONS)})",
+            "Install the newer jitd again, or restore the backup that was made before the upgrade.",
+        )
+    for number in range(version, len(MIGRATIONS)):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _statements(MIGRATIONS[number]):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The single statements of a script: `executescript` would commit between them."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if statement.strip() and sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _refused(path: Path, error: sqlite3.Error) -> JitError:
+    return JitError(
+        "store",
+        f"cannot write to the database {path}: {error}; nothing was changed",
+        "See that the disk is not full and that no other program holds the database, then try again.",
+    )

@@ -1,0 +1,143 @@
+"""Devices and their tunnels: the addresses that a device has on an interface."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from typing import Any
+
+from jitd.core.model import Account, Device, IPNetwork
+from jitd.store.database import Rows
+
+_COLUMNS = "id, account_id, name, public_key, created_ms"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tunnel:
+    """A device on an interface, with its owner and what WireGuard lets in from it."""
+
+    id: int
+    interface_id: int
+    device: Device
+    account: Account
+    ips: frozenset[IPNetwork]
+    preshared_key: str = field(repr=False)
+
+
+def add(rows: Rows, account_id: int, name: str, public_key: str, now_ms: int) -> Device:
+    """Store a new device."""
+    created = rows.insert(
+        "device", {"account_id": account_id, "name": name, "public_key": public_key, "created_ms": now_ms}
+    )
+    return Device(id=created, account_id=account_id, name=name, public_key=public_key, created_ms=now_ms)
+
+
+def by_key(rows: Rows, public_key: str) -> tuple[Device, Account] | None:
+    """The device with this public key and its owner, or None."""
+    row = rows.one(
+        "SELECT d.id, d.account_id, d.name, d.public_key, d.created_ms, a.uid, a.name AS user"
+        " FROM device d JOIN account a ON a.id = d.account_id WHERE d.public_key = ? AND d.removed_ms IS NULL",
+        (public_key,),
+    )
+    if row is None:
+        return None
+    account = Account(id=row["account_id"], uid=row.pop("uid"), name=row.pop("user"))
+    return Device(**row), account
+
+
+def of_account(rows: Rows, account_id: int) -> list[Device]:
+    """The devices of an account, by name."""
+    found = rows.all(
+        f"SELECT {_COLUMNS} FROM device WHERE account_id = ? AND removed_ms IS NULL ORDER BY name",
+        (account_id,),
+    )
+    return [Device(**row) for row in found]
+
+
+def owners(rows: Rows) -> list[Account]:
+    """Every account that has a device, by name."""
+    found = rows.all(
+        "SELECT id, uid, name FROM account WHERE id IN (SELECT account_id FROM device WHERE removed_ms IS NULL)"
+        " ORDER BY name"
+    )
+    return [Account(**row) for row in found]
+
+
+def remove(rows: Rows, device_id: int, now_ms: int) -> None:
+    """Mark a device as removed and free its addresses."""
+    rows.run(
+        "DELETE FROM address WHERE tunnel_id IN (SELECT id FROM tunnel WHERE device_id = ?)", (device_id,)
+    )
+    rows.run("DELETE FROM tunnel WHERE device_id = ?", (device_id,))
+    rows.run("UPDATE device SET removed_ms = ? WHERE id = ?", (now_ms, device_id))
+
+
+def add_tunnel(
+    rows: Rows, device_id: int, interface_id: int, ips: Iterable[IPNetwork], preshared_key: str, now_ms: int
+) -> None:
+    """Give a device addresses on an interface."""
+    tunnel_id = rows.insert(
+        "tunnel",
+        {
+            "device_id": device_id,
+            "interface_id": interface_id,
+            "preshared_key": preshared_key,
+            "created_ms": now_ms,
+        },
+    )
+    for ip in ips:
+        rows.insert("address", {"interface_id": interface_id, "ip": str(ip), "tunnel_id": tunnel_id})
+
+
+def address_taken(rows: Rows, interface_id: int, ip: IPNetwork) -> bool:
+    """Whether a device has this address on the interface."""
+    found = rows.value("SELECT 1 FROM address WHERE interface_id = ? AND ip = ?", (interface_id, str(ip)))
+    return found is not None
+
+
+def newest_address(rows: Rows, interface_id: int, version: int) -> str | None:
+    """The address of the newest tunnel on the interface in this IP version (4 or 6), as CIDR."""
+    colon = "LIKE" if version == 6 else "NOT LIKE"
+    found: str | None = rows.value(
+        f"SELECT ip FROM address WHERE interface_id = ? AND ip {colon} '%:%' ORDER BY tunnel_id DESC LIMIT 1",
+        (interface_id,),
+    )
+    return found
+
+
+def tunnels(
+    rows: Rows, *, interface_id: int | None = None, device_ids: Iterable[int] | None = None
+) -> list[Tunnel]:
+    """The tunnels of an interface, or of some devices, or of some devices on an interface."""
+    where, params = ["d.removed_ms IS NULL"], list[object]()
+    if interface_id is not None:
+        where.append("t.interface_id = ?")
+        params.append(interface_id)
+    if device_ids is not None:
+        wanted = list(device_ids)
+        where.append(f"t.device_id IN ({', '.join('?' * len(wanted))})")
+        params.extend(wanted)
+    found = rows.all(
+        "SELECT t.id, t.interface_id, t.preshared_key, d.id AS device_id, d.account_id, d.name, d.public_key,"
+        " d.created_ms, a.uid, a.name AS user, group_concat(x.ip) AS ips"
+        " FROM tunnel t JOIN device d ON d.id = t.device_id JOIN account a ON a.id = d.account_id"
+        f" LEFT JOIN address x ON x.tunnel_id = t.id WHERE {' AND '.join(where)} GROUP BY t.id ORDER BY t.id",
+        params,
+    )
+    return [_tunnel(row) for row in found]
+
+
+def _tunnel(row: dict[str, Any]) -> Tunnel:
+    return Tunnel(
+        id=row["id"],
+        interface_id=row["interface_id"],
+        device=Device(
+            id=row["device_id"],
+            account_id=row["account_id"],
+            name=row["name"],
+            public_key=row["public_key"],
+            created_ms=row["created_ms"],
+        ),
+        account=Account(id=row["account_id"], uid=row["uid"], name=row["user"]),
+        ips=frozenset(ip_network(ip) for ip in (row["ips"] or "").split(",") if ip),
+        preshared_key=row["preshared_key"],
+    )

@@ -1,0 +1,106 @@
+"""The audit log: events are added in the transaction of what they tell, and never changed."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jitd.core.model import Actor, Event
+from jitd.store.database import Rows
+
+
+def add(
+    rows: Rows,
+    kind: str,
+    *,
+    at_ms: int,
+    actor: Actor | None,
+    request_id: int | None = None,
+    user: str | None = None,
+    network: str | None = None,
+    interface: str | None = None,
+    device: str | None = None,
+    data: Mapping[str, object] | None = None,
+) -> int:
+    """Record one event and return its SEQ. `actor` None: jitd itself acted. `data` holds plain JSON values."""
+    return rows.insert(
+        "event",
+        {
+            "at_ms": at_ms,
+            "kind": kind,
+            "actor_uid": actor.uid if actor else None,
+            "actor_user": actor.user if actor else None,
+            "actor_login_uid": actor.login_uid if actor else None,
+            "actor_login_user": actor.login_user if actor else None,
+            "actor_pid": actor.pid if actor else None,
+            "actor_origin": actor.origin if actor else None,
+            "request_id": request_id,
+            "user": user,
+            "network": network,
+            "interface": interface,
+            "device": device,
+            "data": json.dumps(dict(data or {}), ensure_ascii=False, sort_keys=True),
+        },
+    )
+
+
+def last_seq(rows: Rows) -> int:
+    """SEQ of the newest event, 0 when there is none."""
+    return int(rows.value("SELECT max(seq) FROM event") or 0)
+
+
+def page(
+    rows: Rows,
+    *,
+    after: int = 0,
+    limit: int = 500,
+    since_ms: int | None = None,
+    until_ms: int | None = None,
+    user: str | None = None,
+    network: str | None = None,
+    request_id: int | None = None,
+    kind: str | None = None,
+) -> list[Event]:
+    """Events with a SEQ above `after`, oldest first; filters that are None do not filter."""
+    where, params = ["seq > :after"], {"after": after, "limit": limit}
+    filters = {
+        "at_ms >= :since": ("since", since_ms),
+        "at_ms < :until": ("until", until_ms),
+        "user = :user": ("user", user),
+        "network = :network": ("network", network),
+        "request_id = :request": ("request", request_id),
+        "kind = :kind": ("kind", kind),
+    }
+    named: dict[str, object] = dict(params)
+    for condition, (name, value) in filters.items():
+        if value is not None:
+            where.append(condition)
+            named[name] = value
+    found = rows.all(f"SELECT * FROM event WHERE {' AND '.join(where)} ORDER BY seq LIMIT :limit", named)
+    return [_event(row) for row in found]
+
+
+def _event(row: dict[str, Any]) -> Event:
+    actor = (
+        None
+        if row["actor_uid"] is None
+        else Actor(
+            uid=row["actor_uid"],
+            user=row["actor_user"],
+            login_uid=row["actor_login_uid"],
+            login_user=row["actor_login_user"],
+            pid=row["actor_pid"],
+            origin=row["actor_origin"],
+        )
+    )
+    return Event(
+        seq=row["seq"],
+        at_ms=row["at_ms"],
+        kind=row["kind"],
+        actor=actor,
+        request_id=row["request_id"],
+        user=row["user"],
+        network=row["network"],
+        interface=row["interface"],
+        device=row["device"],
+        data=json.loads(row["data"]),
+    )

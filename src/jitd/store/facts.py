@@ -1,0 +1,17 @@
+"""Single values that outlive a restart."""
+
+from jitd.store.database import Rows
+
+
+def get(rows: Rows, name: str) -> int | None:
+    """The value of a fact, or None."""
+    found: int | None = rows.value("SELECT value FROM fact WHERE name = ?", (name,))
+    return found
+
+
+def put(rows: Rows, name: str, value: int) -> None:
+    """Store a fact."""
+    rows.run(
+        "INSERT INTO fact VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )

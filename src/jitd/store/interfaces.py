@@ -1,0 +1,130 @@
+"""Interfaces, and the peers that adopted ones had by themselves."""
+
+import json
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
+
+from jitd.core.model import Interface, IPNetwork
+from jitd.store.database import Rows
+
+_COLUMNS = (
+    "id, name, adopted, enforced, private_key, public_key, port, pool4, pool6, endpoint, dns, mtu, created_ms"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmanagedPeer:
+    """A peer that was on an adopted interface before jitd; `keepalive` in seconds."""
+
+    interface_id: int
+    public_key: str
+    allowed_ips: frozenset[IPNetwork]
+    preshared_key: str = field(repr=False)
+    endpoint: str
+    keepalive: int
+
+
+def _interface(row: dict[str, Any]) -> Interface:
+    return Interface(
+        **{
+            **row,
+            "adopted": bool(row["adopted"]),
+            "enforced": bool(row["enforced"]),
+            "pool4": IPv4Network(row["pool4"]) if row["pool4"] else None,
+            "pool6": IPv6Network(row["pool6"]) if row["pool6"] else None,
+            "dns": tuple(json.loads(row["dns"])),
+        }
+    )
+
+
+def _values(interface: Interface) -> dict[str, object]:
+    return {
+        "name": interface.name,
+        "adopted": int(interface.adopted),
+        "enforced": int(interface.enforced),
+        "private_key": interface.private_key,
+        "public_key": interface.public_key,
+        "port": interface.port,
+        "pool4": str(interface.pool4) if interface.pool4 else None,
+        "pool6": str(interface.pool6) if interface.pool6 else None,
+        "endpoint": interface.endpoint,
+        "dns": json.dumps(interface.dns),
+        "mtu": interface.mtu,
+        "created_ms": interface.created_ms,
+    }
+
+
+def all_(rows: Rows) -> list[Interface]:
+    """Every interface, by name."""
+    found = rows.all(f"SELECT {_COLUMNS} FROM interface WHERE removed_ms IS NULL ORDER BY name")
+    return [_interface(row) for row in found]
+
+
+def by_name(rows: Rows, name: str) -> Interface | None:
+    """The interface of this name, or None."""
+    row = rows.one(f"SELECT {_COLUMNS} FROM interface WHERE name = ? AND removed_ms IS NULL", (name,))
+    return _interface(row) if row else None
+
+
+def by_id(rows: Rows, interface_id: int) -> Interface:
+    """The interface of this id, also a removed one."""
+    row = rows.one(f"SELECT {_COLUMNS} FROM interface WHERE id = ?", (interface_id,))
+    assert row is not None
+    return _interface(row)
+
+
+def add(rows: Rows, interface: Interface) -> Interface:
+    """Store a new interface; its `id` is given here."""
+    return by_id(rows, rows.insert("interface", _values(interface)))
+
+
+def update(rows: Rows, interface: Interface) -> None:
+    """Store a changed interface."""
+    values = _values(interface)
+    assignments = ", ".join(f"{column} = :{column}" for column in values)
+    rows.run(f"UPDATE interface SET {assignments} WHERE id = :id", {**values, "id": interface.id})
+
+
+def remove(rows: Rows, interface_id: int, now_ms: int) -> None:
+    """Mark an interface as removed and forget its tunnels, addresses and unmanaged peers."""
+    rows.run("DELETE FROM address WHERE interface_id = ?", (interface_id,))
+    rows.run("DELETE FROM tunnel WHERE interface_id = ?", (interface_id,))
+    rows.run("DELETE FROM unmanaged WHERE interface_id = ?", (interface_id,))
+    rows.run("UPDATE interface SET removed_ms = ? WHERE id = ?", (now_ms, interface_id))
+
+
+def unmanaged(rows: Rows, interface_id: int) -> list[UnmanagedPeer]:
+    """The peers that an adopted interface had by itself, by public key."""
+    found = rows.all(
+        "SELECT interface_id, public_key, allowed_ips, preshared_key, endpoint, keepalive FROM unmanaged"
+        " WHERE interface_id = ? ORDER BY public_key",
+        (interface_id,),
+    )
+    return [
+        UnmanagedPeer(
+            **{**row, "allowed_ips": frozenset(ip_network(ip) for ip in json.loads(row["allowed_ips"]))}
+        )
+        for row in found
+    ]
+
+
+def keep_unmanaged(rows: Rows, peer: UnmanagedPeer, now_ms: int) -> None:
+    """Record, or record anew, a peer that jitd did not put there."""
+    rows.run(
+        "INSERT OR REPLACE INTO unmanaged VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            peer.interface_id,
+            peer.public_key,
+            json.dumps(sorted(str(ip) for ip in peer.allowed_ips)),
+            peer.preshared_key,
+            peer.endpoint,
+            peer.keepalive,
+            now_ms,
+        ),
+    )
+
+
+def forget_unmanaged(rows: Rows, interface_id: int, public_key: str) -> None:
+    """Forget a recorded peer."""
+    rows.run("DELETE FROM unmanaged WHERE interface_id = ? AND public_key = ?", (interface_id, public_key))

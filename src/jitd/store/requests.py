@@ -1,0 +1,299 @@
+"""Requests and grants. Each change is guarded by the state it changes: a stale one changes no row."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jitd.core.model import Account, Denial, Ending, Grant, Request, Status
+from jitd.store.database import Rows
+
+_SELECT: Final = "SELECT r.*, a.uid AS account_uid, a.name AS account_name FROM request r JOIN account a ON a.id = r.account_id"
+_LIVE: Final = "r.decision = 'granted' AND r.ended_how IS NULL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What `list_page` lists. Empty or None does not filter. `live` asks for granted ones that have not ended."""
+
+    states: frozenset[str] = frozenset()
+    account_id: int | None = None
+    user: str | None = None
+    network: str | None = None
+    search: str | None = None
+
+
+def _request(row: Mapping[str, Any]) -> Request:
+    decision: Grant | Denial | None = None
+    if row["decision"] == "granted":
+        decision = Grant(
+            decided_ms=row["decided_ms"],
+            decided_by=row["decided_by"],
+            comment=row["comment"] or "",
+            starts_ms=row["starts_ms"],
+            ends_ms=row["ends_ms"],
+            boot_id=row["boot_id"],
+            ends_boot_ms=row["ends_boot_ms"],
+            paused_ms=row["paused_ms"],
+        )
+    elif row["decision"] == "denied":
+        decision = Denial(
+            decided_ms=row["decided_ms"], decided_by=row["decided_by"], comment=row["comment"] or ""
+        )
+    ending = None
+    if row["ended_how"] is not None:
+        ending = Ending(
+            how=Status(row["ended_how"]),
+            at_ms=row["ended_ms"],
+            by=row["ended_by"],
+            comment=row["ended_comment"] or "",
+        )
+    return Request(
+        id=row["id"],
+        account=Account(id=row["account_id"], uid=row["account_uid"], name=row["account_name"]),
+        network_id=row["network_id"],
+        reason=row["reason"],
+        wanted_ms=row["wanted_ms"],
+        requested_ms=row["requested_ms"],
+        requested_by=row["requested_by"],
+        decision=decision,
+        ending=ending,
+    )
+
+
+def by_id(rows: Rows, request_id: int) -> Request | None:
+    """The request of this id, or None."""
+    row = rows.one(f"{_SELECT} WHERE r.id = ?", (request_id,))
+    return _request(row) if row else None
+
+
+def open_of(rows: Rows, account_id: int, network_id: int | None = None) -> list[Request]:
+    """The pending and granted requests of an account that have not ended, on one network or on all, oldest first."""
+    sql = (
+        f"{_SELECT} WHERE r.account_id = ? AND r.ended_how IS NULL AND r.decision IS NOT 'denied'"
+        " AND r.state IN ('pending', 'granted')"
+    )
+    params: list[object] = [account_id]
+    if network_id is not None:
+        sql += " AND r.network_id = ?"
+        params.append(network_id)
+    return [_request(row) for row in rows.all(f"{sql} ORDER BY r.id", params)]
+
+
+def pending_on(rows: Rows, network_id: int) -> list[Request]:
+    """The pending requests of a network, oldest first."""
+    found = rows.all(f"{_SELECT} WHERE r.network_id = ? AND r.state = 'pending' ORDER BY r.id", (network_id,))
+    return [_request(row) for row in found]
+
+
+def live(rows: Rows, *, network_ids: Iterable[int]) -> list[Request]:
+    """The grants of these networks that have not ended."""
+    wanted = list(network_ids)
+    marks = ", ".join("?" * len(wanted))
+    return [
+        _request(row) for row in rows.all(f"{_SELECT} WHERE {_LIVE} AND r.network_id IN ({marks})", wanted)
+    ]
+
+
+def live_of_devices(
+    rows: Rows, interface_id: int, device_ids: Iterable[int] | None
+) -> list[tuple[int, Request]]:
+    """(device id, grant) for each live grant behind an interface; `device_ids` None means all devices."""
+    # CROSS JOIN fixes the order: from the few devices to their grants, or from the live grants to their devices.
+    if device_ids is None:
+        source = "request r CROSS JOIN grant_device g ON g.request_id = r.id"
+        narrowed, params = "", list[object]([interface_id])
+    else:
+        wanted = list(device_ids)
+        source = "grant_device g CROSS JOIN request r ON r.id = g.request_id"
+        narrowed, params = f" AND g.device_id IN ({', '.join('?' * len(wanted))})", [interface_id, *wanted]
+    sql = (
+        "SELECT g.device_id AS granted_device, r.*, a.uid AS account_uid, a.name AS account_name"
+        f" FROM {source} JOIN account a ON a.id = r.account_id JOIN network n ON n.id = r.network_id"
+        f" WHERE {_LIVE} AND n.interface_id = ?{narrowed}"
+    )
+    return [(row["granted_device"], _request(row)) for row in rows.all(sql, params)]
+
+
+def due(rows: Rows, wall_ms: int, boot_id: str, boot_ms: int) -> list[Request]:
+    """The grants that are over by either clock and have not been ended, earliest end first."""
+    found = rows.all(
+        f"{_SELECT} WHERE {_LIVE} AND (r.ends_ms <= :wall OR (r.ends_boot_ms <= :boot AND r.boot_id = :id))"
+        " ORDER BY r.ends_ms, r.id",
+        {"wall": wall_ms, "boot": boot_ms, "id": boot_id},
+    )
+    return [_request(row) for row in found]
+
+
+def next_end(rows: Rows, boot_id: str) -> tuple[int | None, int | None]:
+    """The earliest end of a live grant by wall clock and by boot clock, milliseconds; None when there is none."""
+    wall = rows.value(f"SELECT min(r.ends_ms) FROM request r WHERE {_LIVE}")
+    boot = rows.value(
+        f"SELECT r.ends_boot_ms FROM request r WHERE {_LIVE} AND r.boot_id = ? ORDER BY r.ends_boot_ms LIMIT 1",
+        (boot_id,),
+    )
+    return wall, boot
+
+
+def add(
+    rows: Rows,
+    *,
+    account_id: int,
+    network_id: int,
+    reason: str,
+    wanted_ms: int | None,
+    requested_ms: int,
+    requested_by: str,
+) -> int:
+    """Store a pending request and return its id. A second pending one of the pair violates a unique index."""
+    return rows.insert(
+        "request",
+        {
+            "account_id": account_id,
+            "network_id": network_id,
+            "reason": reason,
+            "wanted_ms": wanted_ms,
+            "requested_ms": requested_ms,
+            "requested_by": requested_by,
+        },
+    )
+
+
+def grant(rows: Rows, request_id: int, grant: Grant, device_ids: Iterable[int]) -> bool:
+    """Turn a pending request into a grant for these devices. False: it is not pending any more."""
+    changed = rows.run(
+        "UPDATE request SET decision = 'granted', decided_ms = :decided_ms, decided_by = :decided_by,"
+        " comment = :comment, starts_ms = :starts_ms, ends_ms = :ends_ms, boot_id = :boot_id,"
+        " ends_boot_ms = :ends_boot_ms WHERE id = :id AND state = 'pending'",
+        {
+            "id": request_id,
+            "decided_ms": grant.decided_ms,
+            "decided_by": grant.decided_by,
+            "comment": grant.comment,
+            "starts_ms": grant.starts_ms,
+            "ends_ms": grant.ends_ms,
+            "boot_id": grant.boot_id,
+            "ends_boot_ms": grant.ends_boot_ms,
+        },
+    )
+    if changed:
+        for device_id in device_ids:
+            rows.insert("grant_device", {"request_id": request_id, "device_id": device_id})
+    return changed == 1
+
+
+def deny(rows: Rows, request_id: int, denial: Denial) -> bool:
+    """Deny a pending request. False: it is not pending any more."""
+    changed = rows.run(
+        "UPDATE request SET decision = 'denied', decided_ms = ?, decided_by = ?, comment = ?"
+        " WHERE id = ? AND state = 'pending'",
+        (denial.decided_ms, denial.decided_by, denial.comment, request_id),
+    )
+    return changed == 1
+
+
+def end(rows: Rows, request_id: int, ending: Ending) -> bool:
+    """End a pending request (cancelled, lapsed) or a live grant (the others). False: it is in another state."""
+    needed = "pending" if ending.how in (Status.CANCELLED, Status.LAPSED) else "granted"
+    changed = rows.run(
+        "UPDATE request SET ended_how = ?, ended_ms = ?, ended_by = ?, ended_comment = ? WHERE id = ? AND state = ?",
+        (str(ending.how), ending.at_ms, ending.by, ending.comment, request_id, needed),
+    )
+    return changed == 1
+
+
+def pause(rows: Rows, request_id: int, paused_ms: int | None) -> bool:
+    """Switch a live grant off (a time) or on (None). False: nothing to change."""
+    changed = rows.run(
+        "UPDATE request SET paused_ms = ? WHERE id = ? AND state = 'granted' AND (paused_ms IS NULL) <> (? IS NULL)",
+        (paused_ms, request_id, paused_ms),
+    )
+    return changed == 1
+
+
+def set_boot_end(rows: Rows, request_id: int, boot_id: str, ends_boot_ms: int) -> None:
+    """Give a live grant its end in the boot clock of this boot."""
+    rows.run(
+        "UPDATE request SET boot_id = ?, ends_boot_ms = ? WHERE id = ?", (boot_id, ends_boot_ms, request_id)
+    )
+
+
+def of_other_boots(rows: Rows, boot_id: str) -> list[Request]:
+    """The live grants whose end in boot time belongs to another boot."""
+    return [_request(row) for row in rows.all(f"{_SELECT} WHERE {_LIVE} AND r.boot_id <> ?", (boot_id,))]
+
+
+def devices_of(rows: Rows, request_id: int) -> list[tuple[int, str]]:
+    """(id, name) of the devices of a grant, removed ones included, by name."""
+    found = rows.all(
+        "SELECT d.id, d.name FROM grant_device g JOIN device d ON d.id = g.device_id WHERE g.request_id = ?"
+        " ORDER BY d.name",
+        (request_id,),
+    )
+    return [(row["id"], row["name"]) for row in found]
+
+
+def live_grants_of_device(rows: Rows, device_id: int) -> list[Request]:
+    """The live grants that a device is part of."""
+    found = rows.all(
+        f"{_SELECT} JOIN grant_device g ON g.request_id = r.id WHERE {_LIVE} AND g.device_id = ?",
+        (device_id,),
+    )
+    return [_request(row) for row in found]
+
+
+def count_since(rows: Rows, account_id: int, since_ms: int) -> tuple[int, int | None]:
+    """How many requests an account made since a time, and when it made the first of them."""
+    row = rows.one(
+        "SELECT count(*) AS made, min(requested_ms) AS first FROM request WHERE account_id = ? AND requested_ms > ?",
+        (account_id, since_ms),
+    )
+    assert row is not None
+    return row["made"], row["first"]
+
+
+def counts(rows: Rows, account_id: int | None) -> dict[str, int]:
+    """How many requests are in each state ("granted" stands for the live ones); of one account, or of all."""
+    where = "" if account_id is None else " WHERE account_id = ?"
+    params = () if account_id is None else (account_id,)
+    found = rows.all(f"SELECT state, count(*) AS number FROM request{where} GROUP BY state", params)
+    return {row["state"]: row["number"] for row in found}
+
+
+def list_page(
+    rows: Rows, wanted: Filter, *, pending: bool, below_id: int | None, limit: int
+) -> list[tuple[Request, str]]:
+    """Requests with their network's name, newest first: the pending ones, or all others.
+
+    `below_id` continues behind a page. `limit` rows at most.
+    """
+    where = ["r.state = 'pending'" if pending else "r.state <> 'pending'"]
+    params: dict[str, object] = {"limit": limit}
+    states = sorted(wanted.states)
+    if states:
+        where.append(f"r.state IN ({', '.join(f':state{number}' for number in range(len(states)))})")
+        params.update({f"state{number}": state for number, state in enumerate(states)})
+    if below_id is not None:
+        where.append("r.id < :below")
+        params["below"] = below_id
+    if wanted.account_id is not None:
+        where.append("r.account_id = :account")
+        params["account"] = wanted.account_id
+    if wanted.user:
+        where.append("a.name = :user")
+        params["user"] = wanted.user
+    if wanted.network:
+        where.append("n.name = :network")
+        params["network"] = wanted.network
+    if wanted.search:
+        where.append(
+            "(r.reason LIKE :search ESCAPE '!' OR a.name LIKE :search ESCAPE '!'"
+            " OR r.comment LIKE :search ESCAPE '!' OR r.ended_comment LIKE :search ESCAPE '!')"
+        )
+        escaped = wanted.search.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        params["search"] = f"%{escaped}%"
+    sql = (
+        "SELECT r.*, a.uid AS account_uid, a.name AS account_name, n.name AS network_name FROM request r"
+        " JOIN account a ON a.id = r.account_id JOIN network n ON n.id = r.network_id"
+        f" WHERE {' AND '.join(where)} ORDER BY r.id DESC LIMIT :limit"
+    )
+    return [(_request(row), row["network_name"]) for row in rows.all(sql, params)]

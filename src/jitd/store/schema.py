@@ -1,0 +1,175 @@
+"""The tables, as numbered migrations. The database's `user_version` is the number of the last one that ran.
+
+Rows state facts; status is derived. A migration is never edited once it was released: a change is a new number.
+"""
+
+from typing import Final
+
+_FIRST: Final = """
+CREATE TABLE account (
+  id INTEGER PRIMARY KEY,
+  uid INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  UNIQUE (uid, name)
+) STRICT;
+
+CREATE TABLE interface (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  adopted INTEGER NOT NULL CHECK (adopted IN (0, 1)),
+  enforced INTEGER NOT NULL CHECK (enforced IN (0, 1)),
+  private_key TEXT NOT NULL,      -- base64; empty for adopted interfaces, whose owner has it
+  public_key TEXT NOT NULL,
+  port INTEGER NOT NULL,
+  pool4 TEXT,
+  pool6 TEXT,
+  endpoint TEXT NOT NULL,
+  dns TEXT NOT NULL,              -- JSON list
+  mtu INTEGER NOT NULL,           -- bytes, 0: the backend's default
+  created_ms INTEGER NOT NULL,
+  removed_ms INTEGER,
+  CHECK (adopted = 1 OR enforced = 1),
+  CHECK (adopted = 1 OR private_key <> '')
+) STRICT;
+CREATE UNIQUE INDEX interface_name ON interface (name) WHERE removed_ms IS NULL;
+
+CREATE TABLE network (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  interface_id INTEGER NOT NULL REFERENCES interface (id),
+  routes TEXT NOT NULL,           -- JSON list of CIDR
+  ports TEXT NOT NULL,            -- JSON list such as "tcp/5432"; empty: all
+  jit INTEGER NOT NULL CHECK (jit IN (0, 1)),
+  members TEXT NOT NULL,          -- JSON list of principals
+  default_ms INTEGER NOT NULL CHECK (default_ms > 0),
+  max_ms INTEGER NOT NULL CHECK (max_ms >= default_ms),
+  created_ms INTEGER NOT NULL,
+  removed_ms INTEGER,
+  CHECK (jit = 1 OR members <> '[]')
+) STRICT;
+CREATE UNIQUE INDEX network_name ON network (name) WHERE removed_ms IS NULL;
+CREATE INDEX network_interface ON network (interface_id) WHERE removed_ms IS NULL;
+
+CREATE TABLE device (
+  id INTEGER PRIMARY KEY,
+  account_id INTEGER NOT NULL REFERENCES account (id),
+  name TEXT NOT NULL,
+  public_key TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  removed_ms INTEGER
+) STRICT;
+CREATE UNIQUE INDEX device_name ON device (account_id, name) WHERE removed_ms IS NULL;
+CREATE UNIQUE INDEX device_key ON device (public_key) WHERE removed_ms IS NULL;
+
+-- A device on an interface. The preshared key comes with imported peers, and leaves the store only to the kernel.
+CREATE TABLE tunnel (
+  id INTEGER PRIMARY KEY,
+  device_id INTEGER NOT NULL REFERENCES device (id),
+  interface_id INTEGER NOT NULL REFERENCES interface (id),
+  preshared_key TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  UNIQUE (device_id, interface_id)
+) STRICT;
+CREATE INDEX tunnel_interface ON tunnel (interface_id);
+
+-- What WireGuard lets in from a tunnel: one address of the pool each, or what an imported peer had.
+CREATE TABLE address (
+  interface_id INTEGER NOT NULL REFERENCES interface (id),
+  ip TEXT NOT NULL,               -- CIDR
+  tunnel_id INTEGER NOT NULL REFERENCES tunnel (id),
+  PRIMARY KEY (interface_id, ip)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX address_tunnel ON address (tunnel_id);
+
+-- Peers that an adopted interface had by itself. They pass untouched until the interface is enforced.
+CREATE TABLE unmanaged (
+  interface_id INTEGER NOT NULL REFERENCES interface (id),
+  public_key TEXT NOT NULL,
+  allowed_ips TEXT NOT NULL,      -- JSON list of CIDR
+  preshared_key TEXT NOT NULL,
+  endpoint TEXT NOT NULL,
+  keepalive INTEGER NOT NULL,     -- seconds
+  seen_ms INTEGER NOT NULL,
+  PRIMARY KEY (interface_id, public_key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE request (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  account_id INTEGER NOT NULL REFERENCES account (id),
+  network_id INTEGER NOT NULL REFERENCES network (id),
+  reason TEXT NOT NULL,
+  wanted_ms INTEGER,
+  requested_ms INTEGER NOT NULL,
+  requested_by TEXT NOT NULL,
+  decision TEXT CHECK (decision IN ('granted', 'denied')),
+  decided_ms INTEGER,
+  decided_by TEXT,
+  comment TEXT,
+  starts_ms INTEGER,
+  ends_ms INTEGER,
+  boot_id TEXT,
+  ends_boot_ms INTEGER,
+  paused_ms INTEGER,
+  ended_how TEXT CHECK (ended_how IN ('expired', 'revoked', 'released', 'cancelled', 'lapsed')),
+  ended_ms INTEGER,
+  ended_by TEXT,
+  ended_comment TEXT,
+  state TEXT GENERATED ALWAYS AS (coalesce(ended_how, decision, 'pending')) VIRTUAL,
+  CHECK ((decision IS NULL) = (decided_ms IS NULL) AND (decision IS NULL) = (decided_by IS NULL)),
+  CHECK ((decision IS 'granted') = (starts_ms IS NOT NULL AND ends_ms IS NOT NULL AND boot_id IS NOT NULL
+         AND ends_boot_ms IS NOT NULL)),
+  CHECK (ends_ms > starts_ms),
+  CHECK ((ended_how IS NULL) = (ended_ms IS NULL) AND (ended_how IS NULL) = (ended_by IS NULL)),
+  CHECK (ended_how IS NULL OR decision IS NOT 'denied'),
+  CHECK (ended_how NOT IN ('expired', 'revoked', 'released') OR decision IS 'granted'),
+  CHECK (ended_how NOT IN ('cancelled', 'lapsed') OR decision IS NULL),
+  CHECK (paused_ms IS NULL OR decision IS 'granted')
+) STRICT;
+CREATE UNIQUE INDEX request_pending ON request (account_id, network_id) WHERE decision IS NULL AND ended_how IS NULL;
+CREATE INDEX request_live ON request (network_id) WHERE decision = 'granted' AND ended_how IS NULL;
+CREATE INDEX request_end ON request (ends_ms) WHERE decision = 'granted' AND ended_how IS NULL;
+CREATE INDEX request_boot_end ON request (ends_boot_ms) WHERE decision = 'granted' AND ended_how IS NULL;
+CREATE INDEX request_state ON request (state, id);
+CREATE INDEX request_account ON request (account_id, id);
+CREATE INDEX request_network ON request (network_id, id);
+
+CREATE TABLE grant_device (
+  request_id INTEGER NOT NULL REFERENCES request (id),
+  device_id INTEGER NOT NULL REFERENCES device (id),
+  PRIMARY KEY (request_id, device_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX grant_device_device ON grant_device (device_id);
+
+-- The audit log. Facts are added and never changed; SEQ has no gaps.
+CREATE TABLE event (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  at_ms INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  actor_uid INTEGER,              -- null: jitd itself
+  actor_user TEXT,
+  actor_login_uid INTEGER,
+  actor_login_user TEXT,
+  actor_pid INTEGER,
+  actor_origin TEXT,
+  request_id INTEGER,
+  user TEXT,
+  network TEXT,
+  interface TEXT,
+  device TEXT,
+  data TEXT NOT NULL              -- JSON object
+) STRICT;
+CREATE INDEX event_request ON event (request_id, seq) WHERE request_id IS NOT NULL;
+CREATE INDEX event_user ON event (user, seq);
+CREATE INDEX event_at ON event (at_ms, seq);
+CREATE TRIGGER event_kept BEFORE DELETE ON event BEGIN SELECT RAISE (ABORT, 'events are never deleted'); END;
+CREATE TRIGGER event_fixed BEFORE UPDATE ON event BEGIN SELECT RAISE (ABORT, 'events are never changed'); END;
+
+-- Single values that outlive a restart, such as the highest wall clock that was seen.
+CREATE TABLE fact (
+  name TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST,)
