@@ -1,0 +1,278 @@
+"""The daemon's HTTP side: from the table of routes to an application on the Unix socket."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiohttp import web
+
+from jitd.config import Config
+from jitd.core.clock import Clock
+from jitd.core.errors import JitError
+from jitd.core.model import Actor
+from jitd.core.people import Directory
+from jitd.server import inputs, listen, openapi
+from jitd.server.admission import Administrators, Places, Turns, Watchers
+from jitd.server.connection import Connection, House, connection_of, door
+from jitd.server.replies import error_reply, of_http, reply, unexpected
+from jitd.server.route import Kind, Reply, Route, Service
+from jitd.server.streams import Streamer
+
+log = logging.getLogger("jitd.server")
+
+#: Connections that the kernel keeps until they are accepted. A client that finds it full waits, or tries again.
+_BACKLOG: Final = 100
+#: Requests of one uid that are worked on at the same time, and that wait for it.
+_AT_ONCE: Final = 4
+_WAITING: Final = 8
+#: How long a request may wait for its turn, a verb may take, and a reply may stay unread; seconds each.
+_LONGEST: Final = 30.0
+#: How long requests that are being answered may take when jitd stops, in seconds.
+_STOP: Final = 5.0
+#: Signs of life of a stream, in seconds.
+_HEARTBEAT: Final = 15.0
+#: How often the service is asked whether a uid is an administrator's, for places only; milliseconds.
+_ASK_AGAIN_MS: Final = 60 * 1000
+
+
+class Server:
+    """Listens on the socket of the configuration and answers from the service."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        service: Service,
+        directory: Directory,
+        clock: Clock,
+        version: str,
+        table: Sequence[Route],
+        heartbeat: float = _HEARTBEAT,
+        longest: float = _LONGEST,
+    ) -> None:
+        self._config = config
+        self._service = service
+        self._directory = directory
+        self._clock = clock
+        self._longest = longest
+        self._administrators = Administrators(os.geteuid(), clock)
+        self._turns = Turns(at_once=_AT_ONCE, waiting=_WAITING)
+        self._watchers = Watchers(config.limits.watchers_per_user)
+        self._executor = ThreadPoolExecutor(2, thread_name_prefix="jitd-peer")
+        self._stopping = asyncio.Event()
+        self._streamer = Streamer(service, self._stopping, heartbeat, longest)
+        self._asked: dict[int, int] = {}  # uid -> boot time of the last question, milliseconds
+        self._asking: set[asyncio.Task[None]] = set()
+        self._listening: listen.Listening | None = None
+        self._acceptor: asyncio.Server | None = None
+        self._runner = web.AppRunner(
+            self._build(table, version), handle_signals=False, shutdown_timeout=_STOP
+        )
+
+    # --- life ---
+
+    async def start(self) -> None:
+        """Bind the socket and listen on it. Raises JitError when that cannot be done; nothing is left behind then."""
+        limits = self._config.limits
+        listening = listen.bind(self._config.daemon.socket)
+        await self._runner.setup()
+        manager = self._runner.server
+        assert manager is not None
+        places = Places(
+            self._administrators,
+            total=limits.connections,
+            reserved=limits.connections_reserved,
+            per_user=limits.connections_per_user,
+        )
+        house = House(manager, places, limits, self._directory, self._executor)
+        self._acceptor = await asyncio.get_running_loop().create_unix_server(
+            door(house), sock=listening.sock, backlog=_BACKLOG
+        )
+        self._listening = listening
+
+    async def stop(self) -> None:
+        """Listen no more, end streams in order, let requests be answered for a moment, and close."""
+        self._stopping.set()
+        if self._acceptor is not None:
+            self._acceptor.close()
+        if self._listening is not None:
+            self._listening.unlink()
+        await self._runner.cleanup()
+        for task in self._asking:
+            task.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        self._executor.shutdown(wait=False)
+
+    # --- the application ---
+
+    def _build(self, table: Sequence[Route], version: str) -> web.Application:
+        application = web.Application(
+            middlewares=[self._around], client_max_size=self._config.limits.body_bytes, logger=log
+        )
+        document = openapi.describe(table, version)
+        for route in table:
+            application.router.add_route(route.method, route.path, self._handler(route, document))
+        return application
+
+    def _handler(
+        self, route: Route, document: Mapping[str, Any]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            given = await self._given(request, route)
+            connection = connection_of(request)
+            if route.kind is Kind.STREAM:
+                return await self._stream(request, connection, route, given)
+            async with self._turn(connection.peer.uid):
+                actor = await connection.actor()
+                answer = document if route.kind is Kind.DOCUMENT else await self._ask(route, actor, given)
+            self._learn(actor)
+            return reply(answer)
+
+        return handle
+
+    @web.middleware
+    async def _around(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Around every request: its connection knows that one is being answered, and every error has one shape."""
+        connection = connection_of(request)
+        connection.begin()
+        try:
+            response = await self._answer(request, handler)
+            try:
+                # Written here and not by aiohttp, so that a reply which nobody reads has a limit, too.
+                async with asyncio.timeout(self._longest):
+                    await response.prepare(request)
+                    await response.write_eof()
+            except ConnectionError:
+                log.debug("uid %s left before its reply", connection.peer.uid)
+            except TimeoutError:
+                connection.abort()
+            return response
+        finally:
+            connection.end()
+
+    async def _answer(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        try:
+            self._check_head(request)
+            return await handler(request)
+        except JitError as error:
+            return error_reply(error)
+        except web.HTTPException as error:
+            response = error_reply(of_http(error, request))
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
+            return response
+        except Exception as error:  # noqa: BLE001 - the last place where a mistake of ours becomes a reply; it is logged there
+            return error_reply(unexpected(f"{request.method} {request.path!r}", error))
+
+    def _check_head(self, request: web.Request) -> None:
+        if self._stopping.is_set():
+            raise JitError(
+                "busy", "cannot take another request: jitd is stopping", "Try again when it is back."
+            )
+        largest = self._config.limits.header_bytes
+        if (
+            sum(len(name) + len(value) + 4 for name, value in request.raw_headers) + len(request.raw_path)
+            > largest
+        ):
+            raise JitError(
+                "too_large",
+                f"cannot read the request: its headers are larger than {largest} bytes",
+                "Send fewer and shorter headers.",
+            )
+
+    async def _given(self, request: web.Request, route: Route) -> dict[str, Any]:
+        """The body of a POST or the query string of a GET, validated. Raises JitError."""
+        if route.method != "POST":
+            return inputs.query(request.rel_url.raw_query_string, route.takes)
+        if request.rel_url.raw_query_string:
+            raise JitError(
+                "bad_request",
+                "cannot use a query string here",
+                "Send the fields as a JSON object in the body.",
+            )
+        limits = self._config.limits
+        too_large = JitError(
+            "too_large",
+            f"cannot take a body of more than {limits.body_bytes} bytes",
+            "Send less in one request.",
+        )
+        if (request.content_length or 0) > limits.body_bytes:
+            raise too_large  # before any of it is read
+        try:
+            async with asyncio.timeout(limits.read_seconds):
+                raw = await request.read()
+        except TimeoutError:
+            raise JitError(
+                "bad_request",
+                "cannot answer: the body did not arrive completely in time",
+                f"Send it within {limits.read_seconds} seconds, as long as Content-Length says.",
+            ) from None
+        except web.HTTPRequestEntityTooLarge:
+            raise too_large from None
+        connection_of(request).body_is_read()
+        return inputs.body(raw, route.takes)
+
+    # --- asking the service ---
+
+    @asynccontextmanager
+    async def _turn(self, uid: int) -> AsyncIterator[None]:
+        """The uid's turn, with a limit for waiting and working together."""
+        try:
+            async with asyncio.timeout(self._longest), self._turns.turn(uid):
+                yield
+        except TimeoutError:
+            raise JitError(
+                "busy",
+                f"cannot answer in {self._longest:g} seconds: jitd has too much to do, or something hangs",
+                "What was asked may still be done: look before trying again.",
+            ) from None
+
+    async def _ask(self, route: Route, actor: Actor, given: Mapping[str, Any]) -> Reply:
+        assert route.verb is not None
+        match route.kind:
+            case Kind.CHANGE:
+                return await self._service.change(route.verb, actor, given)
+            case Kind.PEEK:
+                return await self._service.peek(route.verb, actor, given)
+            case _:
+                return await self._service.query(route.verb, actor, given)
+
+    async def _stream(
+        self, request: web.Request, connection: Connection, route: Route, given: Mapping[str, Any]
+    ) -> web.StreamResponse:
+        uid = connection.peer.uid
+        with self._watchers.place(uid):
+            async with self._turn(uid):
+                actor = await connection.actor()
+                seen = self._service.feed.seq
+                first = await self._streamer.page(route, actor, given)
+            self._learn(actor)
+            return await self._streamer.send(request, route, actor, given, first=first, seen=seen)
+
+    def _learn(self, actor: Actor) -> None:
+        """Ask the service, behind the reply and not too often, whether this uid gets the places of administrators."""
+        now = self._clock.boot_ms()
+        last = self._asked.get(actor.uid)
+        if last is not None and now - last < _ASK_AGAIN_MS:
+            return
+        self._asked[actor.uid] = now
+        task = asyncio.get_running_loop().create_task(self._learn_now(actor))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _learn_now(self, actor: Actor) -> None:
+        try:
+            async with asyncio.timeout(self._longest):
+                self._administrators.learn(actor.uid, admin=await self._service.actor_admin(actor))
+        except TimeoutError:
+            log.warning("cannot tell in time whether %s is an administrator", actor.user)
+        except JitError as error:
+            log.warning("cannot tell whether %s is an administrator: %s", actor.user, error)

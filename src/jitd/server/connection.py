@@ -1,0 +1,234 @@
+"""One connection: admitted at the door, then spoken to in HTTP, with limits that hold before any request is complete.
+
+What is relied on of aiohttp beyond its documentation: `RequestHandler(manager, loop=…, **options)` is how its own
+`web.Server` makes a connection; `data_received`, `connection_made`, `connection_lost` and `eof_received` are asyncio's;
+`handle_error` is called for what could not be parsed; `close` lets the current request finish and reads no other one;
+`force_close` closes behind what was written.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Final, cast
+
+from aiohttp import web
+
+from jitd.config import Limits
+from jitd.core.errors import JitError
+from jitd.core.model import Actor
+from jitd.core.people import Directory
+from jitd.server.admission import Places
+from jitd.server.peer import Peer, identify, peer_of
+from jitd.server.replies import error_reply, raw_error
+
+log = logging.getLogger("jitd.server")
+
+#: How long a body that was refused is still read and thrown away, so that its sender reads the refusal; seconds.
+_LINGER: Final = 2.0
+#: A request whose sender has closed its side is complete by now, or never will be; seconds.
+_AFTER_EOF: Final = 0.5
+_MOST_HEADERS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every connection needs of the server."""
+
+    manager: web.Server
+    places: Places
+    limits: Limits
+    directory: Directory
+    executor: Executor
+
+
+class Door(asyncio.Protocol):
+    """Decides whether a new connection gets in, as cheaply as can be: it is what a flood of connections meets."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the credentials, which are gone once the client is, and a place."""
+        transport = cast("asyncio.Transport", transport)
+        peer = peer_of(transport.get_extra_info("socket"))
+        refusal = self._house.places.enter(peer.uid)
+        if refusal is not None:
+            transport.write(raw_error(refusal))  # fits into the empty socket, so it does not wait
+            transport.close()
+            return
+        connection = Connection(self._house, peer, asyncio.get_running_loop())
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+
+
+class Connection(web.RequestHandler):
+    """An admitted connection: who it is, and how long and how much it may send until a request is complete."""
+
+    def __init__(self, house: House, peer: Peer, loop: asyncio.AbstractEventLoop) -> None:
+        limits = house.limits
+        super().__init__(
+            house.manager,
+            loop=loop,
+            keepalive_timeout=limits.idle_seconds,
+            tcp_keepalive=False,
+            access_log=None,  # type: ignore[arg-type]  # documented as the way to have none
+            max_line_size=limits.header_bytes,
+            max_field_size=limits.header_bytes,
+            max_headers=_MOST_HEADERS,
+            lingering_time=_LINGER,
+            auto_decompress=False,  # or a small body could become a large one
+        )
+        self.peer = peer
+        #: Set when the connection is gone.
+        self.gone = asyncio.Event()
+        #: Set by a stream: when its reader closes, nobody is there any more.
+        self.streaming = False
+        self._house = house
+        self._actor: Actor | None = None
+        self._handling = False
+        self._has_body = False
+        self._half_closed = False
+        self._received = 0  # bytes since the last request was taken up
+        # More than one request at its largest, also when it comes in small chunks.
+        self._allowance = limits.header_bytes + 2 * limits.body_bytes
+        self._deadline: asyncio.TimerHandle | None = None
+
+    async def actor(self) -> Actor:
+        """Who this is. Looked up once. Raises JitError not_permitted."""
+        if self._actor is None:
+            self._actor = await identify(self.peer, self._house.directory, self._house.executor)
+        return self._actor
+
+    # --- around a request, called by the server ---
+
+    def begin(self) -> None:
+        """A complete head has arrived. Raises ConnectionResetError when the client was told already that none had."""
+        if self.transport is None:
+            raise ConnectionResetError
+        self._stop_waiting()
+        self._handling, self._has_body, self._received = True, False, 0
+        if self._half_closed:
+            self.close()
+
+    def body_is_read(self) -> None:
+        """Whatever comes now belongs to another request."""
+        self._has_body = True
+
+    def end(self) -> None:
+        """The reply has been written."""
+        self._handling, self._received = False, 0
+
+    def abort(self) -> None:
+        """Close at once, without what is still to be written."""
+        transport = self.transport
+        self.force_close()
+        if transport is not None:
+            transport.abort()
+
+    # --- asyncio.Protocol ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """HTTP begins, and with it the time for a first request."""
+        super().connection_made(transport)
+        self._wait(self._house.limits.read_seconds)
+
+    def data_received(self, data: bytes) -> None:
+        """Count and time what comes before a request is complete; aiohttp has no limit for either."""
+        self._received += len(data)
+        if self._handling:
+            # No pipelining: what is being answered is answered, and the rest is not kept.
+            if self._has_body or self._received > self._allowance:
+                self.close()
+        elif self._received > self._allowance:
+            self._refuse(self._too_large())
+            return
+        elif self._deadline is None:
+            self._wait(self._house.limits.read_seconds)
+        super().data_received(data)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks for it; aiohttp always says None
+        """Keep a half-closed connection open until its reply is sent: `printf … | nc -N` wants to read it."""
+        if self.streaming or not (self._received or self._handling):
+            return False
+        self._half_closed = True
+        if self._handling:
+            self.close()
+        else:
+            self._wait(_AFTER_EOF)
+        return True
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Give the place back."""
+        self._stop_waiting()
+        self._house.places.leave(self.peer.uid)
+        self.gone.set()
+        super().connection_lost(exc)
+
+    # --- limits ---
+
+    def _wait(self, seconds: float) -> None:
+        self._stop_waiting()
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self._too_late)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_late(self) -> None:
+        self._deadline = None
+        if self._received:
+            self._refuse(
+                JitError(
+                    "bad_request",
+                    "cannot answer: the request did not arrive completely in time",
+                    f"Send it within {self._house.limits.read_seconds} seconds, with an empty line behind its headers.",
+                )
+            )
+        else:
+            self.force_close()  # it never said anything, so it is told nothing
+
+    def _refuse(self, error: JitError) -> None:
+        if self.transport is not None:
+            self.transport.write(raw_error(error))
+        self.force_close()
+
+    def _too_large(self) -> JitError:
+        return JitError(
+            "too_large",
+            f"cannot read the request: its headers are larger than {self._house.limits.header_bytes} bytes",
+            "Send fewer and shorter headers.",
+        )
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,  # noqa: ARG002 - aiohttp's signature
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - quotes what was sent
+    ) -> web.StreamResponse:
+        """The reply to what is no HTTP. Anyone can cause it, so the log has it at debug level only."""
+        log.debug("unreadable request of uid %s: %s", self.peer.uid, type(exc).__name__)
+        if request.writer.output_size > 0:
+            raise ConnectionResetError  # a reply has begun already; only closing is left
+        large = self._received > self._house.limits.header_bytes
+        unreadable = JitError(
+            "bad_request", "cannot read the request as HTTP", "Use HTTP/1.1, as curl --unix-socket does."
+        )
+        response = error_reply(self._too_large() if large else unreadable)
+        response.force_close()
+        return response
+
+
+def connection_of(request: web.BaseRequest) -> Connection:
+    """The connection that a request came on."""
+    connection = request.protocol
+    assert isinstance(connection, Connection)
+    return connection
+
+
+def door(house: House) -> Callable[[], Door]:
+    """The protocol factory of the listening socket."""
+    return lambda: Door(house)

@@ -1,0 +1,108 @@
+"""The socket file: made, replaced only when nobody answers on it, and taken away only while it is ours."""
+
+import os
+import socket
+import stat
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from jitd.core.errors import JitError
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A bound socket and the identity of its file."""
+
+    sock: socket.socket
+    path: Path
+    device: int
+    inode: int
+
+    def unlink(self) -> None:
+        """Take the socket file away, unless another daemon has put its own there meanwhile."""
+        try:
+            found = self.path.lstat()
+            if (found.st_dev, found.st_ino) == (self.device, self.inode):
+                self.path.unlink()
+        except FileNotFoundError:
+            return  # somebody was faster, and nothing is left to do
+
+
+def bind(path: Path) -> Listening:
+    """A socket bound to `path`, mode 0666, not yet listening: until it does, nobody can connect.
+
+    The parent directory is made (0755) when it is missing; its own parent must be there. Raises JitError: conflict when
+    somebody answers on the socket, refused when something else is in the way, not_permitted and bad_request as they
+    are.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _make_parent(path.parent)
+        _clear(path)
+        # Nobody but us may connect before the mode is right. The umask is the whole process's, but only ever
+        # stricter for a moment.
+        before = os.umask(0o177)
+        try:
+            sock.bind(str(path))
+        finally:
+            os.umask(before)
+        path.chmod(0o666)  # everyone may ask; the service decides
+        made = path.lstat()
+    except PermissionError as error:
+        sock.close()
+        raise JitError(
+            "not_permitted",
+            f"cannot listen on {path}: {error.strerror}",
+            "Run jitd as root, or set [daemon] socket to a path in a directory of yours.",
+        ) from error
+    except OSError as error:
+        sock.close()
+        raise JitError(
+            "bad_request", f"cannot listen on {path}: {error}", "Set [daemon] socket to another path."
+        ) from error
+    except JitError:
+        sock.close()
+        raise
+    return Listening(sock, path, made.st_dev, made.st_ino)
+
+
+def _make_parent(parent: Path) -> None:
+    try:
+        parent.mkdir(mode=0o755)
+    except FileExistsError:
+        return
+    parent.chmod(0o755)  # whatever the umask was: everyone must be able to reach the socket
+
+
+def _clear(path: Path) -> None:
+    """Take a stale socket away. Raises JitError when it is not stale, or no socket."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise JitError(
+            "refused", f"cannot listen on {path}: it exists and is no socket", "Move it away first."
+        )
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a socket whose queue is full belongs to somebody, too
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except FileNotFoundError:
+            return
+        except BlockingIOError:
+            raise _in_use(path, "a busy process") from None
+        pid, _uid, _gid = struct.unpack("iII", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        raise _in_use(path, f"process {pid}")
+
+
+def _in_use(path: Path, who: str) -> JitError:
+    return JitError(
+        "conflict",
+        f"cannot listen on {path}: {who} answers there",
+        "Is jitd running already? See `systemctl status jitd`, or set [daemon] socket to another path.",
+    )

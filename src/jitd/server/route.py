@@ -1,0 +1,73 @@
+"""What one line of the API's table says, and what the server needs of the service. No sockets here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from jitd.core.model import Actor
+
+Reply = Mapping[str, object]
+
+
+class Kind(Enum):
+    """How a route reaches the service."""
+
+    CHANGE = "change"  # runs in the worker, in one transaction with its event
+    QUERY = "query"  # reads the store, beside the worker
+    PEEK = "peek"  # reads the interfaces too, so in the worker
+    STREAM = "stream"  # a query whose pages are sent as JSON lines
+    DOCUMENT = "document"  # answered by the server itself
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One line of the table. `takes` and `gives` are typed dictionaries of wire.py: the body of a POST or the query
+    string of a GET, and the reply (for a stream, one line of it).
+    """
+
+    method: str
+    path: str
+    kind: Kind
+    verb: Callable[..., Any] | None  # None for a document
+    takes: type
+    gives: type
+    summary: str
+
+
+class Feed(Protocol):
+    """Tells that there are new events."""
+
+    @property
+    def seq(self) -> int:
+        """SEQ of the newest committed event."""
+        ...
+
+    async def wait(self, after: int) -> None:
+        """Return as soon as there is an event with a SEQ above `after`."""
+        ...
+
+
+class Service(Protocol):
+    """What the server needs of `jitd.service.transact.Service`."""
+
+    @property
+    def feed(self) -> Feed:
+        """Where new events are told."""
+        ...
+
+    async def change(self, verb: Callable[..., Any], actor: Actor, body: Mapping[str, Any]) -> Reply:
+        """Run a verb that changes something. Raises JitError."""
+        ...
+
+    async def query(self, verb: Callable[..., Any], actor: Actor, query: Mapping[str, Any]) -> Reply:
+        """Run a verb that reads the store. Raises JitError."""
+        ...
+
+    async def peek(self, verb: Callable[..., Any], actor: Actor, query: Mapping[str, Any]) -> Reply:
+        """Run a verb that reads the interfaces too. Raises JitError."""
+        ...
+
+    async def actor_admin(self, actor: Actor) -> bool:
+        """Whether the caller administers this gateway."""
+        ...

@@ -1,0 +1,121 @@
+"""GET /v1/events as JSON lines: what is there, and with `follow` what comes, each event once and in order."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+
+from jitd.core.model import Actor
+from jitd.server.connection import connection_of
+from jitd.server.replies import encode
+from jitd.server.route import Reply, Route, Service
+
+log = logging.getLogger("jitd.server")
+
+#: How long a watcher may leave its connection full before it is dropped; seconds. It can resume after its last SEQ.
+SLOWEST: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Streamer:
+    """Sends events until the reader has all of them, or goes, or jitd stops."""
+
+    service: Service
+    stopping: asyncio.Event
+    heartbeat: float  # seconds between signs of life
+    page_limit: float  # seconds that one page may take
+
+    async def page(self, route: Route, actor: Actor, query: Mapping[str, Any]) -> Reply:
+        """One page of events after `query["after"]`. Raises JitError."""
+        assert route.verb is not None
+        wanted = {key: value for key, value in query.items() if key != "follow"}
+        async with asyncio.timeout(self.page_limit):
+            return await self.service.query(route.verb, actor, wanted)
+
+    async def send(
+        self,
+        request: web.Request,
+        route: Route,
+        actor: Actor,
+        query: Mapping[str, Any],
+        *,
+        first: Reply,
+        seen: int,
+    ) -> web.StreamResponse:
+        """Stream from the page `first` on; `seen` is a SEQ that was committed before that page was read.
+
+        The status is sent by now, so what goes wrong can only end the connection: without HTTP's own end mark, by which
+        the reader knows that there is more, and resumes after its last SEQ.
+        """
+        connection = connection_of(request)
+        connection.streaming = True
+        response = web.StreamResponse(
+            headers={"Content-Type": "application/jsonl", "Cache-Control": "no-store"}
+        )
+        try:
+            await response.prepare(request)
+            page, after = first, int(query.get("after", 0))
+            while not self.stopping.is_set():
+                await self._write(response, b"".join(encode(event) for event in _events(page)))
+                newest = _next(page)
+                if newest > after:
+                    after = newest  # there may be more: look again before waiting
+                elif not query.get("follow"):
+                    break
+                else:
+                    # What was committed up to `seen` is in the pages that were read since.
+                    await self._news(seen, response, connection.gone)
+                    if connection.gone.is_set():
+                        return response
+                seen = self.service.feed.seq
+                page = await self.page(route, actor, {**query, "after": after})
+            await response.write_eof()
+        except ConnectionError:
+            return response  # the reader has gone
+        except TimeoutError:
+            log.info("dropped a watcher of %s: it does not read, or a page took too long", actor.user)
+            connection.abort()
+        except Exception:
+            log.exception("a stream of events ended in the middle")
+            connection.abort()
+        return response
+
+    async def _news(self, seen: int, response: web.StreamResponse, gone: asyncio.Event) -> None:
+        """Return when there is an event above `seen`, the reader has gone, or jitd stops; send signs of life meanwhile."""
+        waits = [
+            asyncio.ensure_future(self.service.feed.wait(seen)),
+            asyncio.ensure_future(gone.wait()),
+            asyncio.ensure_future(self.stopping.wait()),
+        ]
+        try:
+            while True:
+                done, _ = await asyncio.wait(
+                    waits, timeout=self.heartbeat, return_when=asyncio.FIRST_COMPLETED
+                )
+                if done:
+                    return
+                await self._write(response, b"\n")
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _write(self, response: web.StreamResponse, data: bytes) -> None:
+        if data:
+            async with asyncio.timeout(SLOWEST):
+                await response.write(data)
+
+
+def _events(page: Reply) -> list[object]:
+    events = page["events"]
+    assert isinstance(events, list)
+    return events
+
+
+def _next(page: Reply) -> int:
+    newest = page["next"]
+    assert isinstance(newest, int)
+    return newest
