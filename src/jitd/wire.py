@@ -119,10 +119,13 @@ class DecisionBody(TypedDict):
 
 
 class RequestReply(ChangeReply):
-    """The request after the verb (for a plan: as it would be). `already` is true when nothing had to be done."""
+    """The request after the verb (for a plan: as it would be). `already` is true when nothing had to be done, and
+    `request` is null when the network is open without one: `note` says why.
+    """
 
-    request: RequestView
+    request: RequestView | None
     already: bool
+    note: str
 
 
 class ListQuery(TypedDict):
@@ -253,7 +256,8 @@ class PlanLine(TypedDict):
 
 class Plan(TypedDict):
     """Who gains and who loses access right now. Give `token` back as `confirm`: if the plan has changed meanwhile,
-    the verb is refused as a conflict."""
+    the verb is refused as a conflict.
+    """
 
     gains: list[PlanLine]
     loses: list[PlanLine]
@@ -404,7 +408,8 @@ class InterfaceView(TypedDict):
 
 class InterfaceAddBody(TypedDict):
     """A new interface of jitd's own. `pools` holds at most one IPv4 and one IPv6 network; the gateway takes the
-    first host address of each."""
+    first host address of each.
+    """
 
     name: str
     pools: list[str]

@@ -1,0 +1,1 @@
+"""The pure middle: no I/O, no clock; imports nothing but itself."""

@@ -45,7 +45,7 @@ def reason(text: str, what: str = "reason") -> str:
         raise JitError(
             "bad_request",
             f"cannot go on without a {what}",
-            f'Say why, for example --reason "ticket 1234: logs".',
+            'Say why, for example --reason "ticket 1234: logs".',
         )
     return cleaned
 

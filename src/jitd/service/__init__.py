@@ -1,0 +1,1 @@
+"""What the verbs do: authorise, change, record, converge."""

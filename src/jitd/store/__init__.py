@@ -1,0 +1,1 @@
+"""All SQL of the project: numbered migrations and one module per noun."""

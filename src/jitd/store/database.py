@@ -57,7 +57,7 @@ class Rows:
         columns = ", ".join(values)
         marks = ", ".join(f":{column}" for column in values)
         cursor = self._database.execute(
-            f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608
+            f"INSERT INTO {table} ({columns}) VALUES ({marks})",
             dict(values),
         )
         return int(cursor.lastrowid or 0)

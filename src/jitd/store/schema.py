@@ -153,7 +153,8 @@ CREATE TABLE event (
   actor_pid INTEGER,
   actor_origin TEXT,
   request_id INTEGER,
-  user TEXT,
+  user TEXT,                      -- whom it concerns, with the uid: the same name may be somebody else later
+  user_uid INTEGER,
   network TEXT,
   interface TEXT,
   device TEXT,

@@ -1,0 +1,33 @@
+"""Where the kernel does not agree with the store yet. Written by the worker, read by queries in other threads."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Agreement:
+    """The last known disagreements. Values are replaced as a whole, so that readers need no lock."""
+
+    errors: dict[int, str] = field(default_factory=dict)  # interface id -> what is wrong
+    keys: frozenset[tuple[int, str]] = frozenset()  # (interface id, public key) not yet as wanted
+    names: dict[int, str] = field(default_factory=dict)  # interface id -> name, for messages
+
+    def set_interface(self, interface_id: int, name: str, error: str, keys: frozenset[str]) -> None:
+        """What is known of one interface now; an empty error and no keys mean that it agrees."""
+        errors = {**self.errors}
+        if error:
+            errors[interface_id] = error
+        else:
+            errors.pop(interface_id, None)
+        self.errors = errors
+        self.names = {**self.names, interface_id: name}
+        self.keys = frozenset(pair for pair in self.keys if pair[0] != interface_id) | {
+            (interface_id, key) for key in keys
+        }
+
+    def forget(self, interface_id: int) -> None:
+        """Forget a removed interface."""
+        self.set_interface(interface_id, "", "", frozenset())
+
+    def waiting(self) -> list[str]:
+        """One sentence for each interface that does not agree."""
+        return [f"{self.names[interface_id]}: {error}" for interface_id, error in self.errors.items()]

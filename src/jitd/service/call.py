@@ -1,0 +1,190 @@
+"""One call of a verb: who asks, when, and what the verb may use. Verbs are plain functions of (call, body)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jitd.config import Config
+from jitd.core import policy
+from jitd.core.errors import JitError
+from jitd.core.model import Account, Actor, Interface, Now, Request
+from jitd.core.people import Answer, Person
+from jitd.core.policy import Verdict
+from jitd.enforce.owner import Owner
+from jitd.enforce.port import LinkSpec, WireGuard
+from jitd.service.access import People
+from jitd.service.agreement import Agreement
+from jitd.store import accounts, events, networks
+from jitd.store.database import Rows
+
+Body = Mapping[str, Any]
+Reply = dict[str, object]
+
+
+@dataclass(slots=True)
+class Touched:
+    """What a verb changed, so that just that is converged: whole interfaces, or single devices on them."""
+
+    interfaces: set[int] = field(default_factory=set)
+    devices: set[tuple[int, int]] = field(default_factory=set)  # (interface id, device id)
+    keys: set[tuple[int, str]] = field(
+        default_factory=set
+    )  # (interface id, public key) of devices that are gone
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to converge."""
+        return bool(self.interfaces or self.devices or self.keys)
+
+
+@dataclass(slots=True, kw_only=True)
+class View:
+    """What a reply or a query is rendered from. Used by changes and by queries alike."""
+
+    rows: Rows
+    actor: Actor
+    now: Now
+    people: People
+    config: Config
+    agreement: Agreement
+    backend: str
+    started_ms: int
+
+    def person(self, name: str) -> Person:
+        """What the system says of a user name."""
+        return self.people.directory.person(name)
+
+    def admin(self, name: str, uid: int) -> Verdict:
+        """Whether a user administers this gateway."""
+        return policy.is_admin(uid, self.person(name), self.people.admin_groups, self.people.daemon_uid)
+
+    @property
+    def by_admin(self) -> bool:
+        """Whether the caller administers this gateway, for sure."""
+        return bool(self.admin(self.actor.user, self.actor.uid))
+
+    def require_admin(self, what: str) -> None:
+        """Let only administrators go on. `what` ends the sentence "cannot …"."""
+        verdict = self.admin(self.actor.user, self.actor.uid)
+        if not verdict:
+            groups = ", ".join(self.config.daemon.admin_groups) or "none is configured"
+            raise JitError(
+                "not_permitted",
+                f"cannot {what} as {self.actor.user}: {verdict.why}",
+                f"Use sudo, or ask for membership of an admin group ({groups}).",
+            )
+
+    def subject(self, user: str | None = None) -> tuple[int, str]:
+        """(uid, name) of whom a user's verb is about: the caller, who logged in behind root, or a named user.
+
+        Only administrators may name someone else. Raises JitError not_permitted or not_found.
+        """
+        if user is not None and user != self.actor.user:
+            if not self.by_admin:
+                raise JitError(
+                    "not_permitted",
+                    f"cannot act for {user} as {self.actor.user}: only administrators may act for someone else",
+                )
+            return self.existing_user(user), user
+        uid, name = self.actor.uid, self.actor.user
+        if uid == 0 and self.actor.login_uid and self.actor.login_user:
+            uid, name = self.actor.login_uid, self.actor.login_user
+        if not self._may_own(uid):
+            raise JitError(
+                "not_permitted",
+                f"cannot do this as {name}: root and system accounts own no devices and ask for nothing",
+                "Run it as the person it is for, or name the person with --user.",
+            )
+        return uid, name
+
+    def existing_user(self, name: str) -> int:
+        """The uid of a user of the system who may own devices. Raises JitError not_found, refused or busy."""
+        person = self.person(name)
+        if person.exists is Answer.UNAVAILABLE:
+            raise JitError(
+                "busy",
+                f"cannot look up the user {name[:40]!r} now: the system's user database does not answer",
+                "Try again when it does (getent passwd shows whether it does).",
+            )
+        if person.exists is Answer.NO or person.uid is None:
+            raise JitError(
+                "not_found",
+                f"cannot find a user {name[:40]!r} on this system",
+                "See getent passwd for the names that exist.",
+            )
+        if not self._may_own(person.uid):
+            raise JitError(
+                "refused", f"cannot use {name}: root and system accounts own no devices and ask for nothing"
+            )
+        return person.uid
+
+    def _may_own(self, uid: int) -> bool:
+        """Whether a uid may own devices: people may, root and system accounts may not.
+
+        An ordinary user who runs jitd for himself is a person, whatever his uid.
+        """
+        if uid == self.people.daemon_uid:
+            return uid != 0
+        return uid != 0 and not self.people.directory.is_system(uid)
+
+    def account(self, user: str | None = None) -> Account | None:
+        """The account of the subject, None when it has never owned a device or asked."""
+        return accounts.find(self.rows, *self.subject(user))
+
+
+@dataclass(slots=True, kw_only=True)
+class Call(View):
+    """A verb that changes something, inside its transaction."""
+
+    wireguard: WireGuard
+    owner_of: Callable[[str], Owner]
+    link_spec: Callable[[Interface], LinkSpec]
+    forget_interface: Callable[[int], None]  # after a removal: nothing of it is retried any more
+    touched: Touched = field(default_factory=Touched)
+    ended: list[Request] = field(default_factory=list)  # grants that end here, as they were before
+    undo: list[Callable[[], None]] = field(default_factory=list)  # run when the transaction fails
+
+    def own_account(self, user: str | None = None) -> Account:
+        """The account of the subject, made when it is new."""
+        return accounts.ensure(self.rows, *self.subject(user), self.now.wall_ms)
+
+    def event(
+        self,
+        kind: str,
+        *,
+        request: Request | None = None,
+        user: str | None = None,
+        uid: int | None = None,
+        network: str | None = None,
+        interface: str | None = None,
+        device: str | None = None,
+        **data: object,
+    ) -> None:
+        """Record what happened, in the transaction of what happened."""
+        events.add(
+            self.rows,
+            kind,
+            at_ms=self.now.wall_ms,
+            actor=self.actor,
+            request_id=request.id if request else None,
+            user=user or (request.account.name if request else None),
+            user_uid=uid if uid is not None else (request.account.uid if request else None),
+            network=network or (networks.by_id(self.rows, request.network_id).name if request else None),
+            interface=interface,
+            device=device,
+            data=data,
+        )
+
+
+class PlanOnly(Exception):  # noqa: N818 - not an error: it carries a finished reply out of a transaction
+    """Ends a transaction without its changes and gives the reply that says what they would have been."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__("plan")
+        self.reply = reply
+
+
+Render = Callable[[Call], Reply]
+ChangeVerb = Callable[[Call, Any], Render]
+QueryVerb = Callable[[View, Any], Reply]
+#: Reads the interfaces too, and so runs in the worker; changes nothing.
+PeekVerb = Callable[[Call, Any], Reply]

@@ -1,0 +1,310 @@
+"""Devices: registering public keys, naming the owners of unmanaged peers, client configurations."""
+
+from jitd import wire
+from jitd.core import keys, policy, text
+from jitd.core.errors import JitError
+from jitd.core.model import Account, Device, Ending, Interface, Status
+from jitd.core.people import Answer
+from jitd.service import plans, tunnels, views
+from jitd.service.call import Call, Render, Reply, View
+from jitd.service.interfaces import named as named_interface
+from jitd.store import accounts, interfaces, networks
+from jitd.store import devices as store
+from jitd.store import requests as stored_requests
+
+
+def add(call: Call, body: wire.DeviceAddBody) -> Render:
+    """Register a public key for the caller, or (administrators) for a user."""
+    name = text.name(body["name"], "device")
+    public_key = keys.public_key(body["public_key"])
+    account = call.own_account(body.get("user"))
+    mine = store.of_account(call.rows, account.id)
+    if any(device.name == name for device in mine):
+        raise JitError(
+            "conflict",
+            f"cannot add {name}: {account.name} has a device of this name",
+            f"Choose another name, or remove it first: jitctl device remove {name}",
+        )
+    _refuse_known_key(call, public_key, account)
+    limit = call.config.limits.devices_per_user
+    if len(mine) >= limit and not call.by_admin:
+        raise JitError(
+            "limit",
+            f"cannot add {name}: {account.name} has {len(mine)} devices, the limit is {limit}",
+            "Remove one that is not used any more: jitctl device list",
+        )
+    device = store.add(call.rows, account.id, name, public_key, call.now.wall_ms)
+    for interface in interfaces.all_(call.rows):
+        unmanaged = {peer.public_key: peer for peer in interfaces.unmanaged(call.rows, interface.id)}
+        if public_key in unmanaged:
+            _take_over(call, device, interface)
+        elif any(
+            policy.may_use(network, call.person(account.name))
+            for network in networks.of_interface(call.rows, interface.id)
+        ):
+            tunnels.ensure(call.rows, device, interface, call.now.wall_ms)
+        call.touched.devices.add((interface.id, device.id))
+    call.event("device_added", user=account.name, uid=account.uid, device=name, public_key=public_key)
+    return _shown(device, account)
+
+
+def remove(call: Call, body: wire.DeviceRefBody) -> Render:
+    """Remove a device: it loses access at once, and a grant that has no other device is released."""
+    account, device = _named(call, body)
+    tunnels_before = store.tunnels(call.rows, device_ids=[device.id])
+    which = [interfaces.by_id(call.rows, tunnel.interface_id) for tunnel in tunnels_before]
+    passing = plans.passing(call, which)
+    view = _view(call, device, account)
+    for request in stored_requests.live_grants_of_device(call.rows, device.id):
+        others = [one for one, _ in stored_requests.devices_of(call.rows, request.id) if one != device.id]
+        if not set(others) & {one.id for one in store.of_account(call.rows, account.id)}:
+            ending = Ending(
+                how=Status.RELEASED,
+                at_ms=call.now.wall_ms,
+                by=call.actor.user,
+                comment=f"its device {device.name} was removed",
+            )
+            stored_requests.end(call.rows, request.id, ending)
+            call.ended.append(request)
+            call.event("released", request=request, comment=ending.comment)
+    for interface in which:
+        interfaces.forget_unmanaged(call.rows, interface.id, device.public_key)
+        call.touched.keys.add((interface.id, device.public_key))
+    store.remove(call.rows, device.id, call.now.wall_ms)
+    plan = plans.settle(body, passing, plans.passing(call, which))
+    call.event(
+        "device_removed", user=account.name, uid=account.uid, device=device.name, public_key=device.public_key
+    )
+    return lambda _: {"device": view, "plan": plan, "done": True}
+
+
+def import_(call: Call, body: wire.DeviceImportBody) -> Render:
+    """Name the owners of unmanaged peers, all or none. Nobody gains or loses access by it."""
+    call.require_admin("import devices")
+    interface = named_interface(call, body["interface"])
+    added = []
+    for number, line in enumerate(body["devices"], start=1):
+        try:
+            added.append(_import_line(call, interface, line))
+        except JitError as error:
+            raise JitError(
+                error.code, f"{error.message} (device {number}); nothing was imported", error.hint
+            ) from error
+    call.touched.interfaces.add(interface.id)
+
+    def render(view: View) -> Reply:
+        return {"devices": [_view(view, device, account) for device, account in added]}
+
+    return render
+
+
+def list_(view: View, query: wire.DeviceQuery) -> Reply:
+    """The caller's devices, or (administrators) a user's or everybody's."""
+    found: list[wire.DeviceView] = []
+    if query.get("all"):
+        view.require_admin("list everybody's devices")
+        accounts_ = store.owners(view.rows)
+    elif view.actor.uid == 0 and not query.get("user") and not view.actor.login_uid:
+        # Root has no devices of its own: it wants to see everybody's.
+        accounts_ = store.owners(view.rows)
+    else:
+        account = view.account(query.get("user"))
+        accounts_ = [account] if account else []
+    for account in accounts_:
+        mine = store.of_account(view.rows, account.id)
+        its_tunnels = store.tunnels(view.rows, device_ids=[device.id for device in mine])
+        found += views.device_views(view, its_tunnels, account.name, mine)
+    return {"devices": found}
+
+
+def config(call: Call, body: wire.DeviceRefBody) -> Render:
+    """A wg-quick file for the device, with a place for the private key.
+
+    It has the routes of all networks on the interface that its user may ask for, so that a grant never changes it.
+    """
+    account, device = _named(call, body)
+    interface = _config_interface(call, account, body.get("interface"))
+    tunnels.ensure(call.rows, device, interface, call.now.wall_ms)
+    if not interface.endpoint:
+        raise JitError(
+            "refused",
+            f"cannot write a configuration for {interface.name}: nobody has said how clients reach it",
+            f"An administrator sets it: jitctl interface set {interface.name} --endpoint vpn.example.org:51820",
+        )
+
+    def render(view: View) -> Reply:
+        return {
+            "device": device.name,
+            "interface": interface.name,
+            "config": _wg_quick(view, account, device, interface),
+        }
+
+    return render
+
+
+def _wg_quick(view: View, account: Account, device: Device, interface: Interface) -> str:
+    (tunnel,) = store.tunnels(view.rows, interface_id=interface.id, device_ids=[device.id])
+    person = view.person(account.name)
+    routes = [
+        str(route)
+        for network in networks.of_interface(view.rows, interface.id)
+        if policy.may_use(network, person)
+        or policy.has_standing(network, person, view.admin(account.name, account.uid))
+        for route in network.routes
+    ]
+    # The gateway's own tunnel addresses, so that the tunnel can be tried with a ping.
+    gateways = [
+        f"{pool.network_address + 1}/{pool.max_prefixlen}"
+        for pool in (interface.pool4, interface.pool6)
+        if pool is not None
+    ]
+    lines = [
+        f"# {account.name}'s {device.name} on {interface.name}. Keep this file to yourself (chmod 600).",
+        "[Interface]",
+        "# Put the private key of this device here; it never leaves this machine.",
+        "PrivateKey = REPLACE_WITH_PRIVATE_KEY",
+        f"Address = {', '.join(sorted(str(ip) for ip in tunnel.ips))}",
+    ]
+    if interface.dns:
+        lines.append(f"DNS = {', '.join(interface.dns)}")
+    if interface.mtu:
+        lines.append(f"MTU = {interface.mtu}")
+    lines += ["", "[Peer]", f"PublicKey = {interface.public_key}"]
+    if tunnel.preshared_key:
+        lines.append("# This peer came with a preshared key: keep the PresharedKey line of the old file.")
+    lines += [
+        f"Endpoint = {interface.endpoint}",
+        f"AllowedIPs = {', '.join(dict.fromkeys([*gateways, *routes]))}",
+        "PersistentKeepalive = 25",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _config_interface(call: Call, account: Account, name: str | None) -> Interface:
+    if name is not None:
+        return named_interface(call, name)
+    person = call.person(account.name)
+    reachable = [
+        interface
+        for interface in interfaces.all_(call.rows)
+        if any(
+            policy.may_use(network, person)
+            or policy.has_standing(network, person, call.admin(account.name, account.uid))
+            for network in networks.of_interface(call.rows, interface.id)
+        )
+    ]
+    if len(reachable) == 1:
+        return reachable[0]
+    if not reachable:
+        raise JitError(
+            "not_found", f"cannot write a configuration: there is no network that {account.name} may ask for"
+        )
+    names = ", ".join(interface.name for interface in reachable)
+    raise JitError(
+        "bad_request",
+        f"cannot tell which interface is meant: {names}",
+        f"Add --interface {reachable[0].name}",
+    )
+
+
+def _named(call: Call, body: wire.DeviceRefBody) -> tuple[Account, Device]:
+    uid, user = call.subject(body.get("user"))
+    account = accounts.find(call.rows, uid, user)
+    mine = store.of_account(call.rows, account.id) if account else []
+    name = body.get("name")
+    if account is None or not mine:
+        raise JitError(
+            "not_found",
+            f"cannot find a device of {user}",
+            "Add one: wg genkey | tee private.key | wg pubkey | jitctl device add laptop --public-key -",
+        )
+    chosen = [device for device in mine if name is None or device.name == name]
+    if len(chosen) == 1:
+        return account, chosen[0]
+    names = ", ".join(device.name for device in mine)
+    if not chosen:
+        raise JitError(
+            "not_found",
+            f"cannot find a device {text.clean(name or '')[:40]!r} of {user}",
+            f"There are: {names}.",
+        )
+    raise JitError("bad_request", f"cannot tell which device is meant: {names}", "Name one of them.")
+
+
+def _refuse_known_key(call: Call, public_key: str, account: Account) -> None:
+    known = store.by_key(call.rows, public_key)
+    if known is not None:
+        _, owner = known
+        # Whose key it is concerns nobody but its owner and administrators.
+        whose = f"{owner.name} has it" if owner.id == account.id or call.by_admin else "it is known"
+        raise JitError(
+            "conflict",
+            f"cannot add this public key: {whose} already",
+            "Every device has a key of its own: make one with wg genkey.",
+        )
+    for interface in interfaces.all_(call.rows):
+        if public_key == interface.public_key:
+            raise JitError(
+                "refused", f"cannot add this public key: it is the one of the gateway's {interface.name}"
+            )
+        unmanaged = any(
+            peer.public_key == public_key for peer in interfaces.unmanaged(call.rows, interface.id)
+        )
+        if unmanaged and not call.by_admin:
+            raise JitError(
+                "not_permitted",
+                f"cannot add this public key: it is a peer of {interface.name} already, and nobody has said whose",
+                "An administrator gives it to you: jitctl device add NAME --user NAME --public-key KEY",
+            )
+
+
+def _take_over(call: Call, device: Device, interface: Interface) -> None:
+    """Give the device of an unmanaged peer what that peer has."""
+    (peer,) = (
+        one for one in interfaces.unmanaged(call.rows, interface.id) if one.public_key == device.public_key
+    )
+    store.add_tunnel(
+        call.rows, device.id, interface.id, peer.allowed_ips, peer.preshared_key, call.now.wall_ms
+    )
+
+
+def _import_line(call: Call, interface: Interface, line: wire.ImportLine) -> tuple[Device, Account]:
+    public_key = keys.public_key(line["public_key"])
+    name = text.name(line["name"], "device")
+    if all(peer.public_key != public_key for peer in interfaces.unmanaged(call.rows, interface.id)):
+        raise JitError(
+            "not_found",
+            f"cannot import {public_key}: it is no unmanaged peer of {interface.name}",
+            f"See jitctl interface show {interface.name}.",
+        )
+    uid = call.existing_user(line["user"])
+    account = accounts.ensure(call.rows, uid, line["user"], call.now.wall_ms)
+    if call.person(line["user"]).exists is not Answer.YES:
+        raise JitError("not_found", f"cannot import {public_key}: there is no user {line['user'][:40]!r}")
+    _refuse_known_key(call, public_key, account)
+    if any(device.name == name for device in store.of_account(call.rows, account.id)):
+        raise JitError(
+            "conflict",
+            f"cannot import {public_key}: {account.name} has a device {name} already",
+            "Name it otherwise.",
+        )
+    device = store.add(call.rows, account.id, name, public_key, call.now.wall_ms)
+    _take_over(call, device, interface)
+    call.event(
+        "device_imported",
+        user=account.name,
+        uid=account.uid,
+        interface=interface.name,
+        device=name,
+        public_key=public_key,
+    )
+    return device, account
+
+
+def _view(view: View, device: Device, account: Account) -> wire.DeviceView:
+    its_tunnels = store.tunnels(view.rows, device_ids=[device.id])
+    return views.device_views(view, its_tunnels, account.name, [device])[0]
+
+
+def _shown(device: Device, account: Account) -> Render:
+    return lambda view: {"device": _view(view, device, account)}

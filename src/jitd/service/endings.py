@@ -1,0 +1,115 @@
+"""What ends by itself: grants that are over, and grants of accounts that are gone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from jitd.core.model import Ending, Now, Request, Status
+from jitd.service.access import People
+from jitd.service.agreement import Agreement
+from jitd.service.call import Touched
+from jitd.store import devices, events, networks, requests
+from jitd.store.database import Rows
+
+
+def due(rows: Rows, now: Now) -> list[Request]:
+    """The grants that are over by either clock."""
+    return requests.due(rows, now.wall_ms, now.boot_id, now.boot_ms)
+
+
+def next_end(rows: Rows, now: Now) -> tuple[int | None, int | None]:
+    """(wall ms, boot ms) of the next grant that ends."""
+    return requests.next_end(rows, now.boot_id)
+
+
+def expire(rows: Rows, over: Iterable[Request], now: Now) -> Touched:
+    """End grants whose time is over; says which clock decided."""
+    touched = Touched()
+    for request in over:
+        grant = request.grant
+        assert grant is not None
+        clock = "wall" if now.wall_ms >= grant.ends_ms else "boot"
+        ending = Ending(how=Status.EXPIRED, at_ms=now.wall_ms, by="", comment="")
+        if requests.end(rows, request.id, ending):
+            touch(rows, touched, request)
+            _record(rows, "expired", request, now, {"ends": grant.ends_ms, "clock": clock})
+    return touched
+
+
+def without_account(rows: Rows, people: People) -> list[tuple[Request, str]]:
+    """The live grants whose account is gone for sure, and why."""
+    live = requests.live(rows, network_ids=[network.id for network in networks.all_(rows)])
+    return [(request, why) for request in live if (why := people.is_gone(request.account))]
+
+
+def revoke_gone(rows: Rows, gone: Iterable[tuple[Request, str]], now: Now) -> Touched:
+    """Revoke the grants of accounts that are gone."""
+    touched = Touched()
+    for request, why in gone:
+        ending = Ending(how=Status.REVOKED, at_ms=now.wall_ms, by="", comment=why)
+        if requests.end(rows, request.id, ending):
+            touch(rows, touched, request)
+            _record(rows, "revoked", request, now, {"comment": why})
+    return touched
+
+
+def follow_boot(rows: Rows, now: Now) -> None:
+    """Give live grants of an earlier boot their end in this boot's clock.
+
+    What is left is counted by the wall clock, the only one that goes on over a reboot.
+    """
+    for request in requests.of_other_boots(rows, now.boot_id):
+        grant = request.grant
+        assert grant is not None
+        left = max(0, grant.ends_ms - max(now.wall_ms, grant.starts_ms))
+        requests.set_boot_end(rows, request.id, now.boot_id, now.boot_ms + left)
+
+
+def touch(rows: Rows, touched: Touched, request: Request) -> None:
+    """Note the devices of a grant as touched."""
+    interface_id = networks.by_id(rows, request.network_id).interface_id
+    touched.devices.update(
+        (interface_id, device_id) for device_id, _ in requests.devices_of(rows, request.id)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A grant whose end the kernel was seen to follow; `due_ms` is when access had to be over."""
+
+    request: Request
+    network: str
+    due_ms: int
+
+
+def confirmed(rows: Rows, ended: Iterable[Request], agreement: Agreement) -> list[Confirmed]:
+    """Those of the ended grants that the kernel agrees with, as far as they were open before."""
+    found = []
+    for before in ended:
+        after = requests.by_id(rows, before.id)
+        if after is None or after.ending is None or before.grant is None:
+            continue
+        network = networks.by_id(rows, before.network_id)
+        tunnels = devices.tunnels(
+            rows,
+            interface_id=network.interface_id,
+            device_ids=[device_id for device_id, _ in requests.devices_of(rows, before.id)],
+        )
+        keys = {(network.interface_id, tunnel.device.public_key) for tunnel in tunnels}
+        if not keys & agreement.keys:
+            due_ms = min(after.ending.at_ms, before.grant.ends_ms)
+            found.append(Confirmed(before, network.name, due_ms))
+    return found
+
+
+def _record(rows: Rows, kind: str, request: Request, now: Now, data: dict[str, object]) -> None:
+    events.add(
+        rows,
+        kind,
+        at_ms=now.wall_ms,
+        actor=None,
+        request_id=request.id,
+        user=request.account.name,
+        user_uid=request.account.uid,
+        network=networks.by_id(rows, request.network_id).name,
+        data=data,
+    )

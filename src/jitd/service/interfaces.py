@@ -1,0 +1,444 @@
+"""Interfaces: making them, adopting what is there, and deciding about unmanaged peers."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final, NamedTuple
+
+from jitd import keypair, wire
+from jitd.core import text
+from jitd.core.errors import JitError
+from jitd.core.model import Interface
+from jitd.enforce.port import EnforceError, InterfaceGone, LinkState, SetPeer
+from jitd.service import plans, views
+from jitd.service.call import Call, Render, Reply, View
+from jitd.store import devices, networks
+from jitd.store import interfaces as store
+from jitd.store.interfaces import UnmanagedPeer
+
+DEFAULT_PORT: Final = 51820
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
+
+
+def add(call: Call, body: wire.InterfaceAddBody) -> Render:
+    """Make an interface of jitd's own, with a new key."""
+    call.require_admin("add an interface")
+    name = text.interface_name(body["name"])
+    _refuse_known(call, name)
+    pools = _pools(call, body["pools"], None)
+    if pools == _Pools(None, None):
+        raise JitError("bad_request", "cannot add an interface without a pool", "Add --pool 10.9.0.0/24")
+    port = _port(call, body.get("port", DEFAULT_PORT), None)
+    if _read(call, name) is not None:
+        raise JitError(
+            "conflict",
+            f"cannot add {name}: the machine has an interface of this name",
+            f"Take part in it with jitctl interface adopt {name}, or choose another name.",
+        )
+    private, public = keypair.generate()
+    interface = Interface(
+        id=0,
+        name=name,
+        adopted=False,
+        enforced=True,
+        private_key=private,
+        public_key=public,
+        port=port,
+        pool4=pools.v4,
+        pool6=pools.v6,
+        endpoint=_endpoint(body.get("endpoint", ""), port),
+        dns=_dns(body.get("dns", [])),
+        mtu=_mtu(body.get("mtu", 0)),
+        created_ms=call.now.wall_ms,
+    )
+    added = store.add(call.rows, interface)
+    # Before the end of the transaction: what the kernel refuses is not recorded.
+    call.undo.append(lambda: call.wireguard.remove_link(name))
+    _enforce(lambda: call.wireguard.ensure_link(call.link_spec(added)), f"cannot make {name}")
+    call.touched.interfaces.add(added.id)
+    call.event("interface_added", interface=name, after=_facts(added))
+    return shown(name)
+
+
+def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render:
+    """Take part in an interface that is there. Its peers are listed as unmanaged, and keep passing."""
+    call.require_admin("adopt an interface")
+    name = text.interface_name(body["name"])
+    _refuse_known(call, name)
+    owner = call.owner_of(name)
+    if owner.unreadable:
+        raise JitError(
+            "refused",
+            f"cannot adopt {name}: {owner.path} cannot be read ({owner.unreadable})",
+            "Mend it first.",
+        )
+    if owner.saves_config:
+        raise JitError(
+            "refused",
+            f"cannot adopt {name}: {owner.path} has SaveConfig = true, so that wg-quick would write down who is let"
+            " in at the moment and let them in again at the next boot",
+            f"Set SaveConfig = false in {owner.path}, then try again. The interface may stay up.",
+        )
+    state = _read(call, name)
+    if state is None:
+        raise JitError(
+            "not_found",
+            f"cannot adopt {name}: the machine has no WireGuard interface of this name",
+            f"Bring it up first (wg-quick up {name}), or let jitd make one: jitctl interface add {name} --pool …",
+        )
+    pools = _pools(call, body.get("pools") or _own_pools(state), None)
+    interface = Interface(
+        id=0,
+        name=name,
+        adopted=True,
+        enforced=False,
+        private_key="",
+        public_key=state.public_key,
+        port=state.port,
+        pool4=pools.v4,
+        pool6=pools.v6,
+        endpoint=_endpoint(body.get("endpoint", ""), state.port),
+        dns=_dns(body.get("dns", [])),
+        mtu=state.mtu,
+        created_ms=call.now.wall_ms,
+    )
+    added = store.add(call.rows, interface)
+    for key, peer in state.peers.items():
+        unmanaged = UnmanagedPeer(
+            interface_id=added.id,
+            public_key=key,
+            allowed_ips=peer.allowed_ips,
+            preshared_key=peer.preshared_key,
+            endpoint=peer.endpoint,
+            keepalive=peer.keepalive,
+        )
+        store.keep_unmanaged(call.rows, unmanaged, call.now.wall_ms)
+    call.touched.interfaces.add(added.id)
+    call.event(
+        "interface_adopted",
+        interface=name,
+        after=_facts(added),
+        owner=owner.kind,
+        path=owner.path,
+        unmanaged=sorted(state.peers),
+    )
+    return shown(name)
+
+
+def set_(call: Call, body: wire.InterfaceSetBody) -> Render:
+    """Change an interface. Port, pools and MTU of an adopted one are its owner's."""
+    call.require_admin("change an interface")
+    before = named(call, body["name"])
+    owners = [key for key in ("port", "mtu") if key in body]
+    if before.adopted and owners:
+        raise JitError(
+            "refused",
+            f"cannot change the {' and '.join(owners)} of {before.name}: it is adopted, they belong to its owner",
+            f"Change them where {before.name} is made, for example in /etc/wireguard/{before.name}.conf.",
+        )
+    pools = _pools(call, body["pools"], before) if "pools" in body else _Pools(before.pool4, before.pool6)
+    port = _port(call, body["port"], before) if "port" in body else before.port
+    after = replace(
+        before,
+        pool4=pools.v4,
+        pool6=pools.v6,
+        port=port,
+        endpoint=_endpoint(body["endpoint"], port) if "endpoint" in body else before.endpoint,
+        dns=_dns(body["dns"]) if "dns" in body else before.dns,
+        mtu=_mtu(body["mtu"]) if "mtu" in body else before.mtu,
+    )
+    if (after.pool4, after.pool6) != (before.pool4, before.pool6):
+        _keep_addresses(call, before, pools)
+    store.update(call.rows, after)
+    if after != before:
+        call.touched.interfaces.add(before.id)
+        call.event("interface_changed", interface=before.name, before=_facts(before), after=_facts(after))
+    return shown(before.name)
+
+
+def remove(call: Call, body: wire.NameBody) -> Render:
+    """Remove an interface without networks. An own one leaves the machine; an adopted one stays as its owner has it."""
+    call.require_admin("remove an interface")
+    interface = named(call, body["name"])
+    behind = networks.of_interface(call.rows, interface.id)
+    if behind:
+        names = ", ".join(network.name for network in behind)
+        raise JitError(
+            "conflict",
+            f"cannot remove {interface.name}: these networks are reached through it: {names}",
+            f"Remove them first: jitctl network remove {behind[0].name}",
+        )
+    passing = plans.passing(call, [interface])
+    if interface.adopted:
+        # Its owner keeps it with everybody who was there; nobody loses access by this.
+        passing = set()
+    view = views.interface_view(call, interface, None, "")
+    plan = plans.settle(body, passing, set())
+    store.remove(call.rows, interface.id, call.now.wall_ms)
+    call.event("interface_removed", interface=interface.name, before=_facts(interface))
+    if not interface.adopted:
+        _enforce(lambda: call.wireguard.remove_link(interface.name), f"cannot remove {interface.name}")
+    call.forget_interface(interface.id)
+    return lambda _: {"interface": view, "peers": [], "plan": plan, "done": True}
+
+
+def enforce(call: Call, body: wire.InterfaceEnforceBody) -> Render:
+    """Let jitd decide about every peer of an adopted interface, or leave those alone that it did not put there."""
+    call.require_admin("enforce an interface")
+    before = named(call, body["name"])
+    if not before.adopted and not body["on"]:
+        raise JitError(
+            "refused", f"cannot stop enforcing {before.name}: it is jitd's own, and has no unmanaged peers"
+        )
+    passing = plans.passing(call, [before])
+    after = replace(before, enforced=body["on"])
+    store.update(call.rows, after)
+    plan = plans.settle(body, passing, plans.passing(call, [after]))
+    if after == before:
+        return shown(before.name, plan)
+    if not after.enforced:
+        _put_back(call, after)
+    call.touched.interfaces.add(before.id)
+    call.event(
+        "enforce_on" if after.enforced else "enforce_off",
+        interface=before.name,
+        gains=[line["public_key"] for line in plan["gains"]],
+        loses=[line["public_key"] for line in plan["loses"]],
+    )
+    return shown(before.name, plan)
+
+
+def list_(call: Call, _query: object) -> Reply:
+    """All interfaces with what was read back of them just now."""
+    call.require_admin("list interfaces")
+    found = []
+    for interface in store.all_(call.rows):
+        state, error = _look(call, interface.name)
+        found.append(views.interface_view(call, interface, state, error))
+    return {"interfaces": found}
+
+
+def show(call: Call, query: wire.NameQuery) -> Reply:
+    """One interface with its peers as read back just now."""
+    call.require_admin("show an interface")
+    interface = named(call, query["name"])
+    state, error = _look(call, interface.name)
+    return {
+        "interface": views.interface_view(call, interface, state, error),
+        "peers": views.peer_views(call, interface, state),
+    }
+
+
+def named(view: View, name: str) -> Interface:
+    """The interface of this name. Raises JitError not_found."""
+    interface = store.by_name(view.rows, name)
+    if interface is None:
+        raise JitError(
+            "not_found", f"cannot find an interface {text.clean(name)[:40]!r}", "See jitctl interface list."
+        )
+    return interface
+
+
+def shown(name: str, plan: wire.Plan | None = None) -> Render:
+    """The reply that shows an interface as it is after the verb."""
+
+    def render(view: View) -> Reply:
+        assert isinstance(view, Call)
+        reply = show(view, {"name": name})
+        return reply if plan is None else {**reply, "plan": plan, "done": True}
+
+    return render
+
+
+class _Pools(NamedTuple):
+    v4: IPv4Network | None
+    v6: IPv6Network | None
+
+
+def _pools(call: Call, texts: Iterable[str], itself: Interface | None) -> _Pools:
+    v4: IPv4Network | None = None
+    v6: IPv6Network | None = None
+    for one in texts:
+        try:
+            pool = ip_network(one)
+        except ValueError as error:
+            raise JitError(
+                "bad_request",
+                f"cannot read the pool {text.clean(one)[:50]!r}: {text.clean(str(error))}",
+                "Type a network such as 10.9.0.0/24 or fd00:9::/64.",
+            ) from error
+        if pool.num_addresses < 4:
+            raise JitError(
+                "bad_request", f"cannot use the pool {pool}: it has no room for a gateway and a device"
+            )
+        if isinstance(pool, IPv4Network):
+            v4, twice = pool, v4 is not None
+        else:
+            v6, twice = pool, v6 is not None
+        if twice:
+            raise JitError("bad_request", "cannot use two pools of the same IP version on one interface")
+        for other in store.all_(call.rows):
+            for used in (other.pool4, other.pool6):
+                if (itself is None or other.id != itself.id) and used is not None and _overlap(used, pool):
+                    raise JitError(
+                        "conflict",
+                        f"cannot use the pool {pool}: it overlaps with {used} of {other.name}",
+                        "Choose a network that nobody uses.",
+                    )
+    return _Pools(v4, v6)
+
+
+def _overlap(one: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> bool:
+    return one.version == other.version and one.overlaps(other)
+
+
+def _own_pools(state: LinkState) -> list[str]:
+    """The networks of the interface's own addresses, one of each version."""
+    found: dict[int, str] = {}
+    for address in sorted(state.addresses, key=str):
+        if address.network.num_addresses >= 4 and not address.ip.is_link_local:
+            found.setdefault(address.version, str(address.network))
+    return list(found.values())
+
+
+def _keep_addresses(call: Call, interface: Interface, pools: _Pools) -> None:
+    """A pool may grow or move only so that every address in use stays inside."""
+    for tunnel in devices.tunnels(call.rows, interface_id=interface.id):
+        for ip in tunnel.ips:
+            old = interface.pool4 if ip.version == 4 else interface.pool6
+            new = pools.v4 if ip.version == 4 else pools.v6
+            inside_old = old is not None and ip.subnet_of(old)  # type: ignore[arg-type]
+            if inside_old and (new is None or not ip.subnet_of(new)):  # type: ignore[arg-type]
+                raise JitError(
+                    "conflict",
+                    f"cannot change the pools of {interface.name}: {tunnel.account.name}'s {tunnel.device.name}"
+                    f" has {ip}",
+                    "Use a pool that contains the addresses in use, or remove the device first.",
+                )
+
+
+def _port(call: Call, port: int, itself: Interface | None) -> int:
+    if not 1 <= port <= 65535:
+        raise JitError("bad_request", f"cannot listen on port {port}", "Use a port from 1 to 65535.")
+    for other in store.all_(call.rows):
+        if (itself is None or other.id != itself.id) and other.port == port:
+            raise JitError(
+                "conflict",
+                f"cannot listen on port {port}: {other.name} does",
+                f"Add --port {port + 1}, for example.",
+            )
+    return port
+
+
+def _endpoint(endpoint: str, port: int) -> str:
+    """`host:port`, `[v6]:port`; a bare host gets the interface's port."""
+    if not endpoint:
+        return ""
+    hint = "Type what clients reach the gateway by, for example vpn.example.org:51820 or [2001:db8::1]:51820."
+    bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\](?::([0-9]{1,5}))?", endpoint, re.ASCII)
+    if bracketed:
+        host, given = bracketed.group(1), bracketed.group(2)
+        try:
+            host = f"[{ip_address(host)}]"
+        except ValueError:
+            raise JitError(
+                "bad_request", f"cannot read the endpoint {text.clean(endpoint)[:60]!r}", hint
+            ) from None
+    else:
+        host, _, given = endpoint.partition(":")
+        if (
+            not _HOST.fullmatch(host)
+            or (given and not given.isascii())
+            or (":" in endpoint and not given.isdigit())
+        ):
+            raise JitError("bad_request", f"cannot read the endpoint {text.clean(endpoint)[:60]!r}", hint)
+    number = int(given) if given else port
+    if not 1 <= number <= 65535:
+        raise JitError(
+            "bad_request", f"cannot use the endpoint {endpoint[:60]!r}: ports go up to 65535", hint
+        )
+    return f"{host}:{number}"
+
+
+def _dns(servers: Iterable[str]) -> tuple[str, ...]:
+    found = []
+    for one in servers:
+        try:
+            found.append(str(ip_address(one)))
+        except ValueError:
+            raise JitError(
+                "bad_request",
+                f"cannot read the DNS server {text.clean(one)[:50]!r}",
+                "Type an address such as 10.9.0.1.",
+            ) from None
+    return tuple(found)
+
+
+def _mtu(mtu: int) -> int:
+    if mtu and not 576 <= mtu <= 65535:
+        raise JitError("bad_request", f"cannot use an MTU of {mtu}", "Use a number of bytes such as 1420.")
+    return mtu
+
+
+def _refuse_known(call: Call, name: str) -> None:
+    if store.by_name(call.rows, name) is not None:
+        raise JitError(
+            "conflict", f"cannot use {name} again: jitd has it already", f"See jitctl interface show {name}."
+        )
+
+
+def _read(call: Call, name: str) -> LinkState | None:
+    """The interface as it is, None when there is none. Raises JitError enforcement."""
+    try:
+        return call.wireguard.read(name)
+    except InterfaceGone:
+        return None
+    except EnforceError as error:
+        raise JitError(
+            "enforcement", f"cannot look at {name}: {error}", "See jitctl status for the backend."
+        ) from error
+
+
+def _look(call: Call, name: str) -> tuple[LinkState | None, str]:
+    try:
+        return call.wireguard.read(name), ""
+    except EnforceError as error:
+        return None, str(error)
+
+
+def _enforce(step: object, what: str) -> None:
+    assert callable(step)
+    try:
+        step()
+    except EnforceError as error:
+        raise JitError("enforcement", f"{what}: {error}", "Nothing was recorded.") from error
+
+
+def _put_back(call: Call, interface: Interface) -> None:
+    """Let those pass again that were there before jitd decided."""
+    changes = [
+        SetPeer(
+            public_key=peer.public_key,
+            allowed_ips=peer.allowed_ips,
+            endpoint=peer.endpoint or None,
+            keepalive=peer.keepalive,
+            preshared_key=peer.preshared_key or None,
+        )
+        for peer in store.unmanaged(call.rows, interface.id)
+    ]
+    _enforce(
+        lambda: call.wireguard.apply(interface.name, changes),
+        f"cannot put the peers of {interface.name} back",
+    )
+
+
+def _facts(interface: Interface) -> dict[str, object]:
+    return {
+        "port": interface.port,
+        "pools": [str(pool) for pool in (interface.pool4, interface.pool6) if pool is not None],
+        "endpoint": interface.endpoint,
+        "dns": list(interface.dns),
+        "mtu": interface.mtu,
+        "enforced": interface.enforced,
+    }

@@ -1,0 +1,256 @@
+"""Looking: status, list, show, events, health. Nothing here changes anything."""
+
+import os
+from importlib.metadata import version
+from typing import Final
+
+from jitd import wire
+from jitd.core import policy
+from jitd.core.errors import JitError
+from jitd.core.model import TAB_OF, Account, Network, Request, Status, Tab
+from jitd.service import views
+from jitd.service.access import GRACE_MS
+from jitd.service.call import Reply, View
+from jitd.service.requests import visible
+from jitd.store import accounts, devices, events, interfaces, networks
+from jitd.store import requests as store
+
+LONGEST_PAGE: Final = 500
+EVENT_PAGE: Final = 500
+_LIVE: Final = (Status.ACTIVE, Status.SCHEDULED)
+
+
+def health(view: View, _query: object) -> Reply:
+    """Who answers."""
+    return {
+        "version": version("jitctl"),
+        "api": wire.API_VERSION,
+        "backend": view.backend,
+        "pid": os.getpid(),
+        "started": view.started_ms,
+        "seq": events.last_seq(view.rows),
+    }
+
+
+def status(view: View, _query: object) -> Reply:
+    """Every network of the caller, and for administrators how the gateway is doing."""
+    actor = view.actor
+    uid, name = actor.uid, actor.user
+    if uid == 0 and actor.login_uid and actor.login_user:
+        uid, name = actor.login_uid, actor.login_user
+    account = accounts.find(view.rows, uid, name)
+    mine = devices.of_account(view.rows, account.id) if account else []
+    person = view.person(name)
+    admin = view.by_admin
+    reply: Reply = {
+        "user": name,
+        "admin": admin,
+        "networks": [
+            _network_status(view, network, uid, name, account, [device.name for device in mine])
+            for network in networks.all_(view.rows)
+            if policy.may_use(network, person) or policy.has_standing(network, person, view.admin(name, uid))
+        ],
+        "devices": len(mine),
+    }
+    if admin:
+        reply["gateway"] = _gateway(view)
+    return reply
+
+
+def list_(view: View, query: wire.ListQuery) -> Reply:
+    """A page of requests: the caller's own, or everybody's for administrators; pending first, then newest first."""
+    wanted = _statuses(query)
+    own: int | None = None
+    if not view.by_admin:
+        account = accounts.find(view.rows, view.actor.uid, view.actor.user)
+        if account is None:
+            return {"requests": [], "next": "", "counts": {}}
+        own = account.id
+    limit = query.get("limit", 50)
+    if not 1 <= limit <= LONGEST_PAGE:
+        raise JitError(
+            "bad_request",
+            f"cannot list {limit} at once",
+            f"Use --limit with a number from 1 to {LONGEST_PAGE}.",
+        )
+    # The store knows what happened; that a granted one is scheduled, active or over now is known only here.
+    states = frozenset("granted" if one in _LIVE else str(one) for one in wanted)
+    if Status.EXPIRED in wanted and states:
+        states |= {"granted"}
+    filters = store.Filter(
+        states=states,
+        account_id=own,
+        user=query.get("user"),
+        network=query.get("network"),
+        search=query.get("search"),
+    )
+    pending, below = _cursor(query.get("after", ""))
+    page: list[tuple[Request, str]] = []
+    while len(page) <= limit:
+        found = store.list_page(view.rows, filters, pending=pending, below_id=below, limit=limit + 1)
+        page += [one for one in found if not wanted or one[0].status(view.now) in wanted]
+        if len(found) == limit + 1:
+            below = found[-1][0].id
+        elif pending:
+            pending, below = False, None
+        else:
+            break
+    shown, more = page[:limit], len(page) > limit
+    following = ""
+    if more:
+        last = shown[-1][0]
+        following = f"{'p' if last.status(view.now) is Status.PENDING else 'd'}{last.id}"
+    return {
+        "requests": [views.request_view(view, request, name) for request, name in shown],
+        "next": following,
+        "counts": _counts(view, own),
+    }
+
+
+def show(view: View, query: wire.IdQuery) -> Reply:
+    """One request with its whole history."""
+    request = visible(view, query["id"])
+    return {
+        "request": views.request_view(view, request),
+        "events": views.request_events(view, request.id),
+    }
+
+
+def events_page(view: View, query: wire.EventsQuery) -> Reply:
+    """Events after a SEQ, oldest first, at most EVENT_PAGE; users see those that concern them."""
+    user, user_uid = query.get("user"), None
+    if not view.by_admin:
+        if user is not None and user != view.actor.user:
+            raise JitError("not_permitted", f"cannot show the events of {user} to {view.actor.user}")
+        user, user_uid = view.actor.user, view.actor.uid
+    found = events.page(
+        view.rows,
+        after=query.get("after", 0),
+        limit=EVENT_PAGE,
+        since_ms=query.get("since"),
+        until_ms=query.get("until"),
+        user=user,
+        user_uid=user_uid,
+        network=query.get("network"),
+        request_id=query.get("id"),
+        kind=query.get("kind"),
+    )
+    # `next` moves past what a filter hid, so that a watcher does not read the same again and again.
+    reached = (
+        found[-1].seq if len(found) == EVENT_PAGE else max(events.last_seq(view.rows), query.get("after", 0))
+    )
+    return {"events": [views.event_view(event) for event in found], "next": reached}
+
+
+def _statuses(query: wire.ListQuery) -> frozenset[Status]:
+    wanted: set[Status] = set()
+    for one in query.get("status", []):
+        try:
+            wanted.add(Status(one))
+        except ValueError:
+            raise JitError(
+                "bad_request", f"cannot list the status {one[:40]!r}", f"Use one of {', '.join(Status)}."
+            ) from None
+    for one in query.get("tab", []):
+        try:
+            tab = Tab(one)
+        except ValueError:
+            raise JitError(
+                "bad_request", f"cannot list the tab {one[:40]!r}", f"Use one of {', '.join(Tab)}."
+            ) from None
+        wanted.update(status for status, where in TAB_OF.items() if where is tab)
+    return frozenset(wanted)
+
+
+def _cursor(after: str) -> tuple[bool, int | None]:
+    """Where a page begins: (among the pending, below which id). Raises JitError bad_request."""
+    if not after:
+        return True, None
+    if after[0] in "pd" and after[1:].isascii() and after[1:].isdigit():
+        return after[0] == "p", int(after[1:])
+    raise JitError(
+        "bad_request",
+        f"cannot continue after {after[:40]!r}",
+        "Use what the page before gave as its next page.",
+    )
+
+
+def _counts(view: View, own: int | None) -> dict[str, int]:
+    """Requests by tab."""
+    totals = dict.fromkeys((str(tab) for tab in Tab), 0)
+    for state, number in store.counts(view.rows, own).items():
+        tab = Tab.APPROVED if state == "granted" else TAB_OF[Status(state)]
+        totals[tab] += number
+    return totals
+
+
+def _network_status(
+    view: View, network: Network, uid: int, name: str, account: Account | None, devices_of: list[str]
+) -> wire.NetworkStatus:
+    found: wire.NetworkStatus = {
+        "network": network.name,
+        "interface": interfaces.by_id(view.rows, network.interface_id).name,
+        "state": "request",
+        "paused": False,
+        "id": None,
+        "since": None,
+        "starts": None,
+        "ends": None,
+        "devices": [],
+        "error": view.agreement.errors.get(network.interface_id, ""),
+    }
+    if policy.has_standing(network, view.person(name), view.admin(name, uid)):
+        found["state"], found["devices"] = "standing", devices_of
+        return found
+    for request in store.open_of(view.rows, account.id, network.id) if account else []:
+        now = request.status(view.now)
+        if now in (Status.PENDING, Status.SCHEDULED, Status.ACTIVE):
+            shown = views.request_view(view, request, network.name)
+            found["state"], found["id"], found["since"] = str(now), request.id, request.requested_ms
+            found["starts"], found["ends"], found["devices"] = (
+                shown["starts"],
+                shown["ends"],
+                shown["devices"],
+            )
+            found["paused"] = "paused" in shown["marks"]
+    return found
+
+
+def _gateway(view: View) -> wire.GatewayStatus:
+    counts = store.counts(view.rows, None)
+    warnings = []
+    for interface in interfaces.all_(view.rows):
+        if not interface.enforced:
+            warnings.append(
+                f"{interface.name} is not enforced: its unmanaged peers pass (jitctl interface enforce"
+                f" {interface.name} on)"
+            )
+        if not networks.of_interface(view.rows, interface.id):
+            warnings.append(
+                f"{interface.name} has no network yet (jitctl network add NAME --interface {interface.name})"
+            )
+    if view.backend == "memory":
+        warnings.append("the memory backend enforces nothing: it is for dry runs")
+    unsure = [account.name for account in devices.owners(view.rows) if _is_unsure(view, account)]
+    if unsure:
+        hours = GRACE_MS // 3_600_000
+        warnings.append(
+            f"cannot look up {', '.join(unsure[:5])}{' and others' if len(unsure) > 5 else ''}: standing access"
+            f" keeps its last answer for {hours} h"
+        )
+    return {
+        "version": version("jitctl"),
+        "backend": view.backend,
+        "firewall": "none",
+        "socket": str(view.config.daemon.socket),
+        "state_dir": str(view.config.daemon.state_dir),
+        "started": view.started_ms,
+        "pending": counts.get("pending", 0),
+        "active": counts.get("granted", 0),
+        "waiting": view.agreement.waiting(),
+        "warnings": warnings,
+    }
+
+
+def _is_unsure(view: View, account: Account) -> bool:
+    return view.person(account.name).exists.value == "unavailable"

@@ -1,0 +1,184 @@
+"""From the model to what crosses the socket."""
+
+from collections.abc import Iterable
+
+from jitd import wire
+from jitd.core.model import TAB_OF, Actor, Device, Event, Interface, Network, Request, Status
+from jitd.enforce.port import LinkState
+from jitd.service.call import View
+from jitd.store import devices, events, interfaces, networks, requests
+from jitd.store.devices import Tunnel
+
+
+def request_view(view: View, request: Request, network_name: str = "") -> wire.RequestView:
+    """A request as its user and administrators see it."""
+    network = networks.by_id(view.rows, request.network_id)
+    status = request.status(view.now)
+    grant, decision, ending = request.grant, request.decision, request.ending
+    granted_devices = requests.devices_of(view.rows, request.id) if grant else []
+    return {
+        "id": request.id,
+        "user": request.account.name,
+        "network": network_name or network.name,
+        "status": str(status),
+        "tab": str(TAB_OF[status]),
+        "marks": _marks(view, request, network, status, [device_id for device_id, _ in granted_devices]),
+        "reason": request.reason,
+        "requested": request.requested_ms,
+        "requested_by": request.requested_by,
+        "wanted": request.wanted_ms,
+        "decided": decision.decided_ms if decision else None,
+        "decided_by": decision.decided_by if decision else "",
+        "comment": decision.comment if decision else "",
+        "starts": grant.starts_ms if grant else None,
+        "ends": grant.ends_ms if grant else None,
+        "ended": ending.at_ms if ending else (grant.ends_ms if grant and status is Status.EXPIRED else None),
+        "ended_by": ending.by if ending else "",
+        "ended_comment": ending.comment if ending else "",
+        "managed_by": (ending.by if ending and ending.how is Status.REVOKED else "")
+        or (decision.decided_by if decision else ""),
+        "devices": [name for _, name in granted_devices],
+    }
+
+
+def _marks(
+    view: View, request: Request, network: Network, status: Status, device_ids: list[int]
+) -> list[str]:
+    marks = []
+    if request.grant and device_ids and view.agreement.keys:
+        keys = {
+            (tunnel.interface_id, tunnel.device.public_key)
+            for tunnel in devices.tunnels(view.rows, interface_id=network.interface_id, device_ids=device_ids)
+        }
+        if keys & view.agreement.keys:
+            marks.append("activating" if status is Status.ACTIVE else "cutting")
+    if status is Status.ACTIVE and request.grant and request.grant.paused_ms is not None:
+        marks.append("paused")
+    return marks
+
+
+def actor_view(actor: Actor) -> wire.ActorView:
+    """Who acted."""
+    return {
+        "uid": actor.uid,
+        "user": actor.user,
+        "login_uid": actor.login_uid,
+        "login_user": actor.login_user,
+        "pid": actor.pid,
+        "origin": actor.origin,
+    }
+
+
+def event_view(event: Event) -> wire.EventView:
+    """One line of the audit log."""
+    return {
+        "seq": event.seq,
+        "at": event.at_ms,
+        "kind": event.kind,
+        "actor": actor_view(event.actor) if event.actor else None,
+        "id": event.request_id,
+        "user": event.user,
+        "network": event.network,
+        "interface": event.interface,
+        "device": event.device,
+        "data": event.data,
+    }
+
+
+def request_events(view: View, request_id: int) -> list[wire.EventView]:
+    """The whole history of a request, oldest first."""
+    return [event_view(event) for event in events.page(view.rows, request_id=request_id, limit=10_000)]
+
+
+def network_view(view: View, network: Network, *, for_admin: bool) -> wire.NetworkView:
+    """A network; who may use it and how much it is used is for administrators."""
+    live, pending = networks.requests_by_state(view.rows, network.id) if for_admin else (0, 0)
+    return {
+        "name": network.name,
+        "interface": interfaces.by_id(view.rows, network.interface_id).name,
+        "routes": [str(route) for route in network.routes],
+        "ports": [str(ports) for ports in network.ports],
+        "jit": network.jit,
+        "members": list(network.members) if for_admin else [],
+        "default_duration": network.default_ms,
+        "max_duration": network.max_ms,
+        "created": network.created_ms,
+        "active": live,
+        "pending": pending,
+    }
+
+
+def interface_view(
+    view: View, interface: Interface, state: LinkState | None, error: str
+) -> wire.InterfaceView:
+    """An interface, with what was read back of it (None: it could not be read)."""
+    unmanaged = 0
+    if state is not None and not interface.enforced:
+        unmanaged = len(state.peers.keys() - owners_by_key(view, interface).keys())
+    return {
+        "name": interface.name,
+        "adopted": interface.adopted,
+        "enforced": interface.enforced,
+        "public_key": interface.public_key,
+        "port": interface.port,
+        "pools": [str(pool) for pool in (interface.pool4, interface.pool6) if pool is not None],
+        "endpoint": interface.endpoint,
+        "dns": list(interface.dns),
+        "mtu": interface.mtu,
+        "networks": [network.name for network in networks.of_interface(view.rows, interface.id)],
+        "up": state is not None and state.up,
+        "peers": len(state.peers) if state is not None else 0,
+        "unmanaged": unmanaged,
+        "error": error or view.agreement.errors.get(interface.id, ""),
+    }
+
+
+def owners_by_key(view: View, interface: Interface) -> dict[str, Tunnel]:
+    """The tunnels of an interface by public key."""
+    found = devices.tunnels(view.rows, interface_id=interface.id)
+    return {tunnel.device.public_key: tunnel for tunnel in found}
+
+
+def peer_views(view: View, interface: Interface, state: LinkState | None) -> list[wire.PeerView]:
+    """The peers that were read back, managed ones first, by user and device."""
+    owners = owners_by_key(view, interface)
+    found: list[wire.PeerView] = []
+    for key, peer in (state.peers if state else {}).items():
+        tunnel = owners.get(key)
+        found.append(
+            {
+                "public_key": key,
+                "user": tunnel.account.name if tunnel else "",
+                "device": tunnel.device.name if tunnel else "",
+                "allowed_ips": sorted(str(ip) for ip in peer.allowed_ips),
+                "endpoint": peer.endpoint,
+                "last_handshake": peer.last_handshake_ms,
+                "rx_bytes": peer.rx_bytes,
+                "tx_bytes": peer.tx_bytes,
+                "managed": tunnel is not None,
+            }
+        )
+    return sorted(
+        found, key=lambda peer: (not peer["managed"], peer["user"], peer["device"], peer["public_key"])
+    )
+
+
+def device_views(
+    view: View, tunnels: Iterable[Tunnel], user: str, found: Iterable[Device]
+) -> list[wire.DeviceView]:
+    """Devices of one user with their addresses by interface name."""
+    addresses: dict[int, dict[str, list[str]]] = {}
+    for tunnel in tunnels:
+        name = interfaces.by_id(view.rows, tunnel.interface_id).name
+        addresses.setdefault(tunnel.device.id, {})[name] = sorted(str(ip) for ip in tunnel.ips)
+    return [
+        {
+            "user": user,
+            "name": device.name,
+            "public_key": device.public_key,
+            "created": device.created_ms,
+            "addresses": addresses.get(device.id, {}),
+            "last_handshake": 0,
+        }
+        for device in found
+    ]
