@@ -1,0 +1,126 @@
+"""Who may do what, for how long."""
+
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+
+from jitd.core import durations, policy
+from jitd.core.errors import JitError
+from jitd.core.model import Account, Actor, Network
+from jitd.core.people import Answer, Person
+
+OFFICE = Network(
+    id=1,
+    name="office",
+    interface_id=1,
+    routes=(ip_network("10.0.0.0/8"),),
+    ports=(),
+    jit=True,
+    members=(),
+    default_ms=2 * durations.HOUR,
+    max_ms=8 * durations.HOUR,
+    created_ms=0,
+)
+ALICE = Person(name="alice", exists=Answer.YES, uid=1001, groups=frozenset({"alice", "staff"}))
+LDAP_DOWN = Person(name="alice", exists=Answer.UNAVAILABLE, everything_unavailable=True)
+NOBODY = Person(name="alice", exists=Answer.NO)
+
+
+@pytest.mark.parametrize(
+    ("uid", "person", "groups", "expected"),
+    [
+        (0, NOBODY, [], Answer.YES),
+        (500, NOBODY, [], Answer.YES),
+        (1001, ALICE, [], Answer.NO),
+        (1001, ALICE, ["wheel"], Answer.NO),
+        (1001, ALICE, ["wheel", "staff"], Answer.YES),
+        (1001, LDAP_DOWN, ["wheel"], Answer.UNAVAILABLE),
+        (1001, replace(ALICE, unavailable=frozenset({"wheel"})), ["wheel"], Answer.UNAVAILABLE),
+        (1001, replace(ALICE, unavailable=frozenset({"wheel"})), ["wheel", "staff"], Answer.YES),
+        (1001, LDAP_DOWN, [], Answer.NO),
+    ],
+)
+def test_administrators(uid: int, person: Person, groups: list[str], expected: Answer) -> None:
+    """Root, the daemon's own uid (500 here) and members of the admin groups; what is not known is not a yes."""
+    verdict = policy.is_admin(uid, person, groups, daemon_uid=500)
+    assert verdict.answer is expected
+    assert bool(verdict) is (expected is Answer.YES)
+
+
+ADMIN = policy.Verdict(Answer.YES, "")
+USER = policy.Verdict(Answer.NO, "")
+UNSURE = policy.Verdict(Answer.UNAVAILABLE, "")
+
+
+@pytest.mark.parametrize(
+    ("jit", "members", "person", "admin", "expected"),
+    [
+        (True, (), ALICE, USER, Answer.NO),
+        (True, ("alice",), ALICE, USER, Answer.NO),
+        (True, (), ALICE, ADMIN, Answer.YES),
+        (True, (), ALICE, UNSURE, Answer.UNAVAILABLE),
+        (False, ("alice",), ALICE, USER, Answer.YES),
+        (False, ("@staff",), ALICE, USER, Answer.YES),
+        (False, ("@wheel",), ALICE, USER, Answer.NO),
+        (False, ("bob",), ALICE, ADMIN, Answer.YES),
+        (False, ("@staff",), LDAP_DOWN, USER, Answer.UNAVAILABLE),
+        (False, ("@nosuch",), ALICE, USER, Answer.NO),
+    ],
+)
+def test_standing_access(
+    jit: bool, members: tuple[str, ...], person: Person, admin: policy.Verdict, expected: Answer
+) -> None:
+    """JIT on: administrators only. JIT off: members and administrators. Not known is not a yes."""
+    network = replace(OFFICE, jit=jit, members=members)
+    assert policy.has_standing(network, person, admin).answer is expected
+
+
+@pytest.mark.parametrize(
+    ("person", "expected"),
+    [
+        (ALICE, Answer.YES),
+        (replace(ALICE, uid=1002), Answer.NO),
+        (replace(ALICE, can_log_in=False), Answer.NO),
+        (NOBODY, Answer.NO),
+        (LDAP_DOWN, Answer.UNAVAILABLE),
+    ],
+)
+def test_an_account_is_a_uid_and_a_name(person: Person, expected: Answer) -> None:
+    """The same name with another uid is another person; one who may not log in has nothing."""
+    assert policy.is_same_account(Account(id=1, uid=1001, name="alice"), person).answer is expected
+
+
+@pytest.mark.parametrize(
+    ("uid", "login_uid", "own"),
+    [(1001, 1001, True), (0, 1001, True), (1001, None, True), (0, 1002, False), (0, None, False), (1002, 1001, True)],
+)
+def test_own_request_also_through_sudo(uid: int, login_uid: int | None, own: bool) -> None:
+    """A request is the caller's own if the uid or the login uid is its user's."""
+    actor = Actor(uid=uid, user="x", login_uid=login_uid)
+    assert policy.is_own(actor, Account(id=1, uid=1001, name="alice")) is own
+
+
+def test_durations_fall_back_in_order() -> None:
+    """What the decider gave, else what was wished, else the network's default."""
+    hour = durations.HOUR
+    assert policy.granted_duration(OFFICE, 3 * hour, 4 * hour) == 3 * hour
+    assert policy.granted_duration(OFFICE, None, 4 * hour) == 4 * hour
+    assert policy.granted_duration(OFFICE, None, None) == 2 * hour
+    assert policy.granted_duration(OFFICE, 8 * hour, None) == 8 * hour
+
+
+def test_the_maximum_is_named() -> None:
+    """A grant above the network's maximum is refused, and the answer names the maximum."""
+    with pytest.raises(JitError) as caught:
+        policy.granted_duration(OFFICE, 9 * durations.HOUR, None)
+    assert caught.value.code == "refused"
+    assert caught.value.message == "cannot give access to office for 9h: its maximum is 8h"
+    assert caught.value.hint == "Use --duration 8h or less."
+
+
+@pytest.mark.parametrize("given_ms", [0, -1, 999])
+def test_nothing_is_granted_for_no_time(given_ms: int) -> None:
+    """Less than a second, zero and negative durations are errors."""
+    with pytest.raises(JitError):
+        policy.granted_duration(OFFICE, given_ms, None)
