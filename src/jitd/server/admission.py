@@ -55,7 +55,8 @@ class Places:
         self._per_user = per_user
         self._per_administrator = max(per_user, reserved)
         self._taken: Counter[int] = Counter()
-        self._sum = 0
+        #: All connections that have a place.
+        self.taken = 0
 
     def enter(self, uid: int) -> JitError | None:
         """Take a place; returns why not when there is none. Give it back with `leave`."""
@@ -66,17 +67,17 @@ class Places:
                 f"cannot open another connection: you have {self._taken[uid]} open, which is the limit",
                 "Close one of them, for example a `jitctl watch`, and try again.",
             )
-        if self._sum >= (self._total if admin else self._open_to_all):
+        if self.taken >= (self._total if admin else self._open_to_all):
             return JitError(
                 "limit", "cannot serve another connection: all places are taken", "Try again in a minute."
             )
         self._taken[uid] += 1
-        self._sum += 1
+        self.taken += 1
         return None
 
     def leave(self, uid: int) -> None:
         """Give a place back."""
-        self._sum -= 1
+        self.taken -= 1
         self._taken[uid] -= 1
         if not self._taken[uid]:
             del self._taken[uid]
@@ -140,21 +141,25 @@ class Watchers:
 
     def __init__(self, per_user: int) -> None:
         self._per_user = per_user
-        self._open: Counter[int] = Counter()
+        self._of: Counter[int] = Counter()
+        #: All open streams.
+        self.open = 0
 
     @contextmanager
     def place(self, uid: int) -> Iterator[None]:
         """Hold a place inside the block. Raises JitError limit when all are taken."""
-        if self._open[uid] >= self._per_user:
+        if self._of[uid] >= self._per_user:
             raise JitError(
                 "limit",
-                f"cannot watch: you have {self._open[uid]} streams open, which is the limit",
+                f"cannot watch: you have {self._of[uid]} streams open, which is the limit",
                 "End one of them first.",
             )
-        self._open[uid] += 1
+        self._of[uid] += 1
+        self.open += 1
         try:
             yield
         finally:
-            self._open[uid] -= 1
-            if not self._open[uid]:
-                del self._open[uid]
+            self.open -= 1
+            self._of[uid] -= 1
+            if not self._of[uid]:
+                del self._of[uid]

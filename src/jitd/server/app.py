@@ -53,6 +53,7 @@ class Server:
         table: Sequence[Route],
         heartbeat: float = _HEARTBEAT,
         longest: float = _LONGEST,
+        slowest: float = _LONGEST,
     ) -> None:
         self._config = config
         self._service = service
@@ -60,11 +61,18 @@ class Server:
         self._clock = clock
         self._longest = longest
         self._administrators = Administrators(os.geteuid(), clock)
+        limits = config.limits
+        self._places = Places(
+            self._administrators,
+            total=limits.connections,
+            reserved=limits.connections_reserved,
+            per_user=limits.connections_per_user,
+        )
         self._turns = Turns(at_once=_AT_ONCE, waiting=_WAITING)
-        self._watchers = Watchers(config.limits.watchers_per_user)
+        self._watchers = Watchers(limits.watchers_per_user)
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="jitd-peer")
         self._stopping = asyncio.Event()
-        self._streamer = Streamer(service, self._stopping, heartbeat, longest)
+        self._streamer = Streamer(service, self._stopping, heartbeat, longest, slowest)
         self._asked: dict[int, int] = {}  # uid -> boot time of the last question, milliseconds
         self._asking: set[asyncio.Task[None]] = set()
         self._listening: listen.Listening | None = None
@@ -82,13 +90,7 @@ class Server:
         await self._runner.setup()
         manager = self._runner.server
         assert manager is not None
-        places = Places(
-            self._administrators,
-            total=limits.connections,
-            reserved=limits.connections_reserved,
-            per_user=limits.connections_per_user,
-        )
-        house = House(manager, places, limits, self._directory, self._executor)
+        house = House(manager, self._places, limits, self._directory, self._executor)
         self._acceptor = await asyncio.get_running_loop().create_unix_server(
             door(house), sock=listening.sock, backlog=_BACKLOG
         )

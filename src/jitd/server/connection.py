@@ -19,6 +19,7 @@ from jitd.config import Limits
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Directory
+from jitd.core.text import clean
 from jitd.server.admission import Places
 from jitd.server.peer import Peer, identify, peer_of
 from jitd.server.replies import error_reply, raw_error
@@ -87,6 +88,7 @@ class Connection(web.RequestHandler):
         self.streaming = False
         self._house = house
         self._actor: Actor | None = None
+        self._refused = False
         self._handling = False
         self._has_body = False
         self._half_closed = False
@@ -105,7 +107,7 @@ class Connection(web.RequestHandler):
 
     def begin(self) -> None:
         """A complete head has arrived. Raises ConnectionResetError when the client was told already that none had."""
-        if self.transport is None:
+        if self.transport is None or self._refused:
             raise ConnectionResetError
         self._stop_waiting()
         self._handling, self._has_body, self._received = True, False, 0
@@ -137,6 +139,8 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Count and time what comes before a request is complete; aiohttp has no limit for either."""
         self._received += len(data)
+        if self._refused:
+            return
         if self._handling:
             # No pipelining: what is being answered is answered, and the rest is not kept.
             if self._has_body or self._received > self._allowance:
@@ -150,7 +154,7 @@ class Connection(web.RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks for it; aiohttp always says None
         """Keep a half-closed connection open until its reply is sent: `printf … | nc -N` wants to read it."""
-        if self.streaming or not (self._received or self._handling):
+        if self._refused or self.streaming or not (self._received or self._handling):
             return False
         self._half_closed = True
         if self._handling:
@@ -191,9 +195,15 @@ class Connection(web.RequestHandler):
             self.force_close()  # it never said anything, so it is told nothing
 
     def _refuse(self, error: JitError) -> None:
+        """Say why, and close. What is still being sent is thrown away for a moment: its sender could not read the reply
+        if writing failed first.
+        """
+        self._refused = True
         if self.transport is not None:
             self.transport.write(raw_error(error))
-        self.force_close()
+            self.transport.write_eof()
+            self._stop_waiting()
+            self._deadline = asyncio.get_running_loop().call_later(_LINGER, self.force_close)
 
     def _too_large(self) -> JitError:
         return JitError(
@@ -207,16 +217,18 @@ class Connection(web.RequestHandler):
         request: web.BaseRequest,
         status: int = 500,  # noqa: ARG002 - aiohttp's signature
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - quotes what was sent
+        message: str | None = None,
     ) -> web.StreamResponse:
         """The reply to what is no HTTP. Anyone can cause it, so the log has it at debug level only."""
         log.debug("unreadable request of uid %s: %s", self.peer.uid, type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionResetError  # a reply has begun already; only closing is left
-        large = self._received > self._house.limits.header_bytes
         unreadable = JitError(
-            "bad_request", "cannot read the request as HTTP", "Use HTTP/1.1, as curl --unix-socket does."
+            "bad_request",
+            f"cannot read the request as HTTP: {clean(message or 'it is none')[:80]}",
+            "Use HTTP/1.1, as curl --unix-socket does.",
         )
+        large = self._received > self._house.limits.header_bytes
         response = error_reply(self._too_large() if large else unreadable)
         response.force_close()
         return response

@@ -137,4 +137,5 @@ def _problem(error: Exception) -> str:
     what, _, where = str(error).partition(" - at `$")
     what = clean(what.replace("`", "").removeprefix("Object "))
     place = clean(where.rstrip("`").lstrip("."))
-    return f"{what[:1].lower()}{what[1:]}"[:120] + (f" ({place})"[:80] if place else "")
+    first = what[:1] if what[1:2].isupper() else what[:1].lower()  # "JSON is malformed" stays
+    return f"{first}{what[1:]}"[:120] + (f" ({place})"[:80] if place else "")

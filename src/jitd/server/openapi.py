@@ -80,5 +80,5 @@ def _parameter(route: Route, name: str, kind: Any) -> dict[str, Any]:
 def _anything(kind: type) -> dict[str, Any]:
     """The schema of `object`, which msgspec does not know: any JSON value."""
     if kind is object:
-        return {}
+        return {"description": "Any JSON value."}
     raise NotImplementedError(kind)

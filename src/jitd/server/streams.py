@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
@@ -15,9 +15,6 @@ from jitd.server.route import Reply, Route, Service
 
 log = logging.getLogger("jitd.server")
 
-#: How long a watcher may leave its connection full before it is dropped; seconds. It can resume after its last SEQ.
-SLOWEST: Final = 30.0
-
 
 @dataclass(frozen=True, slots=True)
 class Streamer:
@@ -27,6 +24,7 @@ class Streamer:
     stopping: asyncio.Event
     heartbeat: float  # seconds between signs of life
     page_limit: float  # seconds that one page may take
+    slowest: float  # seconds that a reader may leave its connection full; it can resume after its last SEQ
 
     async def page(self, route: Route, actor: Actor, query: Mapping[str, Any]) -> Reply:
         """One page of events after `query["after"]`. Raises JitError."""
@@ -105,7 +103,7 @@ class Streamer:
 
     async def _write(self, response: web.StreamResponse, data: bytes) -> None:
         if data:
-            async with asyncio.timeout(SLOWEST):
+            async with asyncio.timeout(self.slowest):
                 await response.write(data)
 
 
