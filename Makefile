@@ -1,0 +1,50 @@
+# Everything that a developer types. Each target installs what it lacks first; the second time that costs nothing.
+# As root, missing Debian packages are installed too; an ordinary user is told which ones to ask for.
+
+SHELL := /bin/sh
+SETUP := packaging/setup
+BIN := .venv/bin
+LINTED := src tests
+TYPED := src tests/support tests/demo
+
+.PHONY: help demo test test-fast lint format venv packages clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@echo "usage: make TARGET"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '%-12s %s\n' "$$name" "$$text"; done
+
+demo: ## play the main job with real parts: a request, a grant of 15 s, packets, the cut (wants root)
+	@$(SETUP)/packages demo
+	@$(SETUP)/venv
+	@PYTHONPATH=tests $(BIN)/python -m demo.play
+
+test: ## run all tests; as an ordinary user, those that work without root, and say what could not run
+	@$(SETUP)/packages test
+	@$(SETUP)/venv
+	@$(BIN)/python tests/support/run.py all
+
+test-fast: ## run the tests that need neither root nor a kernel of their own (under a minute)
+	@$(SETUP)/venv
+	@$(BIN)/python tests/support/run.py fast
+
+lint: ## check style and types (ruff, mypy --strict)
+	@$(SETUP)/venv
+	$(BIN)/ruff check $(LINTED)
+	$(BIN)/ruff format --check $(LINTED)
+	$(BIN)/mypy --strict $(TYPED)
+
+format: ## put the code into the project's format
+	@$(SETUP)/venv
+	$(BIN)/ruff format $(LINTED)
+	$(BIN)/ruff check --fix $(LINTED)
+
+venv: ## make or renew the virtual environment .venv, with jitctl and jitd in .venv/bin
+	@$(SETUP)/venv
+
+packages: ## install the Debian packages that the tests need, or say which are missing
+	@$(SETUP)/packages test
+
+clean: ## remove what these targets made in this directory (Debian packages stay)
+	rm -rf .venv .stamps .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
