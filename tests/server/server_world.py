@@ -169,7 +169,8 @@ async def events_page(service: TinyService, actor: Actor, given: Mapping[str, An
         :PAGE
     ]
     await asyncio.sleep(0)  # writers get in between, as they do with a real store
-    return {"events": page, "next": page[-1]["seq"] if page else after}
+    reached = page[-1]["seq"] if len(page) == PAGE else max(len(service.events), after)
+    return {"events": page, "next": reached}
 
 
 TABLE = (

@@ -4,6 +4,9 @@ import re
 
 from server_world import TABLE, world
 
+from jitd.server import openapi
+from jitd.server.route import Kind
+from jitd.server.routes import ROUTES
 from jitd.wire import ErrorBody
 
 
@@ -54,3 +57,20 @@ async def test_the_description_is_served_and_complete(socket_path):
             "required": False,
             "schema": {"type": "array", "items": {"type": "string"}},
         }
+
+
+def test_the_table_of_the_daemon_can_be_described():
+    """The real table keeps the same rules, and each route is there once."""
+    check(openapi.describe(ROUTES, "1"), ROUTES)
+    assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+    assert all((route.verb is None) == (route.kind is Kind.DOCUMENT) for route in ROUTES)
+
+
+def test_a_verb_keeps_its_name():
+    """The last word of a path is the name of the service's function, so that one search finds both."""
+    odd = {"/v1/events": "events_page"}
+    for route in ROUTES:
+        if route.verb is not None:
+            assert route.verb.__name__.rstrip("_") == odd.get(route.path, route.path.rpartition("/")[2]), (
+                route.path
+            )

@@ -20,6 +20,7 @@ from jitd.server.admission import Administrators, Places, Turns, Watchers
 from jitd.server.connection import Connection, House, connection_of, door
 from jitd.server.replies import error_reply, of_http, reply, unexpected
 from jitd.server.route import Kind, Reply, Route, Service
+from jitd.server.routes import ROUTES
 from jitd.server.streams import Streamer
 
 log = logging.getLogger("jitd.server")
@@ -50,7 +51,7 @@ class Server:
         directory: Directory,
         clock: Clock,
         version: str,
-        table: Sequence[Route],
+        table: Sequence[Route] = ROUTES,
         heartbeat: float = _HEARTBEAT,
         longest: float = _LONGEST,
         slowest: float = _LONGEST,

@@ -58,9 +58,9 @@ class Streamer:
             page, after = first, int(query.get("after", 0))
             while not self.stopping.is_set():
                 await self._write(response, b"".join(encode(event) for event in _events(page)))
-                newest = _next(page)
-                if newest > after:
-                    after = newest  # there may be more: look again before waiting
+                reached = _reached(page, seen)
+                if reached > after:
+                    after = reached  # there may be more: look again before waiting
                 elif not query.get("follow"):
                     break
                 else:
@@ -113,7 +113,14 @@ def _events(page: Reply) -> list[object]:
     return events
 
 
-def _next(page: Reply) -> int:
+def _reached(page: Reply, seen: int) -> int:
+    """The SEQ up to which a page is complete.
+
+    `next` may count events that were committed while the page was read, and that are not on it. What had been committed
+    before (`seen`) and what is on the page is certain.
+    """
     newest = page["next"]
     assert isinstance(newest, int)
-    return newest
+    events = _events(page)
+    last = events[-1] if events else None
+    return max(min(newest, seen), last["seq"] if isinstance(last, dict) else 0)

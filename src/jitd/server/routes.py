@@ -1,0 +1,84 @@
+"""The API as a table, to be read aloud: method, path, how it reaches the service, verb, what it takes and gives."""
+
+from typing import Final, TypedDict
+
+from jitd import wire
+from jitd.server.route import Kind, Route
+from jitd.service import devices, grants, interfaces, networks, queries, requests
+
+_CHANGE: Final = Kind.CHANGE
+_QUERY: Final = Kind.QUERY
+_PEEK: Final = Kind.PEEK
+
+
+class NoQuery(TypedDict):
+    """Takes nothing."""
+
+
+ROUTES: Final[tuple[Route, ...]] = (
+    # requests and grants
+    Route("POST", "/v1/request", _CHANGE, requests.request,
+          wire.RequestBody, wire.RequestReply, "Ask for access"),
+    Route("POST", "/v1/cancel", _CHANGE, requests.cancel,
+          wire.IdBody, wire.RequestReply, "Take a request back"),
+    Route("POST", "/v1/grant", _CHANGE, grants.grant,
+          wire.GrantBody, wire.RequestReply, "Give access for a duration"),
+    Route("POST", "/v1/deny", _CHANGE, grants.deny, wire.DecisionBody, wire.RequestReply, "Deny a request"),
+    Route("POST", "/v1/revoke", _CHANGE, grants.revoke,
+          wire.DecisionBody, wire.RequestReply, "End a grant of someone"),
+    Route("POST", "/v1/release", _CHANGE, requests.release,
+          wire.IdBody, wire.RequestReply, "End a grant of one's own"),
+    Route("POST", "/v1/pause", _CHANGE, requests.pause,
+          wire.IdBody, wire.RequestReply, "Switch a grant off for now"),
+    Route("POST", "/v1/resume", _CHANGE, requests.resume,
+          wire.IdBody, wire.RequestReply, "Switch a grant on again"),
+    # networks
+    Route("POST", "/v1/network/add", _CHANGE, networks.add,
+          wire.NetworkAddBody, wire.NetworkReply, "Add a network"),
+    Route("POST", "/v1/network/set", _CHANGE, networks.set_,
+          wire.NetworkSetBody, wire.NetworkReply, "Change a network"),
+    Route("POST", "/v1/network/remove", _CHANGE, networks.remove,
+          wire.NameBody, wire.NetworkReply, "Remove a network"),
+    Route("POST", "/v1/network/jit", _CHANGE, networks.jit,
+          wire.NetworkJitBody, wire.NetworkReply, "Switch JIT on or off"),
+    Route("GET", "/v1/network/list", _QUERY, networks.list_, NoQuery, wire.NetworksReply, "List networks"),
+    Route("GET", "/v1/network/show", _QUERY, networks.show,
+          wire.NameQuery, wire.NetworkShowReply, "Show a network"),
+    # interfaces
+    Route("POST", "/v1/interface/add", _CHANGE, interfaces.add,
+          wire.InterfaceAddBody, wire.InterfaceReply, "Make an interface"),
+    Route("POST", "/v1/interface/set", _CHANGE, interfaces.set_,
+          wire.InterfaceSetBody, wire.InterfaceReply, "Change an interface"),
+    Route("POST", "/v1/interface/remove", _CHANGE, interfaces.remove,
+          wire.NameBody, wire.InterfaceReply, "Remove an interface"),
+    Route("POST", "/v1/interface/adopt", _CHANGE, interfaces.adopt,
+          wire.InterfaceAdoptBody, wire.InterfaceReply, "Adopt an interface"),
+    Route("POST", "/v1/interface/enforce", _CHANGE, interfaces.enforce,
+          wire.InterfaceEnforceBody, wire.InterfaceReply, "Decide about every peer, or only named ones"),
+    Route("GET", "/v1/interface/list", _PEEK, interfaces.list_, NoQuery,
+          wire.InterfacesReply, "List interfaces"),
+    Route("GET", "/v1/interface/show", _PEEK, interfaces.show,
+          wire.NameQuery, wire.InterfaceShowReply, "Show an interface and its peers"),
+    # devices
+    Route("POST", "/v1/device/add", _CHANGE, devices.add,
+          wire.DeviceAddBody, wire.DeviceReply, "Register a public key"),
+    Route("POST", "/v1/device/remove", _CHANGE, devices.remove,
+          wire.DeviceRefBody, wire.DeviceReply, "Remove a device"),
+    Route("POST", "/v1/device/import", _CHANGE, devices.import_,
+          wire.DeviceImportBody, wire.DevicesChangeReply, "Name the owners of unmanaged peers"),
+    Route("POST", "/v1/device/config", _CHANGE, devices.config,
+          wire.DeviceRefBody, wire.DeviceConfigReply, "A wg-quick file for a device"),
+    Route("GET", "/v1/device/list", _QUERY, devices.list_,
+          wire.DeviceQuery, wire.DevicesReply, "List devices"),
+    # looking
+    Route("GET", "/v1/list", _QUERY, queries.list_,
+          wire.ListQuery, wire.ListReply, "List requests and grants"),
+    Route("GET", "/v1/show", _QUERY, queries.show,
+          wire.IdQuery, wire.ShowReply, "Show a request with its history"),
+    Route("GET", "/v1/status", _QUERY, queries.status, NoQuery,
+          wire.StatusReply, "Every network of the caller"),
+    Route("GET", "/v1/health", _QUERY, queries.health, NoQuery, wire.Health, "Who answers"),
+    Route("GET", "/v1/events", Kind.STREAM, queries.events_page,
+          wire.EventsQuery, wire.EventView, "What happened, and with follow what happens"),
+    Route("GET", "/v1/openapi.json", Kind.DOCUMENT, None, NoQuery, NoQuery, "This description"),
+)  # fmt: skip
