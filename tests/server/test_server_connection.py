@@ -117,7 +117,9 @@ async def test_an_idle_connection_is_closed(socket_path):
 
 
 async def test_a_half_closed_connection_gets_its_reply(socket_path):
-    """A client that closes its side after the request still gets the answer; after half a request it is told so."""
+    """A client that closes its side after the request still gets the answer; after half a request it is told
+    so.
+    """
     async with world(socket_path) as here:
         assert parse(await here.raw(GET, half_close=True)).status == 200
         assert parse(await here.raw(b"GET /v1", half_close=True)).code == "bad_request"

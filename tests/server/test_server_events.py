@@ -45,7 +45,9 @@ async def chunks(here):
 
 
 async def test_followers_miss_nothing_while_others_write(socket_path):
-    """Four followers that start at different moments of a stream of writes each get every event once, in order."""
+    """Four followers that start at different moments of a stream of writes each get every event once, in
+    order.
+    """
     async with world(socket_path) as here:
         total = 2000
 
@@ -137,7 +139,17 @@ async def test_a_user_has_a_limited_number_of_streams_and_gets_them_back(socket_
         reader, writer = await here.open()
         writer.write(get("?follow=true"))
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
-        writer.close()
+        for one in [*writers, writer]:
+            one.close()
+
+
+async def test_a_follower_that_closed_its_side_gets_what_is_there(socket_path):
+    """A half-closed client cannot be told from one that is gone: its stream ends when it has caught up."""
+    async with world(socket_path) as here:
+        here.service.happen()
+        text = (await here.raw(get("?follow=true", "1.0"), half_close=True)).decode()
+        assert text.endswith('{"seq":1,"kind":"requested"}\n')
+        await until(lambda: here.server._watchers.open == 0)
 
 
 async def test_a_watcher_that_does_not_read_is_dropped(socket_path):

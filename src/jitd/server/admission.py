@@ -19,8 +19,8 @@ _REMEMBERED_MS: Final = 3600 * 1000
 class Administrators:
     """Uids known to be administrators without asking anybody: what a full house lets in all the same.
 
-    Being one here gives a place to be heard, and no rights. Root and the daemon's own user always count; others are
-    learned from the service's answers, since looking up groups can wait for a directory.
+    Being one here gives a place to be heard, and no rights. Root and the daemon's own user always count;
+    others are learned from the service's answers, since looking up groups can wait for a directory.
     """
 
     def __init__(self, own_uid: int, clock: Clock) -> None:
@@ -43,7 +43,8 @@ class Administrators:
 
 
 class Places:
-    """Places for connections: `total`, the last `reserved` of them for administrators, `per_user` for one uid.
+    """Places for connections: `total`, the last `reserved` of them for administrators, `per_user` for one
+    uid.
 
     An administrator's uid may be shared (root behind sudo), so it may take as many as are reserved.
     """
@@ -109,7 +110,7 @@ class Turns:
         if len(queue) >= self._waiting:
             raise JitError(
                 "limit",
-                f"cannot take another request: {self._at_once} of yours are being worked on and {len(queue)} wait",
+                f"cannot take another request: {self._at_once} of yours are worked on and {len(queue)} wait",
                 "Wait for their answers first.",
             )
         turn = asyncio.get_running_loop().create_future()

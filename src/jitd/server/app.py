@@ -25,7 +25,8 @@ from jitd.server.streams import Streamer
 
 log = logging.getLogger("jitd.server")
 
-#: Connections that the kernel keeps until they are accepted. A client that finds it full waits, or tries again.
+#: Connections that the kernel keeps until they are accepted. A client that finds it full waits, or tries
+#: again.
 _BACKLOG: Final = 100
 #: Requests of one uid that are worked on at the same time, and that wait for it.
 _AT_ONCE: Final = 4
@@ -85,7 +86,9 @@ class Server:
     # --- life ---
 
     async def start(self) -> None:
-        """Bind the socket and listen on it. Raises JitError when that cannot be done; nothing is left behind then."""
+        """Bind the socket and listen on it. Raises JitError when that cannot be done; nothing is left behind
+        then.
+        """
         limits = self._config.limits
         listening = listen.bind(self._config.daemon.socket)
         await self._runner.setup()
@@ -141,7 +144,9 @@ class Server:
     async def _around(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Around every request: its connection knows that one is being answered, and every error has one shape."""
+        """Around every request: its connection knows that one is being answered, and every error has one
+        shape.
+        """
         connection = connection_of(request)
         connection.begin()
         try:
@@ -172,7 +177,7 @@ class Server:
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
             return response
-        except Exception as error:  # noqa: BLE001 - the last place where a mistake of ours becomes a reply; it is logged there
+        except Exception as error:  # noqa: BLE001 - a mistake of ours becomes a reply here, and is logged
             return error_reply(unexpected(f"{request.method} {request.path!r}", error))
 
     def _check_head(self, request: web.Request) -> None:
@@ -252,6 +257,7 @@ class Server:
         self, request: web.Request, connection: Connection, route: Route, given: Mapping[str, Any]
     ) -> web.StreamResponse:
         uid = connection.peer.uid
+        connection.endless = bool(given.get("follow"))
         with self._watchers.place(uid):
             async with self._turn(uid):
                 actor = await connection.actor()
@@ -261,7 +267,9 @@ class Server:
             return await self._streamer.send(request, route, actor, given, first=first, seen=seen)
 
     def _learn(self, actor: Actor) -> None:
-        """Ask the service, behind the reply and not too often, whether this uid gets the places of administrators."""
+        """Ask the service, behind the reply and not too often, whether this uid gets the places of
+        administrators.
+        """
         now = self._clock.boot_ms()
         last = self._asked.get(actor.uid)
         if last is not None and now - last < _ASK_AGAIN_MS:

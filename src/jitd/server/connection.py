@@ -1,9 +1,10 @@
-"""One connection: admitted at the door, then spoken to in HTTP, with limits that hold before any request is complete.
+"""One connection: admitted at the door, then spoken to in HTTP, with limits that hold before any request is
+complete.
 
-What is relied on of aiohttp beyond its documentation: `RequestHandler(manager, loop=…, **options)` is how its own
-`web.Server` makes a connection; `data_received`, `connection_made`, `connection_lost` and `eof_received` are asyncio's;
-`handle_error` is called for what could not be parsed; `close` lets the current request finish and reads no other one;
-`force_close` closes behind what was written.
+What is relied on of aiohttp beyond its documentation: `RequestHandler(manager, loop=…, **options)` is how its
+own `web.Server` makes a connection; `data_received`, `connection_made`, `connection_lost` and `eof_received`
+are asyncio's; `handle_error` is called for what could not be parsed; `close` lets the current request finish
+and reads no other one; `force_close` closes behind what was written.
 """
 
 import asyncio
@@ -26,7 +27,8 @@ from jitd.server.replies import error_reply, raw_error
 
 log = logging.getLogger("jitd.server")
 
-#: How long a body that was refused is still read and thrown away, so that its sender reads the refusal; seconds.
+#: How long a body that was refused is still read and thrown away, so that its sender reads the refusal;
+#: seconds.
 _LINGER: Final = 2.0
 #: A request whose sender has closed its side is complete by now, or never will be; seconds.
 _AFTER_EOF: Final = 0.5
@@ -45,7 +47,9 @@ class House:
 
 
 class Door(asyncio.Protocol):
-    """Decides whether a new connection gets in, as cheaply as can be: it is what a flood of connections meets."""
+    """Decides whether a new connection gets in, as cheaply as can be: it is what a flood of connections
+    meets.
+    """
 
     def __init__(self, house: House) -> None:
         self._house = house
@@ -53,7 +57,11 @@ class Door(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the credentials, which are gone once the client is, and a place."""
         transport = cast("asyncio.Transport", transport)
-        peer = peer_of(transport.get_extra_info("socket"))
+        try:
+            peer = peer_of(transport.get_extra_info("socket"))
+        except OSError:
+            transport.abort()  # nobody knows who it is
+            return
         refusal = self._house.places.enter(peer.uid)
         if refusal is not None:
             transport.write(raw_error(refusal))  # fits into the empty socket, so it does not wait
@@ -84,14 +92,15 @@ class Connection(web.RequestHandler):
         self.peer = peer
         #: Set when the connection is gone.
         self.gone = asyncio.Event()
-        #: Set by a stream: when its reader closes, nobody is there any more.
-        self.streaming = False
+        #: Set by a stream without an end: when its reader closes its side, nobody is there any more.
+        self.endless = False
+        #: The client sends nothing more, but may still read.
+        self.half_closed = False
         self._house = house
         self._actor: Actor | None = None
         self._refused = False
         self._handling = False
         self._has_body = False
-        self._half_closed = False
         self._received = 0  # bytes since the last request was taken up
         # More than one request at its largest, also when it comes in small chunks.
         self._allowance = limits.header_bytes + 2 * limits.body_bytes
@@ -106,12 +115,14 @@ class Connection(web.RequestHandler):
     # --- around a request, called by the server ---
 
     def begin(self) -> None:
-        """A complete head has arrived. Raises ConnectionResetError when the client was told already that none had."""
+        """A complete head has arrived. Raises ConnectionResetError when the client was told already that none
+        had.
+        """
         if self.transport is None or self._refused:
             raise ConnectionResetError
         self._stop_waiting()
         self._handling, self._has_body, self._received = True, False, 0
-        if self._half_closed:
+        if self.half_closed:
             self.close()
 
     def body_is_read(self) -> None:
@@ -120,7 +131,7 @@ class Connection(web.RequestHandler):
 
     def end(self) -> None:
         """The reply has been written."""
-        self._handling, self._received = False, 0
+        self._handling, self.endless, self._received = False, False, 0
 
     def abort(self) -> None:
         """Close at once, without what is still to be written."""
@@ -154,9 +165,9 @@ class Connection(web.RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks for it; aiohttp always says None
         """Keep a half-closed connection open until its reply is sent: `printf … | nc -N` wants to read it."""
-        if self._refused or self.streaming or not (self._received or self._handling):
+        if self._refused or self.endless or not (self._received or self._handling):
             return False
-        self._half_closed = True
+        self.half_closed = True
         if self._handling:
             self.close()
         else:
@@ -188,15 +199,15 @@ class Connection(web.RequestHandler):
                 JitError(
                     "bad_request",
                     "cannot answer: the request did not arrive completely in time",
-                    f"Send it within {self._house.limits.read_seconds} seconds, with an empty line behind its headers.",
+                    f"Send it within {self._house.limits.read_seconds} seconds, headers ended by an empty line.",
                 )
             )
         else:
             self.force_close()  # it never said anything, so it is told nothing
 
     def _refuse(self, error: JitError) -> None:
-        """Say why, and close. What is still being sent is thrown away for a moment: its sender could not read the reply
-        if writing failed first.
+        """Say why, and close. What is still being sent is thrown away for a moment: its sender could not read
+        the reply if writing failed first.
         """
         self._refused = True
         if self.transport is not None:

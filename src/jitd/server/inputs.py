@@ -19,7 +19,9 @@ _INTEGER: Final = re.compile(r"-?[0-9]{1,16}", re.ASCII)
 
 
 def body(raw: bytes, takes: type) -> dict[str, Any]:
-    """A JSON body as the typed dictionary `takes`. Raises JitError bad_request that names what is wrong and where."""
+    """A JSON body as the typed dictionary `takes`. Raises JitError bad_request that names what is wrong and
+    where.
+    """
     try:
         value = msgspec.json.decode(raw or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -42,8 +44,8 @@ def body(raw: bytes, takes: type) -> dict[str, Any]:
 
 
 def query(text: str, takes: type) -> dict[str, Any]:
-    """A query string as the typed dictionary `takes`: keys of lists may repeat, booleans are true or false, numbers
-    decimal. Raises JitError bad_request that names the key.
+    """A query string as the typed dictionary `takes`: keys of lists may repeat, booleans are true or false,
+    numbers decimal. Raises JitError bad_request that names the key.
     """
     try:
         pairs = parse_qsl(
@@ -129,7 +131,9 @@ def _check_numbers(value: object, where: str = "") -> None:
 
 
 def _problem(error: Exception) -> str:
-    """What msgspec said, without its marks: "missing required field reason", "expected str, got int (duration)"."""
+    """What msgspec said, without its marks: "missing required field reason", "expected str, got int
+    (duration)".
+    """
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, UnicodeDecodeError):

@@ -32,9 +32,9 @@ class Listening:
 def bind(path: Path) -> Listening:
     """A socket bound to `path`, mode 0666, not yet listening: until it does, nobody can connect.
 
-    The parent directory is made (0755) when it is missing; its own parent must be there. Raises JitError: conflict when
-    somebody answers on the socket, refused when something else is in the way, not_permitted and bad_request as they
-    are.
+    The parent directory is made (0755) when it is missing; its own parent must be there. Raises JitError:
+    conflict when somebody answers on the socket, refused when something else is in the way, not_permitted and
+    bad_request as they are.
     """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

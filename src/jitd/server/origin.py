@@ -48,7 +48,9 @@ def _read(path: str, size: int) -> bytes:
 
 
 def _stat(pid: int) -> list[bytes]:
-    """The fields of /proc/PID/stat behind the name, which may itself hold blanks and brackets: state comes first."""
+    """The fields of /proc/PID/stat behind the name, which may itself hold blanks and brackets: state comes
+    first.
+    """
     fields = _read(f"/proc/{pid}/stat", _FILE_BYTES).rpartition(b")")[2].split()
     return fields if len(fields) > 19 else []
 
@@ -78,7 +80,9 @@ def _ssh_client(pid: int) -> str:
 
 
 def _is_system_sshd(pid: int) -> bool:
-    """Whether this is root's sshd. The name that the process gives itself would prove nothing; its executable does."""
+    """Whether this is root's sshd. The name that the process gives itself would prove nothing; its executable
+    does.
+    """
     executable = _link(f"/proc/{pid}/exe")
     # An upgrade replaces the file under a running sshd.
     name = Path(executable.removesuffix(" (deleted)")).name

@@ -1,8 +1,8 @@
 """Who is at the other end of a Unix socket: the one place where an Actor is made.
 
-The uid is what the kernel recorded when the client connected. Everything else is read from /proc, so it has to be
-made sure that the pid still is the process that connected: its start time is noted while SO_PEERPIDFD says that
-this process lives, and has to be the same after everything else was read.
+The uid is what the kernel recorded when the client connected. Everything else is read from /proc, so it has
+to be made sure that the pid still is the process that connected: its start time is noted while SO_PEERPIDFD
+says that this process lives, and has to be the same after everything else was read.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ _UCRED: Final = struct.Struct("iII")  # pid, uid, gid
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The process that connected. `started` is its start time in clock ticks since boot, None when it was gone already
-    or is hidden from us.
+    """The process that connected. `started` is its start time in clock ticks since boot, None when it was
+    gone already or is hidden from us.
     """
 
     pid: int
@@ -45,7 +45,9 @@ class _Evidence:
 
 
 def peer_of(sock: socket.socket | TransportSocket) -> Peer:
-    """Who connected. Quick, and never waits: it is called for every connection, wanted or not. Raises OSError."""
+    """Who connected. Quick, and never waits: it is called for every connection, wanted or not. Raises
+    OSError.
+    """
     pid, uid, _gid = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     started = origin.start_time(pid)
     if started is not None and not _still_connected_process(sock, pid, uid):
@@ -73,8 +75,8 @@ def _still_connected_process(sock: socket.socket | TransportSocket, pid: int, ui
 async def identify(peer: Peer, directory: Directory, executor: Executor) -> Actor:
     """The Actor for a connected process; /proc is read in `executor`, names are asked of the directory.
 
-    Raises JitError not_permitted when the uid has no name or the process cannot be looked at: an unknown caller has no
-    access, and one whose login uid cannot be read could approve their own request.
+    Raises JitError not_permitted when the uid has no name or the process cannot be looked at: an unknown
+    caller has no access, and one whose login uid cannot be read could approve their own request.
     """
     evidence = await asyncio.get_running_loop().run_in_executor(executor, _evidence, peer)
     if evidence is None:
@@ -88,7 +90,7 @@ async def identify(peer: Peer, directory: Directory, executor: Executor) -> Acto
         raise JitError(
             "not_permitted",
             f"cannot tell who you are: the system has no name for uid {peer.uid}",
-            "jitd knows people by their user names. See `getent passwd` on the gateway, or ask its administrator.",
+            "jitd knows people by their user names: see `getent passwd` on the gateway.",
         )
     login_user = None if evidence.login_uid is None else await directory.refresh_uid(evidence.login_uid)
     return Actor(

@@ -43,7 +43,8 @@ def raw_error(error: JitError) -> bytes:
 
 
 def unexpected(what: str, error: Exception) -> JitError:
-    """Log an exception that nobody foresaw, and give the error that tells the caller where to find it, nothing more.
+    """Log an exception that nobody foresaw, and give the error that tells the caller where to find it,
+    nothing more.
 
     What the caller sent is in neither: it may hold secrets.
     """

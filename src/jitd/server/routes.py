@@ -1,4 +1,6 @@
-"""The API as a table, to be read aloud: method, path, how it reaches the service, verb, what it takes and gives."""
+"""The API as a table, to be read aloud: method, path, how it reaches the service, verb, what it takes and
+gives.
+"""
 
 from typing import Final, TypedDict
 

@@ -45,11 +45,10 @@ class Streamer:
     ) -> web.StreamResponse:
         """Stream from the page `first` on; `seen` is a SEQ that was committed before that page was read.
 
-        The status is sent by now, so what goes wrong can only end the connection: without HTTP's own end mark, by which
-        the reader knows that there is more, and resumes after its last SEQ.
+        The status is sent by now, so what goes wrong can only end the connection: without HTTP's own end
+        mark, by which the reader knows that there is more, and resumes after its last SEQ.
         """
         connection = connection_of(request)
-        connection.streaming = True
         response = web.StreamResponse(
             headers={"Content-Type": "application/jsonl", "Cache-Control": "no-store"}
         )
@@ -61,7 +60,7 @@ class Streamer:
                 reached = _reached(page, seen)
                 if reached > after:
                     after = reached  # there may be more: look again before waiting
-                elif not query.get("follow"):
+                elif not query.get("follow") or connection.half_closed:
                     break
                 else:
                     # What was committed up to `seen` is in the pages that were read since.
@@ -82,7 +81,9 @@ class Streamer:
         return response
 
     async def _news(self, seen: int, response: web.StreamResponse, gone: asyncio.Event) -> None:
-        """Return when there is an event above `seen`, the reader has gone, or jitd stops; send signs of life meanwhile."""
+        """Return when there is an event above `seen`, the reader has gone, or jitd stops; send signs of life
+        meanwhile.
+        """
         waits = [
             asyncio.ensure_future(self.service.feed.wait(seen)),
             asyncio.ensure_future(gone.wait()),
@@ -116,8 +117,8 @@ def _events(page: Reply) -> list[object]:
 def _reached(page: Reply, seen: int) -> int:
     """The SEQ up to which a page is complete.
 
-    `next` may count events that were committed while the page was read, and that are not on it. What had been committed
-    before (`seen`) and what is on the page is certain.
+    `next` may count events that were committed while the page was read, and that are not on it. What had been
+    committed before (`seen`) and what is on the page is certain.
     """
     newest = page["next"]
     assert isinstance(newest, int)
