@@ -1,0 +1,1 @@
+"""What tests and the demo stand on: a world of namespaces with real users, packets, daemons."""
