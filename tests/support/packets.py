@@ -1,0 +1,130 @@
+"""Packets with a number and the time of their sending: a program of its own, run inside namespaces.
+
+packets.py send ADDRESS PORT RATE FILE   UDP packets, RATE a second, until standard input ends
+packets.py receive PORT FILE             those that arrive, until standard input ends
+packets.py talk ADDRESS PORT RATE FILE   the same over one TCP connection to an echo server, and what comes back
+packets.py serve PORT                    an echo server over TCP
+packets.py connect ADDRESS PORT SECONDS  whether a TCP connection opens and echoes: exit 0 or 1
+
+Files hold records of three 64-bit numbers: number, sent, received (0 in a sender's own file), times in nanoseconds
+of CLOCK_MONOTONIC, which all namespaces of a machine share. The first record is written when the first packet is.
+"""
+
+import contextlib
+import selectors
+import socket
+import struct
+import sys
+import time
+from pathlib import Path
+
+RECORD = struct.Struct("!QQQ")
+PACKET = struct.Struct("!QQ")
+SO_RCVBUFFORCE = 33  # Python has no name for it
+
+
+def _stopped(after: float) -> bool:
+    """Wait so many seconds; True at once when standard input has ended."""
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(sys.stdin, selectors.EVENT_READ)
+        return bool(waiting.select(max(after, 0)))
+
+
+def send(address: str, port: int, rate: int, file: Path) -> None:
+    """Send on a fixed beat, so that a late packet is not followed by a slower stream."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out, file.open("wb", buffering=0) as log:
+        start, number = time.monotonic(), 0
+        while not _stopped(start + number / rate - time.monotonic()):
+            now = time.monotonic_ns()
+            # Without a route or a key the system refuses: to the stream that is a packet that was lost.
+            with contextlib.suppress(OSError):
+                out.sendto(PACKET.pack(number, now), (address, port))
+            log.write(RECORD.pack(number, now, 0))
+            number += 1
+
+
+def receive(port: int, file: Path) -> None:
+    """Write down what arrives. The buffer is large: a packet lost in here would be blamed on the gateway."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as inward:
+        inward.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+        inward.bind(("0.0.0.0", port))
+        # The file is there when the socket is.
+        with file.open("wb", buffering=0) as log, selectors.DefaultSelector() as waiting:
+            waiting.register(sys.stdin, selectors.EVENT_READ)
+            waiting.register(inward, selectors.EVENT_READ)
+            while all(key.fileobj is inward for key, _ in waiting.select()):
+                packet = inward.recv(2048)
+                log.write(RECORD.pack(*PACKET.unpack(packet), time.monotonic_ns()))
+
+
+def talk(address: str, port: int, rate: int, file: Path) -> None:
+    """Keep one connection busy: what is written is numbered, what comes back is written down."""
+    with socket.create_connection((address, port), 10) as line, file.open("wb", buffering=0) as log:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line.setblocking(False)
+        start, number, pending = time.monotonic(), 0, b""
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(sys.stdin, selectors.EVENT_READ)
+            waiting.register(line, selectors.EVENT_READ)
+            while True:
+                ready = [
+                    key.fileobj for key, _ in waiting.select(max(start + number / rate - time.monotonic(), 0))
+                ]
+                if sys.stdin in ready:
+                    return
+                if line in ready:
+                    pending += line.recv(65536)
+                    while len(pending) >= PACKET.size:
+                        log.write(RECORD.pack(*PACKET.unpack(pending[: PACKET.size]), time.monotonic_ns()))
+                        pending = pending[PACKET.size :]
+                if time.monotonic() >= start + number / rate:
+                    # A full buffer is what a connection that is cut looks like from its end.
+                    with contextlib.suppress(BlockingIOError):
+                        line.send(PACKET.pack(number, time.monotonic_ns()))
+                    number += 1
+
+
+def serve(port: int) -> None:
+    """Echo what comes over any number of connections, for ever."""
+    with socket.create_server(("0.0.0.0", port)) as door, selectors.DefaultSelector() as waiting:
+        waiting.register(door, selectors.EVENT_READ)
+        while True:
+            for key, _ in waiting.select():
+                if key.fileobj is door:
+                    line, _ = door.accept()
+                    waiting.register(line, selectors.EVENT_READ)
+                    continue
+                line = key.fileobj  # type: ignore[assignment]
+                with contextlib.suppress(OSError):
+                    if data := line.recv(65536):
+                        line.sendall(data)
+                        continue
+                waiting.unregister(line)
+                line.close()
+
+
+def connect(address: str, port: int, seconds: float) -> None:
+    """Exit 0 when a word comes back within the time."""
+    try:
+        with socket.create_connection((address, port), seconds) as line:
+            line.settimeout(seconds)
+            line.sendall(b"word")
+            sys.exit(line.recv(16) != b"word")
+    except OSError:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["send", address, port, rate, file]:
+            send(address, int(port), int(rate), Path(file))
+        case ["receive", port, file]:
+            receive(int(port), Path(file))
+        case ["talk", address, port, rate, file]:
+            talk(address, int(port), int(rate), Path(file))
+        case ["serve", port]:
+            serve(int(port))
+        case ["connect", address, port, seconds]:
+            connect(address, int(port), float(seconds))
+        case _:
+            sys.exit(__doc__)
