@@ -115,23 +115,19 @@ class Converger:
 
     def interface(self, rows: Rows, interface: Interface, now: Now) -> bool:
         """Compare one interface as a whole, repair it, read it back. Returns whether it agrees."""
-        expected: dict[str, Wanted | None] = {}
+        expected: dict[str, Wanted | None] = {
+            one.tunnel.device.public_key: one.wanted
+            for one in access.of_interface(rows, interface, self.people, now)
+        }
+        wanted = {key: peer for key, peer in expected.items() if peer is not None}
         try:
             remade = not interface.adopted and self.wireguard.ensure_link(self.link_spec(interface))
             if remade and interface.id in self.agreement.names:
                 self.tell("interface_recreated", interface=interface.name)
             state = self.wireguard.read(interface.name)
             leave = self._keep_unmanaged(rows, interface, state, now)
-            wanted = {
-                one.tunnel.device.public_key: one.wanted
-                for one in access.of_interface(rows, interface, self.people, now)
-            }
-            expected = {key: peer for key, peer in wanted.items() if key not in leave}
-            todo = difference(
-                {key: peer for key, peer in wanted.items() if peer is not None},
-                _actual(state),
-                leave=leave,
-            )
+            expected = {key: peer for key, peer in expected.items() if key not in leave}
+            todo = difference(wanted, _actual(state), leave=leave)
             if todo:
                 self.wireguard.apply(
                     interface.name,

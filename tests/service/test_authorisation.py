@@ -1,0 +1,83 @@
+"""Who may call what: every verb of the API against every kind of caller."""
+
+import pytest
+from world import ALICE, BOB, CAROL, ROOT, World, key
+
+from jitd.core.errors import JitError
+from jitd.core.model import Actor
+from jitd.server.route import Kind
+from jitd.server.routes import ROUTES
+from jitd.service import devices, grants, interfaces, networks, queries, requests
+
+SERVICE = Actor(uid=1, user="daemon")
+SUDO_CAROL = Actor(uid=0, user="root", login_uid=1003, login_user="carol")
+CALLERS = {"owner": ALICE, "other": BOB, "admin": CAROL, "root": ROOT, "sudo": SUDO_CAROL, "system": SERVICE}
+
+#: For each verb: a body that works in the world below, and who may call it with that body.
+#: "owner" is alice, whom request 1 (pending), request 2 (active) and the device laptop belong to.
+ADMINS = {"admin", "root", "sudo"}
+EVERYBODY = set(CALLERS)
+MATRIX = {
+    requests.request: ({"network": "lab", "reason": "x"}, {"owner", "other", "admin", "sudo"}),
+    requests.cancel: ({"id": 1}, {"owner"}),
+    requests.release: ({"id": 2}, {"owner"}),
+    requests.pause: ({"id": 2}, {"owner"}),
+    requests.resume: ({"id": 2}, {"owner"}),
+    grants.grant: ({"id": 1}, ADMINS),
+    grants.deny: ({"id": 1}, ADMINS),
+    grants.revoke: ({"id": 2}, ADMINS),
+    networks.add: ({"name": "new", "interface": "wg2", "routes": ["10.3.0.0/16"]}, ADMINS),
+    networks.set_: ({"name": "office", "members": ["alice"]}, ADMINS),
+    networks.jit: ({"name": "office", "on": True}, ADMINS),
+    networks.remove: ({"name": "office"}, ADMINS),
+    networks.list_: ({}, EVERYBODY),
+    networks.show: ({"name": "office"}, EVERYBODY),
+    interfaces.add: ({"name": "wg3", "pools": ["10.7.0.0/24"], "port": 3}, ADMINS),
+    interfaces.set_: ({"name": "wg0", "mtu": 1400}, ADMINS),
+    interfaces.remove: ({"name": "wg2"}, ADMINS),
+    interfaces.adopt: ({"name": "wg9"}, ADMINS),
+    interfaces.enforce: ({"name": "wg0", "on": True}, ADMINS),
+    interfaces.list_: ({}, ADMINS),
+    interfaces.show: ({"name": "wg0"}, ADMINS),
+    devices.add: ({"name": "new", "public_key": key("new")}, {"owner", "other", "admin", "sudo"}),
+    devices.remove: ({"name": "laptop", "user": "alice"}, {"owner", *ADMINS}),
+    devices.import_: ({"interface": "wg0", "devices": []}, ADMINS),
+    devices.config: ({"name": "laptop", "user": "alice", "interface": "wg0"}, {"owner", *ADMINS}),
+    devices.list_: ({"user": "alice"}, {"owner", *ADMINS}),
+    queries.list_: ({}, EVERYBODY),
+    queries.show: ({"id": 1}, {"owner", *ADMINS}),
+    queries.status: ({}, EVERYBODY),
+    queries.events_page: ({}, EVERYBODY),
+    queries.health: ({}, EVERYBODY),
+}
+
+
+def test_every_verb_of_the_api_is_in_the_matrix() -> None:
+    """A route whose verb is not here fails this test: nobody has said who may call it."""
+    assert {route.verb for route in ROUTES if route.verb is not None} == set(MATRIX)
+
+
+@pytest.mark.parametrize("caller", sorted(CALLERS))
+@pytest.mark.parametrize("verb", MATRIX, ids=lambda verb: f"{verb.__module__.rpartition('.')[2]}.{verb.__name__}")
+async def test_who_may_call_what(world: World, verb, caller: str) -> None:
+    """Who may call a verb succeeds; everybody else is refused, and not one event is recorded."""
+    await world.furnish()
+    await world.do(interfaces.add, ROOT, name="wg1", pools=["10.8.0.0/24"], port=1)
+    await world.do(interfaces.add, ROOT, name="wg2", pools=["10.6.0.0/24"], port=2)
+    await world.do(networks.add, ROOT, name="lab", interface="wg1", routes=["10.2.0.0/16"])
+    await world.do(requests.request, ALICE, network="lab", reason="pending")
+    await world.granted(ALICE)
+    if caller == "owner" and verb is requests.request:
+        await world.do(requests.cancel, ALICE, id=1)
+    world.wireguard.add_foreign_link("wg9", addresses=("10.5.0.1/24",), port=9)
+    route = next(route for route in ROUTES if route.verb is verb)
+    body, allowed = MATRIX[verb]
+    before = (await world.ask(queries.events_page, ROOT))["next"]
+    call = world.service.query if route.kind is Kind.STREAM else getattr(world.service, route.kind.value)
+    if caller in allowed:
+        await call(verb, CALLERS[caller], body)
+        return
+    with pytest.raises(JitError) as caught:
+        await call(verb, CALLERS[caller], body)
+    assert caught.value.code in ("not_permitted", "not_found")
+    assert (await world.ask(queries.events_page, ROOT))["next"] == before

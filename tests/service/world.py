@@ -1,0 +1,117 @@
+"""A whole service in the test's process: real store, memory backend, a clock and people that the test moves."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from support.clock import TestClock
+from support.people import StaticDirectory
+
+from jitd.config import Config, Daemon, Enforce, Limits
+from jitd.core.model import Actor
+from jitd.enforce.memory import MemoryWireGuard
+from jitd.enforce.owner import Owner
+from jitd.service import devices, grants, interfaces, networks, requests
+from jitd.service.call import ChangeVerb, QueryVerb
+from jitd.service.transact import Service
+
+ROOT = Actor(uid=0, user="root")
+ALICE = Actor(uid=1001, user="alice", login_uid=1001, login_user="alice")
+BOB = Actor(uid=1002, user="bob", login_uid=1002, login_user="bob")
+CAROL = Actor(uid=1003, user="carol", login_uid=1003, login_user="carol")  # an administrator by group
+DAVE = Actor(uid=1004, user="dave", login_uid=1004, login_user="dave")  # another one
+HOUR = 3_600_000
+
+
+def key(name: str) -> str:
+    """A public key for a name: any 32 bytes are one."""
+    return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
+
+
+class World:
+    """A service with what it stands on. `start` and `stop` may be called again: a restart."""
+
+    def __init__(self, state_dir: Path, limits: Limits | None = None) -> None:
+        self.clock = TestClock()
+        self.people = StaticDirectory(
+            {
+                "root": (0, []),
+                "alice": (1001, ["staff"]),
+                "bob": (1002, []),
+                "carol": (1003, ["admins"]),
+                "dave": (1004, ["admins"]),
+                "daemon": (1, []),
+            }
+        )
+        self.wireguard = MemoryWireGuard()
+        self.owner = Owner(kind="by hand")
+        self.config = Config(
+            daemon=Daemon(socket=state_dir / "jitd.sock", state_dir=state_dir, admin_groups=("admins",)),
+            enforce=Enforce(backend="memory"),
+            limits=limits or Limits(),
+        )
+        self.service = self._new()
+
+    def _new(self) -> Service:
+        return Service(
+            config=self.config,
+            clock=self.clock,
+            wireguard=self.wireguard,
+            directory=self.people,
+            owner_of=lambda _: self.owner,
+        )
+
+    async def start(self) -> None:
+        """Start the service."""
+        await self.service.start()
+
+    async def restart(self) -> None:
+        """Stop it, and start another one on the same store and interfaces."""
+        await self.service.stop()
+        self.service = self._new()
+        await self.service.start()
+
+    async def stop(self) -> None:
+        """Stop the service."""
+        await self.service.stop()
+
+    async def do(self, verb: ChangeVerb, actor: Actor, **body: Any) -> dict[str, Any]:
+        """Run a verb that changes something."""
+        return dict(await self.service.change(verb, actor, body))
+
+    async def ask(self, verb: QueryVerb, actor: Actor, **query: Any) -> dict[str, Any]:
+        """Run a query."""
+        return dict(await self.service.query(verb, actor, query))
+
+    async def advance(self, ms: int) -> None:
+        """Time goes on, and what is due is done."""
+        self.clock.advance(ms)
+        await self.service.expire()
+
+    async def furnish(self) -> None:
+        """An interface, a network that everyone may ask for, and a device each for alice and bob."""
+        await self.do(interfaces.add, ROOT, name="wg0", pools=["10.9.0.0/24"], endpoint="vpn.example.org:51820")
+        await self.do(networks.add, ROOT, name="office", routes=["10.0.0.0/8"])
+        await self.do(devices.add, ALICE, name="laptop", public_key=key("alice"))
+        await self.do(devices.add, BOB, name="laptop", public_key=key("bob"))
+
+    async def asked(self, actor: Actor = ALICE, **more: Any) -> int:
+        """A pending request; returns its id."""
+        reply = await self.do(requests.request, actor, **{"network": "office", "reason": "ticket 42", **more})
+        return int(reply["request"]["id"])
+
+    async def granted(self, actor: Actor = ALICE, *, duration: int = HOUR) -> int:
+        """An active grant; returns its id."""
+        number = await self.asked(actor)
+        await self.do(grants.grant, ROOT, id=number, duration=duration)
+        return number
+
+    def peers(self, interface: str = "wg0") -> Mapping[str, frozenset[str]]:
+        """Who is on an interface, by the name that the key was made of, with the allowed IPs."""
+        names = {key(name): name for name in ("alice", "bob", "carol", "dave", "old", "older", "phone")}
+        return {
+            names.get(peer.public_key, peer.public_key): frozenset(str(ip) for ip in peer.allowed_ips)
+            for peer in self.wireguard.read(interface).peers.values()
+        }
