@@ -1,0 +1,193 @@
+"""No sequence of verbs and clock steps lets anybody in without a reason, or decides a request twice."""
+
+import asyncio
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from world import ALICE, BOB, CAROL, HOUR, ROOT, World
+
+from jitd.core.errors import JitError
+from jitd.core.model import Actor
+from jitd.enforce.port import RemovePeer
+from jitd.service import devices, grants, networks, queries, requests
+
+USERS = {"alice": ALICE, "bob": BOB}
+MINUTE = 60_000
+
+
+@dataclass
+class Granted:
+    """What the test itself knows of a live grant."""
+
+    user: str
+    wall_end: int
+    boot_end: int
+    paused: bool = False
+
+
+class AnySequence(RuleBasedStateMachine):
+    """Verbs in any order, beside a model that is as simple as can be."""
+
+    @initialize()
+    def begin(self) -> None:
+        """A fresh office."""
+        self.loop = asyncio.new_event_loop()
+        self.directory = Path(tempfile.mkdtemp(prefix="jitd-sequence-"))
+        self.world = World(self.directory)
+        self.pending: dict[int, str] = {}
+        self.live: dict[int, Granted] = {}
+        self.decided: dict[int, int] = {}
+        self.jit = True
+        self.loop.run_until_complete(self.world.start())
+        self.loop.run_until_complete(self.world.furnish())
+        self.run(networks.set_, ROOT, name="office", members=["alice", "bob"])
+
+    def teardown(self) -> None:
+        """Stop the service."""
+        self.loop.run_until_complete(self.world.stop())
+        self.loop.close()
+        shutil.rmtree(self.directory)
+
+    def run(self, verb, actor: Actor, **body) -> dict | None:
+        """Run a verb; a refusal is a fine answer, and None."""
+        try:
+            return self.loop.run_until_complete(self.world.do(verb, actor, **body))
+        except JitError:
+            return None
+
+    def settle(self) -> None:
+        """What is over in the model is over: either clock decides."""
+        wall, boot = self.world.clock.now_ms(), self.world.clock.boot_ms()
+        for number, grant in list(self.live.items()):
+            if wall >= grant.wall_end or boot >= grant.boot_end:
+                del self.live[number]
+
+    @rule(user=st.sampled_from(sorted(USERS)))
+    def request(self, user: str) -> None:
+        """A user asks: pending exactly if nothing of theirs is pending or live and JIT is on."""
+        self.settle()
+        busy = user in self.pending.values() or any(grant.user == user for grant in self.live.values())
+        reply = self.run(requests.request, USERS[user], network="office", reason="x")
+        assert (reply is not None and reply["request"] is not None) == (self.jit and not busy)
+        if reply is not None and reply["request"] is not None:
+            self.pending[reply["request"]["id"]] = user
+
+    @rule(number=st.integers(1, 12), minutes=st.integers(1, 200), decider=st.sampled_from([ROOT, CAROL, BOB]))
+    def grant(self, number: int, minutes: int, decider: Actor) -> None:
+        """A grant succeeds exactly for what is pending, by an administrator, while a grant is of use."""
+        self.settle()
+        reply = self.run(grants.grant, decider, id=number, duration=minutes * MINUTE)
+        assert (reply is not None) == (number in self.pending and decider is not BOB and self.jit)
+        if reply is not None:
+            self.decided[number] = self.decided.get(number, 0) + 1
+            end = minutes * MINUTE
+            user = self.pending.pop(number)
+            self.live[number] = Granted(user, self.world.clock.now_ms() + end, self.world.clock.boot_ms() + end)
+
+    @rule(number=st.integers(1, 12))
+    def deny(self, number: int) -> None:
+        """A denial succeeds exactly for what is pending."""
+        reply = self.run(grants.deny, CAROL, id=number)
+        assert (reply is not None) == (number in self.pending)
+        if reply is not None:
+            self.decided[number] = self.decided.get(number, 0) + 1
+            del self.pending[number]
+
+    @rule(number=st.integers(1, 12))
+    def revoke(self, number: int) -> None:
+        """A revocation succeeds exactly for what is live."""
+        self.settle()
+        reply = self.run(grants.revoke, ROOT, id=number)
+        assert (reply is not None) == (number in self.live)
+        self.live.pop(number, None)
+
+    @rule(user=st.sampled_from(sorted(USERS)), verb=st.sampled_from([requests.release, requests.cancel]))
+    def give_back(self, user: str, verb) -> None:
+        """A user takes back what is pending or gives back what is live."""
+        self.settle()
+        reply = self.run(verb, USERS[user])
+        if reply is not None:
+            number = reply["request"]["id"]
+            owner = self.pending.pop(number) if verb is requests.cancel else self.live.pop(number).user
+            assert owner == user
+
+    @rule(user=st.sampled_from(sorted(USERS)), off=st.booleans())
+    def switch(self, user: str, off: bool) -> None:
+        """A user pauses or resumes."""
+        self.settle()
+        reply = self.run(requests.pause if off else requests.resume, USERS[user])
+        if reply is not None:
+            self.live[reply["request"]["id"]].paused = off
+
+    @rule(on=st.booleans())
+    def jit_switch(self, on: bool) -> None:
+        """An administrator switches just-in-time access."""
+        assert self.run(networks.jit, ROOT, name="office", on=on) is not None
+        self.jit = on
+
+    @rule(minutes=st.integers(0, 130))
+    def time_goes_on(self, minutes: int) -> None:
+        """Both clocks go on, and what is due is done."""
+        self.loop.run_until_complete(self.world.advance(minutes * MINUTE))
+
+    @rule(minutes=st.integers(-300, 300))
+    def wall_clock_steps(self, minutes: int) -> None:
+        """Somebody sets the wall clock."""
+        self.world.clock.step(minutes * MINUTE)
+        self.loop.run_until_complete(self.world.service.expire())
+
+    @rule(user=st.sampled_from(sorted(USERS)))
+    def somebody_tampers(self, user: str) -> None:
+        """A peer is taken away by hand, and the next check repairs it."""
+        from world import key
+
+        self.world.wireguard.apply("wg0", [RemovePeer(key(user))])
+        self.loop.run_until_complete(self.world.service.check())
+
+    @rule()
+    def restart(self) -> None:
+        """jitd stops and starts again."""
+        self.loop.run_until_complete(self.world.restart())
+
+    @rule(user=st.sampled_from(sorted(USERS)))
+    def device_goes_and_comes(self, user: str) -> None:
+        """A user removes their device and adds it again: the grant that it was for is over."""
+        from world import key
+
+        self.settle()
+        self.run(devices.remove, USERS[user], name="laptop")
+        self.run(devices.add, USERS[user], name="laptop", public_key=key(user))
+        for number, grant in list(self.live.items()):
+            if grant.user == user:
+                del self.live[number]
+
+    @invariant()
+    def nobody_without_a_reason(self) -> None:
+        """Just those pass who have a live grant that is not paused, or standing access."""
+        if not hasattr(self, "world"):
+            return
+        self.settle()
+        passing = {user for user, ips in self.world.peers().items() if ips}
+        allowed = {grant.user for grant in self.live.values() if not grant.paused}
+        assert passing == (allowed if self.jit else set(USERS))
+
+    @invariant()
+    def nothing_is_decided_twice(self) -> None:
+        """No request has more than one decision, in the model and in the log."""
+        if not hasattr(self, "world"):
+            return
+        assert all(times == 1 for times in self.decided.values())
+        page = self.loop.run_until_complete(self.world.ask(queries.events_page, ROOT))["events"]
+        decisions = [event["id"] for event in page if event["kind"] in ("granted", "denied")]
+        assert len(decisions) == len(set(decisions))
+
+
+TestAnySequence = AnySequence.TestCase
+TestAnySequence.settings = settings(
+    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)
