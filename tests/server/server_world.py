@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from jitd.config import Config, DaemonConfig, Limits
+from jitd.config import Config, Daemon, Enforce, Limits
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
@@ -248,7 +248,11 @@ async def world(
     """A server that listens on `path`."""
     service, names = TinyService(), Names()
     server = Server(
-        config=Config(daemon=DaemonConfig(socket=path), limits=Limits(**limits)),
+        config=Config(
+            daemon=Daemon(socket=path, state_dir=path.parent, admin_groups=()),
+            enforce=Enforce(backend="memory"),
+            limits=Limits(**limits),
+        ),
         service=service,
         directory=names,
         clock=BootClock(),
