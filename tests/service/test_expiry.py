@@ -117,6 +117,28 @@ async def test_a_reboot_keeps_the_end(office: World) -> None:
     assert office.peers() == {}
 
 
+async def test_a_reboot_with_a_clock_behind_opens_nothing_until_it_is_right(office: World) -> None:
+    """A gateway that boots with its clock set back keeps grants closed, and opens them for what is left later."""
+    await office.granted(ALICE, duration=4 * HOUR)
+    await office.advance(2 * HOUR)
+    await office.service.check()
+    await office.service.stop()
+    office.wireguard.remove_link("wg0")
+    office.clock.reboot()
+    office.clock.step(-2 * HOUR)
+    office.service = office._new()
+    await office.start()
+    assert office.peers() == {}
+    await office.service.check()
+    assert office.peers() == {}
+    assert office.service.next_deadline()[0] == office.clock.now_ms() + 2 * HOUR
+    office.clock.step(2 * HOUR)
+    await office.service.expire()
+    assert set(office.peers()) == {"alice"}
+    await office.advance(2 * HOUR)
+    assert office.peers() == {}
+
+
 async def test_a_stranger_is_removed_and_told(office: World) -> None:
     """A peer that was put on an own interface by hand is removed at the next check, with an event."""
     office.wireguard.apply("wg0", [SetPeer(public_key=key("old"), allowed_ips=frozenset())])

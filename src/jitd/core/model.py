@@ -150,7 +150,8 @@ TAB_OF: Final[dict[Status, Tab]] = {
 class Grant:
     """An approval: access from `starts_ms` up to and not including `ends_ms`.
 
-    `ends_boot_ms` is the same end in CLOCK_BOOTTIME of the boot `boot_id`; under another boot id it means nothing.
+    `ends_boot_ms` is the same end in CLOCK_BOOTTIME of the boot `boot_id`. Under another boot id it means nothing,
+    and the grant opens nothing until it has been activated in this boot (`endings.activate`).
     """
 
     decided_ms: int
@@ -161,6 +162,10 @@ class Grant:
     boot_id: str
     ends_boot_ms: int
     paused_ms: int | None = None  # since when its user has switched it off
+
+    def is_active(self, now: "Now") -> bool:
+        """Whether the grant was activated in this boot and is not over."""
+        return now.boot_id == self.boot_id and not self.is_over(now)
 
     def is_over(self, now: "Now") -> bool:
         """Whether either clock says that the time is over."""
@@ -228,11 +233,7 @@ class Request:
             case Grant() as grant:
                 if grant.is_over(now):
                     return Status.EXPIRED
-                return Status.ACTIVE if now.wall_ms >= grant.starts_ms else Status.SCHEDULED
-
-    def is_open(self, now: Now) -> bool:
-        """Whether the request lets its devices through at `now`."""
-        return self.status(now) is Status.ACTIVE and self.grant is not None and self.grant.paused_ms is None
+                return Status.ACTIVE if grant.is_active(now) else Status.SCHEDULED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

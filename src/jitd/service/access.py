@@ -83,12 +83,7 @@ def of_interface(
     reasons: dict[int, list[Reason]] = {}
     for device_id, request in requests.live_of_devices(rows, interface.id, only):
         grant = request.grant
-        if (
-            grant is None
-            or grant.is_over(now)
-            or now.wall_ms < grant.starts_ms
-            or people.is_gone(request.account)
-        ):
+        if grant is None or not grant.is_active(now) or people.is_gone(request.account):
             continue
         reasons.setdefault(device_id, []).append(
             Reason(

@@ -52,16 +52,28 @@ def revoke_gone(rows: Rows, gone: Iterable[tuple[Request, str]], now: Now) -> To
     return touched
 
 
-def follow_boot(rows: Rows, now: Now) -> None:
-    """Give live grants of an earlier boot their end in this boot's clock.
+def activate(rows: Rows, now: Now, high_water_ms: int) -> Touched:
+    """Activate the live grants that are not active in this boot: those of an earlier boot.
 
-    What is left is counted by the wall clock, the only one that goes on over a reboot.
+    What is left of them is counted by the wall clock, the only one that goes on over a reboot; so nothing is
+    activated while it is behind the highest value that it ever had.
     """
+    touched = Touched()
+    if now.wall_ms < high_water_ms:
+        return touched
     for request in requests.of_other_boots(rows, now.boot_id):
         grant = request.grant
         assert grant is not None
-        left = max(0, grant.ends_ms - max(now.wall_ms, grant.starts_ms))
-        requests.set_boot_end(rows, request.id, now.boot_id, now.boot_ms + left)
+        if grant.starts_ms <= now.wall_ms < grant.ends_ms:
+            requests.set_boot_end(rows, request.id, now.boot_id, now.boot_ms + grant.ends_ms - now.wall_ms)
+            touch(rows, touched, request)
+    return touched
+
+
+def next_start(rows: Rows, now: Now, high_water_ms: int) -> int | None:
+    """When the wall clock lets the next grant be activated, milliseconds; None when nothing waits."""
+    waiting = [one.grant.starts_ms for one in requests.of_other_boots(rows, now.boot_id) if one.grant]
+    return max(min(waiting), high_water_ms) if waiting else None
 
 
 def touch(rows: Rows, touched: Touched, request: Request) -> None:

@@ -21,7 +21,7 @@ from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, QueryV
 from jitd.service.converge import Converger
 from jitd.service.feed import EventFeed
 from jitd.service.worker import Priority, Worker
-from jitd.store import devices, events, facts, networks
+from jitd.store import devices, events, facts, networks, requests
 from jitd.store.database import FILE_NAME, Rows, Store, open_reader
 
 log = logging.getLogger("jitd.service")
@@ -64,6 +64,7 @@ class Service:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._groups: frozenset[str] = frozenset(config.daemon.admin_groups)
         self._converger = Converger(wireguard=wireguard, people=self._people(config), tell=self._tell)
+        self._high_water_ms = 0
         self._next_deadline: tuple[int | None, int | None] = (None, None)
 
     # --- life ---
@@ -153,13 +154,13 @@ class Service:
     def _begin(self) -> None:
         now = self._now()
         assert self._store is not None
-        high = facts.get(self._rows, _HIGH_WATER) or 0
-        if now.wall_ms < high:
+        self._high_water_ms = facts.get(self._rows, _HIGH_WATER) or 0
+        if now.wall_ms < self._high_water_ms:
             log.error(
-                "the clock is %d ms behind what it was: grants end by the boot clock too", high - now.wall_ms
+                "the clock is %d ms behind what it was: grants of an earlier boot stay closed until it is right",
+                self._high_water_ms - now.wall_ms,
             )
         with self._store.transaction() as rows:
-            endings.follow_boot(rows, now)
             self._tell_in(rows, "started", data={"backend": self._wireguard.name})
         self._expire()
         self._converger.everything(self._rows, now)
@@ -182,7 +183,7 @@ class Service:
             with self._store.transaction() as rows:
                 call = self._call(rows, actor)
                 render = verb(call, body)
-                facts.put(rows, _HIGH_WATER, max(call.now.wall_ms, facts.get(rows, _HIGH_WATER) or 0))
+                self._note_time(rows, call.now)
         except PlanOnly as plan:
             self._undo(call)
             return {"now": self._clock.now_ms(), **plan.reply}
@@ -206,6 +207,10 @@ class Service:
     def _expire(self) -> None:
         now = self._now()
         assert self._store is not None
+        if requests.of_other_boots(self._rows, now.boot_id):
+            with self._store.transaction() as rows:
+                touched = endings.activate(rows, now, self._high_water_ms)
+            self._converger.touched(self._rows, touched, now)
         over = endings.due(self._rows, now)
         if over:
             with self._store.transaction() as rows:
@@ -228,7 +233,7 @@ class Service:
             self._confirm([request for request, _ in gone])
         self._converger.everything(self._rows, now)
         with self._store.transaction() as rows:
-            facts.put(rows, _HIGH_WATER, max(now.wall_ms, facts.get(rows, _HIGH_WATER) or 0))
+            self._note_time(rows, now)
             self._groups = self._listed_groups(rows)
         self._committed()
 
@@ -266,11 +271,19 @@ class Service:
     def _plan_deadline(self) -> None:
         now = self._now()
         wall, boot = endings.next_end(self._rows, now)
+        start = endings.next_start(self._rows, now, self._high_water_ms)
+        wall = min((at for at in (wall, start) if at is not None), default=None)
         retry = self._converger.next_retry()
         boot = min((at for at in (boot, retry) if at is not None), default=None)
         if (wall, boot) != self._next_deadline:
             self._next_deadline = (wall, boot)
             self._in_loop(self.deadline_changed.set)
+
+    def _note_time(self, rows: Rows, now: Now) -> None:
+        """Keep the highest value of the wall clock."""
+        if now.wall_ms > self._high_water_ms:
+            self._high_water_ms = now.wall_ms
+            facts.put(rows, _HIGH_WATER, now.wall_ms)
 
     def _tell(self, kind: str, *, interface: str | None = None, **data: object) -> None:
         """Record something that jitd itself did or saw. What cannot be recorded stops no convergence."""
