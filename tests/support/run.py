@@ -46,7 +46,7 @@ class Run:
                     argv, cwd=ROOT, check=False, timeout=max(limit, 1), stdin=subprocess.DEVNULL
                 ).returncode
             except subprocess.TimeoutExpired:
-                print(f"tests: ended after {limit:.0f} s: that is too long", file=sys.stderr)  # noqa: T201
+                print(f"tests: ended after {limit:.0f} s: that is too long", file=sys.stderr)
                 self.status = 124
             if summary.exists():
                 found = json.loads(summary.read_text())
@@ -91,7 +91,7 @@ def main() -> int:
     deadline = time.monotonic() + LIMIT
     for run in runs:
         run.go(deadline - time.monotonic())
-    print(report(runs))  # noqa: T201
+    print(report(runs))
     return max(0 if run.status == NO_TESTS else run.status for run in runs)
 
 

@@ -90,6 +90,10 @@ class Stream:
         """Packets that were sent after this moment and arrived all the same."""
         return [packet for packet in self.received() if packet.sent > moment_ns]
 
+    def between(self, begin_ns: int, end_ns: int) -> list[Packet]:
+        """Packets that arrived in this span."""
+        return [packet for packet in self.received() if begin_ns < packet.received <= end_ns]
+
     def arrives(self, seconds: float = 10) -> Packet:
         """Wait for a packet that is sent from now on to arrive, and return it."""
         now = time.monotonic_ns()

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -21,14 +21,29 @@ from typing import IO, Self
 from support.wait import until
 
 GATEWAY = "gateway"
-NEEDED = ("unshare", "nsenter", "setpriv", "ip", "useradd", "groupadd", "wg", "wg-quick", "wireguard-go", "ping")
+NEEDED = (
+    "unshare",
+    "nsenter",
+    "setpriv",
+    "ip",
+    "useradd",
+    "groupadd",
+    "wg",
+    "wg-quick",
+    "wireguard-go",
+    "ping",
+)
+NAMESPACES = (
+    *("--mount", "--pid", "--net", "--uts", "--fork", "--kill-child", "--mount-proc"),
+    *("--propagation", "private"),
+)
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 UNSET_LOGIN = 4294967295
 # The login uid can only be written by the process itself, before it stops being root.
 ENTER = 'echo "$1" >/proc/self/loginuid || exit 125; cd "$2" || exit 125; shift 2; exec "$@"'
 
 
-class CannotMakeWorld(Exception):
+class WorldError(Exception):
     """A real part is missing; the text says which, for people."""
 
 
@@ -87,32 +102,33 @@ class World:
     """A running world; a context manager."""
 
     def __init__(self) -> None:
-        self.scratch = Path(tempfile.mkdtemp(prefix="jitctl-world-"))
         self.processes: list[Process] = []
         self._unshare: subprocess.Popen[str] | None = None
         self.init = 0
 
     def __enter__(self) -> Self:
-        """Start it. Raises CannotMakeWorld."""
+        """Start it. Raises WorldError."""
         if reason := lacking():
-            raise CannotMakeWorld(reason)
+            raise WorldError(reason)
         init = Path(__file__).with_name("world_init.py")
-        log = self.scratch.with_suffix(".log")
-        with log.open("w+") as errors:
+        scratch = tempfile.mkdtemp(prefix="jitctl-world-")
+        with tempfile.TemporaryFile("w+") as errors:
             self._unshare = subprocess.Popen(
-                ["unshare", "--mount", "--pid", "--net", "--uts", "--fork", "--kill-child", "--mount-proc",
-                 "--propagation", "private", sys.executable, "-I", str(init), str(self.scratch), str(SOURCE)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
+                ["unshare", *NAMESPACES, sys.executable, "-I", str(init), scratch, str(SOURCE)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
                 start_new_session=True,  # Ctrl-C is for the maker, which then ends the world in good order
-            )  # fmt: skip
+            )
             assert self._unshare.stdout is not None
             ready = self._unshare.stdout.readline()
             errors.seek(0)
             said = errors.read().strip()
-        log.unlink()
+        Path(scratch).rmdir()
         if ready != "ready\n":
             self.close()
-            raise CannotMakeWorld(f"namespaces of its own cannot be made here: {said[-600:]}")
+            raise WorldError(f"namespaces of its own cannot be made here: {said[-600:]}")
         child = only_child(self._unshare.pid)
         assert child is not None
         self.init = child
@@ -139,7 +155,6 @@ class World:
                 unshare.wait(10)
         for process in self.processes:
             process.popen.wait(10)
-        shutil.rmtree(self.scratch)
 
     def path(self, inside: str | Path) -> Path:
         """How a path of the world is reached from outside."""
@@ -186,9 +201,22 @@ class World:
         if user != "root":
             become = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups", "--"]
         return [
-            "nsenter", f"--target={self.init}", "--mount", "--pid", "--uts", f"--net={net}", "--",
-            "sh", "-c", ENTER, "sh", str(login_uid), entry.pw_dir, *become, *argv,
-        ]  # fmt: skip
+            "nsenter",
+            f"--target={self.init}",
+            "--mount",
+            "--pid",
+            "--uts",
+            f"--net={net}",
+            "--",
+            "sh",
+            "-c",
+            ENTER,
+            "sh",
+            str(login_uid),
+            entry.pw_dir,
+            *become,
+            *argv,
+        ]
 
     def environment(self, user: str) -> dict[str, str]:
         """The environment of a fresh login: nothing of the caller's."""
@@ -220,9 +248,13 @@ class World:
         """
         done = subprocess.run(
             self.command(argv, user=user, where=where, login=login),
-            input=given, capture_output=True, text=True, timeout=seconds, check=False,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
             env=self.environment(user) | (env or {}),
-        )  # fmt: skip
+        )
         if check and done.returncode != 0:
             raise AssertionError(f"{argv!r} as {user}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done
@@ -242,13 +274,13 @@ class World:
         process = Process(
             subprocess.Popen(
                 self.command(argv, user=user, where=where, login=login),
-                stdin=stdin, stdout=output, stderr=output, text=True,
-                env=self.environment(user) | (env or {}), start_new_session=True,
-            )  # fmt: skip
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
+                text=True,
+                env=self.environment(user) | (env or {}),
+                start_new_session=True,
+            )
         )
         self.processes.append(process)
         return process
-
-    def until(self, fact: Callable[[], object], what: str, seconds: float = 10) -> None:
-        """Wait for a fact; see wait.until."""
-        until(fact, what, seconds)

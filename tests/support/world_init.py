@@ -92,6 +92,8 @@ def main() -> None:
             Path(place).unlink(missing_ok=True)
         else:
             shutil.rmtree(place)
+    # The overlays hold on to it; without a name it needs no cleaning up.
+    run("umount", "--lazy", str(scratch))
     install(source)
     Path("/run/netns").mkdir()
     Path("/run/sshd").mkdir(exist_ok=True)
@@ -106,7 +108,7 @@ def main() -> None:
         run("mknod", "-m", "0666", "/dev/net/tun", "c", "10", "200")
     # Whatever loses its parent in here becomes a child of this process: the kernel is to take them away.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    print("ready", flush=True)  # noqa: T201
+    print("ready", flush=True)
     sys.stdin.read()
 
 
