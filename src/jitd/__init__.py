@@ -1,0 +1,1 @@
+"""The daemon: owns the store and the WireGuard interfaces, and answers on a Unix socket."""

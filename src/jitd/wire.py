@@ -265,19 +265,6 @@ class Plan(TypedDict):
     token: str
 
 
-class PlanReply(Reply):
-    """A plan; nothing was changed."""
-
-    plan: Plan
-
-
-class PlanOrDoneReply(ChangeReply):
-    """The reply of verbs that take `plan`: with `plan` nothing was done and only the plan is there."""
-
-    plan: Plan
-    done: bool
-
-
 # --- networks ---
 
 
@@ -352,10 +339,11 @@ class IdQuery(TypedDict):
 
 
 class NetworkReply(ChangeReply):
-    """The network after the verb."""
+    """The network after the verb. For a plan there is only the plan, and `done` is false."""
 
-    network: NetworkView
+    network: NotRequired[NetworkView]
     plan: NotRequired[Plan]
+    done: NotRequired[bool]
 
 
 class NetworkShowReply(Reply):
@@ -449,11 +437,12 @@ class InterfaceEnforceBody(TypedDict):
 
 
 class InterfaceReply(ChangeReply):
-    """The interface after the verb, with its peers."""
+    """The interface after the verb, with its peers. For a plan there is only the plan, and `done` is false."""
 
-    interface: InterfaceView
-    peers: list[PeerView]
+    interface: NotRequired[InterfaceView]
+    peers: NotRequired[list[PeerView]]
     plan: NotRequired[Plan]
+    done: NotRequired[bool]
 
 
 class InterfaceShowReply(Reply):
@@ -524,10 +513,11 @@ class DeviceImportBody(TypedDict):
 
 
 class DeviceReply(ChangeReply):
-    """The device after the verb."""
+    """The device after the verb. For a plan there is only the plan, and `done` is false."""
 
-    device: DeviceView
+    device: NotRequired[DeviceView]
     plan: NotRequired[Plan]
+    done: NotRequired[bool]
 
 
 class DevicesReply(Reply):

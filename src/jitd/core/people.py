@@ -75,6 +75,10 @@ class Directory(Protocol):
         """Ask for the name of a uid, and about that user. Returns the name, None when there is none."""
         ...
 
+    def is_system(self, uid: int) -> bool:
+        """Whether a uid is root's or a service's: outside the range that the system gives to people."""
+        ...
+
     def group_exists(self, name: str) -> Answer:
         """The last answer about whether this group exists."""
         ...

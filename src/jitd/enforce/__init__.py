@@ -1,0 +1,1 @@
+"""Making the kernel do what the store says: WireGuard behind one small port."""

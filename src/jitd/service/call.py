@@ -175,7 +175,7 @@ class Call(View):
         )
 
 
-class PlanOnly(Exception):  # noqa: N818 - not an error: it carries a finished reply out of a transaction
+class PlanOnly(Exception):
     """Ends a transaction without its changes and gives the reply that says what they would have been."""
 
     def __init__(self, reply: Reply) -> None:

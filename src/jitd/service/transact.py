@@ -354,7 +354,12 @@ class Service:
         """Run a function on a read-only connection that no other thread uses meanwhile."""
         rows = self._idle.pop() if self._idle else open_reader(self._config.daemon.state_dir / FILE_NAME)
         try:
-            return function(rows)
+            # One snapshot for the whole query: what is committed meanwhile is in all of its answers or in none.
+            rows.run("BEGIN")
+            try:
+                return function(rows)
+            finally:
+                rows.run("COMMIT")
         finally:
             self._idle.append(rows)
 

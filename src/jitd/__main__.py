@@ -1,0 +1,116 @@
+"""jitd: arguments, logging, signals, and going into the background."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from jitd import config
+from jitd.core.errors import EXIT_DONE, EXIT_FAILURE, JitError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    asked = _parser().parse_args(arguments)
+    os.umask(0o077)
+    try:
+        status: int = asked.act(asked)
+    except JitError as error:
+        print(f"jitd: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(error.hint, file=sys.stderr)
+        return error.exit_status
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--config",
+        type=_absolute,
+        default=argparse.SUPPRESS,
+        metavar="PATH",
+        help=f"the configuration (default: $JITD_CONFIG, else {config.DEFAULT_PATH})",
+    )
+    parser = argparse.ArgumentParser(
+        prog="jitd",
+        parents=[common],
+        description="The daemon of jitctl: just-in-time access to a WireGuard gateway.",
+        epilog="Example: jitd init --admin-group wg-admins && jitd check && jitd run",
+    )
+    parser.add_argument("--version", action="version", version=f"jitd {version('jitctl')}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    init = verbs.add_parser(
+        "init", parents=[common], help="write the configuration and make the state directory"
+    )
+    init.add_argument(
+        "--admin-group", metavar="GROUP", help="its members administer this gateway, as root does"
+    )
+    init.add_argument("--socket", type=_absolute, default=config.Daemon().socket, metavar="PATH")
+    init.add_argument("--state-dir", type=_absolute, default=config.Daemon().state_dir, metavar="DIR")
+    init.add_argument("--backend", choices=config.BACKENDS, default="auto")
+    init.add_argument("--force", action="store_true", help="overwrite an existing configuration")
+    init.set_defaults(act=_init)
+
+    run = verbs.add_parser("run", parents=[common], help="run the daemon, in the foreground")
+    run.add_argument("--detach", action="store_true", help="go into the background once it is ready")
+    run.set_defaults(act=_run)
+
+    check = verbs.add_parser(
+        "check", parents=[common], help="validate the configuration and name what is wrong"
+    )
+    check.set_defaults(act=_check)
+    return parser
+
+
+def _absolute(text: str) -> Path:
+    return Path(text).absolute()
+
+
+def _path(asked: argparse.Namespace) -> Path:
+    # --config is accepted before and behind the verb; it is absent from the namespace where it was not given.
+    path: Path = getattr(asked, "config", None) or config.default_path().absolute()
+    return path
+
+
+def _init(asked: argparse.Namespace) -> int:
+    from jitd.initialise import initialise
+
+    told = initialise(
+        _path(asked),
+        socket=asked.socket,
+        state_dir=asked.state_dir,
+        backend=asked.backend,
+        admin_group=asked.admin_group,
+        force=asked.force,
+    )
+    print("\n".join(told))
+    return EXIT_DONE
+
+
+def _check(asked: argparse.Namespace) -> int:
+    from jitd import check
+
+    path = _path(asked)
+    problems = check.problems(config.load(path))
+    for problem in problems:
+        print(f"jitd: {problem}", file=sys.stderr)
+    if problems:
+        return EXIT_FAILURE
+    print(f"{path}: ok")
+    return EXIT_DONE
+
+
+def _run(asked: argparse.Namespace) -> int:
+    from jitd import process
+
+    path = _path(asked)
+    loaded = config.load(path)
+    return process.detached(loaded, path) if asked.detach else process.foreground(loaded, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

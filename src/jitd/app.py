@@ -1,0 +1,102 @@
+"""The composition root: what starts, in which order, and how it stops."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from importlib.metadata import version
+
+from jitd import scheduler
+from jitd.config import Config
+from jitd.core.clock import Clock
+from jitd.core.errors import JitError
+from jitd.core.people import Directory
+from jitd.directory import SystemDirectory
+from jitd.enforce.choose import choose
+from jitd.enforce.port import EnforceError, WireGuard
+from jitd.lock import Lock
+from jitd.server.app import Server
+from jitd.service.transact import Service
+
+log = logging.getLogger("jitd")
+
+
+async def run(
+    config: Config,
+    *,
+    clock: Clock,
+    wireguard: WireGuard | None = None,
+    directory: Directory | None = None,
+    lock: Lock | None = None,
+    ready: Callable[[], None] | None = None,
+    stop: asyncio.Event | None = None,
+    reloads: "asyncio.Queue[Config] | None" = None,
+) -> None:
+    """Run the daemon until `stop` is set.
+
+    `ready` is called once it listens; a configuration put into `reloads` replaces the running one. Without
+    `wireguard` and `directory` they are the machine's. Raises JitError when it cannot start.
+    """
+    own_lock = lock or Lock(config.daemon.state_dir)
+    try:
+        own_lock.write_pid()
+        await _run(config, clock, wireguard, directory, ready, stop or asyncio.Event(), reloads)
+    finally:
+        if lock is None:
+            own_lock.release()
+
+
+async def _run(
+    config: Config,
+    clock: Clock,
+    wireguard: WireGuard | None,
+    directory: Directory | None,
+    ready: Callable[[], None] | None,
+    stop: asyncio.Event,
+    reloads: "asyncio.Queue[Config] | None",
+) -> None:
+    if wireguard is None:
+        try:
+            # In a thread: pyroute2's synchronous classes refuse to be made inside a running loop.
+            wireguard = await asyncio.to_thread(choose, config.enforce.backend, config.enforce.wireguard_go)
+        except EnforceError as error:
+            raise JitError(
+                "enforcement", f"cannot start: {error}", "See [enforce] in the configuration."
+            ) from error
+    people = directory or SystemDirectory()
+    service = Service(config=config, clock=clock, wireguard=wireguard, directory=people)
+    server = Server(config=config, service=service, directory=people, clock=clock, version=version("jitctl"))
+    working: asyncio.Task[None] | None = None
+    try:
+        await service.start()
+        await server.start()
+        working = asyncio.create_task(scheduler.run(service, clock))
+        log.info("ready: %s backend, socket %s", wireguard.name, config.daemon.socket)
+        if ready is not None:
+            ready()
+        await _until_stopped(stop, working, service, reloads)
+    finally:
+        await server.stop()
+        if working is not None:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+        await service.stop()
+
+
+async def _until_stopped(
+    stop: asyncio.Event,
+    working: "asyncio.Task[None]",
+    service: Service,
+    reloads: "asyncio.Queue[Config] | None",
+) -> None:
+    stopping = asyncio.create_task(stop.wait())
+    while True:
+        reload = asyncio.create_task((reloads or asyncio.Queue()).get())
+        done, _ = await asyncio.wait({stopping, working, reload}, return_when=asyncio.FIRST_COMPLETED)
+        if reload in done:
+            service.reload(reload.result())
+            continue
+        reload.cancel()
+        stopping.cancel()
+        if working in done:
+            working.result()
+        return

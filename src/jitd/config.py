@@ -1,0 +1,196 @@
+"""`/etc/jitd/jitd.toml`: how the daemon runs. What people may do is policy, and lives in the store."""
+
+import difflib
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, get_type_hints
+
+from jitd.core.errors import JitError
+
+DEFAULT_PATH: Final = Path("/etc/jitd/jitd.toml")
+BACKENDS: Final = ("auto", "kernel", "userspace", "memory")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """Where jitd keeps things, and whom it obeys."""
+
+    socket: Path = Path("/run/jitd/jitd.sock")
+    state_dir: Path = Path("/var/lib/jitd")
+    admin_groups: tuple[str, ...] = ()
+    log_level: str = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enforce:
+    """How access is enforced."""
+
+    backend: str = "auto"
+    wireguard_go: str = "wireguard-go"  # the program of the userspace backend: a name in PATH or a path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What callers may take. Administrators' verbs are not limited, and places are kept free for them."""
+
+    connections: int = 256
+    connections_reserved: int = 32
+    connections_per_user: int = 16
+    requests_open_per_user: int = 20
+    requests_per_hour: int = 60
+    devices_per_user: int = 10
+    header_bytes: int = 16384
+    body_bytes: int = 65536
+    read_seconds: int = 10
+    idle_seconds: int = 30
+    watchers_per_user: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole configuration."""
+
+    daemon: Daemon = field(default_factory=Daemon)
+    enforce: Enforce = field(default_factory=Enforce)
+    limits: Limits = field(default_factory=Limits)
+
+
+_TABLES: Final[Mapping[str, type]] = {"daemon": Daemon, "enforce": Enforce, "limits": Limits}
+_CHOICES: Final = {("enforce", "backend"): BACKENDS, ("daemon", "log_level"): LOG_LEVELS}
+#: The smallest and largest value of a number; limits without an entry go from 1 to a million.
+_RANGES: Final = {
+    ("limits", "connections_reserved"): (0, 10_000),
+    ("limits", "header_bytes"): (1024, 1_048_576),
+}
+#: sun_path of a Unix socket, less the terminating zero.
+_SOCKET_PATH_BYTES: Final = 107
+
+
+def default_path() -> Path:
+    """The configuration's path: $JITD_CONFIG, else /etc/jitd/jitd.toml."""
+    return Path(os.environ.get("JITD_CONFIG") or DEFAULT_PATH)
+
+
+def load(path: Path) -> Config:
+    """Read the configuration. Raises JitError not_found or bad_request that names the key that is wrong."""
+    try:
+        with path.open("rb") as file:
+            _refuse_foreign(path, os.fstat(file.fileno()))
+            text = file.read()
+    except FileNotFoundError:
+        raise JitError(
+            "not_found", f"cannot read {path}: there is no such file", "Write one with: jitd init"
+        ) from None
+    except OSError as error:
+        raise JitError("bad_request", f"cannot read {path}: {error.strerror}", "") from error
+    try:
+        tables = tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise JitError("bad_request", f"cannot read {path}: it is not TOML: {error}", "") from error
+    try:
+        return parse(tables)
+    except JitError as error:
+        raise JitError(error.code, f"{error.message} (in {path})", error.hint) from error
+
+
+def parse(tables: Mapping[str, Any]) -> Config:
+    """A configuration from what TOML gave. Raises JitError bad_request that names the key."""
+    for name, table in tables.items():
+        if name not in _TABLES:
+            raise _unknown(f"[{name}]", name, _TABLES)
+        if not isinstance(table, dict):
+            raise JitError("bad_request", f"cannot use {name}: it is a table, write [{name}]", "")
+    config = Config(
+        daemon=_table("daemon", tables.get("daemon", {})),
+        enforce=_table("enforce", tables.get("enforce", {})),
+        limits=_table("limits", tables.get("limits", {})),
+    )
+    limits = config.limits
+    if limits.connections_reserved >= limits.connections:
+        raise JitError(
+            "bad_request",
+            "cannot use [limits] connections_reserved: it leaves no connection for users",
+            f"Use a number below connections = {limits.connections}.",
+        )
+    return config
+
+
+#: What a running jitd takes over; everything else is read once, at the start.
+_LIVE: Final = frozenset(
+    {"daemon.admin_groups", "daemon.log_level"}
+    | {f"limits.{key}" for key in ("requests_open_per_user", "requests_per_hour", "devices_per_user")}
+)
+
+
+def needs_restart(old: Config, new: Config) -> list[str]:
+    """The keys that differ and take effect only at the next start."""
+    return [
+        f"{table}.{key.name}"
+        for table, kind in _TABLES.items()
+        for key in fields(kind)
+        if getattr(getattr(old, table), key.name) != getattr(getattr(new, table), key.name)
+        and f"{table}.{key.name}" not in _LIVE
+    ]
+
+
+def _table(name: str, values: Mapping[str, Any]) -> Any:
+    kind = _TABLES[name]
+    hints = get_type_hints(kind)
+    known = [one.name for one in fields(kind)]
+    for key in values:
+        if key not in known:
+            raise _unknown(f"[{name}] {key}", key, known)
+    return kind(**{key: _value(name, key, hints[key], value) for key, value in values.items()})
+
+
+def _value(table: str, key: str, kind: object, value: Any) -> Any:
+    where = f"[{table}] {key}"
+    if kind is int:
+        lowest, highest = _RANGES.get((table, key), (1, 1_000_000))
+        if type(value) is not int or not lowest <= value <= highest:
+            raise JitError(
+                "bad_request", f"cannot use {where} = {value!r}", f"Use a number from {lowest} to {highest}."
+            )
+        return value
+    if kind is Path:
+        if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+            raise JitError("bad_request", f"cannot use {where} = {value!r}", "Use an absolute path.")
+        if key == "socket" and len(value.encode()) > _SOCKET_PATH_BYTES:
+            raise JitError(
+                "bad_request",
+                f"cannot use {where}: the path has more than {_SOCKET_PATH_BYTES} bytes, which no socket can have",
+                "Use a shorter path.",
+            )
+        return Path(value)
+    if kind is str:
+        choices = _CHOICES.get((table, key))
+        if not isinstance(value, str) or not value or (choices and value not in choices):
+            hint = f"Use one of {', '.join(choices)}." if choices else "Use a text in quotes."
+            raise JitError("bad_request", f"cannot use {where} = {value!r}", hint)
+        return value
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise JitError("bad_request", f"cannot use {where} = {value!r}", 'Use a list of names: ["wheel"]')
+    return tuple(value)
+
+
+def _unknown(where: str, name: str, known: Any) -> JitError:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+    return JitError("bad_request", f"cannot use {where}: there is no such key", hint)
+
+
+def _refuse_foreign(path: Path, status: os.stat_result) -> None:
+    """Root takes orders only from files that nobody else can write."""
+    if os.geteuid() != 0:
+        return
+    if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise JitError(
+            "bad_request",
+            f"cannot use {path}: somebody besides root may write it",
+            f"Mend it with: chown root {path} && chmod 644 {path}",
+        )

@@ -1,0 +1,119 @@
+"""WireGuard that exists only in this process: for dry runs, and for tests of everything above the port."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from ipaddress import ip_interface
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from jitd.enforce.port import (
+    Change,
+    EnforceError,
+    InterfaceGone,
+    LinkSpec,
+    LinkState,
+    Peer,
+    RemovePeer,
+)
+
+DEFAULT_MTU: Final = 1420
+
+
+class MemoryWireGuard:
+    """Behaves as WireGuard does: an allowed IP belongs to one peer, and setting it on another moves it."""
+
+    def __init__(self) -> None:
+        self._links: dict[str, LinkState] = {}
+        self._others: set[str] = set()
+        self._made = 0
+
+    @property
+    def name(self) -> str:
+        """`memory`."""
+        return "memory"
+
+    def ensure_link(self, spec: LinkSpec) -> bool:
+        """As the port says."""
+        if spec.name in self._others:
+            raise EnforceError(f"there is an interface {spec.name} that is no WireGuard interface")
+        existing = self._links.get(spec.name)
+        private = X25519PrivateKey.from_private_bytes(base64.b64decode(spec.private_key))
+        self._links[spec.name] = LinkState(
+            name=spec.name,
+            index=existing.index if existing else self._next_index(),
+            private_key=spec.private_key,
+            public_key=base64.b64encode(private.public_key().public_bytes_raw()).decode(),
+            port=spec.port,
+            addresses=frozenset(spec.addresses),
+            mtu=spec.mtu or DEFAULT_MTU,
+            up=True,
+            peers=existing.peers if existing else {},
+        )
+        return existing is None
+
+    def remove_link(self, name: str) -> None:
+        """As the port says."""
+        self._links.pop(name, None)
+
+    def read(self, name: str) -> LinkState:
+        """As the port says."""
+        if name not in self._links:
+            raise InterfaceGone(f"there is no interface {name}")
+        return self._links[name]
+
+    def apply(self, name: str, changes: Sequence[Change]) -> None:
+        """As the port says."""
+        state = self.read(name)
+        peers = dict(state.peers)
+        for change in changes:
+            if isinstance(change, RemovePeer):
+                peers.pop(change.public_key, None)
+                continue
+            for key, other in peers.items():
+                if key != change.public_key and other.allowed_ips & change.allowed_ips:
+                    peers[key] = replace(other, allowed_ips=other.allowed_ips - change.allowed_ips)
+            before = peers.get(change.public_key) or Peer(
+                public_key=change.public_key, allowed_ips=frozenset()
+            )
+            peers[change.public_key] = replace(
+                before,
+                allowed_ips=change.allowed_ips,
+                endpoint=before.endpoint if change.endpoint is None else change.endpoint,
+                keepalive=before.keepalive if change.keepalive is None else change.keepalive,
+                preshared_key=before.preshared_key if change.preshared_key is None else change.preshared_key,
+            )
+        self._links[name] = replace(state, peers=peers)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    # What somebody else on the machine would do.
+
+    def add_foreign_link(self, name: str, *, addresses: Iterable[str], port: int) -> None:
+        """Another program makes a WireGuard interface."""
+        private = X25519PrivateKey.generate()
+        self._links[name] = LinkState(
+            name=name,
+            index=self._next_index(),
+            private_key=base64.b64encode(private.private_bytes_raw()).decode(),
+            public_key=base64.b64encode(private.public_key().public_bytes_raw()).decode(),
+            port=port,
+            addresses=frozenset(ip_interface(address) for address in addresses),
+            mtu=DEFAULT_MTU,
+            up=True,
+            peers={},
+        )
+
+    def add_other_link(self, name: str) -> None:
+        """Another program makes an interface that is no WireGuard one."""
+        self._others.add(name)
+
+    def remove_other_link(self, name: str) -> None:
+        """And takes it away again."""
+        self._others.discard(name)
+
+    def _next_index(self) -> int:
+        self._made += 1
+        return self._made

@@ -1,0 +1,119 @@
+"""`jitd init`: an explained configuration and a safe state directory."""
+
+import json
+import os
+from pathlib import Path
+from string import Template
+
+from jitd import config, nss
+from jitd.core.errors import JitError
+
+_TEMPLATE = Template("""\
+# How jitd runs. What people may do is not here: see jitctl network and jitctl interface.
+# After a change: jitd check, then systemctl reload jitd (or send SIGHUP). Keys that are not given have the
+# values shown. Times are in seconds, sizes in bytes.
+
+[daemon]
+# The API. Everyone may connect; what they may do is decided per call, by who the kernel says they are.
+socket = $socket
+# The store, interface keys and the lock. Only jitd reads it (mode 0700). A change needs a restart.
+state_dir = $state_dir
+# Members of these groups administer this gateway, as root does: they see everything, grant, deny and revoke.
+admin_groups = $admin_groups
+# debug, info, warning or error.
+log_level = "info"
+
+[enforce]
+# kernel: WireGuard of the kernel; userspace: wireguard-go; auto: the kernel's if it has one, else wireguard-go;
+# memory: enforces nothing, for dry runs.
+backend = $backend
+# The program of the userspace backend: a name in PATH, or a path.
+wireguard_go = "wireguard-go"
+
+[limits]
+# Connections at a time: altogether, kept free for administrators, and of one user.
+connections = 256
+connections_reserved = 32
+connections_per_user = 16
+# Requests of one user: pending at a time, and made within an hour. Devices of one user.
+requests_open_per_user = 20
+requests_per_hour = 60
+devices_per_user = 10
+# The largest headers and body of one call; how long it may take to arrive; how long an idle connection is kept.
+header_bytes = 16384
+body_bytes = 65536
+read_seconds = 10
+idle_seconds = 30
+# How many event streams one user may follow.
+watchers_per_user = 4
+""")
+
+
+def initialise(
+    path: Path,
+    *,
+    socket: Path,
+    state_dir: Path,
+    backend: str,
+    admin_group: str | None,
+    force: bool,
+) -> list[str]:
+    """Write the configuration to `path` and make the state directory; returns what to tell, line by line.
+
+    An existing configuration is overwritten only with `force`. Raises JitError conflict or bad_request; then nothing
+    was written.
+    """
+    if path.exists() and not force:
+        raise JitError(
+            "conflict", f"cannot write {path}: it exists", f"Look at it with: jitd check --config {path}"
+        )
+    text = _TEMPLATE.substitute(
+        socket=json.dumps(str(socket), ensure_ascii=False),
+        state_dir=json.dumps(str(state_dir), ensure_ascii=False),
+        backend=json.dumps(backend),
+        admin_groups=json.dumps([admin_group] if admin_group else [], ensure_ascii=False),
+    )
+    try:
+        _make_state_dir(state_dir)
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _write(path, text)
+    except OSError as error:
+        raise JitError(
+            "bad_request",
+            f"cannot write {error.filename}: {error.strerror}",
+            "Run it as root, or name other places with --config, --state-dir and --socket.",
+        ) from error
+    config.load(path)
+    told = [f"wrote {path}", f"state directory {state_dir} (mode 0700)"]
+    if admin_group and nss.group_by_name(admin_group) is None:
+        told.append(f"there is no group {admin_group} yet; make it with: groupadd --system {admin_group}")
+    plain = "" if path == config.DEFAULT_PATH else f" --config {path}"
+    told.append(f"next: jitd{plain} check, then jitd{plain} run (or systemctl enable --now jitd)")
+    return told
+
+
+def _make_state_dir(state_dir: Path) -> None:
+    state_dir.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    # The mode is given when it is made, so that there is no moment in which others may look in.
+    try:
+        state_dir.mkdir(mode=0o700)
+    except FileExistsError:
+        if not state_dir.is_dir() or state_dir.is_symlink() or state_dir.stat().st_uid != os.geteuid():
+            raise JitError(
+                "bad_request",
+                f"cannot use {state_dir}: it is no directory of this user",
+                "Name another one with --state-dir.",
+            ) from None
+        state_dir.chmod(0o700)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the whole file or nothing."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

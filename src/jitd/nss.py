@@ -1,0 +1,163 @@
+"""The system's users and groups through libc, with three answers: found, not there, and could not be asked.
+
+Python's `pwd` and `grp` raise KeyError for the last two alike, which is no base for a decision.
+"""
+
+import ctypes
+import errno
+import os
+from dataclasses import dataclass
+from typing import Any, Final
+
+#: What libc returns when there is no such entry. getpwnam_r(3) names EBADF and EPERM too, but those can as well be a
+#: source that refuses, and an account that is wrongly taken for gone would lose its grants.
+_NOT_THERE: Final = frozenset({0, errno.ENOENT, errno.ESRCH})
+_LARGEST_BUFFER: Final = 16 * 1024 * 1024  # bytes; a group of a hundred thousand members fits
+
+
+class _Passwd(ctypes.Structure):
+    _fields_ = (
+        ("pw_name", ctypes.c_char_p),
+        ("pw_passwd", ctypes.c_char_p),
+        ("pw_uid", ctypes.c_uint32),
+        ("pw_gid", ctypes.c_uint32),
+        ("pw_gecos", ctypes.c_char_p),
+        ("pw_dir", ctypes.c_char_p),
+        ("pw_shell", ctypes.c_char_p),
+    )
+
+
+class _Group(ctypes.Structure):
+    _fields_ = (
+        ("gr_name", ctypes.c_char_p),
+        ("gr_passwd", ctypes.c_char_p),
+        ("gr_gid", ctypes.c_uint32),
+        ("gr_mem", ctypes.POINTER(ctypes.c_char_p)),
+    )
+
+
+class _Shadow(ctypes.Structure):
+    _fields_ = (
+        ("sp_namp", ctypes.c_char_p),
+        ("sp_pwdp", ctypes.c_char_p),
+        ("sp_lstchg", ctypes.c_long),
+        ("sp_min", ctypes.c_long),
+        ("sp_max", ctypes.c_long),
+        ("sp_warn", ctypes.c_long),
+        ("sp_inact", ctypes.c_long),
+        ("sp_expire", ctypes.c_long),
+        ("sp_flag", ctypes.c_ulong),
+    )
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Unavailable(Exception):
+    """The source could not be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An entry of the user database."""
+
+    name: str
+    uid: int
+    gid: int
+    shell: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An entry of the group database."""
+
+    name: str
+    gid: int
+    members: frozenset[str]
+
+
+def user_by_name(name: str) -> User | None:
+    """The user of this name, None when there is none. Raises Unavailable."""
+    entry = _Passwd()
+    found = _ask("getpwnam_r", os.fsencode(name), entry)
+    return _user(entry) if found else None
+
+
+def user_by_uid(uid: int) -> User | None:
+    """The user with this uid, None when there is none. Raises Unavailable."""
+    entry = _Passwd()
+    found = _ask("getpwuid_r", ctypes.c_uint32(uid), entry)
+    return _user(entry) if found else None
+
+
+def group_by_name(name: str) -> Group | None:
+    """The group of this name, None when there is none. Raises Unavailable."""
+    entry = _Group()
+    buffer = _ask("getgrnam_r", os.fsencode(name), entry)
+    if not buffer:
+        return None
+    members = set()
+    index = 0
+    while (member := entry.gr_mem[index]) is not None:
+        members.add(os.fsdecode(member))
+        index += 1
+    return Group(os.fsdecode(entry.gr_name), entry.gr_gid, frozenset(members))
+
+
+def group_by_gid(gid: int) -> Group | None:
+    """The group with this gid, None when there is none. Raises Unavailable."""
+    entry = _Group()
+    if not _ask("getgrgid_r", ctypes.c_uint32(gid), entry):
+        return None
+    # The members are not read: they point into the buffer, and nobody asks for them by gid.
+    return Group(os.fsdecode(entry.gr_name), entry.gr_gid, frozenset())
+
+
+def gids_of(user: User) -> frozenset[int]:
+    """The gids that the system would give the user at login. Those of a source that is down are silently missing."""
+    count = 64
+    while True:
+        gids = (ctypes.c_uint32 * count)()
+        size = ctypes.c_int(count)
+        if (
+            _libc.getgrouplist(os.fsencode(user.name), ctypes.c_uint32(user.gid), gids, ctypes.byref(size))
+            >= 0
+        ):
+            return frozenset(gids[: size.value])
+        count = max(count * 2, size.value)
+
+
+def expires_day(name: str) -> int | None:
+    """The day (since 1970) from which the account has expired, None when it never does or that is not for us to see.
+
+    Needs root. A locked password says nothing: accounts that log in by key have one.
+    """
+    entry = _Shadow()
+    try:
+        found = _ask("getspnam_r", os.fsencode(name), entry)
+    except Unavailable:
+        return None
+    return entry.sp_expire if found and entry.sp_expire >= 0 else None
+
+
+def _user(entry: _Passwd) -> User:
+    return User(os.fsdecode(entry.pw_name), entry.pw_uid, entry.pw_gid, os.fsdecode(entry.pw_shell or b""))
+
+
+def _ask(function: str, key: Any, entry: ctypes.Structure) -> ctypes.Array[ctypes.c_char] | None:
+    """Call one of the get…_r functions. Returns the buffer that the entry points into, None for no entry."""
+    size = 4096
+    while True:
+        buffer = ctypes.create_string_buffer(size)
+        result = ctypes.c_void_p()
+        code = getattr(_libc, function)(
+            key, ctypes.byref(entry), buffer, ctypes.c_size_t(size), ctypes.byref(result)
+        )
+        if code == errno.ERANGE and size < _LARGEST_BUFFER:
+            size *= 4
+            continue
+        if result.value:
+            return buffer
+        if code in _NOT_THERE:
+            return None
+        raise Unavailable(f"{function}: {os.strerror(code)}")

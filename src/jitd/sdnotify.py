@@ -1,0 +1,28 @@
+"""Telling systemd how it goes: sd_notify(3), which is one datagram."""
+
+import os
+import socket
+import time
+
+
+def notify(*assignments: str) -> None:
+    """Send assignments such as `READY=1` to whoever started us, if they asked to be told."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    # An address that begins with @ is in the abstract namespace.
+    target = "\0" + address[1:] if address.startswith("@") else address
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.sendto("\n".join(assignments).encode(), target)
+
+
+def reloading() -> None:
+    """Say that a reload begins, with the time that Type=notify-reload wants (CLOCK_MONOTONIC, microseconds)."""
+    notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+
+def watchdog_seconds() -> float | None:
+    """How often systemd wants a sign of life, in seconds (half of its limit); None when it does not."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    mine = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    return int(microseconds) / 2_000_000 if microseconds.isdigit() and mine else None

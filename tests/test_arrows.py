@@ -1,0 +1,84 @@
+"""Which package may import which: ARCHITECTURE.md's arrows, held."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src"
+
+#: For each part, what it may import of the project; the longest matching name counts.
+ALLOWED = {
+    "jitd.core": {"jitd.core"},
+    "jitd.wire": set(),
+    "jitd.config": {"jitd.core"},
+    "jitd.store": {"jitd.core", "jitd.store"},
+    "jitd.enforce": {"jitd.core", "jitd.enforce"},
+    "jitd.directory": {"jitd.core"},
+    "jitd.service": {
+        "jitd.core",
+        "jitd.store",
+        "jitd.service",
+        "jitd.config",
+        "jitd.wire",
+        "jitd.keypair",
+        "jitd.enforce.port",
+        "jitd.enforce.owner",
+    },
+    "jitd.server": {"jitd.core", "jitd.service", "jitd.server", "jitd.wire", "jitd.config"},
+    "jitctl": {"jitctl", "jitd.wire", "jitd.core"},
+}
+#: Libraries that must stay out of a part.
+FORBIDDEN = {
+    "jitd.core": {"socket", "sqlite3", "sqlite_utils", "subprocess", "pyroute2", "aiohttp", "time", "os"},
+    "jitd.service": {"socket", "sqlite3", "sqlite_utils", "subprocess", "pyroute2", "aiohttp", "smtplib"},
+    "jitd.server": {"sqlite3", "sqlite_utils", "pyroute2"},
+    "jitctl": {"sqlite3", "sqlite_utils", "pyroute2", "aiohttp", "msgspec", "daemon", "http"},
+}
+
+
+def modules() -> list[tuple[str, Path]]:
+    """Every module of the project with its dotted name."""
+    found = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        found.append((".".join(part for part in parts if part != "__init__"), path))
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """The dotted names that a module imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def part_of(name: str, parts: dict[str, set[str]]) -> str | None:
+    """The longest part that a module belongs to."""
+    fitting = [part for part in parts if name == part or name.startswith(part + ".")]
+    return max(fitting, key=len, default=None)
+
+
+@pytest.mark.parametrize(("name", "path"), modules(), ids=[name for name, _ in modules()])
+def test_arrows(name: str, path: Path) -> None:
+    """A module imports only what its part may know of."""
+    found = imports(path)
+    part = part_of(name, ALLOWED)
+    if part is not None:
+        known = {one for one in found if one.split(".")[0] in ("jitd", "jitctl")} - {"jitd", "jitctl"}
+        allowed = ALLOWED[part]
+        # "from jitd.enforce.port import Peer" also names jitd.enforce.port.Peer; "from jitd.store import events" also
+        # names jitd.store: both are fine where the narrower module is.
+        wrong = {
+            one
+            for one in known
+            if not any(one == fine or one.startswith(fine + ".") or fine.startswith(one + ".") for fine in allowed)
+        }
+        assert not wrong
+    forbidden = FORBIDDEN.get(part_of(name, FORBIDDEN) or "", set())
+    assert not {one.split(".")[0] for one in found} & forbidden
