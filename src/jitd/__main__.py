@@ -14,7 +14,6 @@ from jitd.core.errors import EXIT_DONE, EXIT_FAILURE, JitError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     asked = _parser().parse_args(arguments)
-    os.umask(0o077)
     try:
         status: int = asked.act(asked)
     except JitError as error:
@@ -79,6 +78,8 @@ def _path(asked: argparse.Namespace) -> Path:
 def _init(asked: argparse.Namespace) -> int:
     from jitd.initialise import initialise
 
+    # The configuration is for everyone to read, whatever the shell's umask is; what is private is made so by its mode.
+    os.umask(0o022)
     told = initialise(
         _path(asked),
         socket=asked.socket,
@@ -107,6 +108,7 @@ def _check(asked: argparse.Namespace) -> int:
 def _run(asked: argparse.Namespace) -> int:
     from jitd import process
 
+    os.umask(0o077)
     path = _path(asked)
     loaded = config.load(path)
     return process.detached(loaded, path) if asked.detach else process.foreground(loaded, path)

@@ -76,7 +76,7 @@ class Store:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         self._database = _connect(path, read_only=False)
         try:
-            _migrate(self._database, path)
+            _prepare(self._database, path)
         except sqlite3.Error as error:
             self._database.conn.close()
             raise JitError(
@@ -126,14 +126,11 @@ def _connect(path: Path, *, read_only: bool) -> Database:
     connection.execute("PRAGMA foreign_keys = ON")
     if read_only:
         connection.execute("PRAGMA query_only = ON")
-    else:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
     # Plugins found on the system must not run inside the daemon.
     return Database(connection, execute_plugins=False)
 
 
-def _migrate(database: Database, path: Path) -> None:
+def _prepare(database: Database, path: Path) -> None:
     connection = database.conn
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
@@ -143,6 +140,9 @@ def _migrate(database: Database, path: Path) -> None:
             f"{len(MIGRATIONS)})",
             "Install the newer jitd again, or restore the backup that was made before the upgrade.",
         )
+    # Only now: these write, and a database of a newer jitd must stay as it is.
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
     for number in range(version, len(MIGRATIONS)):
         connection.execute("BEGIN IMMEDIATE")
         try:

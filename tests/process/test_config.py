@@ -1,0 +1,85 @@
+"""jitd.toml."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from jitd import config
+from jitd.core.errors import JitError
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("[deamon]", "cannot use [deamon]: there is no such key", "Did you mean daemon?"),
+        ("[daemon]\nsockt = '/x'", "cannot use [daemon] sockt: there is no such key", "Did you mean socket?"),
+        ("[daemon]\nsocket = 'run/x'", "cannot use [daemon] socket = 'run/x'", "Use an absolute path."),
+        ("[daemon]\nsocket = 3", "cannot use [daemon] socket = 3", "Use an absolute path."),
+        ("[daemon]\nadmin_groups = 'wheel'", "cannot use [daemon] admin_groups = 'wheel'", 'Use a list of names: ["wheel"]'),
+        (
+            "[enforce]\nbackend = 'iptables'",
+            "cannot use [enforce] backend = 'iptables'",
+            "Use one of auto, kernel, userspace, memory.",
+        ),
+        ("[limits]\nconnections = 0", "cannot use [limits] connections = 0", "Use a number from 1 to 1000000."),
+        ("[limits]\nconnections = true", "cannot use [limits] connections = True", "Use a number from 1 to 1000000."),
+        (
+            "[limits]\nconnections = 10",
+            "cannot use [limits] connections_reserved: it leaves no connection for users",
+            "Use a number below connections = 10.",
+        ),
+        ("daemon = 1", "cannot use daemon: it is a table, write [daemon]", ""),
+    ],
+)
+def test_a_wrong_key_is_named(tmp_path: Path, text: str, message: str, hint: str) -> None:
+    """Each mistake is an error that names the key, and says what to write instead."""
+    path = tmp_path / "jitd.toml"
+    path.write_text(text)
+    path.chmod(0o644)
+    with pytest.raises(JitError) as caught:
+        config.load(path)
+    assert caught.value.message == f"{message} (in {path})"
+    assert caught.value.hint == hint
+
+
+def test_a_socket_path_that_no_socket_can_have(tmp_path: Path) -> None:
+    """A path that is too long for a Unix socket is refused here, not at the start."""
+    path = tmp_path / "jitd.toml"
+    path.write_text(f"[daemon]\nsocket = '/{'x' * 107}'")
+    path.chmod(0o644)
+    with pytest.raises(JitError, match="107 bytes"):
+        config.load(path)
+
+
+def test_what_is_not_toml_or_not_there(tmp_path: Path) -> None:
+    """A missing file names jitd init; a broken one gives the line."""
+    with pytest.raises(JitError) as caught:
+        config.load(tmp_path / "none.toml")
+    assert caught.value.hint == "Write one with: jitd init"
+    broken = tmp_path / "jitd.toml"
+    broken.write_text("[daemon\n")
+    broken.chmod(0o644)
+    with pytest.raises(JitError, match="line 1"):
+        config.load(broken)
+
+
+@pytest.mark.root
+def test_root_obeys_no_file_that_others_may_write(tmp_path: Path) -> None:
+    """A configuration that somebody else owns or may write is refused when root runs jitd."""
+    path = tmp_path / "jitd.toml"
+    path.write_text("")
+    for mode, owner in ((0o666, 0), (0o664, 0), (0o644, 1000)):
+        path.chmod(mode)
+        os.chown(path, owner, 0)
+        with pytest.raises(JitError, match="somebody besides root may write it"):
+            config.load(path)
+
+
+def test_what_needs_a_restart() -> None:
+    """Admin groups and limits of requests change at once; sockets and backends do not."""
+    old = config.parse({})
+    new = config.parse(
+        {"daemon": {"admin_groups": ["a"], "socket": "/x"}, "enforce": {"backend": "memory"}, "limits": {"requests_per_hour": 5}}
+    )
+    assert config.needs_restart(old, new) == ["daemon.socket", "enforce.backend"]

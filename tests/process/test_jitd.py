@@ -1,0 +1,225 @@
+"""jitd as its administrator meets it: init, check, run, stop."""
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.daemon import Daemon
+from support.wait import until
+
+
+def test_init_makes_what_check_accepts(daemon: Daemon) -> None:
+    """The written configuration is valid, explained, world-readable, and the state directory is private."""
+    assert daemon.jitd("check").stdout == f"{daemon.config}: ok\n"
+    assert stat.S_IMODE(daemon.config.stat().st_mode) == 0o644
+    assert stat.S_IMODE(daemon.state_dir.stat().st_mode) == 0o700
+    lines = daemon.config.read_text().splitlines()
+    keys = [number for number, line in enumerate(lines) if line and line[0] not in "#["]
+    explained = 0
+    for number in keys:
+        above = next(lines[before] for before in range(number - 1, -1, -1) if before not in keys)
+        explained += above.startswith("#")
+    assert explained == len(keys)
+
+
+def test_init_never_overwrites_without_force(daemon: Daemon) -> None:
+    """A second init is refused and changes nothing; with --force it writes anew."""
+    daemon.config.write_text("[daemon]\n")
+    refused = daemon.jitd("init", "--socket", daemon.socket, "--state-dir", daemon.state_dir)
+    assert refused.returncode == 8
+    assert refused.stderr.startswith(f"jitd: cannot write {daemon.config}: it exists\n")
+    assert daemon.config.read_text() == "[daemon]\n"
+    again = daemon.jitd("init", "--socket", daemon.socket, "--state-dir", daemon.state_dir, "--force")
+    assert again.returncode == 0
+    assert "[limits]" in daemon.config.read_text()
+
+
+def test_every_key_is_in_the_written_file(daemon: Daemon) -> None:
+    """The template explains just the keys that the program knows."""
+    import dataclasses
+    import tomllib
+
+    from jitd.config import Daemon as DaemonTable
+    from jitd.config import Enforce, Limits
+
+    written = tomllib.loads(daemon.config.read_text())
+    for table, kind in (("daemon", DaemonTable), ("enforce", Enforce), ("limits", Limits)):
+        assert set(written[table]) == {field.name for field in dataclasses.fields(kind)}
+
+
+def test_a_named_group_that_is_missing_is_told(daemon: Daemon) -> None:
+    """init says how to make the group; check says that it is missing."""
+    told = daemon.jitd(
+        "init", "--admin-group", "no-such-group", "--socket", daemon.socket, "--state-dir", daemon.state_dir, "--force"
+    )
+    assert "groupadd --system no-such-group" in told.stdout
+    checked = daemon.jitd("check")
+    assert checked.returncode == 1
+    assert "there is no group no-such-group" in checked.stderr
+
+
+def test_a_second_start_is_refused_with_the_pid_of_the_first(daemon: Daemon) -> None:
+    """Two daemons never work in one state directory."""
+    daemon.start()
+    assert daemon.process is not None
+    second = daemon.jitd("run")
+    assert second.returncode == 8
+    assert second.stderr.startswith(
+        f"jitd: cannot start: another jitd (pid {daemon.process.pid}) works in {daemon.state_dir}\n"
+    )
+    assert daemon.answers()
+
+
+def test_sigterm_ends_in_order(daemon: Daemon) -> None:
+    """SIGTERM: exit status 0, the socket is gone, the stop is in the log of events."""
+    daemon.start()
+    assert daemon.stop() == 0
+    assert not daemon.socket.exists()
+    daemon.start()
+    kinds = [event for event in events(daemon)]
+    assert kinds == ["started", "stopped", "started"]
+
+
+def events(daemon: Daemon) -> list[str]:
+    """The kinds of all events."""
+    import json
+
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.connect(os.fspath(daemon.socket))
+        channel.sendall(b"GET /v1/events HTTP/1.0\r\n\r\n")
+        answer = b""
+        while chunk := channel.recv(65536):
+            answer += chunk
+    lines = answer.partition(b"\r\n\r\n")[2].splitlines()
+    return [json.loads(line)["kind"] for line in lines if line]
+
+
+def test_a_stale_socket_is_replaced_and_a_live_one_is_not(daemon: Daemon) -> None:
+    """After kill -9 the socket file is replaced; one on which somebody else answers is left alone."""
+    daemon.start()
+    daemon.kill()
+    assert daemon.socket.exists()
+    daemon.start()
+    daemon.stop()
+    with socket.socket(socket.AF_UNIX) as foreign:
+        foreign.bind(os.fspath(daemon.socket))
+        foreign.listen()
+        refused = daemon.jitd("run")
+        assert refused.returncode != 0
+        assert str(daemon.socket) in refused.stderr
+    assert daemon.socket.exists()
+
+
+def test_sighup_reads_the_configuration_again(daemon: Daemon) -> None:
+    """A broken file is reported and changes nothing; a good one is taken over; what needs a restart is named."""
+    daemon.start()
+    assert daemon.process is not None
+    good = daemon.config.read_text()
+    daemon.config.write_text("[broken")
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "going on with the configuration as it was" in daemon.log.read_text(), "the complaint")
+    daemon.config.write_text(good.replace('backend = "memory"', 'backend = "auto"'))
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "configuration read again" in daemon.log.read_text(), "the reload")
+    assert "enforce.backend changed: it takes effect at the next start" in daemon.log.read_text()
+    assert daemon.answers()
+
+
+def test_detach_returns_when_it_is_ready(daemon: Daemon) -> None:
+    """After `run --detach` the daemon answers, in a session of its own, with a private log; and it can be stopped."""
+    started = daemon.jitd("run", "--detach")
+    assert (started.returncode, started.stderr) == (0, "")
+    status, health = daemon.get("/v1/health")
+    assert status == 200
+    assert os.getsid(health["pid"]) != os.getsid(0)
+    assert stat.S_IMODE((daemon.state_dir / "jitd.log").stat().st_mode) == 0o600
+    assert daemon.jitd("run", "--detach").returncode == 8
+    os.kill(health["pid"], signal.SIGTERM)
+    until(lambda: not daemon.socket.exists(), "the end of the daemon")
+
+
+def test_detach_tells_why_it_failed(daemon: Daemon) -> None:
+    """When the daemon cannot start, `run --detach` fails in front of whoever typed it."""
+    (daemon.state_dir / "jitd.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    failed = daemon.jitd("run", "--detach")
+    assert failed.returncode == 1
+    assert "cannot use the database" in failed.stderr
+
+
+def test_a_newer_database_is_refused_and_not_touched(daemon: Daemon) -> None:
+    """A store with a schema from the future stays as it is, byte for byte."""
+    import sqlite3
+
+    path = daemon.state_dir / "jitd.db"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 999")
+    connection.execute("CREATE TABLE future (x)")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    refused = daemon.jitd("run")
+    assert refused.returncode == 1
+    assert "it belongs to a newer jitd" in refused.stderr
+    assert path.read_bytes() == before
+
+
+def test_an_open_state_directory_is_refused(daemon: Daemon) -> None:
+    """A state directory that others may enter is refused by run and named by check."""
+    daemon.state_dir.chmod(0o755)
+    assert "is open to others" in daemon.jitd("run").stderr
+    assert "is open to others" in daemon.jitd("check").stderr
+
+
+def test_nothing_in_the_state_directory_is_for_others(daemon: Daemon) -> None:
+    """Every file of the state directory is private."""
+    daemon.start()
+    for path in daemon.state_dir.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_sd_notify(daemon: Daemon, tmp_path: Path) -> None:
+    """systemd is told READY once the socket answers, and STOPPING at the end."""
+    address = daemon.directory / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(os.fspath(address))
+        channel.settimeout(30)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jitd", "--config", daemon.config, "run"],
+            env={**os.environ, "NOTIFY_SOCKET": os.fspath(address)},
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            assert channel.recv(1000).startswith(b"READY=1\n")
+            assert daemon.get("/v1/health")[0] == 200
+            process.send_signal(signal.SIGTERM)
+            assert channel.recv(1000) == b"STOPPING=1"
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+
+
+def test_it_is_its_users_own(daemon: Daemon) -> None:
+    """Whoever runs jitd is its administrator."""
+    daemon.start()
+    status, reply = daemon.get("/v1/status")
+    assert (status, reply["admin"]) == (200, True)
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["run", "--fast"]])
+def test_usage_errors(daemon: Daemon, arguments: list[str]) -> None:
+    """An unknown verb or option is exit status 2."""
+    assert daemon.jitd(*arguments).returncode == 2
+
+
+def test_help_has_an_example() -> None:
+    """`jitd --help` shows what to type."""
+    jitd = shutil.which("jitd", path=os.path.dirname(sys.executable))
+    assert jitd is not None
+    shown = subprocess.run([jitd, "--help"], capture_output=True, text=True, check=True).stdout
+    assert "jitd init --admin-group" in shown
