@@ -16,14 +16,26 @@ from jitd.core.errors import JitError
         ("[daemon]\nsockt = '/x'", "cannot use [daemon] sockt: there is no such key", "Did you mean socket?"),
         ("[daemon]\nsocket = 'run/x'", "cannot use [daemon] socket = 'run/x'", "Use an absolute path."),
         ("[daemon]\nsocket = 3", "cannot use [daemon] socket = 3", "Use an absolute path."),
-        ("[daemon]\nadmin_groups = 'wheel'", "cannot use [daemon] admin_groups = 'wheel'", 'Use a list of names: ["wheel"]'),
+        (
+            "[daemon]\nadmin_groups = 'wheel'",
+            "cannot use [daemon] admin_groups = 'wheel'",
+            'Use a list of names: ["wheel"]',
+        ),
         (
             "[enforce]\nbackend = 'iptables'",
             "cannot use [enforce] backend = 'iptables'",
             "Use one of auto, kernel, userspace, memory.",
         ),
-        ("[limits]\nconnections = 0", "cannot use [limits] connections = 0", "Use a number from 1 to 1000000."),
-        ("[limits]\nconnections = true", "cannot use [limits] connections = True", "Use a number from 1 to 1000000."),
+        (
+            "[limits]\nconnections = 0",
+            "cannot use [limits] connections = 0",
+            "Use a number from 1 to 1000000.",
+        ),
+        (
+            "[limits]\nconnections = true",
+            "cannot use [limits] connections = True",
+            "Use a number from 1 to 1000000.",
+        ),
         (
             "[limits]\nconnections = 10",
             "cannot use [limits] connections_reserved: it leaves no connection for users",
@@ -80,6 +92,10 @@ def test_what_needs_a_restart() -> None:
     """Admin groups and limits of requests change at once; sockets and backends do not."""
     old = config.parse({})
     new = config.parse(
-        {"daemon": {"admin_groups": ["a"], "socket": "/x"}, "enforce": {"backend": "memory"}, "limits": {"requests_per_hour": 5}}
+        {
+            "daemon": {"admin_groups": ["a"], "socket": "/x"},
+            "enforce": {"backend": "memory"},
+            "limits": {"requests_per_hour": 5},
+        }
     )
     assert config.needs_restart(old, new) == ["daemon.socket", "enforce.backend"]

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.daemon import Daemon
 from support.wait import until
 
@@ -56,7 +57,14 @@ def test_every_key_is_in_the_written_file(daemon: Daemon) -> None:
 def test_a_named_group_that_is_missing_is_told(daemon: Daemon) -> None:
     """init says how to make the group; check says that it is missing."""
     told = daemon.jitd(
-        "init", "--admin-group", "no-such-group", "--socket", daemon.socket, "--state-dir", daemon.state_dir, "--force"
+        "init",
+        "--admin-group",
+        "no-such-group",
+        "--socket",
+        daemon.socket,
+        "--state-dir",
+        daemon.state_dir,
+        "--force",
     )
     assert "groupadd --system no-such-group" in told.stdout
     checked = daemon.jitd("check")

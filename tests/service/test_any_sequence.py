@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from world import ALICE, BOB, CAROL, HOUR, ROOT, World
+from world import ALICE, BOB, CAROL, ROOT, World
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
@@ -93,7 +93,9 @@ class AnySequence(RuleBasedStateMachine):
             self.decided[number] = self.decided.get(number, 0) + 1
             end = minutes * MINUTE
             user = self.pending.pop(number)
-            self.live[number] = Granted(user, self.world.clock.now_ms() + end, self.world.clock.boot_ms() + end)
+            self.live[number] = Granted(
+                user, self.world.clock.now_ms() + end, self.world.clock.boot_ms() + end
+            )
 
     @rule(user=st.sampled_from(sorted(USERS)), minutes=st.integers(1, 200))
     def request_and_grant(self, user: str, minutes: int) -> None:

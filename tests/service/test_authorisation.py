@@ -58,7 +58,9 @@ def test_every_verb_of_the_api_is_in_the_matrix() -> None:
 
 
 @pytest.mark.parametrize("caller", sorted(CALLERS))
-@pytest.mark.parametrize("verb", MATRIX, ids=lambda verb: f"{verb.__module__.rpartition('.')[2]}.{verb.__name__}")
+@pytest.mark.parametrize(
+    "verb", MATRIX, ids=lambda verb: f"{verb.__module__.rpartition('.')[2]}.{verb.__name__}"
+)
 async def test_who_may_call_what(world: World, verb, caller: str) -> None:
     """Who may call a verb succeeds; everybody else is refused, and not one event is recorded."""
     await world.furnish()

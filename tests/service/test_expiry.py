@@ -23,7 +23,12 @@ async def test_a_grant_ends_at_its_end_and_not_before(office: World) -> None:
     assert office.peers() == {}
     shown = await office.ask(queries.show, ALICE, id=number)
     assert shown["request"]["status"] == "expired"
-    assert [event["kind"] for event in shown["events"]] == ["requested", "granted", "expired", "cut_confirmed"]
+    assert [event["kind"] for event in shown["events"]] == [
+        "requested",
+        "granted",
+        "expired",
+        "cut_confirmed",
+    ]
     assert shown["events"][-1]["data"]["lateness"] == 0
 
 

@@ -96,7 +96,9 @@ async def test_a_pending_request_is_denied_not_revoked(office: World) -> None:
 
 async def test_a_grant_without_a_request(office: World) -> None:
     """An administrator opens for a user who did not ask; it is a grant like any other."""
-    reply = await office.do(grants.grant, ROOT, user="alice", network="office", duration=HOUR, comment="on call")
+    reply = await office.do(
+        grants.grant, ROOT, user="alice", network="office", duration=HOUR, comment="on call"
+    )
     assert (reply["request"]["status"], reply["request"]["reason"]) == ("active", "on call")
     assert set(office.peers()) == {"alice"}
     with pytest.raises(JitError) as caught:

@@ -92,7 +92,9 @@ async def test_what_cannot_be_added(office: World, body, code: str) -> None:
     with pytest.raises(JitError) as caught:
         await office.do(interfaces.add, ROOT, **body)
     assert caught.value.code == code
-    assert [one["name"] for one in (await office.service.peek(interfaces.list_, ROOT, {}))["interfaces"]] == ["wg0"]
+    assert [one["name"] for one in (await office.service.peek(interfaces.list_, ROOT, {}))["interfaces"]] == [
+        "wg0"
+    ]
     with pytest.raises(InterfaceGone):
         office.wireguard.read("wg1")
 
@@ -158,7 +160,10 @@ async def test_enforce_cuts_just_who_the_plan_named_and_off_brings_them_back(wor
     """On: who has no reason goes, as the plan said; off: they pass again, with their preshared keys."""
     await a_gateway_with_a_past(world)
     await world.do(
-        devices.import_, ROOT, interface="wg0", devices=[{"public_key": key("old"), "user": "alice", "name": "laptop"}]
+        devices.import_,
+        ROOT,
+        interface="wg0",
+        devices=[{"public_key": key("old"), "user": "alice", "name": "laptop"}],
     )
     await world.granted(ALICE)
     planned = await world.do(interfaces.enforce, ROOT, name="wg0", on=True, plan=True)

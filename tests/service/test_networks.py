@@ -20,6 +20,16 @@ async def test_administrators_have_standing_access(office: World) -> None:
     assert set(office.peers()) == {"carol"}
 
 
+async def test_standing_access_begins_with_the_address(world: World) -> None:
+    """An administrator whose device is older than the interface is let in once the device has its configuration."""
+    await world.do(devices.add, CAROL, name="laptop", public_key=key("carol"))
+    await world.do(interfaces.add, ROOT, name="wg0", pools=["10.9.0.0/24"], endpoint="vpn.example.org")
+    await world.do(networks.add, ROOT, name="office", routes=["10.0.0.0/8"])
+    assert world.peers() == {}
+    await world.do(devices.config, CAROL)
+    assert set(world.peers()) == {"carol"}
+
+
 async def test_jit_off_needs_members(office: World) -> None:
     """A network without members cannot be opened for everybody by accident."""
     with pytest.raises(JitError) as caught:
@@ -119,7 +129,13 @@ async def test_a_second_network_on_an_interface_is_refused(office: World) -> Non
         ({"name": "lab", "routes": ["10.0.0.0/8"], "interface": "wg1", "members": ["@"]}, "bad_request"),
         ({"name": "lab", "routes": ["10.0.0.0/8"], "interface": "wg1", "members": ["a\x1b"]}, "bad_request"),
         (
-            {"name": "lab", "routes": ["10.0.0.0/8"], "interface": "wg1", "default_duration": 9, "max_duration": 8},
+            {
+                "name": "lab",
+                "routes": ["10.0.0.0/8"],
+                "interface": "wg1",
+                "default_duration": 9,
+                "max_duration": 8,
+            },
             "bad_request",
         ),
         (

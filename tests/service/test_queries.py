@@ -98,7 +98,9 @@ async def test_filters(office: World, query, found) -> None:
     assert [one["user"] for one in (await office.ask(queries.list_, ROOT, **query))["requests"]] == found
 
 
-@pytest.mark.parametrize("query", [{"status": ["sleeping"]}, {"tab": ["x"]}, {"limit": 0}, {"after": "; DROP"}])
+@pytest.mark.parametrize(
+    "query", [{"status": ["sleeping"]}, {"tab": ["x"]}, {"limit": 0}, {"after": "; DROP"}]
+)
 async def test_what_cannot_be_listed(office: World, query) -> None:
     """An unknown status or tab, a limit out of range and a forged cursor are errors."""
     with pytest.raises(JitError) as caught:
@@ -113,7 +115,11 @@ async def test_events_have_no_gap_and_name_the_actor(office: World) -> None:
     events = (await office.ask(queries.events_page, ROOT))["events"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     revoked = next(event for event in events if event["kind"] == "revoked")
-    assert (revoked["actor"]["uid"], revoked["actor"]["user"], revoked["actor"]["login_uid"]) == (1003, "carol", 1003)
+    assert (revoked["actor"]["uid"], revoked["actor"]["user"], revoked["actor"]["login_uid"]) == (
+        1003,
+        "carol",
+        1003,
+    )
     assert {event["user"] for event in (await office.ask(queries.events_page, ALICE))["events"]} == {"alice"}
     with pytest.raises(JitError):
         await office.ask(queries.events_page, ALICE, user="bob")

@@ -44,7 +44,9 @@ async def test_a_request_while_active_names_extend(office: World) -> None:
 
 async def test_what_is_open_says_so(office: World) -> None:
     """An administrator who asks is told that the network is open, and nothing is recorded."""
-    reply = await office.do(requests.request, Actor(uid=1003, user="carol"), network="office", reason="why not")
+    reply = await office.do(
+        requests.request, Actor(uid=1003, user="carol"), network="office", reason="why not"
+    )
     assert (reply["request"], reply["already"]) == (None, True)
     assert reply["note"] == "office is open for carol: administrators have standing access to office"
     assert (await office.ask(queries.list_, ROOT))["requests"] == []

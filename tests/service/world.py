@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from support.clock import TestClock
-from support.people import StaticDirectory
-
 from jitd.config import Config, Daemon, Enforce, Limits
 from jitd.core.model import Actor
 from jitd.enforce.memory import MemoryWireGuard
@@ -16,6 +13,8 @@ from jitd.enforce.owner import Owner
 from jitd.service import devices, grants, interfaces, networks, requests
 from jitd.service.call import ChangeVerb, QueryVerb
 from jitd.service.transact import Service
+from support.clock import TestClock
+from support.people import StaticDirectory
 
 ROOT = Actor(uid=0, user="root")
 ALICE = Actor(uid=1001, user="alice", login_uid=1001, login_user="alice")
@@ -92,7 +91,9 @@ class World:
 
     async def furnish(self) -> None:
         """An interface, a network that everyone may ask for, and a device each for alice and bob."""
-        await self.do(interfaces.add, ROOT, name="wg0", pools=["10.9.0.0/24"], endpoint="vpn.example.org:51820")
+        await self.do(
+            interfaces.add, ROOT, name="wg0", pools=["10.9.0.0/24"], endpoint="vpn.example.org:51820"
+        )
         await self.do(networks.add, ROOT, name="office", routes=["10.0.0.0/8"])
         await self.do(devices.add, ALICE, name="laptop", public_key=key("alice"))
         await self.do(devices.add, BOB, name="laptop", public_key=key("bob"))

@@ -124,7 +124,9 @@ def config(call: Call, body: wire.DeviceRefBody) -> Render:
     """
     account, device = _named(call, body)
     interface = _config_interface(call, account, body.get("interface"))
-    tunnels.ensure(call.rows, device, interface, call.now.wall_ms)
+    if tunnels.ensure(call.rows, device, interface, call.now.wall_ms):
+        # Standing access begins with the address.
+        call.touched.devices.add((interface.id, device.id))
     if not interface.endpoint:
         raise JitError(
             "refused",

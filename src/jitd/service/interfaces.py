@@ -1,13 +1,12 @@
 """Interfaces: making them, adopting what is there, and deciding about unmanaged peers."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, NamedTuple
 
 from jitd import keypair, wire
-from jitd.core import text
+from jitd.core import addresses, text
 from jitd.core.errors import JitError
 from jitd.core.model import Interface
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState, SetPeer
@@ -18,7 +17,6 @@ from jitd.store import interfaces as store
 from jitd.store.interfaces import UnmanagedPeer
 
 DEFAULT_PORT: Final = 51820
-_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
 def add(call: Call, body: wire.InterfaceAddBody) -> Render:
@@ -47,9 +45,9 @@ def add(call: Call, body: wire.InterfaceAddBody) -> Render:
         port=port,
         pool4=pools.v4,
         pool6=pools.v6,
-        endpoint=_endpoint(body.get("endpoint", ""), port),
-        dns=_dns(body.get("dns", [])),
-        mtu=_mtu(body.get("mtu", 0)),
+        endpoint=addresses.endpoint(body.get("endpoint", ""), port),
+        dns=addresses.dns(body.get("dns", [])),
+        mtu=addresses.mtu(body.get("mtu", 0)),
         created_ms=call.now.wall_ms,
     )
     added = store.add(call.rows, interface)
@@ -98,8 +96,8 @@ def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render:
         port=state.port,
         pool4=pools.v4,
         pool6=pools.v6,
-        endpoint=_endpoint(body.get("endpoint", ""), state.port),
-        dns=_dns(body.get("dns", [])),
+        endpoint=addresses.endpoint(body.get("endpoint", ""), state.port),
+        dns=addresses.dns(body.get("dns", [])),
         mtu=state.mtu,
         created_ms=call.now.wall_ms,
     )
@@ -144,9 +142,9 @@ def set_(call: Call, body: wire.InterfaceSetBody) -> Render:
         pool4=pools.v4,
         pool6=pools.v6,
         port=port,
-        endpoint=_endpoint(body["endpoint"], port) if "endpoint" in body else before.endpoint,
-        dns=_dns(body["dns"]) if "dns" in body else before.dns,
-        mtu=_mtu(body["mtu"]) if "mtu" in body else before.mtu,
+        endpoint=addresses.endpoint(body["endpoint"], port) if "endpoint" in body else before.endpoint,
+        dns=addresses.dns(body["dns"]) if "dns" in body else before.dns,
+        mtu=addresses.mtu(body["mtu"]) if "mtu" in body else before.mtu,
     )
     if (after.pool4, after.pool6) != (before.pool4, before.pool6):
         _keep_addresses(call, before, pools)
@@ -329,56 +327,6 @@ def _port(call: Call, port: int, itself: Interface | None) -> int:
                 f"Add --port {port + 1}, for example.",
             )
     return port
-
-
-def _endpoint(endpoint: str, port: int) -> str:
-    """`host:port`, `[v6]:port`; a bare host gets the interface's port."""
-    if not endpoint:
-        return ""
-    hint = "Type what clients reach the gateway by, for example vpn.example.org:51820 or [2001:db8::1]:51820."
-    bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\](?::([0-9]{1,5}))?", endpoint, re.ASCII)
-    if bracketed:
-        host, given = bracketed.group(1), bracketed.group(2)
-        try:
-            host = f"[{ip_address(host)}]"
-        except ValueError:
-            raise JitError(
-                "bad_request", f"cannot read the endpoint {text.clean(endpoint)[:60]!r}", hint
-            ) from None
-    else:
-        host, _, given = endpoint.partition(":")
-        if (
-            not _HOST.fullmatch(host)
-            or (given and not given.isascii())
-            or (":" in endpoint and not given.isdigit())
-        ):
-            raise JitError("bad_request", f"cannot read the endpoint {text.clean(endpoint)[:60]!r}", hint)
-    number = int(given) if given else port
-    if not 1 <= number <= 65535:
-        raise JitError(
-            "bad_request", f"cannot use the endpoint {endpoint[:60]!r}: ports go up to 65535", hint
-        )
-    return f"{host}:{number}"
-
-
-def _dns(servers: Iterable[str]) -> tuple[str, ...]:
-    found = []
-    for one in servers:
-        try:
-            found.append(str(ip_address(one)))
-        except ValueError:
-            raise JitError(
-                "bad_request",
-                f"cannot read the DNS server {text.clean(one)[:50]!r}",
-                "Type an address such as 10.9.0.1.",
-            ) from None
-    return tuple(found)
-
-
-def _mtu(mtu: int) -> int:
-    if mtu and not 576 <= mtu <= 65535:
-        raise JitError("bad_request", f"cannot use an MTU of {mtu}", "Use a number of bytes such as 1420.")
-    return mtu
 
 
 def _refuse_known(call: Call, name: str) -> None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from ipaddress import ip_network
 
 from jitd import wire
-from jitd.core import durations, policy, text
+from jitd.core import addresses, durations, policy, text
 from jitd.core.errors import JitError
-from jitd.core.model import Ending, Interface, IPNetwork, Network, Status
+from jitd.core.model import Ending, Interface, Network, Status
 from jitd.core.people import Answer
 from jitd.core.ports import parse_ports
 from jitd.service import plans, views
@@ -36,7 +35,7 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render:
         id=0,
         name=name,
         interface_id=interface.id,
-        routes=_routes(body["routes"]),
+        routes=addresses.routes(body["routes"]),
         ports=ports,
         jit=True,
         members=_members(call, body.get("members", [])),
@@ -60,7 +59,7 @@ def set_(call: Call, body: wire.NetworkSetBody) -> Render:
     interface = interfaces.by_id(call.rows, before.interface_id)
     after = replace(
         before,
-        routes=_routes(body["routes"]) if "routes" in body else before.routes,
+        routes=addresses.routes(body["routes"]) if "routes" in body else before.routes,
         ports=tuple(parse_ports(one) for one in body["ports"]) if "ports" in body else before.ports,
         members=_members(call, body["members"]) if "members" in body else before.members,
         default_ms=body.get("default_duration", before.default_ms),
@@ -216,28 +215,6 @@ def _refuse_without_firewall(call: Call, interface: Interface, *, ports: bool, a
             f" {others[0].name} would open both",
             "Add another interface for it: jitctl interface add NAME --pool CIDR",
         )
-
-
-def _routes(texts: Iterable[str]) -> tuple[IPNetwork, ...]:
-    routes: list[IPNetwork] = []
-    for one in texts:
-        try:
-            routes.append(ip_network(one))
-        except ValueError as error:
-            raise JitError(
-                "bad_request",
-                f"cannot read the route {text.clean(one)[:50]!r}: {text.clean(str(error))}",
-                "Type a network such as 10.0.0.0/8, 10.1.2.3 or fd00:12::/64.",
-            ) from error
-    if not routes:
-        raise JitError(
-            "bad_request", "cannot use a network without routes", "Name what it opens: --route 10.0.0.0/8"
-        )
-    if len(set(routes)) < len(routes):
-        raise JitError("bad_request", "cannot use the same route twice", "Name each --route once.")
-    return tuple(
-        sorted(routes, key=lambda route: (route.version, int(route.network_address), route.prefixlen))
-    )
 
 
 def _members(call: Call, names: Iterable[str]) -> tuple[str, ...]:

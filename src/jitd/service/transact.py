@@ -113,8 +113,9 @@ class Service:
     async def query(self, verb: QueryVerb, actor: Actor, query: Body) -> Reply:
         """Run a verb that only reads, beside the worker."""
         await self._look_up(actor, query)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reading, self._query, verb, actor, query)
+        return await self._in_reader(
+            lambda rows: {"now": self._clock.now_ms(), **verb(self._view(rows, actor), query)}
+        )
 
     async def peek(self, verb: PeekVerb, actor: Actor, query: Body) -> Reply:
         """Run a verb that reads the interfaces too, in the worker that owns them."""
@@ -138,9 +139,7 @@ class Service:
 
     async def refresh_people(self) -> None:
         """Ask the system about everyone who may have access."""
-        names = await asyncio.get_running_loop().run_in_executor(
-            self._reading, lambda: self._read(lambda rows: [account.name for account in devices.owners(rows)])
-        )
+        names = await self._in_reader(lambda rows: [account.name for account in devices.owners(rows)])
         await self._directory.refresh(names, self._groups)
 
     # --- in the worker ---
@@ -331,6 +330,8 @@ class Service:
     async def _look_up(self, actor: Actor, body: Body) -> None:
         """Ask the system about everyone that a verb is about, before the worker may need the answers."""
         names = {actor.user, actor.login_user, body.get("user")}
+        if body.get("id") is not None:
+            names.add(await self._in_reader(lambda rows: _user_of(rows, body["id"])))
         names.update(line["user"] for line in body.get("devices", []))
         members = body.get("members", [])
         names.update(member for member in members if not member.startswith("@"))
@@ -347,8 +348,8 @@ class Service:
                 "It goes on; see with jitctl list or jitctl status whether it was done.",
             ) from error
 
-    def _query(self, verb: QueryVerb, actor: Actor, query: Body) -> Reply:
-        return self._read(lambda rows: {"now": self._clock.now_ms(), **verb(self._view(rows, actor), query)})
+    async def _in_reader(self, function: Callable[[Rows], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._reading, self._read, function)
 
     def _read(self, function: Callable[[Rows], T]) -> T:
         """Run a function on a read-only connection that no other thread uses meanwhile."""
@@ -386,3 +387,9 @@ class Service:
             "backend": self._wireguard.name,
             "started_ms": self._started_ms,
         }
+
+
+def _user_of(rows: Rows, request_id: int) -> str | None:
+    """Whose request this is, None when there is none."""
+    request = requests.by_id(rows, request_id)
+    return request.account.name if request else None

@@ -10,10 +10,13 @@ from jitd.store import devices, interfaces
 from jitd.store.database import Rows
 
 
-def ensure(rows: Rows, device: Device, interface: Interface, now_ms: int) -> None:
-    """Give the device addresses on the interface if it has none yet. Raises JitError refused when a pool is used up."""
+def ensure(rows: Rows, device: Device, interface: Interface, now_ms: int) -> bool:
+    """Give the device addresses on the interface; False: it has some already.
+
+    Raises JitError refused when a pool is used up.
+    """
     if devices.tunnels(rows, interface_id=interface.id, device_ids=[device.id]):
-        return
+        return False
     taken = _unmanaged(rows, interface)
     ips = [
         _next_free(rows, interface, pool, taken)
@@ -27,6 +30,7 @@ def ensure(rows: Rows, device: Device, interface: Interface, now_ms: int) -> Non
             f"Set one: jitctl interface set {interface.name} --pool 10.9.0.0/24",
         )
     devices.add_tunnel(rows, device.id, interface.id, ips, "", now_ms)
+    return True
 
 
 def _unmanaged(rows: Rows, interface: Interface) -> frozenset[IPNetwork]:

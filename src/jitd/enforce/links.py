@@ -1,0 +1,139 @@
+"""Network interfaces of any kind: their addresses, MTU and state, through rtnetlink."""
+
+import errno
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from typing import Any, Final
+
+from pyroute2 import AsyncIPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from jitd.enforce.netlink import refusal, talk
+from jitd.enforce.port import EnforceError, InterfaceGone
+
+Address = IPv4Interface | IPv6Interface
+
+_IFF_UP: Final = 1
+#: The kernel marks so the link-local addresses that it makes by itself; nobody asked for those.
+_STABLE_PRIVACY: Final = 0x800
+_DONE_ALREADY: Final = {("addr", "add", errno.EEXIST), ("addr", "del", errno.EADDRNOTAVAIL)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """An interface of this network namespace. `kind` is the kernel's word: wireguard, tun, veth, "" for hardware."""
+
+    name: str
+    index: int
+    kind: str
+    mtu: int  # bytes
+    up: bool
+    addresses: frozenset[Address]
+
+
+def find(name: str) -> Link | None:
+    """The interface of this name, or None. Raises EnforceError."""
+    try:
+        return talk(_find(name))
+    except NetlinkError as error:
+        if error.code == errno.ENODEV:
+            return None
+        raise EnforceError(f"{name} cannot be read: {refusal(error)}") from error
+
+
+def make(name: str, kind: str) -> None:
+    """Make an interface. Raises EnforceError; its `__cause__` is the kernel's NetlinkError."""
+    _change(name, "be made", [("link", "add", {"ifname": name, "kind": kind})])
+
+
+def remove(link: Link) -> None:
+    """Remove an interface; one that is gone already is not an error. Raises EnforceError."""
+    try:
+        _change(link.name, "be removed", [("link", "del", {"index": link.index})])
+    except InterfaceGone:
+        return
+
+
+def bring_up(link: Link) -> None:
+    """Switch the interface on. Raises InterfaceGone or EnforceError."""
+    if not link.up:
+        _change(link.name, "be brought up", [("link", "set", {"index": link.index, "state": "up"})])
+
+
+def configure(link: Link, addresses: Iterable[Address], mtu: int) -> None:
+    """Give the interface exactly these addresses, and this MTU in bytes (0 leaves it).
+
+    Raises InterfaceGone or EnforceError.
+    """
+    wanted = frozenset(addresses)
+    # New ones first: connections over an address that stays are not to lose their route. And twice, because with
+    # the first address of a subnet the kernel removes the others of that subnet too.
+    for _ in range(2):
+        steps: list[_Step] = []
+        if mtu not in (0, link.mtu):
+            steps.append(("link", "set", {"index": link.index, "mtu": mtu}))
+        for verb, chosen in (("add", wanted - link.addresses), ("del", link.addresses - wanted)):
+            for address in sorted(chosen, key=str):
+                spec = {
+                    "index": link.index,
+                    "address": str(address.ip),
+                    "prefixlen": address.network.prefixlen,
+                }
+                steps.append(("addr", verb, spec))
+        if not steps:
+            return
+        _change(link.name, "be configured", steps)
+        found = find(link.name)
+        if found is None:
+            raise InterfaceGone(f"there is no interface {link.name}")
+        link = found
+
+
+_Step = tuple[str, str, dict[str, Any]]
+
+
+def _change(name: str, what: str, steps: list[_Step]) -> None:
+    async def work() -> None:
+        async with AsyncIPRoute() as ipr:
+            for noun, verb, spec in steps:
+                try:
+                    await getattr(ipr, noun)(verb, **spec)
+                except NetlinkError as error:
+                    if (noun, verb, error.code) not in _DONE_ALREADY:
+                        raise
+
+    try:
+        talk(work())
+    except NetlinkError as error:
+        kind = InterfaceGone if error.code == errno.ENODEV else EnforceError
+        raise kind(f"{name} cannot {what}: {refusal(error)}") from error
+
+
+async def _find(name: str) -> Link:
+    async with AsyncIPRoute() as ipr:
+        (link,) = await ipr.link("get", ifname=name)
+        index = link["index"]
+        info = link.get_attr("IFLA_LINKINFO")
+        found = [one async for one in await ipr.get_addr(index=index)]
+    return Link(
+        name=name,
+        index=index,
+        kind=(info.get_attr("IFLA_INFO_KIND") or "") if info else "",
+        mtu=link.get_attr("IFLA_MTU"),
+        up=bool(link["flags"] & _IFF_UP),
+        addresses=frozenset(_address(one) for one in found if one["index"] == index and not _own_making(one)),
+    )
+
+
+def _address(message: Any) -> Address:
+    # On a point-to-point link IFA_ADDRESS is the other end; IPv6 has only IFA_ADDRESS as long as there is none.
+    local = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+    return ip_interface(f"{local}/{message['prefixlen']}")
+
+
+def _own_making(message: Any) -> bool:
+    if message["family"] != socket.AF_INET6 or not _address(message).is_link_local:
+        return False
+    return bool((message.get_attr("IFA_FLAGS") or message["flags"]) & _STABLE_PRIVACY)
