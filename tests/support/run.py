@@ -72,9 +72,9 @@ def report(runs: list[Run]) -> str:
         lines.append("what did not run")
     for reason, number in reasons:
         kind, _, why = reason.partition(": ")
-        lines.append(f"  {KINDS[kind]}: {number} tests {why.removeprefix('not run: ')}")
-        if why.endswith("needs root"):
-            lines.append("    run them with:  sudo make test")
+        lines.append(f"  {KINDS[kind]}: {number} tests: {why.removeprefix('not run: ')}")
+    if reasons and os.geteuid() != 0:
+        lines.append("    as root nothing is left out:  sudo make test")
     return "\n".join(lines)
 
 
