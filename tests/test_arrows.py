@@ -77,7 +77,9 @@ def test_arrows(name: str, path: Path) -> None:
         wrong = {
             one
             for one in known
-            if not any(one == fine or one.startswith(fine + ".") or fine.startswith(one + ".") for fine in allowed)
+            if not any(
+                one == fine or one.startswith(fine + ".") or fine.startswith(one + ".") for fine in allowed
+            )
         }
         assert not wrong
     forbidden = FORBIDDEN.get(part_of(name, FORBIDDEN) or "", set())

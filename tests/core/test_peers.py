@@ -37,10 +37,14 @@ addresses = st.frozensets(st.sampled_from([ip_network(f"10.9.0.{number}/32") for
 keys = st.sampled_from("ABCDEF")
 secrets = st.sampled_from(["", "secret"])
 wanted_peers = st.dictionaries(keys, st.tuples(addresses, secrets)).map(
-    lambda found: {key: Wanted(public_key=key, allowed_ips=ips, preshared_key=psk) for key, (ips, psk) in found.items()}
+    lambda found: {
+        key: Wanted(public_key=key, allowed_ips=ips, preshared_key=psk) for key, (ips, psk) in found.items()
+    }
 )
 actual_peers = st.dictionaries(keys, st.tuples(addresses, secrets)).map(
-    lambda found: {key: Actual(public_key=key, allowed_ips=ips, preshared_key=psk) for key, (ips, psk) in found.items()}
+    lambda found: {
+        key: Actual(public_key=key, allowed_ips=ips, preshared_key=psk) for key, (ips, psk) in found.items()
+    }
 )
 
 

@@ -93,7 +93,14 @@ def test_an_account_is_a_uid_and_a_name(person: Person, expected: Answer) -> Non
 
 @pytest.mark.parametrize(
     ("uid", "login_uid", "own"),
-    [(1001, 1001, True), (0, 1001, True), (1001, None, True), (0, 1002, False), (0, None, False), (1002, 1001, True)],
+    [
+        (1001, 1001, True),
+        (0, 1001, True),
+        (1001, None, True),
+        (0, 1002, False),
+        (0, None, False),
+        (1002, 1001, True),
+    ],
 )
 def test_own_request_also_through_sudo(uid: int, login_uid: int | None, own: bool) -> None:
     """A request is the caller's own if the uid or the login uid is its user's."""

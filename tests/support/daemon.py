@@ -24,7 +24,14 @@ class Daemon:
         self.process: subprocess.Popen[bytes] | None = None
         if init:
             self.jitd(
-                "init", "--socket", self.socket, "--state-dir", self.state_dir, "--backend", "memory", check=True
+                "init",
+                "--socket",
+                self.socket,
+                "--state-dir",
+                self.state_dir,
+                "--backend",
+                "memory",
+                check=True,
             )
 
     def jitd(self, *arguments: object, check: bool = False) -> subprocess.CompletedProcess[str]:
