@@ -15,7 +15,7 @@ from jitd.enforce.choose import choose
 from jitd.enforce.port import EnforceError, WireGuard
 from jitd.lock import Lock
 from jitd.server.app import Server
-from jitd.service.transact import Service
+from jitd.service.service import Service
 
 log = logging.getLogger("jitd")
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from jitd.core.clock import Clock
-from jitd.service.transact import Service
+from jitd.service.service import Service
 
 log = logging.getLogger("jitd.scheduler")
 

@@ -12,7 +12,7 @@ from jitd.enforce.memory import MemoryWireGuard
 from jitd.enforce.owner import Owner
 from jitd.service import devices, grants, interfaces, networks, requests
 from jitd.service.call import ChangeVerb, QueryVerb
-from jitd.service.transact import Service
+from jitd.service.service import Service
 from support.clock import TestClock
 from support.people import StaticDirectory
 

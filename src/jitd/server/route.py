@@ -49,7 +49,7 @@ class Feed(Protocol):
 
 
 class Service(Protocol):
-    """What the server needs of `jitd.service.transact.Service`."""
+    """What the server needs of `jitd.service.service.Service`."""
 
     @property
     def feed(self) -> Feed:

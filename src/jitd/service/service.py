@@ -1,0 +1,207 @@
+"""What the server and the scheduler call: the service from the event loop's side.
+
+Verbs that change something go to the worker; queries are read beside it; people are looked up before either.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from jitd.config import Config
+from jitd.core import policy
+from jitd.core.clock import Clock
+from jitd.core.errors import JitError
+from jitd.core.model import Actor
+from jitd.core.people import Directory
+from jitd.enforce.owner import Owner, find_owner
+from jitd.enforce.port import WireGuard
+from jitd.service.access import People, StandingMemory
+from jitd.service.call import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
+from jitd.service.feed import EventFeed
+from jitd.service.transact import Deadline, Transactor
+from jitd.service.worker import Priority, Worker
+from jitd.store import devices, requests
+from jitd.store.database import FILE_NAME, Rows, open_reader
+
+T = TypeVar("T")
+
+#: How many queries read at the same time, each on a connection of its own.
+READERS: Final = 2
+#: How long a caller waits for the worker, in seconds. The verb itself is not given up: it was accepted.
+LONGEST_WAIT: Final = 25.0
+
+
+class Service:
+    """Everything that callers can do, on top of the store, the interfaces and the system's users."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        clock: Clock,
+        wireguard: WireGuard,
+        directory: Directory,
+        owner_of: Callable[[str], Owner] = find_owner,
+    ) -> None:
+        self.feed = EventFeed()
+        self.deadline_changed = asyncio.Event()
+        self._config = config
+        self._clock = clock
+        self._directory = directory
+        self._memory = StandingMemory()
+        self._people = self._make_people(config)
+        self._worker = Worker()
+        self._transactor = Transactor(
+            config=config,
+            clock=clock,
+            wireguard=wireguard,
+            people=self._people,
+            owner_of=owner_of,
+            committed=self._committed,
+        )
+        self._idle: list[Rows] = []  # read-only connections; list.pop and append are atomic
+        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="jitd-reader")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._deadline: Deadline = (None, None)
+
+    # --- life ---
+
+    async def start(self) -> None:
+        """Open the store, end what ended meanwhile, and make every interface agree.
+
+        Raises JitError when the store cannot be used. Interfaces that do not agree are retried, not fatal.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._worker.start()
+        names = await self._worker.run(self._transactor.open, Priority.ENDING)
+        await self._directory.refresh(names, self._transactor.groups)
+        # What ended while jitd was not there is cut before anything else happens.
+        await self._worker.run(self._transactor.begin, Priority.ENDING)
+
+    async def stop(self) -> None:
+        """Finish what was accepted, record the stop, close the store. Interfaces stay as they are."""
+        await self._worker.run(self._transactor.end, Priority.LAST)
+        await self._worker.stop()
+        self._reading.shutdown()
+
+    def reload(self, config: Config) -> None:
+        """Take over what may change while running: admin groups and limits."""
+        self._config = config
+        self._people = self._make_people(config)
+        self._transactor.reload(config, self._people)
+
+    # --- callers ---
+
+    async def actor_admin(self, actor: Actor) -> bool:
+        """Whether a caller administers this gateway."""
+        await self._directory.refresh([actor.user], self._config.daemon.admin_groups)
+        return self._is_admin(actor)
+
+    async def change(self, verb: ChangeVerb, actor: Actor, body: Body) -> Reply:
+        """Run a verb that changes something. Raises JitError; what it raises, it did not change."""
+        await self._look_up(actor, body)
+        priority = Priority.ADMIN if self._is_admin(actor) else Priority.USER
+        running = self._worker.run(lambda: self._transactor.change(verb, actor, body), priority)
+        return await self._bounded(running)
+
+    async def query(self, verb: QueryVerb, actor: Actor, query: Body) -> Reply:
+        """Run a verb that only reads, beside the worker."""
+        await self._look_up(actor, query)
+        return await self._in_reader(
+            lambda rows: {"now": self._clock.now_ms(), **verb(self._transactor.view(rows, actor), query)}
+        )
+
+    async def peek(self, verb: PeekVerb, actor: Actor, query: Body) -> Reply:
+        """Run a verb that reads the interfaces too, in the worker that owns them."""
+        await self._look_up(actor, query)
+        running = self._worker.run(lambda: self._transactor.peek(verb, actor, query), Priority.USER)
+        return await self._bounded(running)
+
+    # --- time ---
+
+    def next_deadline(self) -> Deadline:
+        """(wall ms, boot ms) of the next thing to do by itself; None where there is nothing."""
+        return self._deadline
+
+    async def expire(self) -> None:
+        """End what is over, and try again what failed and is due."""
+        await self._worker.run(self._transactor.expire, Priority.ENDING)
+
+    async def check(self) -> None:
+        """Compare everything with the kernel, and everybody with the system's users."""
+        await self._worker.run(self._transactor.check, Priority.CHECK)
+
+    async def refresh_people(self) -> None:
+        """Ask the system about everyone who may have access."""
+        names = await self._in_reader(lambda rows: [account.name for account in devices.owners(rows)])
+        await self._directory.refresh(names, self._transactor.groups)
+
+    # --- shared ---
+
+    def _make_people(self, config: Config) -> People:
+        return People(
+            directory=self._directory,
+            admin_groups=config.daemon.admin_groups,
+            daemon_uid=os.geteuid(),
+            memory=self._memory,
+        )
+
+    def _is_admin(self, actor: Actor) -> bool:
+        person = self._directory.person(actor.user)
+        return bool(policy.is_admin(actor.uid, person, self._people.admin_groups, self._people.daemon_uid))
+
+    def _committed(self, seq: int, deadline: Deadline) -> None:
+        """Called in the worker: make it known in the loop."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._take, seq, deadline)
+
+    def _take(self, seq: int, deadline: Deadline) -> None:
+        self.feed.publish(seq)
+        if deadline != self._deadline:
+            self._deadline = deadline
+            self.deadline_changed.set()
+
+    async def _look_up(self, actor: Actor, body: Body) -> None:
+        """Ask the system about everyone that a verb is about, before the worker may need the answers."""
+        names = {actor.user, actor.login_user, body.get("user")}
+        if body.get("id") is not None:
+            names.add(await self._in_reader(lambda rows: _user_of(rows, body["id"])))
+        names.update(line["user"] for line in body.get("devices", []))
+        members = body.get("members", [])
+        names.update(member for member in members if not member.startswith("@"))
+        groups = {member[1:] for member in members if member.startswith("@")}
+        await self._directory.refresh([name for name in names if name], self._transactor.groups | groups)
+
+    async def _bounded(self, running: Awaitable[Reply]) -> Reply:
+        try:
+            return await asyncio.wait_for(asyncio.shield(running), LONGEST_WAIT)
+        except TimeoutError as error:
+            raise JitError(
+                "busy",
+                f"cannot say yet what became of this: no answer within {LONGEST_WAIT:.0f} s",
+                "It goes on; see with jitctl list or jitctl status whether it was done.",
+            ) from error
+
+    async def _in_reader(self, function: Callable[[Rows], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._reading, self._read, function)
+
+    def _read(self, function: Callable[[Rows], T]) -> T:
+        """Run a function on a read-only connection that no other thread uses meanwhile."""
+        rows = self._idle.pop() if self._idle else open_reader(self._config.daemon.state_dir / FILE_NAME)
+        try:
+            # One snapshot for the whole query: what is committed meanwhile is in all of its answers or in none.
+            rows.run("BEGIN")
+            try:
+                return function(rows)
+            finally:
+                rows.run("COMMIT")
+        finally:
+            self._idle.append(rows)
+
+
+def _user_of(rows: Rows, request_id: int) -> str | None:
+    """Whose request this is, None when there is none."""
+    request = requests.by_id(rows, request_id)
+    return request.account.name if request else None
