@@ -6,25 +6,41 @@ from jitd.enforce.port import EnforceError, WireGuard
 
 
 def choose(backend: str, wireguard_go: str) -> WireGuard:
-    """The backend of the configuration; `auto` takes the kernel's WireGuard, else wireguard-go.
+    """The backend of the configuration; `auto` takes the kernel's WireGuard if it has one, else wireguard-go.
 
-    `wireguard_go` is that program's name or path. Raises EnforceError that says what to install.
+    `wireguard_go` is that program's name or path. To be called in a thread without a running event loop.
+    Raises EnforceError that says what to install.
     """
     # Each backend's libraries are loaded only where it is used.
     if backend == "memory":
         from jitd.enforce.memory import MemoryWireGuard
 
         return MemoryWireGuard()
-    from jitd.enforce import kernel
+    if backend not in ("auto", "kernel", "userspace"):
+        raise EnforceError(f"there is no backend {backend!r}: use auto, kernel, userspace or memory")
 
-    if backend == "kernel" or (backend == "auto" and kernel.kernel_can()):
-        if not kernel.kernel_can():
-            raise EnforceError("the kernel has no WireGuard: use another kernel, or install wireguard-go")
-        return kernel.KernelWireGuard()
+    from jitd.enforce.kernel import KernelWireGuard, kernel_can
     from jitd.enforce.userspace import UserspaceWireGuard
 
     program = shutil.which(wireguard_go)
+    if backend == "userspace":
+        if program is None:
+            raise EnforceError(f"there is no program {wireguard_go}: install the package wireguard-go")
+        return UserspaceWireGuard(program)
+    if kernel_can():
+        kernel = KernelWireGuard()
+        if backend == "kernel":
+            return kernel
+        from jitd.enforce.either import EitherWireGuard
+
+        return EitherWireGuard(kernel, UserspaceWireGuard(program or wireguard_go))
+    if backend == "kernel":
+        raise EnforceError(
+            "this kernel has no WireGuard: boot one that has it (Linux 5.6 or later),"
+            ' or install the package wireguard-go and set backend = "auto"'
+        )
     if program is None:
-        why = "" if backend == "userspace" else "the kernel has no WireGuard, and "
-        raise EnforceError(f"{why}there is no program {wireguard_go}: install the package wireguard-go")
+        raise EnforceError(
+            f"this kernel has no WireGuard, and there is no program {wireguard_go}: install the package wireguard-go"
+        )
     return UserspaceWireGuard(program)

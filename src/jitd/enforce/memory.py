@@ -36,8 +36,7 @@ class MemoryWireGuard:
 
     def ensure_link(self, spec: LinkSpec) -> bool:
         """As the port says."""
-        if spec.name in self._others:
-            raise EnforceError(f"there is an interface {spec.name} that is no WireGuard interface")
+        self._refuse_other(spec.name)
         existing = self._links.get(spec.name)
         private = X25519PrivateKey.from_private_bytes(base64.b64decode(spec.private_key))
         self._links[spec.name] = LinkState(
@@ -47,7 +46,7 @@ class MemoryWireGuard:
             public_key=base64.b64encode(private.public_key().public_bytes_raw()).decode(),
             port=spec.port,
             addresses=frozenset(spec.addresses),
-            mtu=spec.mtu or DEFAULT_MTU,
+            mtu=spec.mtu or (existing.mtu if existing else DEFAULT_MTU),
             up=True,
             peers=existing.peers if existing else {},
         )
@@ -55,10 +54,12 @@ class MemoryWireGuard:
 
     def remove_link(self, name: str) -> None:
         """As the port says."""
+        self._refuse_other(name)
         self._links.pop(name, None)
 
     def read(self, name: str) -> LinkState:
         """As the port says."""
+        self._refuse_other(name)
         if name not in self._links:
             raise InterfaceGone(f"there is no interface {name}")
         return self._links[name]
@@ -71,6 +72,8 @@ class MemoryWireGuard:
             if isinstance(change, RemovePeer):
                 peers.pop(change.public_key, None)
                 continue
+            if change.public_key == state.public_key:
+                continue  # WireGuard takes no peer with its own key, without a word
             for key, other in peers.items():
                 if key != change.public_key and other.allowed_ips & change.allowed_ips:
                     peers[key] = replace(other, allowed_ips=other.allowed_ips - change.allowed_ips)
@@ -80,7 +83,7 @@ class MemoryWireGuard:
             peers[change.public_key] = replace(
                 before,
                 allowed_ips=change.allowed_ips,
-                endpoint=before.endpoint if change.endpoint is None else change.endpoint,
+                endpoint=change.endpoint or before.endpoint,
                 keepalive=before.keepalive if change.keepalive is None else change.keepalive,
                 preshared_key=before.preshared_key if change.preshared_key is None else change.preshared_key,
             )
@@ -113,6 +116,10 @@ class MemoryWireGuard:
     def remove_other_link(self, name: str) -> None:
         """And takes it away again."""
         self._others.discard(name)
+
+    def _refuse_other(self, name: str) -> None:
+        if name in self._others:
+            raise EnforceError(f"there is an interface {name} that is no WireGuard interface")
 
     def _next_index(self) -> int:
         self._made += 1

@@ -1,0 +1,205 @@
+"""WireGuard in a process of its own (wireguard-go, or any with the same socket), on a tun device."""
+
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from jitd.enforce import links, uapi, wireguardgo
+from jitd.enforce.port import Change, EnforceError, InterfaceGone, LinkSpec, LinkState
+
+SOCKETS: Final = Path("/var/run/wireguard")
+KIND: Final = "tun"
+LIMIT: Final = 5.0  # seconds for one exchange, and for a process to come or go
+
+
+class UserspaceWireGuard:
+    """Interfaces that a userspace process carries, known by its socket below /var/run/wireguard."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+
+    @property
+    def name(self) -> str:
+        """`userspace`."""
+        return "userspace"
+
+    def ensure_link(self, spec: LinkSpec) -> bool:
+        """As the port says. A process for the interface is started if there is none, and outlives this one."""
+        made = links.find(spec.name) is None
+        if made:
+            self._make(spec.name)
+        try:
+            self._configure(spec)
+        except EnforceError:
+            if made:
+                # Half an interface would be taken for a whole one the next time.
+                self.remove_link(spec.name)
+            raise
+        return made
+
+    def remove_link(self, name: str) -> None:
+        """As the port says; its process ends by itself. Raises EnforceError when it is no WireGuard interface."""
+        link = links.find(name)
+        if link is not None:
+            if link.kind != KIND or not _answers(name):
+                raise _other(link)
+            links.remove(link)
+            _until_silent(name, LIMIT)
+        if not _answers(name):
+            # What a killed process left behind.
+            _path(name).unlink(missing_ok=True)
+
+    def read(self, name: str) -> LinkState:
+        """As the port says."""
+        link = _there(name)
+        device = uapi.device(_exchange(name, uapi.GET))
+        return LinkState(
+            name=name,
+            index=link.index,
+            private_key=device.private_key,
+            public_key=device.public_key,
+            port=device.port,
+            addresses=link.addresses,
+            mtu=link.mtu,
+            up=link.up,
+            peers=device.peers,
+        )
+
+    def apply(self, name: str, changes: Sequence[Change]) -> None:
+        """As the port says: one operation, whatever the number of changes."""
+        _there(name)
+        if changes:
+            uapi.check(_exchange(name, uapi.set_peers(changes)))
+
+    def close(self) -> None:
+        """Nothing is held between two calls."""
+
+    def carries(self, name: str) -> bool:
+        """Whether a userspace process answers for this name, and the interface is in this network namespace."""
+        if not _answers(name):
+            return False
+        link = links.find(name)
+        return link is not None and link.kind == KIND
+
+    def _make(self, name: str) -> None:
+        if not _until_silent(name, 1):
+            raise _elsewhere(name)
+        wireguardgo.start(self._program, name)
+        deadline = time.monotonic() + LIMIT
+        while not (_answers(name) and links.find(name)):
+            if time.monotonic() > deadline:
+                raise EnforceError(
+                    f"{self._program} was started, and there is no interface {name} after {LIMIT:.0f} s"
+                )
+            time.sleep(0.01)
+
+    def _configure(self, spec: LinkSpec) -> None:
+        link = _there(spec.name)
+        links.configure(link, spec.addresses, spec.mtu)
+        links.bring_up(link)
+        # wireguard-go notices a moment later that it is up, and takes any port then. A port that is in use is an
+        # error only if it is asked for after that.
+        deadline = time.monotonic() + LIMIT
+        while not (device := uapi.device(_exchange(spec.name, uapi.GET))).port:
+            if time.monotonic() > deadline:
+                raise EnforceError(f"{spec.name} was brought up, and listens on no port after {LIMIT:.0f} s")
+            time.sleep(0.01)
+        # Only what differs is set: to set the port again opens its sockets again.
+        private_key = spec.private_key if device.private_key != spec.private_key else None
+        port = spec.port if device.port != spec.port else None
+        if private_key is None and port is None:
+            return
+        try:
+            uapi.check(_exchange(spec.name, uapi.set_device(private_key=private_key, port=port)))
+        except EnforceError as error:
+            raise EnforceError(f"{spec.name} cannot listen on UDP port {spec.port}: {error}") from error
+
+
+def _path(name: str) -> Path:
+    return SOCKETS / f"{name}.sock"
+
+
+def _there(name: str) -> links.Link:
+    link = links.find(name)
+    if link is None:
+        # A process whose interface has just been removed needs a moment to end.
+        if _until_silent(name, 1):
+            raise InterfaceGone(f"there is no interface {name}")
+        raise _elsewhere(name)
+    if link.kind != KIND:
+        raise _other(link)
+    if not _answers(name):
+        if _path(name).exists():
+            raise InterfaceGone(f"the process that carried {name} has ended")
+        raise _other(link)
+    return link
+
+
+def _other(link: links.Link) -> EnforceError:
+    if link.kind == "wireguard":
+        return EnforceError(f'the kernel carries {link.name} itself: set backend = "kernel" (or "auto")')
+    kind = f"a {link.kind} device" if link.kind else "a network card"
+    return EnforceError(
+        f"there is an interface {link.name} that is no WireGuard interface"
+        f" (it is {kind}, and nobody answers on {_path(link.name)})"
+    )
+
+
+def _elsewhere(name: str) -> EnforceError:
+    return EnforceError(
+        f"a userspace WireGuard for {name} runs in another network namespace of this machine: use another name"
+    )
+
+
+def _answers(name: str) -> bool:
+    """Whether somebody listens on the socket. Raises EnforceError when it may not be asked."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(LIMIT)
+        try:
+            line.connect(str(_path(name)))
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise EnforceError(f"{_path(name)}: {error.strerror or error}") from error
+    return True
+
+
+def _until_silent(name: str, seconds: float) -> bool:
+    """Wait until nobody listens on the socket; False when somebody still does after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while _answers(name):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _exchange(name: str, operation: bytes) -> bytes:
+    """Send one operation and return the whole reply. Raises InterfaceGone or EnforceError."""
+    deadline = time.monotonic() + LIMIT
+    reply = bytearray()
+    with socket.socket(socket.AF_UNIX) as line:
+        try:
+            line.settimeout(LIMIT)
+            line.connect(str(_path(name)))
+            line.sendall(operation)
+            while not reply.endswith(uapi.END):
+                # 0 would mean without blocking, which is another error than having waited too long.
+                line.settimeout(max(deadline - time.monotonic(), 0.001))
+                part = line.recv(1 << 20)
+                if not part:
+                    break
+                reply += part
+        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError, BrokenPipeError) as error:
+            raise InterfaceGone(f"the process that carried {name} has ended") from error
+        except TimeoutError as error:
+            raise EnforceError(
+                f"the process that carries {name} did not answer within {LIMIT:.0f} s"
+            ) from error
+        except OSError as error:
+            raise EnforceError(f"{_path(name)}: {error.strerror or error}") from error
+    if not reply:
+        raise InterfaceGone(f"the process that carried {name} has ended")
+    return bytes(reply)
