@@ -1,7 +1,6 @@
 """The machine's own clocks."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
@@ -43,12 +42,12 @@ async def test_without_a_deadline_it_waits_on() -> None:
 async def test_nothing_is_left_open() -> None:
     """Waits that end and waits that are cancelled leave no file descriptor behind."""
     clock = SystemClock()
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(20):
         await clock.wait(clock.now_ms(), None)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(clock.wait(None, clock.boot_ms() + 60_000), 0.001)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_the_boot_has_a_name() -> None:

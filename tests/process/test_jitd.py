@@ -90,8 +90,7 @@ def test_sigterm_ends_in_order(daemon: Daemon) -> None:
     assert daemon.stop() == 0
     assert not daemon.socket.exists()
     daemon.start()
-    kinds = [event for event in events(daemon)]
-    assert kinds == ["started", "stopped", "started"]
+    assert events(daemon) == ["started", "stopped", "started"]
 
 
 def events(daemon: Daemon) -> list[str]:
@@ -227,7 +226,7 @@ def test_usage_errors(daemon: Daemon, arguments: list[str]) -> None:
 
 def test_help_has_an_example() -> None:
     """`jitd --help` shows what to type."""
-    jitd = shutil.which("jitd", path=os.path.dirname(sys.executable))
+    jitd = shutil.which("jitd", path=Path(sys.executable).parent)
     assert jitd is not None
     shown = subprocess.run([jitd, "--help"], capture_output=True, text=True, check=True).stdout
     assert "jitd init --admin-group" in shown
