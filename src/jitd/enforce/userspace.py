@@ -94,6 +94,9 @@ class UserspaceWireGuard:
                     f"{self._program} was started, and there is no interface {name} after {LIMIT:.0f} s"
                 )
             time.sleep(0.01)
+        # wireguard-go's first process opens the socket; the second sets the MTU to its default, and answers after
+        # that. Who does not wait for an answer has his own MTU overwritten.
+        uapi.check(_exchange(name, uapi.GET))
 
     def _configure(self, spec: LinkSpec) -> None:
         link = _there(spec.name)
