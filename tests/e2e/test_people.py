@@ -65,8 +65,8 @@ def test_over_ssh_whoever_logs_in_is_who_asks(running: Site, tmp_path: Path) -> 
 def test_snippet_leaves_nothing_but_jitctl(running: Site, tmp_path: Path) -> None:
     """An account under the shipped sshd snippet can ask for access, and can neither get a shell nor forward a port."""
     world, gateway = running.world, running.gateway
-    world.group("jit-users")
-    world.run(["usermod", "-a", "-G", "jit-users", "alice"])
+    world.group("jit-remote")
+    world.run(["usermod", "-a", "-G", "jit-remote", "alice"])
     sshd.start(world, tmp_path / "sshd.log", snippet=True)
     sshd.allow(world, "alice")
     host = f"ssh://alice@127.0.0.1:{sshd.PORT}"
