@@ -1,0 +1,1 @@
+"""The verbs, one file per noun: parse, call the client, show."""

@@ -1,0 +1,175 @@
+"""Typer's side of the command line: verbs that are loaded when they are called, and options that every verb has."""
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import typer
+from typer._click import Context, HelpFormatter
+from typer._click.core import Command
+from typer._click.exceptions import NoSuchOption, UsageError
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from jitctl.client import Client
+from jitctl.transport import default_socket
+from jitctl.verbs import GROUPS, PANELS, VERBS, Verb
+
+#: Width of help texts where the terminal is wider.
+HELP_WIDTH: Final = 100
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the options say that every verb has."""
+
+    json: bool = False
+    socket: str = ""
+    host: str = ""
+
+    def client(self) -> Client:
+        """A client for the jitd that is meant."""
+        return Client(socket=self.socket or default_socket(), host=self.host)
+
+
+def settings(context: typer.Context) -> Settings:
+    """The settings of this call."""
+    found = context.find_root().obj
+    assert isinstance(found, Settings)
+    return found
+
+
+def _keep(context: Context, parameter: Any, value: Any) -> Any:
+    """Take an option over, wherever it stood; one that was not given changes nothing."""
+    root = context.find_root()
+    if not isinstance(root.obj, Settings):
+        root.obj = Settings()
+    if value:
+        setattr(root.obj, parameter.name, value)
+    return value
+
+
+def _everywhere() -> list[Any]:
+    """The options that may stand before or behind a verb."""
+    return [
+        TyperOption(
+            param_decls=["--json"],
+            is_flag=True,
+            default=False,
+            expose_value=False,
+            is_eager=True,
+            callback=_keep,
+            help="Print the answer as JSON.",
+        ),
+        TyperOption(
+            param_decls=["--socket"],
+            type=None,
+            expose_value=False,
+            is_eager=True,
+            callback=_keep,
+            metavar="PATH",
+            help="jitd's socket (default: $JITCTL_SOCKET, else /run/jitd/jitd.sock).",
+        ),
+        TyperOption(
+            param_decls=["--host"],
+            envvar="JITCTL_HOST",
+            expose_value=False,
+            is_eager=True,
+            callback=_keep,
+            metavar="ssh://USER@HOST",
+            help="Reach the jitd of another machine over ssh (default: $JITCTL_HOST).",
+        ),
+    ]
+
+
+class VerbCommand(TyperCommand):
+    """A verb, with the options that every verb has."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.params = [*self.params, *_everywhere()]
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Suggest the option that was meant."""
+        try:
+            return super().parse_args(ctx, args)
+        except NoSuchOption as error:
+            known = [name for parameter in self.params for name in parameter.opts]
+            error.possibilities = difflib.get_close_matches(error.option_name, known)
+            raise
+
+
+class VerbGroup(TyperGroup):
+    """Verbs by name; a verb's module is imported when that verb is called."""
+
+    prefix = ""
+
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002
+        """Names of the verbs and groups at this place."""
+        return list(self.here())
+
+    def here(self) -> Mapping[str, tuple[str, str]]:
+        """(help, panel) of what stands at this place, by name."""
+        found: dict[str, tuple[str, str]] = {}
+        for verb in VERBS:
+            group, _, name = verb.name.rpartition(" ")
+            if group == self.prefix:
+                found[name] = (verb.help, verb.panel)
+            elif not self.prefix:
+                found[group] = GROUPS[group]
+        return found
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002
+        """The verb or group of this name."""
+        if not self.prefix and cmd_name in GROUPS:
+            return _group(cmd_name, GROUPS[cmd_name][0])
+        wanted = f"{self.prefix} {cmd_name}".strip()
+        return next((_load(verb) for verb in VERBS if verb.name == wanted), None)
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> Any:
+        """Suggest the verb that was meant."""
+        try:
+            return self._click_resolve_command(ctx, args)
+        except UsageError as error:
+            near = difflib.get_close_matches(args[0], list(self.here()))
+            if near:
+                error.message = f"{error.message.rstrip('.')}. Did you mean {' or '.join(near)}?"
+            raise
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002
+        """The verbs, by whom they are for."""
+        here = self.here()
+        for panel in PANELS:
+            rows = [(name, text) for name, (text, where) in here.items() if where == panel]
+            if rows:
+                with formatter.section(panel if not self.prefix else "Verbs"):
+                    formatter.write_dl(rows)
+
+
+def _load(verb: Verb) -> Command:
+    module = importlib.import_module(f"jitctl.commands.{verb.module}")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(verb.name.rpartition(" ")[2], cls=VerbCommand)(getattr(module, verb.function))
+    command = typer.main.get_command(app)
+    command.name = verb.name.rpartition(" ")[2]
+    return command
+
+
+def _group(name: str, text: str) -> Command:
+    group = VerbGroup(name=name, help=text, params=_everywhere(), no_args_is_help=True, rich_markup_mode=None)
+    group.prefix = name
+    return group
+
+
+def root() -> VerbGroup:
+    """The whole command."""
+    return VerbGroup(
+        name="jitctl",
+        help="Just-in-time access to WireGuard networks: ask, grant for a duration, and the gateway cuts it.",
+        epilog='Example: jitctl request office --reason "ticket 42" --duration 2h',
+        params=_everywhere(),
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH},
+    )

@@ -1,0 +1,177 @@
+"""One method per verb of the API, named as the verb."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from jitctl import transport
+from jitctl.transport import Channel
+from jitd import wire
+
+
+class Client:
+    """Talks to one jitd. Each call has a connection of its own. Every method raises JitError."""
+
+    def __init__(self, *, socket: str, host: str) -> None:
+        """`host` is `ssh://user@gateway`, or "" for the socket of this machine."""
+        self._socket = socket
+        self._host = host
+
+    def _channel(self) -> Channel:
+        if self._host:
+            from jitctl import ssh  # a subprocess is needed for other machines only
+
+            return ssh.dial(self._host)
+        return Channel(transport.connect(self._socket))
+
+    def _post(self, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return transport.ask(self._channel(), "POST", f"/v1/{verb}", _given(body))
+
+    def _get(self, verb: str, query: Mapping[str, Any]) -> dict[str, Any]:
+        return transport.ask(self._channel(), "GET", f"/v1/{verb}{_query(query)}")
+
+    # --- requests and grants ---
+
+    def request(self, **body: Any) -> wire.RequestReply:
+        """Ask for access; see wire.RequestBody."""
+        return cast("wire.RequestReply", self._post("request", body))
+
+    def cancel(self, **body: Any) -> wire.RequestReply:
+        """Take a pending request back; see wire.IdBody."""
+        return cast("wire.RequestReply", self._post("cancel", body))
+
+    def release(self, **body: Any) -> wire.RequestReply:
+        """Give the rest of a grant back; see wire.IdBody."""
+        return cast("wire.RequestReply", self._post("release", body))
+
+    def pause(self, **body: Any) -> wire.RequestReply:
+        """Switch a grant off for now; see wire.IdBody."""
+        return cast("wire.RequestReply", self._post("pause", body))
+
+    def resume(self, **body: Any) -> wire.RequestReply:
+        """Switch a grant on again; see wire.IdBody."""
+        return cast("wire.RequestReply", self._post("resume", body))
+
+    def grant(self, **body: Any) -> wire.RequestReply:
+        """Grant a request, or without one; see wire.GrantBody."""
+        return cast("wire.RequestReply", self._post("grant", body))
+
+    def deny(self, **body: Any) -> wire.RequestReply:
+        """Deny a request; see wire.DecisionBody."""
+        return cast("wire.RequestReply", self._post("deny", body))
+
+    def revoke(self, **body: Any) -> wire.RequestReply:
+        """Revoke a grant; see wire.DecisionBody."""
+        return cast("wire.RequestReply", self._post("revoke", body))
+
+    # --- looking ---
+
+    def status(self) -> wire.StatusReply:
+        """Every network of the caller."""
+        return cast("wire.StatusReply", self._get("status", {}))
+
+    def list(self, **query: Any) -> wire.ListReply:
+        """A page of requests; see wire.ListQuery."""
+        return cast("wire.ListReply", self._get("list", query))
+
+    def show(self, number: int) -> wire.ShowReply:
+        """One request with its history."""
+        return cast("wire.ShowReply", self._get("show", {"id": number}))
+
+    def events(self, **query: Any) -> Iterator[wire.EventView]:
+        """Events as they come; see wire.EventsQuery."""
+        lines = transport.follow(self._channel(), f"/v1/events{_query(query)}")
+        return cast("Iterator[wire.EventView]", lines)
+
+    # --- networks ---
+
+    def network_add(self, **body: Any) -> wire.NetworkReply:
+        """Add a network; see wire.NetworkAddBody."""
+        return cast("wire.NetworkReply", self._post("network/add", body))
+
+    def network_set(self, **body: Any) -> wire.NetworkReply:
+        """Change a network; see wire.NetworkSetBody."""
+        return cast("wire.NetworkReply", self._post("network/set", body))
+
+    def network_jit(self, **body: Any) -> wire.NetworkReply:
+        """Switch just-in-time access on or off; see wire.NetworkJitBody."""
+        return cast("wire.NetworkReply", self._post("network/jit", body))
+
+    def network_remove(self, **body: Any) -> wire.NetworkReply:
+        """Remove a network; see wire.NameBody."""
+        return cast("wire.NetworkReply", self._post("network/remove", body))
+
+    def network_list(self) -> wire.NetworksReply:
+        """The networks that the caller may know of."""
+        return cast("wire.NetworksReply", self._get("network/list", {}))
+
+    def network_show(self, name: str) -> wire.NetworkShowReply:
+        """One network."""
+        return cast("wire.NetworkShowReply", self._get("network/show", {"name": name}))
+
+    # --- interfaces ---
+
+    def interface_add(self, **body: Any) -> wire.InterfaceReply:
+        """Make an interface; see wire.InterfaceAddBody."""
+        return cast("wire.InterfaceReply", self._post("interface/add", body))
+
+    def interface_set(self, **body: Any) -> wire.InterfaceReply:
+        """Change an interface; see wire.InterfaceSetBody."""
+        return cast("wire.InterfaceReply", self._post("interface/set", body))
+
+    def interface_remove(self, **body: Any) -> wire.InterfaceReply:
+        """Remove an interface; see wire.NameBody."""
+        return cast("wire.InterfaceReply", self._post("interface/remove", body))
+
+    def interface_adopt(self, **body: Any) -> wire.InterfaceReply:
+        """Take part in an interface; see wire.InterfaceAdoptBody."""
+        return cast("wire.InterfaceReply", self._post("interface/adopt", body))
+
+    def interface_enforce(self, **body: Any) -> wire.InterfaceReply:
+        """Decide about every peer, or only about named ones; see wire.InterfaceEnforceBody."""
+        return cast("wire.InterfaceReply", self._post("interface/enforce", body))
+
+    def interface_list(self) -> wire.InterfacesReply:
+        """All interfaces."""
+        return cast("wire.InterfacesReply", self._get("interface/list", {}))
+
+    def interface_show(self, name: str) -> wire.InterfaceShowReply:
+        """One interface with its peers."""
+        return cast("wire.InterfaceShowReply", self._get("interface/show", {"name": name}))
+
+    # --- devices ---
+
+    def device_add(self, **body: Any) -> wire.DeviceReply:
+        """Register a public key; see wire.DeviceAddBody."""
+        return cast("wire.DeviceReply", self._post("device/add", body))
+
+    def device_remove(self, **body: Any) -> wire.DeviceReply:
+        """Remove a device; see wire.DeviceRefBody."""
+        return cast("wire.DeviceReply", self._post("device/remove", body))
+
+    def device_import(self, **body: Any) -> wire.DevicesChangeReply:
+        """Name the owners of unmanaged peers; see wire.DeviceImportBody."""
+        return cast("wire.DevicesChangeReply", self._post("device/import", body))
+
+    def device_config(self, **body: Any) -> wire.DeviceConfigReply:
+        """A wg-quick file; see wire.DeviceRefBody."""
+        return cast("wire.DeviceConfigReply", self._post("device/config", body))
+
+    def device_list(self, **query: Any) -> wire.DevicesReply:
+        """Devices; see wire.DeviceQuery."""
+        return cast("wire.DevicesReply", self._get("device/list", query))
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given: None means "not said", and is left away."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _query(values: Mapping[str, Any]) -> str:
+    """A query string; lists become repeated keys, booleans true and false."""
+    pairs = [
+        (key, str(one).lower() if isinstance(one, bool) else str(one))
+        for key, value in _given(values).items()
+        for one in (value if isinstance(value, (list, tuple)) else [value])
+    ]
+    return f"?{urlencode(pairs)}" if pairs else ""

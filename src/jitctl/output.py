@@ -1,0 +1,60 @@
+"""What every verb does with its answer: JSON or words to standard output, the rest to standard error."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import typer
+
+from jitctl.cli import settings
+from jitd.core import text
+from jitd.core.errors import JitError, exit_status
+
+
+def answer(context: typer.Context, reply: Mapping[str, Any], words: Callable[[], None]) -> int:
+    """Show a reply: as it is with --json, else in words. Returns the exit status.
+
+    A change that the kernel does not agree with yet is told on standard error.
+    """
+    if settings(context).json:
+        print(json.dumps(reply, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+    else:
+        words()
+    if not reply.get("agrees", True):
+        say(f"recorded, but the kernel does not agree yet: {clean(reply.get('waiting', ''))}")
+        say("jitd goes on trying; see jitctl status")
+        return exit_status("disagrees")
+    return 0
+
+
+def say(line: str) -> None:
+    """A remark beside the result."""
+    print(line, file=sys.stderr)
+
+
+def next_step(*lines: str) -> None:
+    """What to type next; for people at a terminal only."""
+    if sys.stdout.isatty():
+        for line in lines:
+            say(f"  {line}" if not sys.stderr.isatty() else f"\x1b[2m  {line}\x1b[0m" if _colour() else f"  {line}")
+
+
+def clean(words: object) -> str:
+    """Text of other people, made harmless once more before it is shown."""
+    return text.clean(str(words))
+
+
+def show_error(error: JitError, *, as_json: bool) -> None:
+    """An error: in words on standard error, and with --json as an object on standard output."""
+    say(f"jitctl: {clean(error.message)}")
+    if error.hint:
+        say(clean(error.hint))
+    if as_json:
+        print(json.dumps({"error": {"code": error.code, "message": error.message, "hint": error.hint}}))
+
+
+def _colour() -> bool:
+    import os
+
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,61 @@
+"""The verbs of jitctl: name, where it is written, what it does, and whom it is for. Read without importing any of them."""
+
+from typing import Final, NamedTuple
+
+
+class Verb(NamedTuple):
+    """One verb. `function` stands in `jitctl.commands.<module>`; a verb with a space belongs to a group."""
+
+    name: str
+    module: str
+    function: str
+    help: str
+    panel: str
+
+
+USERS: Final = "For users"
+DECIDERS: Final = "For administrators"
+SETUP: Final = "Setting up the gateway"
+BOTH: Final = "For both"
+
+VERBS: Final = (
+    Verb("request", "requests", "request", "Ask for access to a network.", USERS),
+    Verb("status", "requests", "status", "Show your networks, and what to type next.", USERS),
+    Verb("cancel", "requests", "cancel", "Take a pending request back.", USERS),
+    Verb("pause", "requests", "pause", "Switch access off within the granted time.", USERS),
+    Verb("resume", "requests", "resume", "Switch paused access on again.", USERS),
+    Verb("release", "requests", "release", "Give the rest of a grant back.", USERS),
+    Verb("device add", "devices", "add", "Register the public key of a device.", USERS),
+    Verb("device list", "devices", "list_", "List devices.", USERS),
+    Verb("device remove", "devices", "remove", "Remove a device: it loses access at once.", USERS),
+    Verb("device config", "devices", "config", "Print a wg-quick file for a device.", USERS),
+    Verb("device import", "devices", "import_", "Name the owners of unmanaged peers.", SETUP),
+    Verb("list", "listing", "list_", "List requests and grants.", BOTH),
+    Verb("show", "listing", "show", "Show one request with its whole history.", BOTH),
+    Verb("events", "listing", "events", "Print what happened: the audit log.", BOTH),
+    Verb("grant", "grants", "grant", "Grant a request, or give access without one.", DECIDERS),
+    Verb("deny", "grants", "deny", "Deny a request.", DECIDERS),
+    Verb("revoke", "grants", "revoke", "End a grant before its time.", DECIDERS),
+    Verb("network add", "networks", "add", "Add a network that people can ask for.", SETUP),
+    Verb("network list", "networks", "list_", "List networks.", SETUP),
+    Verb("network show", "networks", "show", "Show one network.", SETUP),
+    Verb("network set", "networks", "set_", "Change a network.", SETUP),
+    Verb("network jit", "networks", "jit", "Switch just-in-time access on or off.", SETUP),
+    Verb("network remove", "networks", "remove", "Remove a network.", SETUP),
+    Verb("interface add", "interfaces", "add", "Make a WireGuard interface.", SETUP),
+    Verb("interface adopt", "interfaces", "adopt", "Take part in an interface that is there.", SETUP),
+    Verb("interface list", "interfaces", "list_", "List interfaces.", SETUP),
+    Verb("interface show", "interfaces", "show", "Show an interface with its peers.", SETUP),
+    Verb("interface set", "interfaces", "set_", "Change an interface.", SETUP),
+    Verb("interface enforce", "interfaces", "enforce", "Decide about every peer of an adopted interface.", SETUP),
+    Verb("interface remove", "interfaces", "remove", "Remove an interface.", SETUP),
+    Verb("dial-stdio", "dial", "dial_stdio", "Connect standard input and output to jitd (for ssh).", BOTH),
+)
+
+#: The groups, with what they are about.
+GROUPS: Final = {
+    "device": ("Devices: the public keys that tunnels are made with.", USERS),
+    "network": ("Networks: what people ask for.", SETUP),
+    "interface": ("WireGuard interfaces of this gateway.", SETUP),
+}
+PANELS: Final = (USERS, BOTH, DECIDERS, SETUP)
