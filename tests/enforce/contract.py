@@ -171,7 +171,7 @@ class Contract:
                 lambda: wireguard.apply("wgother", [RemovePeer(new_peer())]),
                 lambda: wireguard.remove_link("wgother"),
             ):
-                with pytest.raises(EnforceError, match="wgother.* is no WireGuard interface") as caught:
+                with pytest.raises(EnforceError, match=r"wgother.* is no WireGuard interface") as caught:
                     step()
                 assert not isinstance(caught.value, InterfaceGone)
         finally:
@@ -265,12 +265,16 @@ class Contract:
 
     def test_the_interface_is_no_peer_of_itself(self, wireguard: WireGuard, wg: str):
         """A peer with the interface's own key is not taken."""
-        wireguard.apply(wg, [SetPeer(public_key=wireguard.read(wg).public_key, allowed_ips=ips("10.0.0.0/8"))])
+        wireguard.apply(
+            wg, [SetPeer(public_key=wireguard.read(wg).public_key, allowed_ips=ips("10.0.0.0/8"))]
+        )
         assert dict(wireguard.read(wg).peers) == {}
 
     def test_a_thousand_peers(self, wireguard: WireGuard, wg: str):
         """A thousand peers are set in one call, read back completely, and removed in one call."""
-        wanted = {new_peer(): ips(f"10.{i // 250}.{i % 250}.0/24", f"fd90::{i + 9:x}/128") for i in range(1000)}
+        wanted = {
+            new_peer(): ips(f"10.{i // 250}.{i % 250}.0/24", f"fd90::{i + 9:x}/128") for i in range(1000)
+        }
         changes = [SetPeer(public_key=key, allowed_ips=allowed) for key, allowed in wanted.items()]
         wireguard.apply(wg, changes)
         peers = wireguard.read(wg).peers

@@ -10,14 +10,14 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from enforce.contract import Contract, ips, new_key, new_peer, spec
 from enforce.real import RealMachine, ip
-from support.wait import until
-
 from jitd.enforce.choose import choose
 from jitd.enforce.kernel import kernel_can
 from jitd.enforce.port import EnforceError, InterfaceGone, SetPeer
 from jitd.enforce.userspace import SOCKETS, UserspaceWireGuard
+from support.wait import until
 
 
 def processes(name: str) -> list[int]:
@@ -46,7 +46,7 @@ class TestUserspace(Contract):
 
     @pytest.fixture
     def machine(self, wireguard: UserspaceWireGuard) -> RealMachine:
-        """This namespace."""
+        """The namespaces that the tests run in."""
         return RealMachine(wireguard)
 
 
@@ -109,7 +109,7 @@ def test_it_outlives_its_maker(wireguard: UserspaceWireGuard, tmp_path: Path):
         stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         assert int(stat[1]) != made_by
         assert int(stat[3]) != session
-        held = [os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()]
+        held = [str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir()]
         assert str(tmp_path / "held") not in held
         assert wireguard.read("wglive").up
     finally:
@@ -122,8 +122,10 @@ def test_an_interface_of_somebody_else(wireguard: UserspaceWireGuard):
     try:
         theirs, ours, key = new_peer(), new_peer(), new_key()
         subprocess.run(
-            ["wg", "set", "wgadopt", "private-key", "/dev/stdin", "listen-port", "20999"]
-            + ["peer", theirs, "allowed-ips", "10.8.0.2/32", "persistent-keepalive", "15"],
+            [
+                *("wg", "set", "wgadopt", "private-key", "/dev/stdin", "listen-port", "20999"),
+                *("peer", theirs, "allowed-ips", "10.8.0.2/32", "persistent-keepalive", "15"),
+            ],
             input=key,
             text=True,
             check=True,

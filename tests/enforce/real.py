@@ -11,7 +11,7 @@ def ip(*argv: str) -> str:
 
 
 class RealMachine:
-    """This network namespace, which belongs to the tests alone."""
+    """The network namespace of the running test, which belongs to the tests alone."""
 
     def __init__(self, wireguard: WireGuard) -> None:
         self.wireguard = wireguard

@@ -1,8 +1,8 @@
 """The simulated WireGuard keeps the contract of the real ones."""
 
 import pytest
-from enforce.contract import Contract
 
+from enforce.contract import Contract
 from jitd.enforce.memory import MemoryWireGuard
 
 

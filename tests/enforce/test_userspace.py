@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from support.inside import run_inside
 
 # wireguard-go's sockets are shared by all network namespaces of one mount namespace.

@@ -104,10 +104,18 @@ class KernelWireGuard:
             attributes.append(["WGDEVICE_A_PRIVATE_KEY", spec.private_key])
         if device.port != spec.port:
             attributes.append(["WGDEVICE_A_LISTEN_PORT", spec.port])
-        if attributes:
-            self._set(spec.name, attributes)
-        links.configure(link, spec.addresses, spec.mtu)
-        links.bring_up(link)
+        try:
+            if attributes:
+                self._set(spec.name, attributes)
+            links.configure(link, spec.addresses, spec.mtu)
+            links.bring_up(link)
+        except EnforceError as error:
+            # The sockets of an interface that was down are opened only when it is brought up.
+            if isinstance(error.__cause__, NetlinkError) and error.__cause__.code == errno.EADDRINUSE:
+                raise EnforceError(
+                    f"{spec.name} cannot listen on UDP port {spec.port}: it is already in use"
+                ) from error
+            raise
 
     def _device(self, name: str) -> wgmessages.Device:
         async def ask() -> tuple[list[Any], bool]:
@@ -183,6 +191,4 @@ def _translated(name: str, error: NetlinkError) -> EnforceError:
         return InterfaceGone(f"there is no interface {name}")
     if error.code == errno.EOPNOTSUPP:
         return EnforceError(f"there is an interface {name} that is no WireGuard interface of the kernel")
-    if error.code == errno.EADDRINUSE:
-        return EnforceError(f"{name} cannot listen: another program uses its UDP port")
     return EnforceError(f"{name}: the kernel's WireGuard says: {refusal(error)}")
