@@ -15,6 +15,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"jitctl {version('jitctl')}")
         return 0
+    from typer import Abort
+    from typer._click.exceptions import UsageError
+
     from jitctl import cli
     from jitctl.output import show_error
 
@@ -25,10 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JitError as error:
         show_error(error, as_json="--json" in words)
         return error.exit_status
-    except cli.UsageError as error:
+    except UsageError as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, cli.Abort):
+    except (KeyboardInterrupt, Abort):
         print(file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:

@@ -37,7 +37,13 @@ def next_step(*lines: str) -> None:
     """What to type next; for people at a terminal only."""
     if sys.stdout.isatty():
         for line in lines:
-            say(f"  {line}" if not sys.stderr.isatty() else f"\x1b[2m  {line}\x1b[0m" if _colour() else f"  {line}")
+            say(
+                f"  {line}"
+                if not sys.stderr.isatty()
+                else f"\x1b[2m  {line}\x1b[0m"
+                if _colour()
+                else f"  {line}"
+            )
 
 
 def clean(words: object) -> str:

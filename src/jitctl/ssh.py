@@ -29,7 +29,9 @@ def command(host: str) -> list[str]:
     matched = _HOST.fullmatch(host)
     if matched is None:
         raise JitError(
-            "bad_request", f"cannot read the host {host[:60]!r}", "Type it as ssh://user@gateway or ssh://gateway:2222."
+            "bad_request",
+            f"cannot read the host {host[:60]!r}",
+            "Type it as ssh://user@gateway or ssh://gateway:2222.",
         )
     words = shlex.split(os.environ.get("JITCTL_SSH") or "ssh")
     # No terminal, and no questions in the middle of a protocol other than ssh's own on the terminal.
@@ -54,7 +56,9 @@ def dial(host: str) -> Channel:
     except OSError as error:
         ours.close()
         raise JitError(
-            "unreachable", f"cannot run {words[0]}: {error.strerror}", "Install an ssh client (openssh-client)."
+            "unreachable",
+            f"cannot run {words[0]}: {error.strerror}",
+            "Install an ssh client (openssh-client).",
         ) from error
 
     def ended() -> str:

@@ -103,10 +103,14 @@ def _asking(channel: Channel, method: str, path: str, body: object) -> Iterator[
         yield channel.reader
     except TimeoutError:
         raise JitError(
-            "unreachable", "cannot get an answer from jitd: it does not answer in time", "See: systemctl status jitd"
+            "unreachable",
+            "cannot get an answer from jitd: it does not answer in time",
+            "See: systemctl status jitd",
         ) from None
     except ConnectionResetError:
-        raise JitError("unreachable", "cannot get an answer from jitd: it closed the connection", "") from None
+        raise JitError(
+            "unreachable", "cannot get an answer from jitd: it closed the connection", ""
+        ) from None
     finally:
         channel.close()
 
@@ -137,7 +141,9 @@ def _head(channel: Channel, stream: IO[bytes]) -> int:
     if len(first) < 2 or not first[0].startswith(b"HTTP/") or not first[1].isdigit():
         why = channel.close()
         raise JitError(
-            "unreachable", "cannot get an answer from jitd: " + (why or "the connection ended without one"), ""
+            "unreachable",
+            "cannot get an answer from jitd: " + (why or "the connection ended without one"),
+            "",
         )
     while stream.readline(65536).strip():
         pass
@@ -149,7 +155,9 @@ def _answer(status: int, text: bytes) -> object:
         decoded = json.loads(text)
     except ValueError:
         raise JitError(
-            "unreachable", f"cannot read jitd's answer (HTTP {status}): it is not JSON", "Is it jitd that answers there?"
+            "unreachable",
+            f"cannot read jitd's answer (HTTP {status}): it is not JSON",
+            "Is it jitd that answers there?",
         ) from None
     if status < 400:
         return decoded

@@ -47,7 +47,13 @@ VERBS: Final = (
     Verb("interface list", "interfaces", "list_", "List interfaces.", SETUP),
     Verb("interface show", "interfaces", "show", "Show an interface with its peers.", SETUP),
     Verb("interface set", "interfaces", "set_", "Change an interface.", SETUP),
-    Verb("interface enforce", "interfaces", "enforce", "Decide about every peer of an adopted interface.", SETUP),
+    Verb(
+        "interface enforce",
+        "interfaces",
+        "enforce",
+        "Decide about every peer of an adopted interface.",
+        SETUP,
+    ),
     Verb("interface remove", "interfaces", "remove", "Remove an interface.", SETUP),
     Verb("dial-stdio", "dial", "dial_stdio", "Connect standard input and output to jitd (for ssh).", BOTH),
 )

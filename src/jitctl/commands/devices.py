@@ -1,0 +1,169 @@
+"""Devices: add, list, remove, import, config."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.commands.shared import User, Yes, planned, usage
+from jitctl.output import answer, clean, next_step, say
+from jitctl.render import times
+from jitd import wire
+
+Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The device, if there are several.")]
+_FIELDS = 3
+
+
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name for it, for example laptop.")],
+    public_key: Annotated[
+        str,
+        typer.Option(
+            "--public-key", "-k", metavar="KEY", help="What wg pubkey prints; - reads it from standard input."
+        ),
+    ],
+    user: User = None,
+) -> int:
+    """Register the public key of a device. The private key stays on the device.
+
+    Example: wg genkey | tee private.key | wg pubkey | jitctl device add laptop --public-key -
+    """
+    if public_key == "-":
+        public_key = sys.stdin.readline(200).strip()
+        if not public_key:
+            raise usage("cannot read a public key: standard input is empty", "Pipe what wg pubkey prints.")
+    reply = settings(context).client().device_add(name=name, public_key=public_key, user=user)
+
+    def tell() -> None:
+        _line(reply["device"])
+        next_step(f"jitctl device config {name}  its wg-quick file")
+
+    return answer(context, reply, tell)
+
+
+def list_(
+    context: typer.Context,
+    user: User = None,
+    everybody: Annotated[bool, typer.Option("--all", "-a", help="Everybody's (administrators).")] = False,
+) -> int:
+    """List your devices.
+
+    Example: jitctl device list
+    """
+    reply = settings(context).client().device_list(user=user, all=everybody or None)
+
+    def tell() -> None:
+        if not reply["devices"]:
+            print("no devices yet")
+            next_step("wg genkey | tee private.key | wg pubkey | jitctl device add laptop --public-key -")
+            return
+        from jitctl.render.tables import Column, draw
+
+        draw(
+            [
+                Column("USER", least=4),
+                Column("DEVICE", least=6),
+                Column("ADDRESSES", squeezed=True, least=10),
+                Column("ADDED"),
+                Column("PUBLIC KEY", least=8),
+            ],
+            [
+                (
+                    one["user"],
+                    one["name"],
+                    _addresses(one),
+                    times.ago(one["created"], reply["now"]),
+                    one["public_key"],
+                )
+                for one in reply["devices"]
+            ],
+        )
+        next_step("jitctl device config NAME  the wg-quick file of a device")
+
+    return answer(context, reply, tell)
+
+
+def remove(context: typer.Context, name: Name = None, user: User = None, yes: Yes = False) -> int:
+    """Remove a device: it loses access at once.
+
+    Example: jitctl device remove laptop
+    """
+    client = settings(context).client()
+    question = f"Remove {name or 'the device'}?"
+    reply = planned(client.device_remove, {"name": name, "user": user}, yes=yes, question=question)
+    return answer(context, reply, lambda: print(f"device {clean(reply['device']['name'])} is removed"))
+
+
+def import_(
+    context: typer.Context,
+    interface: Annotated[str, typer.Argument(metavar="INTERFACE", help="The adopted interface.")],
+    mapping: Annotated[
+        Path,
+        typer.Option("--map", metavar="FILE", help="Lines of: PUBLIC_KEY USER DEVICE; # begins a comment."),
+    ],
+) -> int:
+    """Name the owners of unmanaged peers, all or none. Nobody gains or loses access by it.
+
+    Example: jitctl device import wg0 --map owners.txt
+    """
+    body: list[wire.ImportLine] = []
+    try:
+        lines = mapping.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise usage(f"cannot read {mapping}: {error}", "") from error
+    for number, line in enumerate(lines, start=1):
+        words = line.split("#", 1)[0].split()
+        if not words:
+            continue
+        if len(words) != _FIELDS:
+            raise usage(
+                f"cannot read line {number} of {mapping}: it has {len(words)} words, not {_FIELDS}",
+                "Write: PUBLIC_KEY USER DEVICE",
+            )
+        body.append({"public_key": words[0], "user": words[1], "name": words[2]})
+    if not body:
+        raise usage(
+            f"cannot import from {mapping}: it names nobody", "Write lines of: PUBLIC_KEY USER DEVICE"
+        )
+    reply = settings(context).client().device_import(interface=interface, devices=body)
+
+    def tell() -> None:
+        for one in reply["devices"]:
+            _line(one)
+        next_step(f"jitctl interface show {interface}", f"jitctl interface enforce {interface} on")
+
+    return answer(context, reply, tell)
+
+
+def config(
+    context: typer.Context,
+    name: Name = None,
+    interface: Annotated[
+        str | None,
+        typer.Option("--interface", "-i", metavar="NAME", help="For which interface, if there are several."),
+    ] = None,
+    user: User = None,
+) -> int:
+    """Print a wg-quick file for a device, with a place for its private key. A grant never changes it.
+
+    Example: jitctl device config laptop > wg0.conf
+    """
+    reply = settings(context).client().device_config(name=name, interface=interface, user=user)
+
+    def tell() -> None:
+        sys.stdout.write(reply["config"])
+        if sys.stdout.isatty():
+            say("put the private key into it, keep it to yourself (chmod 600), then: wg-quick up ./FILE.conf")
+
+    return answer(context, reply, tell)
+
+
+def _line(one: wire.DeviceView) -> None:
+    print(clean(f"{one['user']}'s device {one['name']}: {_addresses(one) or 'no address yet'}"))
+
+
+def _addresses(one: wire.DeviceView) -> str:
+    return "; ".join(f"{interface} {', '.join(ips)}" for interface, ips in one["addresses"].items())

@@ -1,0 +1,242 @@
+"""Interfaces: add, adopt, list, show, set, enforce, remove."""
+
+from typing import Annotated
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.commands.networks import Switch
+from jitctl.commands.shared import Yes, planned
+from jitctl.output import answer, clean, next_step, say
+from jitctl.render import times
+from jitd import wire
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The interface, for example wg0.")]
+Pools = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pool", metavar="CIDR", help="Tunnel addresses, for example 10.9.0.0/24; one IPv4 and one IPv6."
+    ),
+]
+Endpoint = Annotated[
+    str | None, typer.Option("--endpoint", metavar="HOST:PORT", help="What clients connect to.")
+]
+Dns = Annotated[
+    list[str] | None, typer.Option("--dns", metavar="ADDRESS", help="For clients; may be repeated.")
+]
+
+
+def add(
+    context: typer.Context,
+    name: Name,
+    pool: Pools = None,
+    endpoint: Endpoint = None,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="PORT", help="Where it listens (51820).")
+    ] = None,
+    dns: Dns = None,
+    mtu: Annotated[
+        int | None, typer.Option("--mtu", metavar="BYTES", help="Where the default does not fit.")
+    ] = None,
+) -> int:
+    """Make a WireGuard interface of jitd's own, with a new key.
+
+    Example: jitctl interface add wg0 --pool 10.9.0.0/24 --endpoint vpn.example.org:51820
+    """
+    reply = (
+        settings(context)
+        .client()
+        .interface_add(name=name, pools=pool or [], endpoint=endpoint, port=port, dns=dns, mtu=mtu)
+    )
+    return _told(context, reply, f"jitctl network add office --interface {name} --route 10.0.0.0/8")
+
+
+def adopt(
+    context: typer.Context, name: Name, endpoint: Endpoint = None, pool: Pools = None, dns: Dns = None
+) -> int:
+    """Take part in an interface that wg-quick, networkd or somebody made. Nobody on it is disturbed.
+
+    Example: jitctl interface adopt wg0 --endpoint vpn.example.org:51820
+    """
+    reply = settings(context).client().interface_adopt(name=name, endpoint=endpoint, pools=pool, dns=dns)
+    return _told(
+        context,
+        reply,
+        f"jitctl device import {name} --map FILE   name the owners of its peers",
+        f"jitctl interface enforce {name} on      let jitd decide about all of them",
+    )
+
+
+def set_(
+    context: typer.Context,
+    name: Name,
+    pool: Pools = None,
+    endpoint: Endpoint = None,
+    port: Annotated[int | None, typer.Option("--port", metavar="PORT", help="Where it listens.")] = None,
+    dns: Dns = None,
+    mtu: Annotated[int | None, typer.Option("--mtu", metavar="BYTES", help="0: the default.")] = None,
+) -> int:
+    """Change an interface; what is not named stays.
+
+    Example: jitctl interface set wg0 --endpoint vpn.example.org:51820
+    """
+    reply = (
+        settings(context)
+        .client()
+        .interface_set(name=name, pools=pool or None, endpoint=endpoint, port=port, dns=dns or None, mtu=mtu)
+    )
+    return _told(context, reply)
+
+
+def enforce(
+    context: typer.Context,
+    name: Name,
+    switch: Annotated[
+        Switch, typer.Argument(help="on: jitd decides about every peer; off: only about its own.")
+    ],
+    yes: Yes = False,
+) -> int:
+    """Decide about every peer of an adopted interface, or leave unmanaged ones alone. Says who is cut, and asks.
+
+    Example: jitctl interface enforce wg0 on
+    """
+    client = settings(context).client()
+    body = {"name": name, "on": switch is Switch.ON}
+    return _told(
+        context, planned(client.interface_enforce, body, yes=yes, question=f"Enforce {name}: {switch}?")
+    )
+
+
+def remove(context: typer.Context, name: Name, yes: Yes = False) -> int:
+    """Remove an interface that no network uses. An adopted one stays as its owner has it.
+
+    Example: jitctl interface remove wg0
+    """
+    client = settings(context).client()
+    reply = planned(client.interface_remove, {"name": name}, yes=yes, question=f"Remove {name}?")
+    return answer(context, reply, lambda: print(f"interface {clean(name)} is removed"))
+
+
+def list_(context: typer.Context) -> int:
+    """List the interfaces of this gateway.
+
+    Example: jitctl interface list
+    """
+    reply = settings(context).client().interface_list()
+
+    def tell() -> None:
+        if not reply["interfaces"]:
+            print("no interfaces yet")
+            next_step(
+                "jitctl interface add wg0 --pool 10.9.0.0/24 --endpoint vpn.example.org:51820",
+                "jitctl interface adopt wg0",
+            )
+            return
+        from jitctl.render.tables import Cell, Column, draw
+
+        draw(
+            [
+                Column("NAME"),
+                Column("STATE"),
+                Column("PORT", right=True),
+                Column("POOLS", squeezed=True, least=10),
+                Column("ENDPOINT", least=8),
+                Column("NETWORKS", least=8),
+                Column("PEERS", right=True),
+                Column("UNMANAGED", right=True),
+            ],
+            [
+                (
+                    one["name"],
+                    Cell("* up", "green") if one["up"] and not one["error"] else Cell("x broken", "red"),
+                    str(one["port"]),
+                    ", ".join(one["pools"]),
+                    one["endpoint"],
+                    ", ".join(one["networks"]),
+                    str(one["peers"]),
+                    str(one["unmanaged"]) if not one["enforced"] else "-",
+                )
+                for one in reply["interfaces"]
+            ],
+        )
+        for one in reply["interfaces"]:
+            if one["error"]:
+                say(f"BROKEN: {one['name']}: {clean(one['error'])}")
+        next_step("jitctl interface show NAME")
+
+    return answer(context, reply, tell)
+
+
+def show(context: typer.Context, name: Name) -> int:
+    """Show an interface with its peers, as read back just now.
+
+    Example: jitctl interface show wg0
+    """
+    reply = settings(context).client().interface_show(name)
+    return answer(context, reply, lambda: _show(reply["interface"], reply["peers"], reply["now"]))
+
+
+def _told(context: typer.Context, reply: wire.InterfaceReply, *following: str) -> int:
+    def tell() -> None:
+        _show(reply["interface"], reply["peers"], reply["now"])
+        next_step(*following)
+
+    return answer(context, reply, tell)
+
+
+def _show(one: wire.InterfaceView, peers: list[wire.PeerView], now: int) -> None:
+    kind = "adopted" if one["adopted"] else "jitd's own"
+    decided = "jitd decides about every peer" if one["enforced"] else "unmanaged peers pass (not enforced)"
+    facts = [
+        ("interface", f"{one['name']}, {kind}, {'up' if one['up'] else 'down'}; {decided}"),
+        ("public key", one["public_key"]),
+        ("listens on", f"udp/{one['port']}"),
+        ("endpoint", one["endpoint"] or "nobody has said how clients reach it (interface set --endpoint)"),
+        ("pools", ", ".join(one["pools"])),
+        ("dns", ", ".join(one["dns"]) or "none"),
+        ("mtu", str(one["mtu"] or "default")),
+        ("networks", ", ".join(one["networks"]) or "none yet"),
+    ]
+    for name, value in facts:
+        print(f"{name:<11}{clean(value)}")
+    if one["error"]:
+        say(f"BROKEN: {clean(one['error'])}")
+    if not peers:
+        print("no peers now")
+        return
+    from jitctl.render.tables import Cell, Column, draw
+
+    print()
+    draw(
+        [
+            Column("PEER", squeezed=True, least=12),
+            Column("ALLOWED IPS", least=11),
+            Column("ENDPOINT", least=8),
+            Column("HANDSHAKE", least=9),
+            Column("RECEIVED", right=True),
+            Column("SENT", right=True),
+            Column("PUBLIC KEY", least=8),
+        ],
+        [
+            (
+                f"{peer['user']}/{peer['device']}" if peer["managed"] else Cell("unmanaged", "yellow"),
+                ", ".join(peer["allowed_ips"]) or "none (paused)",
+                peer["endpoint"],
+                times.ago(peer["last_handshake"], now) if peer["last_handshake"] else "never",
+                size(peer["rx_bytes"]),
+                size(peer["tx_bytes"]),
+                peer["public_key"],
+            )
+            for peer in peers
+        ],
+    )
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that fits: `1.4 MiB`."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"

@@ -1,0 +1,216 @@
+"""Networks: add, list, show, set, jit, remove."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.commands.shared import Yes, duration_ms, planned
+from jitctl.output import answer, clean, next_step, say
+from jitd import wire
+from jitd.core import durations
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The network.")]
+Routes = Annotated[
+    list[str] | None,
+    typer.Option("--route", metavar="CIDR", help="What it opens, for example 10.0.0.0/8; may be repeated."),
+]
+Ports = Annotated[
+    list[str] | None,
+    typer.Option("--port", metavar="PORT", help="Only these ports, for example tcp/5432; may be repeated."),
+]
+Members = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--member", metavar="WHO", help="Who may use it: alice, or @staff for a group; may be repeated."
+    ),
+]
+Default = Annotated[
+    str | None, typer.Option("--default-duration", metavar="TIME", help="Where nobody names one (2h).")
+]
+Most = Annotated[str | None, typer.Option("--max-duration", metavar="TIME", help="The longest grant (8h).")]
+
+
+class Switch(StrEnum):
+    """On or off."""
+
+    ON = "on"
+    OFF = "off"
+
+
+def add(
+    context: typer.Context,
+    name: Name,
+    route: Routes = None,
+    interface: Annotated[
+        str | None,
+        typer.Option(
+            "--interface", "-i", metavar="NAME", help="Behind which interface, if there are several."
+        ),
+    ] = None,
+    port: Ports = None,
+    member: Members = None,
+    default_duration: Default = None,
+    max_duration: Most = None,
+) -> int:
+    """Add a network. Just-in-time access is on: everyone but administrators has to ask.
+
+    Example: jitctl network add office --route 10.0.0.0/8 --max-duration 8h
+    """
+    reply = (
+        settings(context)
+        .client()
+        .network_add(
+            name=name,
+            interface=interface,
+            routes=route or [],
+            ports=port,
+            members=member,
+            default_duration=duration_ms(default_duration),
+            max_duration=duration_ms(max_duration),
+        )
+    )
+    return _told(context, reply, f'jitctl request {name} --reason "…"', f"jitctl network jit {name} off")
+
+
+def set_(
+    context: typer.Context,
+    name: Name,
+    route: Routes = None,
+    port: Ports = None,
+    member: Members = None,
+    no_members: Annotated[bool, typer.Option("--no-members", help="Let every user ask again.")] = False,
+    default_duration: Default = None,
+    max_duration: Most = None,
+    yes: Yes = False,
+) -> int:
+    """Change a network; what is not named stays. Says who gains and loses access, and asks.
+
+    Example: jitctl network set office --member @staff --member alice
+    """
+    client = settings(context).client()
+    body = {
+        "name": name,
+        "routes": route or None,
+        "ports": port or None,
+        "members": [] if no_members else member or None,
+        "default_duration": duration_ms(default_duration),
+        "max_duration": duration_ms(max_duration),
+    }
+    return _told(context, planned(client.network_set, body, yes=yes, question=f"Change {name}?"))
+
+
+def jit(
+    context: typer.Context,
+    name: Name,
+    switch: Annotated[
+        Switch, typer.Argument(help="on: everyone has to ask; off: members have standing access.")
+    ],
+    yes: Yes = False,
+) -> int:
+    """Switch just-in-time access on or off. Says who gains and loses access now, and asks.
+
+    Example: jitctl network jit office off
+    """
+    client = settings(context).client()
+    body = {"name": name, "on": switch is Switch.ON}
+    question = f"Switch just-in-time access {switch} for {name}?"
+    return _told(context, planned(client.network_jit, body, yes=yes, question=question))
+
+
+def remove(context: typer.Context, name: Name, yes: Yes = False) -> int:
+    """Remove a network: its grants are revoked, its pending requests lapse.
+
+    Example: jitctl network remove lab
+    """
+    client = settings(context).client()
+    reply = planned(client.network_remove, {"name": name}, yes=yes, question=f"Remove {name}?")
+    return answer(context, reply, lambda: print(f"network {clean(name)} is removed"))
+
+
+def list_(context: typer.Context) -> int:
+    """List the networks that you may ask for; administrators see all.
+
+    Example: jitctl network list
+    """
+    reply = settings(context).client().network_list()
+
+    def tell() -> None:
+        if not reply["networks"]:
+            print("no networks yet")
+            next_step("jitctl network add office --route 10.0.0.0/8")
+            return
+        from jitctl.render.tables import Column, draw
+
+        draw(
+            [
+                Column("NAME"),
+                Column("INTERFACE"),
+                Column("JIT"),
+                Column("ROUTES", squeezed=True, least=10),
+                Column("MEMBERS", least=7),
+                Column("DEFAULT"),
+                Column("MAX"),
+                Column("ACTIVE", right=True),
+                Column("PENDING", right=True),
+            ],
+            [
+                (
+                    one["name"],
+                    one["interface"],
+                    "on" if one["jit"] else "off",
+                    ", ".join(one["routes"] + one["ports"]),
+                    ", ".join(one["members"]) or "everyone",
+                    durations.show(one["default_duration"]),
+                    durations.show(one["max_duration"]),
+                    str(one["active"]),
+                    str(one["pending"]),
+                )
+                for one in reply["networks"]
+            ],
+        )
+        next_step("jitctl network show NAME")
+
+    return answer(context, reply, tell)
+
+
+def show(context: typer.Context, name: Name) -> int:
+    """Show one network.
+
+    Example: jitctl network show office
+    """
+    reply = settings(context).client().network_show(name)
+    return answer(context, reply, lambda: _show(reply["network"]))
+
+
+def _told(context: typer.Context, reply: wire.NetworkReply, *following: str) -> int:
+    def tell() -> None:
+        _show(reply["network"])
+        for warning in reply.get("plan", {}).get("warnings", []):
+            say(f"warning: {clean(warning)}")
+        next_step(*following)
+
+    return answer(context, reply, tell)
+
+
+def _show(one: wire.NetworkView) -> None:
+    facts = [
+        ("network", one["name"]),
+        ("interface", one["interface"]),
+        ("opens", ", ".join(one["routes"] + one["ports"])),
+        (
+            "jit",
+            "on: everyone but administrators has to ask"
+            if one["jit"]
+            else "off: members have standing access",
+        ),
+        ("members", ", ".join(one["members"]) or "everyone"),
+        (
+            "durations",
+            f"{durations.show(one['default_duration'])}, at most {durations.show(one['max_duration'])}",
+        ),
+        ("requests", f"{one['pending']} pending, {one['active']} granted and running"),
+    ]
+    for name, value in facts:
+        print(f"{name:<11}{clean(value)}")

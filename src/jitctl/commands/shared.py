@@ -1,0 +1,89 @@
+"""What several verbs need: options, questions at the terminal, plans that are shown before something is done."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, cast
+
+import typer
+
+from jitctl.output import clean, say
+from jitd import wire
+from jitd.core import durations
+from jitd.core.errors import JitError
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+User = Annotated[
+    str | None, typer.Option("--user", "-u", metavar="NAME", help="For this user (administrators).")
+]
+
+
+def duration_ms(typed: str | None) -> int | None:
+    """A duration as typed, in milliseconds; None stays None. Raises JitError bad_request."""
+    return None if typed is None else durations.parse(typed)
+
+
+def interactive() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def usage(message: str, hint: str) -> JitError:
+    """An error of usage."""
+    return JitError("bad_request", message, hint)
+
+
+def ask(question: str) -> str:
+    """Ask at the terminal; the answer is stripped."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise KeyboardInterrupt
+    return line.strip()
+
+
+def agreed(question: str) -> bool:
+    """Ask for a yes; anything else is a no."""
+    return ask(f"{question} [y/N] ").lower() in ("y", "yes")
+
+
+def planned(do: Callable[..., Any], body: Mapping[str, Any], *, yes: bool, question: str) -> Any:
+    """Ask for the plan of a change, show who gains and loses access, ask, and do just that.
+
+    Nobody affected: no question. Nobody to ask and no --yes: a usage error, and nothing is done.
+    """
+    plan = cast("wire.Plan", do(**body, plan=True)["plan"])
+    for warning in plan["warnings"]:
+        say(f"warning: {clean(warning)}")
+    affected = plan["gains"] or plan["loses"]
+    _show(plan)
+    if affected and not yes:
+        if not interactive():
+            raise usage(
+                "cannot go on without a yes: people gain or lose access by this (see above)",
+                "Add --yes to do it all the same.",
+            )
+        if not agreed(question):
+            say("nothing was changed")
+            raise typer.Exit(1)
+    return do(**body, confirm=plan["token"])
+
+
+def _show(plan: wire.Plan) -> None:
+    for title, sign, lines in (
+        ("gains access now", "+", plan["gains"]),
+        ("loses access now", "-", plan["loses"]),
+    ):
+        for line in lines:
+            who = (
+                f"{line['user']}/{line['device']}" if line["user"] else f"unmanaged peer {line['public_key']}"
+            )
+            where = f" to {line['network']}" if line["network"] else ""
+            say(clean(f"{sign} {who} {title}{where} ({line['why']})"))
+
+
+def target(typed: str | None) -> dict[str, Any]:
+    """An id or the name of a network, as body fields."""
+    if typed is None:
+        return {}
+    return {"id": int(typed)} if typed.isascii() and typed.isdigit() else {"network": typed}

@@ -1,0 +1,163 @@
+"""Requests and events in words: one place for what each status and each kind of event is called."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from jitctl.output import clean
+from jitctl.render import times
+from jitd import wire
+from jitd.core import durations
+
+#: Symbol and rich style of each status: colour never says anything alone.
+STATUS: Final = {
+    "pending": ("?", "yellow"),
+    "scheduled": (">", "cyan"),
+    "active": ("*", "green"),
+    "denied": ("x", "red"),
+    "expired": ("-", "dim"),
+    "revoked": ("x", "red"),
+    "released": ("-", "dim"),
+    "cancelled": ("-", "dim"),
+    "lapsed": ("-", "dim"),
+}
+
+
+def status(request: wire.RequestView) -> str:
+    """`* active (paused)`: symbol, status and marks."""
+    symbol, _ = STATUS.get(request["status"], ("", ""))
+    marks = f" ({', '.join(request['marks'])})" if request["marks"] else ""
+    return f"{symbol} {request['status']}{marks}".strip()
+
+
+def style(request: wire.RequestView) -> str:
+    """The style of a status."""
+    return STATUS.get(request["status"], ("", ""))[1]
+
+
+def time_left(request: wire.RequestView, now: int) -> str:
+    """Time left of a live grant, "" for others."""
+    if request["status"] not in ("active", "scheduled") or request["ends"] is None:
+        return ""
+    return times.left(request["ends"] - now)
+
+
+def wants(request: wire.RequestView) -> str:
+    """What was asked for, or given."""
+    if request["starts"] is not None and request["ends"] is not None:
+        return durations.show(request["ends"] - request["starts"])
+    return durations.show(request["wanted"]) if request["wanted"] is not None else "default"
+
+
+def outcome(verb: str, request: wire.RequestView, now: int) -> str:
+    """What a verb has done, in one sentence."""
+    number, user, network = request["id"], clean(request["user"]), clean(request["network"])
+    ends = request["ends"] or now
+    match request["status"]:
+        case "pending":
+            return f"request {number}: {user} asks for {network}, pending"
+        case "active" if "paused" in request["marks"]:
+            return f"{network} is paused; grant {number} runs on until {times.local(ends, now)}"
+        case "active":
+            return f"{network} is open for {user} until {times.local(ends, now)} ({times.left(ends - now)}), grant {number}"
+        case "scheduled":
+            return (
+                f"{network} opens for {user} at {times.local(request['starts'] or now, now)}, grant {number}"
+            )
+        case "denied":
+            return f"request {number} of {user} for {network} is denied"
+        case other:
+            return f"{'grant' if request['starts'] else 'request'} {number} of {user} for {network} is {other} ({verb})"
+
+
+_Sentence = Callable[[wire.EventView, dict[str, Any]], str]
+
+_SENTENCES: Final[dict[str, _Sentence]] = {
+    "requested": lambda e, d: f"asked for {e['network']}{_for(d.get('wanted'))}: {d.get('reason', '')}",
+    "cancelled": lambda e, d: "took the request back",  # noqa: ARG005
+    "granted": lambda e, d: f"granted {e['network']} for {durations.show(d['duration'])}{_why(d)}",
+    "denied": lambda e, d: f"denied {e['network']}{_why(d)}",
+    "revoked": lambda e, d: f"revoked {e['network']}{_why(d)}",
+    "released": lambda e, d: f"gave the rest of {e['network']} back{_why(d)}",
+    "paused": lambda e, d: f"paused {e['network']}",  # noqa: ARG005
+    "resumed": lambda e, d: f"resumed {e['network']}",  # noqa: ARG005
+    "expired": lambda e, d: f"access to {e['network']} ended by the {d.get('clock', 'wall')} clock",
+    "lapsed": lambda e, d: f"the request for {e['network']} lapsed{_why(d)}",
+    "cut_confirmed": lambda _, d: (
+        f"the interface was read back: access is cut ({d['lateness']} ms after its end)"
+    ),
+    "network_added": lambda e, d: f"added the network {e['network']} on {e['interface']}",  # noqa: ARG005
+    "network_changed": lambda e, d: f"changed the network {e['network']}: {_changes(d)}",
+    "network_removed": lambda e, d: f"removed the network {e['network']}",  # noqa: ARG005
+    "jit_on": lambda e, d: f"switched just-in-time access on for {e['network']}{_people(d)}",
+    "jit_off": lambda e, d: f"switched just-in-time access off for {e['network']}{_people(d)}",
+    "interface_added": lambda e, d: f"made the interface {e['interface']}",  # noqa: ARG005
+    "interface_changed": lambda e, d: f"changed the interface {e['interface']}: {_changes(d)}",
+    "interface_removed": lambda e, d: f"removed the interface {e['interface']}",  # noqa: ARG005
+    "interface_adopted": lambda e, d: (
+        f"adopted {e['interface']} ({d.get('owner', '')}) with {len(d.get('unmanaged', []))} unmanaged peers"
+    ),
+    "interface_recreated": lambda e, d: f"made {e['interface']} again: somebody had taken it away",  # noqa: ARG005
+    "enforce_on": lambda e, d: f"enforces {e['interface']} now: {len(d.get('loses', []))} peers lost access",
+    "enforce_off": lambda e, d: (
+        f"stopped enforcing {e['interface']}: {len(d.get('gains', []))} peers pass again"
+    ),
+    "device_added": lambda e, d: f"added {e['user']}'s device {e['device']}",  # noqa: ARG005
+    "device_removed": lambda e, d: f"removed {e['user']}'s device {e['device']}",  # noqa: ARG005
+    "device_imported": lambda e, d: f"gave a peer of {e['interface']} to {e['user']} as {e['device']}",  # noqa: ARG005
+    "stranger_removed": lambda e, d: f"removed a stranger from {e['interface']}: {d.get('public_key', '')}",
+    "unmanaged_seen": lambda e, d: f"a new unmanaged peer is on {e['interface']}: {d.get('public_key', '')}",
+    "unmanaged_gone": lambda e, d: f"an unmanaged peer has left {e['interface']}: {d.get('public_key', '')}",
+    "started": lambda e, d: f"jitd started ({d.get('backend', '')} backend)",  # noqa: ARG005
+    "stopped": lambda e, d: "jitd stopped",  # noqa: ARG005
+    "enforcement_failed": lambda e, d: f"{e['interface']} does not agree: {d.get('error', '')}",
+    "enforcement_recovered": lambda e, d: f"{e['interface']} agrees again",  # noqa: ARG005
+}
+
+
+def sentence(event: wire.EventView) -> str:
+    """What an event tells. A kind that this jitctl does not know is named as it is."""
+    told = _SENTENCES.get(event["kind"])
+    try:
+        words = told(event, event["data"]) if told else event["kind"].replace("_", " ")
+    except (KeyError, TypeError):
+        # A newer daemon may tell it with other facts.
+        words = event["kind"].replace("_", " ")
+    return clean(words)
+
+
+def by(event: wire.EventView) -> str:
+    """Who acted: `carol`, `root (carol)` behind sudo, `jitd` by itself."""
+    actor = event["actor"]
+    if actor is None:
+        return "jitd"
+    if actor["login_user"] and actor["login_user"] != actor["user"]:
+        return clean(f"{actor['user']} ({actor['login_user']})")
+    return clean(actor["user"])
+
+
+def _for(wanted: object) -> str:
+    return f" for {durations.show(wanted)}" if isinstance(wanted, int) else ""
+
+
+def _why(data: dict[str, Any]) -> str:
+    return f": {data['comment']}" if data.get("comment") else ""
+
+
+def _people(data: dict[str, Any]) -> str:
+    gains, loses = data.get("gains", []), data.get("loses", [])
+    parts = [f"{', '.join(gains)} gained access"] if gains else []
+    parts += [f"{', '.join(loses)} lost access"] if loses else []
+    return f": {'; '.join(parts)}" if parts else ""
+
+
+def _changes(data: dict[str, Any]) -> str:
+    before, after = data.get("before", {}), data.get("after", {})
+    return ", ".join(
+        f"{key} {_value(before.get(key))} -> {_value(after[key])}"
+        for key in after
+        if before.get(key) != after[key]
+    )
+
+
+def _value(value: object) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
