@@ -13,7 +13,7 @@ from enforce.contract import Contract, ips, new_peer, spec
 from enforce.real import RealMachine, ip
 from jitd.enforce.choose import choose
 from jitd.enforce.kernel import KernelWireGuard, kernel_can
-from jitd.enforce.port import EnforceError, RemovePeer, SetPeer
+from jitd.enforce.port import EnforceError, SetPeer
 from jitd.enforce.userspace import UserspaceWireGuard
 from support.wait import until
 
@@ -108,7 +108,7 @@ def test_the_kernel_refuses_one_that_userspace_carries(wireguard: KernelWireGuar
     ip("tuntap", "add", "wgtun", "mode", "tun")
     try:
         with pytest.raises(EnforceError, match=r"wgtun that is no WireGuard interface .*tun"):
-            wireguard.apply("wgtun", [RemovePeer(new_peer())])
+            wireguard.read("wgtun")
     finally:
         ip("link", "del", "wgtun")
 

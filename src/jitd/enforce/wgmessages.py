@@ -135,7 +135,8 @@ def _endpoint(text: str) -> dict[str, Any]:
 
 
 def _peer(found: Any) -> Peer:
-    attributes = dict(one[:2] for one in found["attrs"])
+    # Not one[:2]: pyroute2's slices compare attributes before they are decoded, and break on lists.
+    attributes = {one[0]: one[1] for one in found["attrs"]}
     endpoint = attributes.get("WGPEER_A_ENDPOINT")
     handshake = attributes.get("WGPEER_A_LAST_HANDSHAKE_TIME")
     preshared_key = _key(attributes.get("WGPEER_A_PRESHARED_KEY"))
