@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,23 +47,38 @@ def run(
         # A standard input that ends would count as nobody listening to the machine's output, and its writers would wait
         # for ever: this pipe stays open and silent.
         silent, held = os.pipe()
-        try:
-            subprocess.run(
-                command,
-                stdin=silent,
-                stdout=sys.stdout,
-                check=False,
-                timeout=seconds,
-                env={**os.environ, "PATH": search_path()},
-            )
-        except subprocess.TimeoutExpired:
-            raise VmError(f"ended after {seconds:.0f} s; its console:\n{_tail(console)}") from None
-        finally:
-            os.close(silent)
-            os.close(held)
+        if not _pump(command, seconds):
+            raise VmError(f"ended after {seconds:.0f} s; its console:\n{_tail(console)}")
         if not status.exists():
             raise VmError(f"the machine did not finish; its console:\n{_tail(console)}")
         return int(status.read_text())
+
+
+def _pump(command: list[str], seconds: float) -> bool:
+    """Run QEMU and pass on what the command in the machine says; False when the time was over before the end."""
+    # QEMU gets pipes of its own: at the end of its standard input it takes the line for closed and the machine
+    # waits for ever, and it makes its standard output non-blocking for whoever shares that.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PATH": search_path()}
+    ) as qemu:
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            qemu.kill()
+
+        timer = threading.Timer(seconds, end)
+        timer.start()
+        try:
+            assert qemu.stdout is not None
+            while said := os.read(qemu.stdout.fileno(), 65536):
+                sys.stdout.buffer.write(said)
+                sys.stdout.buffer.flush()
+            qemu.wait()
+        finally:
+            timer.cancel()
+            qemu.kill()
+        return not late.is_set()
 
 
 def _guest(argv: Sequence[str]) -> str:

@@ -1,0 +1,72 @@
+"""The kernel's WireGuard keeps the contract, and what is peculiar to it. Runs in a machine of its own."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from enforce.contract import Contract, ips, new_peer, spec
+from enforce.real import RealMachine, ip
+
+from jitd.enforce.choose import choose
+from jitd.enforce.kernel import KernelWireGuard, kernel_can
+from jitd.enforce.port import EnforceError, SetPeer
+
+
+def test_asking_loads_the_module():
+    """Asking whether the kernel can makes it load WireGuard by itself, and leaves no interface behind."""
+    before = sorted(os.listdir("/sys/class/net"))
+    assert not Path("/sys/module/wireguard").exists()
+    assert kernel_can()
+    assert Path("/sys/module/wireguard").exists()
+    assert sorted(os.listdir("/sys/class/net")) == before
+
+
+class TestKernel(Contract):
+    """The contract."""
+
+    @pytest.fixture
+    def machine(self) -> RealMachine:
+        """This machine."""
+        return RealMachine(KernelWireGuard())
+
+    def test_wg_sees_the_same(self, wireguard: KernelWireGuard, wg: str):
+        """The program wg shows the peers that were set."""
+        peer = new_peer()
+        wireguard.apply(wg, [SetPeer(public_key=peer, allowed_ips=ips("10.90.0.2/32"), keepalive=15)])
+        dump = subprocess.run(["wg", "show", wg, "dump"], check=True, capture_output=True, text=True).stdout
+        (line,) = dump.splitlines()[1:]
+        assert line.split("\t") == [peer, "(none)", "(none)", "10.90.0.2/32", "0", "0", "0", "15"]
+
+    def test_an_endpoint_with_a_zone(self, wireguard: KernelWireGuard, wg: str):
+        """A link-local endpoint keeps the interface that it is reached through."""
+        ip("link", "add", "zone0", "type", "dummy")
+        try:
+            index = int(Path("/sys/class/net/zone0/ifindex").read_text())
+            peer = new_peer()
+            wireguard.apply(wg, [SetPeer(public_key=peer, allowed_ips=ips(), endpoint="[fe80::1%zone0]:7")])
+            assert wireguard.read(wg).peers[peer].endpoint == f"[fe80::1%{index}]:7"
+            shown = subprocess.run(["wg", "show", wg, "endpoints"], check=True, capture_output=True, text=True)
+            assert shown.stdout == f"{peer}\t[fe80::1%zone0]:7\n"
+        finally:
+            ip("link", "del", "zone0")
+
+
+def test_automatic_choice_prefers_the_kernel():
+    """`auto` makes interfaces in the kernel, and still works with one that a userspace process carries."""
+    wireguard = choose("auto", "wireguard-go")
+    assert wireguard.name == "kernel"
+    wireguard.ensure_link(spec("wgkernel"))
+    subprocess.run(["wireguard-go", "wguser"], check=True, capture_output=True)
+    try:
+        assert "wireguard" in ip("-d", "link", "show", "wgkernel")
+        peer = new_peer()
+        wireguard.apply("wguser", [SetPeer(public_key=peer, allowed_ips=ips("10.90.0.2/32"))])
+        assert set(wireguard.read("wguser").peers) == {peer}
+        assert set(wireguard.read("wgkernel").peers) == set()
+        with pytest.raises(EnforceError, match='backend = "kernel"'):
+            choose("userspace", "wireguard-go").read("wgkernel")
+    finally:
+        wireguard.remove_link("wgkernel")
+        wireguard.remove_link("wguser")
+    assert not Path("/sys/class/net/wguser").exists()
