@@ -5,9 +5,8 @@ import sys
 from pathlib import Path
 
 from enforce.contract import spec
-from support.wait import until
-
 from jitd.enforce.userspace import UserspaceWireGuard
+from support.wait import until
 
 UNIT = "jitd-wireguard-go-wgunit.service"
 # Like jitd: a service that makes the interface, and goes on.

@@ -1,25 +1,30 @@
 """The kernel's WireGuard keeps the contract, and what is peculiar to it. Runs in a machine of its own."""
 
-import os
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
+
 from enforce.contract import Contract, ips, new_peer, spec
 from enforce.real import RealMachine, ip
-
 from jitd.enforce.choose import choose
 from jitd.enforce.kernel import KernelWireGuard, kernel_can
 from jitd.enforce.port import EnforceError, SetPeer
 
 
+def interfaces() -> list[str]:
+    """The names of all interfaces."""
+    return sorted(one.name for one in Path("/sys/class/net").iterdir())
+
+
 def test_asking_loads_the_module():
     """Asking whether the kernel can makes it load WireGuard by itself, and leaves no interface behind."""
-    before = sorted(os.listdir("/sys/class/net"))
+    before = interfaces()
     assert not Path("/sys/module/wireguard").exists()
     assert kernel_can()
     assert Path("/sys/module/wireguard").exists()
-    assert sorted(os.listdir("/sys/class/net")) == before
+    assert interfaces() == before
 
 
 class TestKernel(Contract):
@@ -27,7 +32,7 @@ class TestKernel(Contract):
 
     @pytest.fixture
     def machine(self) -> RealMachine:
-        """This machine."""
+        """The virtual machine."""
         return RealMachine(KernelWireGuard())
 
     def test_wg_sees_the_same(self, wireguard: KernelWireGuard, wg: str):
@@ -46,10 +51,50 @@ class TestKernel(Contract):
             peer = new_peer()
             wireguard.apply(wg, [SetPeer(public_key=peer, allowed_ips=ips(), endpoint="[fe80::1%zone0]:7")])
             assert wireguard.read(wg).peers[peer].endpoint == f"[fe80::1%{index}]:7"
-            shown = subprocess.run(["wg", "show", wg, "endpoints"], check=True, capture_output=True, text=True)
+            shown = subprocess.run(
+                ["wg", "show", wg, "endpoints"], check=True, capture_output=True, text=True
+            )
             assert shown.stdout == f"{peer}\t[fe80::1%zone0]:7\n"
         finally:
             ip("link", "del", "zone0")
+
+    def test_an_interface_of_somebody_else(self, wireguard: KernelWireGuard):
+        """An interface that an administrator made, down and without a key, is read and changed; its peers stay."""
+        ip("link", "add", "wgadopt", "type", "wireguard")
+        try:
+            theirs, ours = new_peer(), new_peer()
+            subprocess.run(
+                [
+                    "wg",
+                    "set",
+                    "wgadopt",
+                    "listen-port",
+                    "20999",
+                    "peer",
+                    theirs,
+                    "allowed-ips",
+                    "10.8.0.2/32",
+                ],
+                check=True,
+            )
+            wireguard.apply("wgadopt", [SetPeer(public_key=ours, allowed_ips=ips("10.8.0.3/32"))])
+            state = wireguard.read("wgadopt")
+            assert (state.private_key, state.public_key, state.port, state.up) == ("", "", 20999, False)
+            assert {key: peer.allowed_ips for key, peer in state.peers.items()} == {
+                theirs: ips("10.8.0.2/32"),
+                ours: ips("10.8.0.3/32"),
+            }
+        finally:
+            wireguard.remove_link("wgadopt")
+
+    def test_a_port_in_use(self, wireguard: KernelWireGuard):
+        """A UDP port that another program has is an error that names it, and no half-made interface stays."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("0.0.0.0", 0))
+            port = other.getsockname()[1]
+            with pytest.raises(EnforceError, match=rf"UDP port {port}.*already in use"):
+                wireguard.ensure_link(spec("wgport", port=port))
+        assert not Path("/sys/class/net/wgport").exists()
 
 
 def test_automatic_choice_prefers_the_kernel():
@@ -64,7 +109,7 @@ def test_automatic_choice_prefers_the_kernel():
         wireguard.apply("wguser", [SetPeer(public_key=peer, allowed_ips=ips("10.90.0.2/32"))])
         assert set(wireguard.read("wguser").peers) == {peer}
         assert set(wireguard.read("wgkernel").peers) == set()
-        with pytest.raises(EnforceError, match='backend = "kernel"'):
+        with pytest.raises(EnforceError, match=r'backend = "kernel"'):
             choose("userspace", "wireguard-go").read("wgkernel")
     finally:
         wireguard.remove_link("wgkernel")

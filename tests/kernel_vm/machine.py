@@ -44,9 +44,6 @@ def run(
         status, console = job / "status", job / "console"
         # A machine does not outlive its maker, whatever ends that one.
         command = ["setpriv", "--pdeathsig", "KILL", "--", *_qemu(image, job, out, memory)]
-        # A standard input that ends would count as nobody listening to the machine's output, and its writers would wait
-        # for ever: this pipe stays open and silent.
-        silent, held = os.pipe()
         if not _pump(command, seconds):
             raise VmError(f"ended after {seconds:.0f} s; its console:\n{_tail(console)}")
         if not status.exists():
