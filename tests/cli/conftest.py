@@ -1,0 +1,51 @@
+"""A running daemon, and jitctl as somebody types it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from support.running import Running, running
+
+
+@dataclass
+class Said:
+    """How a command ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+Typed = Callable[..., Said]
+
+
+@pytest.fixture
+def daemon() -> Iterator[Running]:
+    """A running daemon with an interface, a network, and two users with a laptop each."""
+    with running() as made:
+        made.furnish()
+        yield made
+
+
+@pytest.fixture
+def jitctl(daemon: Running) -> Typed:
+    """Run jitctl against the daemon, in UTC and 100 columns, without a terminal."""
+
+    def typed(*words: str, given: str = "", **environment: str) -> Said:
+        done = subprocess.run(
+            [sys.executable, "-m", "jitctl", *words],
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "JITCTL_SOCKET": os.fspath(daemon.socket), "TZ": "UTC", "COLUMNS": "100"}
+            | environment,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    return typed
