@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import os
 from ipaddress import ip_interface, ip_network
 from typing import Protocol
 
@@ -46,8 +47,8 @@ def public_key(private_key: str) -> str:
 
 
 def new_peer() -> str:
-    """A public key."""
-    return public_key(new_key())
+    """A public key. Nobody has its private key, which would take long to make in a slow machine."""
+    return base64.b64encode(os.urandom(32)).decode()
 
 
 def ips(*texts: str) -> frozenset[IPNetwork]:

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from support.inside import ROOT, TESTS, Inside, run_inside
 
 RUN = Path(__file__).with_name("run")
 PLAIN = sorted(TESTS.rglob("inside_vm_*.py"))
 SYSTEMD = sorted(TESTS.rglob("inside_systemd_*.py"))
-SECONDS = 420
+SECONDS = 240
 
 pytestmark = pytest.mark.vm
 
@@ -51,4 +52,3 @@ def test_in_a_kernel(boot: Callable[[bool], Inside], file: Path):
 def test_under_systemd(boot: Callable[[bool], Inside], file: Path):
     """Each test of the file passes where systemd is PID 1."""
     boot(True).check(file)
-
