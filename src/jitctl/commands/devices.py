@@ -64,11 +64,11 @@ def list_(
 
         draw(
             [
-                Column("USER", least=4),
+                Column("USER", least=6),
                 Column("DEVICE", least=6),
-                Column("ADDRESSES", squeezed=True, least=10),
-                Column("ADDED"),
-                Column("PUBLIC KEY", least=8),
+                Column("ADDRESSES", least=15),
+                Column("ADDED", spare=1),
+                Column("PUBLIC KEY", squeezed=True, least=10),
             ],
             [
                 (

@@ -140,7 +140,7 @@ def list_(context: typer.Context) -> int:
                 Column("STATE"),
                 Column("PORT", right=True),
                 Column("POOLS", squeezed=True, least=10),
-                Column("ENDPOINT", least=8),
+                Column("ENDPOINT", least=10, spare=1),
                 Column("NETWORKS", least=8),
                 Column("PEERS", right=True),
                 Column("UNMANAGED", right=True),
@@ -209,13 +209,13 @@ def _show(one: wire.InterfaceView, peers: list[wire.PeerView], now: int) -> None
     print()
     draw(
         [
-            Column("PEER", squeezed=True, least=12),
-            Column("ALLOWED IPS", least=11),
-            Column("ENDPOINT", least=8),
-            Column("HANDSHAKE", least=9),
-            Column("RECEIVED", right=True),
-            Column("SENT", right=True),
-            Column("PUBLIC KEY", least=8),
+            Column("PEER", least=12),
+            Column("ALLOWED IPS", least=14),
+            Column("ENDPOINT", least=12, spare=1),
+            Column("HANDSHAKE"),
+            Column("RECEIVED", right=True, spare=2),
+            Column("SENT", right=True, spare=2),
+            Column("PUBLIC KEY", squeezed=True, least=10),
         ],
         [
             (

@@ -107,13 +107,13 @@ def _list_table(reply: wire.ListReply, *, filtered: bool) -> None:
     draw(
         [
             Column("ID", right=True),
-            Column("USER", least=4),
-            Column("NETWORK", least=4),
-            Column("STATUS", least=8),
-            Column("REQUESTED", least=6),
-            Column("WANTS", least=3),
-            Column("REASON", squeezed=True, least=8),
-            Column("BY", least=3),
+            Column("USER", least=6),
+            Column("NETWORK", least=7),
+            Column("STATUS"),
+            Column("REQUESTED", spare=2),
+            Column("WANTS", spare=3),
+            Column("REASON", squeezed=True, least=12),
+            Column("BY", least=4, spare=1),
             Column("LEFT", right=True),
         ],
         [
