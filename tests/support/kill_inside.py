@@ -21,6 +21,11 @@ def passing() -> bool:
     return f"{KEY}\t10.9.0.2/32" in shown
 
 
+def agrees(granted: bool, seed: int) -> None:
+    """Wait until the interface is as the store says."""
+    until(lambda: passing() is granted, f"the interface agrees (seed {seed})", seconds=5)
+
+
 def main(seeds: int) -> None:
     """Play it `seeds` times, and say how much was acknowledged."""
     with tempfile.TemporaryDirectory() as directory:
@@ -44,9 +49,7 @@ def main(seeds: int) -> None:
             compare(daemon, told)
             _, listed = daemon.get("/v1/list?status=active")
             granted = bool(listed["requests"])
-            until(
-                lambda granted=granted: passing() is granted, f"the interface agrees (seed {seed})", seconds=5
-            )
+            agrees(granted, seed)
             settle(daemon, "alice")
             assert not passing()
         _, health = daemon.get("/v1/health")
