@@ -57,7 +57,17 @@ def run_inside(
     argv = [
         *prefix,
         sys.executable,
-        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "junit_family=xunit2", "--rootdir", str(ROOT)),
+        *(
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-o",
+            "junit_family=xunit2",
+            "--rootdir",
+            str(ROOT),
+        ),
         *("-c", str(ROOT / "pyproject.toml"), f"--junit-xml={report}"),
         *map(str, files),
     ]
