@@ -25,7 +25,7 @@ def test_restart_loses_no_packet_of_the_allowed(office: Site, say: Say, number: 
     for stream in streams:
         stream.arrives()
     office.streams.stop()
-    assert [stream.lost(since) for stream in streams] == [[], []]
+    assert [stream.losses(since) for stream in streams] == ["", ""]
     say(f"ready {took * 1000:.0f} ms after its start; 0 of {len(streams[0].sent())} packets lost each way")
 
 
@@ -45,7 +45,7 @@ def test_start_cuts_first_what_ended_meanwhile(office: Site, say: Say) -> None:
     assert all(stream.silent() for stream in mine)
     office.streams.stop()
     assert [stream.sent_after(answered) for stream in mine] == [[], []]
-    assert [stream.lost(since) for stream in others] == [[], []]
+    assert [stream.losses(since) for stream in others] == ["", ""]
     view = office.gateway.request(number)
     assert (view["status"], view["marks"]) == ("expired", [])
     late = max(len(stream.sent_after(wall_to_monotonic_ns(ends))) for stream in mine)

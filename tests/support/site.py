@@ -10,6 +10,7 @@ from pathlib import Path
 
 from support import network, streams, tunnel
 from support.gateway import ADMIN_GROUP, Gateway
+from support.steady import steady
 from support.streams import Stream, Streams
 from support.wait import until
 from support.world import World
@@ -59,6 +60,7 @@ class Site:
 
     def both_ways(self, user: str, *, rate: int = 1000) -> tuple[Stream, Stream]:
         """Packets from the user's laptop to the office and back, `rate` a second each."""
+        steady(self.world)
         return (
             self.streams.udp(user, network.INSIDE, network.SERVER, rate=rate),
             self.streams.udp(network.INSIDE, user, self.addresses[user], rate=rate),

@@ -1,5 +1,6 @@
 """Streams of numbered packets through a world, and what can be said about them: lost, late, silent."""
 
+import bisect
 import itertools
 import shutil
 import subprocess
@@ -33,10 +34,27 @@ class Packet:
     received: int
 
 
-def _read(file: Path) -> list[Packet]:
-    data = file.read_bytes()
-    whole = len(data) - len(data) % RECORD.size
-    return [Packet(*record) for record in RECORD.iter_unpack(data[:whole])]
+class Log:
+    """A file of packets that grows; each record is read once."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._packets: list[Packet] = []
+
+    def packets(self) -> list[Packet]:
+        """What is in it so far."""
+        if self.file.exists():
+            with self.file.open("rb") as file:
+                file.seek(len(self._packets) * RECORD.size)
+                data = file.read()
+            whole = len(data) - len(data) % RECORD.size
+            self._packets += [Packet(*record) for record in RECORD.iter_unpack(data[:whole])]
+        return self._packets
+
+
+def _since(packets: list[Packet], moment_ns: int) -> list[Packet]:
+    """Those at the end of a list in order of sending that were sent after this moment."""
+    return packets[bisect.bisect_right(packets, moment_ns, key=lambda packet: packet.sent) :]
 
 
 @dataclass
@@ -44,17 +62,17 @@ class Stream:
     """A UDP stream in one direction, from the first packet to stop()."""
 
     name: str
-    sent_file: Path
-    received_file: Path
+    sent_log: Log
+    received_log: Log
     processes: list[Process] = field(default_factory=list)
 
     def sent(self) -> list[Packet]:
         """What was sent so far."""
-        return _read(self.sent_file) if self.sent_file.exists() else []
+        return self.sent_log.packets()
 
     def received(self) -> list[Packet]:
         """What arrived so far."""
-        return _read(self.received_file) if self.received_file.exists() else []
+        return self.received_log.packets()
 
     def stop(self) -> None:
         """End it: the sender first, and the receiver after what is under way has come."""
@@ -71,24 +89,40 @@ class Stream:
 
         def quiet() -> bool:
             nonlocal last, since
-            if (size := self.received_file.stat().st_size) != last:
+            if (size := len(self.received())) != last:
                 last, since = size, time.monotonic()
             return time.monotonic() - since > 0.1
 
         until(quiet, "the last packets arrive")
 
-    def lost(self, since_ns: int = 0, until_ns: int = 2**63) -> list[int]:
-        """The numbers of packets sent in this span that never arrived."""
+    def lost(self, since_ns: int = 0, until_ns: int = 2**63) -> list[Packet]:
+        """The packets sent in this span that never arrived."""
         arrived = {packet.number for packet in self.received()}
         return [
-            packet.number
+            packet
             for packet in self.sent()
             if since_ns <= packet.sent <= until_ns and packet.number not in arrived
         ]
 
+    def losses(self, since_ns: int = 0, until_ns: int = 2**63) -> str:
+        """The same for people: nothing, or how many, and when each hole began and how long it was."""
+        holes: list[list[Packet]] = []
+        for packet in self.lost(since_ns, until_ns):
+            if holes and holes[-1][-1].number == packet.number - 1:
+                holes[-1].append(packet)
+            else:
+                holes.append([packet])
+        texts = [
+            f"{len(hole)} from +{(hole[0].sent - since_ns) / 1e9:.3f} s for {(hole[-1].sent - hole[0].sent) / 1e6:.0f} ms"
+            for hole in holes
+        ]
+        return f"{self.name} lost {', '.join(texts[:10])}" if texts else ""
+
     def sent_after(self, moment_ns: int) -> list[Packet]:
         """Packets that were sent after this moment and arrived all the same."""
-        return [packet for packet in self.received() if packet.sent > moment_ns]
+        # UDP may change the order: those that came with the first late one and before it are looked at too.
+        tail = _since(self.received(), moment_ns - 1_000_000_000)
+        return [packet for packet in tail if packet.sent > moment_ns]
 
     def between(self, begin_ns: int, end_ns: int) -> list[Packet]:
         """Packets that arrived in this span."""
@@ -104,7 +138,7 @@ class Stream:
         """Whether none of the next `packets` packets arrives. Raises AssertionError when they are not sent."""
         now = time.monotonic_ns()
         until(
-            lambda: len([one for one in self.sent()[-2 * packets :] if one.sent > now]) >= packets,
+            lambda: len(_since(self.sent(), now)) >= packets,
             f"{packets} packets are sent: {self.name}",
             seconds,
         )
@@ -123,14 +157,16 @@ class Streams:
         """Packets from one namespace to an address in another, `rate` a second. Starts at once."""
         port = next(_ports)
         name = f"{sender}-to-{receiver}-{port}"
-        stream = Stream(name, self.directory / f"{name}.sent", self.directory / f"{name}.received")
+        stream = Stream(name, Log(self.directory / f"{name}.sent"), Log(self.directory / f"{name}.received"))
         program = _program(self.world)
         inward = self.world.start(
-            [*program, "receive", str(port), str(stream.received_file)], where=receiver, stdin=subprocess.PIPE
+            [*program, "receive", str(port), str(stream.received_log.file)],
+            where=receiver,
+            stdin=subprocess.PIPE,
         )
-        until(stream.received_file.exists, f"{name} listens")
+        until(stream.received_log.file.exists, f"{name} listens")
         outward = self.world.start(
-            [*program, "send", address, str(port), str(rate), str(stream.sent_file)],
+            [*program, "send", address, str(port), str(rate), str(stream.sent_log.file)],
             where=sender,
             stdin=subprocess.PIPE,
         )
@@ -142,9 +178,9 @@ class Streams:
     def tcp(self, sender: str, address: str, *, rate: int = 100) -> Stream:
         """One TCP connection to the echo server: a packet is received when its echo is. Nothing counts as lost."""
         name = f"{sender}-tcp-{next(_ports)}"
-        stream = Stream(name, self.directory / "none", self.directory / f"{name}.received")
+        stream = Stream(name, Log(self.directory / "none"), Log(self.directory / f"{name}.received"))
         line = self.world.start(
-            [*_program(self.world), "talk", address, str(TCP_PORT), str(rate), str(stream.received_file)],
+            [*_program(self.world), "talk", address, str(TCP_PORT), str(rate), str(stream.received_log.file)],
             where=sender,
             stdin=subprocess.PIPE,
         )
