@@ -4,18 +4,17 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from jitd import nss
+from jitd.core import text
 from jitd.core.people import Answer, Person
+from jitd.questions import Questions, Unanswered
 
 log = logging.getLogger("jitd.directory")
-
-T = TypeVar("T")
 
 #: Seconds that one question may take. What takes longer counts as unavailable; the question goes on in its thread.
 LONGEST_SECONDS: Final = 2.0
@@ -23,29 +22,85 @@ LONGEST_SECONDS: Final = 2.0
 THREADS: Final = 4
 #: Seconds that an answer serves further questions.
 FRESH_SECONDS: Final = 1.0
+#: Seconds after which a group that no rule names any more is forgotten.
+FORGET_SECONDS: Final = 300.0
+#: Names that belong to nobody, and those that cannot be looked up: so many are kept. Anyone can ask for any name, and
+#: memory is not to grow with that.
+STRANGERS: Final = 10_000
+UNAVAILABLE: Final = 1_000
+#: LOGIN_NAME_MAX, in bytes. Nobody has a longer name.
+_LONGEST_NAME: Final = 256
 _LOGIN_DEFS: Final = Path("/etc/login.defs")
 _NOBODY: Final = 65534
 _SECONDS_OF_A_DAY: Final = 86_400
+_NEVER: Final = float("-inf")
 #: Shells that let nobody in.
 _NO_SHELLS: Final = frozenset({"nologin", "false", "true", "sync", "halt", "shutdown"})
+
+
+@dataclass(frozen=True, slots=True)
+class _User:
+    """What was found of a user; membership is worked out when it is asked for."""
+
+    uid: int
+    gids: frozenset[int]
+    can_log_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A user who was seen once, and what was found last, at which monotonic second. None: nothing, no answer."""
+
+    user: _User | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownGroup:
+    """A group that a rule named last at `named`, and what was found at `at`. None: nothing, no answer."""
+
+    group: nss.Group | None
+    at: float
+    named: float
 
 
 class SystemDirectory:
     """A jitd.core.people.Directory on NSS."""
 
     def __init__(self) -> None:
-        self._people: dict[str, tuple[float, Person]] = {}
+        self._people: dict[str, _Known] = {}
+        self._strangers: dict[str, float] = {}  # names of no user; the value is when that was found
         self._names: dict[int, str] = {}
-        self._groups: dict[str, Answer] = {}
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="jitd-nss")
-        self._hanging = 0
+        # Replaced as a whole, never changed: the worker reads it meanwhile.
+        self._groups: Mapping[str, _KnownGroup] = {}
+        self._no_groups: dict[str, float] = {}  # as strangers
+        self._unavailable: set[str] = set()
+        self._questions = Questions(THREADS, LONGEST_SECONDS)
         self._uid_min = _uid_min(_LOGIN_DEFS)
+
+    # --- what is known ---
 
     def person(self, name: str) -> Person:
         """The last answer about this user; UNAVAILABLE for one that was never asked about."""
         known = self._people.get(name)
-        return (
-            known[1] if known else Person(name=name, exists=Answer.UNAVAILABLE, everything_unavailable=True)
+        if known is None and (name in self._strangers or _too_long(name)):
+            return Person(name=name, exists=Answer.NO)
+        if known is None or known.user is None:
+            return Person(name=name, exists=Answer.UNAVAILABLE, everything_unavailable=True)
+        member_of, unavailable = set(), set()
+        for listed, answer in self._groups.items():
+            if answer.group is None:
+                unavailable.add(listed)
+            # getgrouplist may have left the group out because its source was down at that moment.
+            elif answer.group.gid in known.user.gids or name in answer.group.members:
+                member_of.add(listed)
+        return Person(
+            name=name,
+            exists=Answer.YES,
+            uid=known.user.uid,
+            can_log_in=known.user.can_log_in,
+            groups=frozenset(member_of),
+            unavailable=frozenset(unavailable),
         )
 
     def name_of(self, uid: int) -> str | None:
@@ -54,7 +109,9 @@ class SystemDirectory:
 
     def group_exists(self, name: str) -> Answer:
         """The last answer about whether this group exists."""
-        return self._groups.get(name, Answer.UNAVAILABLE)
+        if known := self._groups.get(name):
+            return Answer.YES if known.group else Answer.UNAVAILABLE
+        return Answer.NO if name in self._no_groups or _too_long(name) else Answer.UNAVAILABLE
 
     def is_system(self, uid: int) -> bool:
         """Whether a uid is below those that /etc/login.defs gives to people, or nobody's.
@@ -63,110 +120,152 @@ class SystemDirectory:
         """
         return uid < self._uid_min or uid == _NOBODY
 
+    # --- asking ---
+
     async def refresh(self, names: Iterable[str], groups: Iterable[str] = ()) -> None:
-        """Ask the system about these users, and whether these groups exist, in bounded time."""
-        listed = frozenset(groups)
+        """Ask the system about these users, and about these groups, in bounded time.
+
+        Groups that were named not long ago are asked about again with them: whoever looks up a caller only must not
+        make the groups of the rules look as if nobody were in them.
+        """
+        await self._refresh_groups(groups)
         now = time.monotonic()
-        # An answer that names every group that matters serves for a moment; a burst of calls asks once.
-        old = {
-            name
-            for name in set(names)
-            if name not in self._people or now - self._people[name][0] > FRESH_SECONDS
-        }
-        await asyncio.gather(
-            *(self._refresh_group(group) for group in sorted(listed)),
-            *(self._refresh_person(name, listed) for name in sorted(old)),
-        )
+        stale = [name for name in set(names) if not _too_long(name) and now - self._at(name) > FRESH_SECONDS]
+        await _each(stale, self._refresh_person)
 
     async def refresh_uid(self, uid: int) -> str | None:
         """Ask for the name of a uid, and about that user. None: there is none, or it could not be asked."""
-        user, available = await self._ask(lambda: nss.user_by_uid(uid), None)
+        try:
+            user = await self._questions.ask(("uid", uid), lambda: nss.user_by_uid(uid))
+        except (nss.Unavailable, Unanswered):
+            # Root can revoke also while nothing answers: its uid says who it is.
+            return "root" if uid == 0 else None
         if user is None:
-            if available:
-                self._names.pop(uid, None)
+            self._names.pop(uid, None)
             return None
         self._names[uid] = user.name
         await self.refresh([user.name])
         return user.name
 
-    async def _refresh_group(self, name: str) -> None:
-        group, available = await self._ask(lambda: nss.group_by_name(name), None)
-        self._groups[name] = Answer.UNAVAILABLE if not available else Answer.YES if group else Answer.NO
+    def close(self) -> None:
+        """End the threads that ask; one that hangs goes with the process."""
+        self._questions.close()
 
-    async def _refresh_person(self, name: str, groups: frozenset[str]) -> None:
-        unknown = Person(name=name, exists=Answer.UNAVAILABLE, everything_unavailable=True)
-        person, _ = await self._ask(lambda: _look_up(name, groups), unknown)
-        if person.exists is Answer.UNAVAILABLE:
-            log.warning("cannot look up the user %s: the user database does not answer", name)
-        elif person.unavailable:
-            log.warning("cannot look up these groups of %s: %s", name, ", ".join(sorted(person.unavailable)))
-        self._people[name] = (time.monotonic(), person)
+    async def _refresh_groups(self, named: Iterable[str]) -> None:
+        now = time.monotonic()
+        given = {name for name in named if not _too_long(name)}
+        found: dict[str, nss.Group | None] = {}
+        gone: set[str] = set()
 
-    async def _ask(self, question: Callable[[], T], otherwise: T) -> tuple[T, bool]:
-        """(answer, True), or (`otherwise`, False) when the system does not answer in time or at all."""
-        if self._hanging >= THREADS:
-            return otherwise, False
-        asked = asyncio.get_running_loop().run_in_executor(self._threads, question)
+        async def ask(name: str) -> None:
+            try:
+                group = await self._questions.ask(("group", name), lambda: nss.group_by_name(name))
+            except (nss.Unavailable, Unanswered):
+                self._tell("group", name, available=False)
+                if name in self._groups or len(self._groups) < UNAVAILABLE:
+                    found[name] = None
+                return
+            self._tell("group", name, available=True)
+            if group is None:
+                _remember(self._no_groups, name)
+                gone.add(name)
+            else:
+                found[name] = group
+
+        await _each(
+            [name for name in given | self._groups.keys() if now - self._group_at(name) > FRESH_SECONDS], ask
+        )
+        later = time.monotonic()
+        merged = {}
+        for name in (self._groups.keys() | found.keys()) - gone:
+            before = self._groups.get(name)
+            last_named = now if before is None or name in given else before.named
+            if now - last_named > FORGET_SECONDS:
+                continue
+            if name in found:
+                merged[name] = _KnownGroup(found[name], later, last_named)
+                self._no_groups.pop(name, None)
+            elif before is not None:
+                merged[name] = replace(before, named=last_named)
+        self._groups = merged
+
+    def _group_at(self, name: str) -> float:
+        known = self._groups.get(name)
+        return known.at if known else self._no_groups.get(name, _NEVER)
+
+    def _at(self, name: str) -> float:
+        known = self._people.get(name)
+        return known.at if known else self._strangers.get(name, _NEVER)
+
+    async def _refresh_person(self, name: str) -> None:
         try:
-            return await asyncio.wait_for(asyncio.shield(asked), LONGEST_SECONDS), True
-        except nss.Unavailable:
-            return otherwise, False
-        except TimeoutError:
-            self._hanging += 1
-            asked.add_done_callback(self._came_back)
-            return otherwise, False
+            user = await self._questions.ask(("user", name), lambda: _look_up(name))
+        except (nss.Unavailable, Unanswered):
+            self._tell("user", name, available=False)
+            # Of somebody who was never seen, unavailable is said anyway.
+            if name in self._people:
+                self._people[name] = _Known(None, time.monotonic())
+            self._strangers.pop(name, None)
+            return
+        self._tell("user", name, available=True)
+        if user is not None:
+            self._people[name] = _Known(user, time.monotonic())
+            self._strangers.pop(name, None)
+        else:
+            _remember(self._strangers, name)
+            self._people.pop(name, None)
 
-    def _came_back(self, asked: "asyncio.Future[T]") -> None:
-        self._hanging -= 1
-        # Nobody waits for it any more; taking the error keeps asyncio from reporting it as lost.
-        if not asked.cancelled():
-            asked.exception()
+    def _tell(self, kind: str, name: str, *, available: bool) -> None:
+        """Say once that somebody or something cannot be looked up, and once that it can be again."""
+        what = f"the {kind} {name}"
+        if available and what in self._unavailable:
+            self._unavailable.discard(what)
+            log.warning("can look up %s again", text.clean(what))
+        elif not available and what not in self._unavailable and len(self._unavailable) < UNAVAILABLE:
+            self._unavailable.add(what)
+            log.warning("cannot look up %s: the system's users and groups do not answer", text.clean(what))
 
 
-def _look_up(name: str, groups: Iterable[str]) -> Person:
-    """Everything that is to be known of a user. Raises nss.Unavailable."""
+def _remember(strangers: dict[str, float], name: str) -> None:
+    """Keep the time at which a name was found to be nobody's; the one found longest ago goes when there are many."""
+    strangers.pop(name, None)
+    strangers[name] = time.monotonic()
+    if len(strangers) > STRANGERS:
+        del strangers[next(iter(strangers))]
+
+
+async def _each(names: Iterable[str], act: Callable[[str], Awaitable[None]]) -> None:
+    """Act on each of the names, a few at a time, so that thousands of names do not stand before one caller's."""
+    pending = iter(names)
+
+    async def some() -> None:
+        for name in pending:
+            await act(name)
+
+    await asyncio.gather(*(some() for _ in range(THREADS)))
+
+
+def _too_long(name: str) -> bool:
+    return len(name) > _LONGEST_NAME
+
+
+def _look_up(name: str) -> _User | None:
+    """Everything that is to be known of a user, None when there is none. Raises nss.Unavailable."""
     user = nss.user_by_name(name)
     # Some sources find "Alice" for alice; an account is known by one name only.
     if user is None or user.name != name:
-        return Person(name=name, exists=Answer.NO)
-    gids = nss.gids_of(user)
-    mine, unavailable = set(), set()
-    for gid in gids:
-        try:
-            group = nss.group_by_gid(gid)
-        except nss.Unavailable:
-            continue  # the listed groups below are asked one by one, and say so if they cannot be
-        if group is not None:
-            mine.add(group.name)
-    for listed in groups:
-        if listed in mine:
-            continue
-        try:
-            found = nss.group_by_name(listed)
-        except nss.Unavailable:
-            unavailable.add(listed)
-            continue
-        # getgrouplist may have left it out because its source was down at that moment.
-        if found is not None and (name in found.members or found.gid in gids):
-            mine.add(listed)
-    person = Person(
-        name=name,
-        exists=Answer.YES,
-        uid=user.uid,
-        groups=frozenset(mine),
-        unavailable=frozenset(unavailable),
-    )
+        return None
     expires = nss.expires_day(name)
     expired = expires is not None and time.time() // _SECONDS_OF_A_DAY >= expires
     no_shell = user.shell.rpartition("/")[2] in _NO_SHELLS
-    return replace(person, can_log_in=not expired and not no_shell)
+    return _User(uid=user.uid, gids=nss.gids_of(user), can_log_in=not expired and not no_shell)
 
 
 def _uid_min(path: Path) -> int:
     """UID_MIN of login.defs(5): the first uid of a person. Debian's default where it is not set."""
     try:
-        text = path.read_text("utf-8", "replace")
+        lines = path.read_text("utf-8", "replace")
     except FileNotFoundError:
-        text = ""
-    found = re.findall(r"^\s*UID_MIN\s+([0-9]+)\s*$", text, re.MULTILINE)
+        lines = ""
+    found = re.findall(r"^\s*UID_MIN\s+([0-9]+)\s*$", lines, re.MULTILINE)
     return int(found[-1]) if found else 1000

@@ -9,9 +9,10 @@ import os
 from dataclasses import dataclass
 from typing import Any, Final
 
-#: What libc returns when there is no such entry. getpwnam_r(3) names EBADF and EPERM too, but those can as well be a
-#: source that refuses, and an account that is wrongly taken for gone would lose its grants.
-_NOT_THERE: Final = frozenset({0, errno.ENOENT, errno.ESRCH})
+#: What glibc returns when every source has said that there is no such entry. POSIX also allows ENOENT and others for
+#: that, but glibc returns those only when the last source failed: ENOENT is what the modules of sssd and nslcd give
+#: while their daemon is down. An account that is wrongly taken for gone would lose its grants.
+_NOT_THERE: Final = 0
 _LARGEST_BUFFER: Final = 16 * 1024 * 1024  # bytes; a group of a hundred thousand members fits
 
 
@@ -79,7 +80,7 @@ class Group:
 def user_by_name(name: str) -> User | None:
     """The user of this name, None when there is none. Raises Unavailable."""
     entry = _Passwd()
-    found = _ask("getpwnam_r", os.fsencode(name), entry)
+    found = _ask_by_name("getpwnam_r", name, entry)
     return _user(entry) if found else None
 
 
@@ -93,7 +94,7 @@ def user_by_uid(uid: int) -> User | None:
 def group_by_name(name: str) -> Group | None:
     """The group of this name, None when there is none. Raises Unavailable."""
     entry = _Group()
-    buffer = _ask("getgrnam_r", os.fsencode(name), entry)
+    buffer = _ask_by_name("getgrnam_r", name, entry)
     if not buffer:
         return None
     members = set()
@@ -102,15 +103,6 @@ def group_by_name(name: str) -> Group | None:
         members.add(os.fsdecode(member))
         index += 1
     return Group(os.fsdecode(entry.gr_name), entry.gr_gid, frozenset(members))
-
-
-def group_by_gid(gid: int) -> Group | None:
-    """The group with this gid, None when there is none. Raises Unavailable."""
-    entry = _Group()
-    if not _ask("getgrgid_r", ctypes.c_uint32(gid), entry):
-        return None
-    # The members are not read: they point into the buffer, and nobody asks for them by gid.
-    return Group(os.fsdecode(entry.gr_name), entry.gr_gid, frozenset())
 
 
 def gids_of(user: User) -> frozenset[int]:
@@ -134,7 +126,7 @@ def expires_day(name: str) -> int | None:
     """
     entry = _Shadow()
     try:
-        found = _ask("getspnam_r", os.fsencode(name), entry)
+        found = _ask_by_name("getspnam_r", name, entry)
     except Unavailable:
         return None
     return entry.sp_expire if found and entry.sp_expire >= 0 else None
@@ -142,6 +134,15 @@ def expires_day(name: str) -> int | None:
 
 def _user(entry: _Passwd) -> User:
     return User(os.fsdecode(entry.pw_name), entry.pw_uid, entry.pw_gid, os.fsdecode(entry.pw_shell or b""))
+
+
+def _ask_by_name(function: str, name: str, entry: ctypes.Structure) -> ctypes.Array[ctypes.c_char] | None:
+    try:
+        key = os.fsencode(name)
+    except UnicodeEncodeError:
+        return None  # no name of the system can hold half a character
+    # libc would read only what comes before a zero, and find somebody else.
+    return None if b"\0" in key else _ask(function, key, entry)
 
 
 def _ask(function: str, key: Any, entry: ctypes.Structure) -> ctypes.Array[ctypes.c_char] | None:
@@ -158,6 +159,6 @@ def _ask(function: str, key: Any, entry: ctypes.Structure) -> ctypes.Array[ctype
             continue
         if result.value:
             return buffer
-        if code in _NOT_THERE:
+        if code == _NOT_THERE:
             return None
         raise Unavailable(f"{function}: {os.strerror(code)}")
