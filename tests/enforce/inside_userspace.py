@@ -69,6 +69,20 @@ def test_a_killed_process(wireguard: UserspaceWireGuard):
         wireguard.remove_link("wgkill")
 
 
+def test_an_interface_that_is_dying(wireguard: UserspaceWireGuard):
+    """Right after the kill, while the kernel still shows the interface, it is made again, or removed, all the same."""
+    try:
+        for _ in range(5):
+            wireguard.ensure_link(spec("wgdying"))
+            os.kill(processes("wgdying")[0], signal.SIGKILL)
+            assert wireguard.ensure_link(spec("wgdying")) is True
+            os.kill(processes("wgdying")[0], signal.SIGKILL)
+            wireguard.remove_link("wgdying")
+            assert not (SOCKETS / "wgdying.sock").exists()
+    finally:
+        wireguard.remove_link("wgdying")
+
+
 def test_removal_ends_the_process(wireguard: UserspaceWireGuard):
     """remove_link leaves no process and no socket, not even the socket of a process that was killed."""
     wireguard.ensure_link(spec("wgend"))

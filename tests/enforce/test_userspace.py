@@ -6,9 +6,11 @@ import pytest
 
 from support.inside import run_inside
 
-# wireguard-go's sockets are shared by all network namespaces of one mount namespace.
+# wireguard-go's sockets are shared by all network namespaces of one mount namespace; and of two runs at the same time
+# neither is to find, and kill, the processes of the other.
 NAMESPACES = [
-    *("unshare", "--net", "--mount", "--propagation", "private", "--", "sh", "-c"),
+    *("unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"),
+    *("--mount-proc", "--", "sh", "-c"),
     'mkdir -p /run/wireguard && mount -t tmpfs tmpfs /run/wireguard && ip link set lo up && exec "$@"',
     "sh",
 ]

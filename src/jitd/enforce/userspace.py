@@ -27,26 +27,37 @@ class UserspaceWireGuard:
 
     def ensure_link(self, spec: LinkSpec) -> bool:
         """As the port says. A process for the interface is started if there is none, and outlives this one."""
-        made = links.find(spec.name) is None
-        if made:
-            self._make(spec.name)
+        link = links.find(spec.name)
+        if link is not None:
+            try:
+                self._configure(spec)
+            except InterfaceGone:
+                # Its process has just died, and the kernel takes the interface away a moment later.
+                if not _until_gone(link):
+                    raise
+            else:
+                return False
+        self._make(spec.name)
         try:
             self._configure(spec)
         except EnforceError:
-            if made:
-                # Half an interface would be taken for a whole one the next time.
-                self.remove_link(spec.name)
+            # Half an interface would be taken for a whole one the next time.
+            self.remove_link(spec.name)
             raise
-        return made
+        return True
 
     def remove_link(self, name: str) -> None:
         """As the port says; its process ends by itself. Raises EnforceError when it is no WireGuard interface."""
         link = links.find(name)
         if link is not None:
-            if link.kind != KIND or not _answers(name):
+            if link.kind != KIND:
                 raise _other(link)
-            links.remove(link)
-            _until_silent(name, LIMIT)
+            if _answers(name):
+                links.remove(link)
+                _until_silent(name, LIMIT)
+            elif not (_path(name).exists() and _until_gone(link)):
+                # Without that socket it was never ours; with it, its process has just died and takes it along.
+                raise _other(link)
         if not _answers(name):
             # What a killed process left behind.
             _path(name).unlink(missing_ok=True)
@@ -173,6 +184,16 @@ def _until_silent(name: str, seconds: float) -> bool:
     """Wait until nobody listens on the socket; False when somebody still does after so many seconds."""
     deadline = time.monotonic() + seconds
     while _answers(name):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _until_gone(link: links.Link) -> bool:
+    """Wait until this interface is gone, or another one has its name; False when it is still there after LIMIT."""
+    deadline = time.monotonic() + LIMIT
+    while (found := links.find(link.name)) is not None and found.index == link.index:
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)
