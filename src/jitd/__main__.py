@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         description="The daemon of jitctl: just-in-time access to a WireGuard gateway.",
         epilog="Example: jitd init --admin-group wg-admins && jitd check && jitd run",
     )
-    parser.add_argument("--version", action="version", version=f"jitd {version('jitctl')}")
+    parser.add_argument("--version", action="version", version=_version_line())
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     init = verbs.add_parser(
@@ -56,12 +56,19 @@ def _parser() -> argparse.ArgumentParser:
 
     run = verbs.add_parser("run", parents=[common], help="run the daemon, in the foreground")
     run.add_argument("--detach", action="store_true", help="go into the background once it is ready")
+    run.add_argument(
+        "--pidfile", type=_absolute, metavar="PATH", help="write the pid there while it is ready"
+    )
+    run.add_argument("--log-level", choices=config.LOG_LEVELS, help="instead of the one in the configuration")
     run.set_defaults(act=_run)
 
     check = verbs.add_parser(
         "check", parents=[common], help="validate the configuration and name what is wrong"
     )
     check.set_defaults(act=_check)
+
+    shown = verbs.add_parser("version", parents=[common], help="print the version")
+    shown.set_defaults(act=_version)
     return parser
 
 
@@ -111,7 +118,18 @@ def _run(asked: argparse.Namespace) -> int:
     os.umask(0o077)
     path = _path(asked)
     loaded = config.load(path)
-    return process.detached(loaded, path) if asked.detach else process.foreground(loaded, path)
+    return process.run(
+        loaded, path, background=asked.detach, pidfile=asked.pidfile, log_level=asked.log_level
+    )
+
+
+def _version(_: argparse.Namespace) -> int:
+    print(_version_line())
+    return EXIT_DONE
+
+
+def _version_line() -> str:
+    return f"jitd {version('jitctl')}"
 
 
 if __name__ == "__main__":

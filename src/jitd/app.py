@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from importlib.metadata import version
 
 from jitd import scheduler
@@ -62,24 +63,30 @@ async def _run(
             raise JitError(
                 "enforcement", f"cannot start: {error}", "See [enforce] in the configuration."
             ) from error
-    people = directory or SystemDirectory()
-    service = Service(config=config, clock=clock, wireguard=wireguard, directory=people)
-    server = Server(config=config, service=service, directory=people, clock=clock, version=version("jitctl"))
-    working: asyncio.Task[None] | None = None
-    try:
+    # What was begun is ended in the opposite order, also when one of the ends fails.
+    async with AsyncExitStack() as ending:
+        if directory is None:
+            directory = own_directory = SystemDirectory()
+            ending.callback(own_directory.close)
+        service = Service(config=config, clock=clock, wireguard=wireguard, directory=directory)
+        server = Server(
+            config=config, service=service, directory=directory, clock=clock, version=version("jitctl")
+        )
+        ending.push_async_callback(service.stop)
         await service.start()
-        await server.start()
         working = asyncio.create_task(scheduler.run(service, clock))
+        ending.push_async_callback(_cancel, working)
+        ending.push_async_callback(server.stop)
+        await server.start()
         log.info("ready: %s backend, socket %s", wireguard.name, config.daemon.socket)
         if ready is not None:
             ready()
         await _until_stopped(stop, working, service, reloads)
-    finally:
-        await server.stop()
-        if working is not None:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
-        await service.stop()
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _until_stopped(

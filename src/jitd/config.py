@@ -5,7 +5,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
@@ -136,6 +136,23 @@ def needs_restart(old: Config, new: Config) -> list[str]:
         if getattr(getattr(old, table), key.name) != getattr(getattr(new, table), key.name)
         and f"{table}.{key.name}" not in _LIVE
     ]
+
+
+def taken_over(old: Config, new: Config) -> Config:
+    """`old` with what a running jitd takes over from `new`. The rest must stay: there is one store, and one socket."""
+    return Config(
+        **{
+            table: replace(
+                getattr(old, table),
+                **{
+                    key.name: getattr(getattr(new, table), key.name)
+                    for key in fields(kind)
+                    if f"{table}.{key.name}" in _LIVE
+                },
+            )
+            for table, kind in _TABLES.items()
+        }
+    )
 
 
 def _table(name: str, values: Mapping[str, Any]) -> Any:

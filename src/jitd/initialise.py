@@ -2,6 +2,7 @@
 
 import json
 import os
+import tomllib
 from pathlib import Path
 from string import Template
 
@@ -60,13 +61,9 @@ def initialise(
 ) -> list[str]:
     """Write the configuration to `path` and make the state directory; returns what to tell, line by line.
 
-    An existing configuration is overwritten only with `force`. Raises JitError conflict or bad_request; then nothing
-    was written.
+    An existing configuration is overwritten only with `force`. Raises JitError conflict or bad_request; then no
+    configuration was written.
     """
-    if path.exists() and not force:
-        raise JitError(
-            "conflict", f"cannot write {path}: it exists", f"Look at it with: jitd check --config {path}"
-        )
     text = _TEMPLATE.substitute(
         socket=json.dumps(str(socket), ensure_ascii=False),
         state_dir=json.dumps(str(state_dir), ensure_ascii=False),
@@ -74,22 +71,52 @@ def initialise(
         admin_groups=json.dumps([admin_group] if admin_group else [], ensure_ascii=False),
     )
     try:
-        _make_state_dir(state_dir)
+        config.parse(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise JitError(
+            "bad_request", f"cannot write a configuration with these paths and names: {error}", ""
+        ) from error
+    if os.path.lexists(path) and not force:
+        raise JitError(
+            "conflict",
+            f"cannot write {path}: it exists",
+            f"Look at it with: jitd check --config {path}, or write it anew with --force.",
+        )
+    new = path.with_name(f".{path.name}.new")
+    try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        _write(path, text)
+        _write(new, text)
+        try:
+            _make_state_dir(state_dir)
+            # The configuration appears as a whole, and only when everything else is there.
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
     except OSError as error:
+        failed = path if error.filename == str(new) else error.filename
         raise JitError(
             "bad_request",
-            f"cannot write {error.filename}: {error.strerror}",
+            f"cannot write {failed}: {error.strerror}",
             "Run it as root, or name other places with --config, --state-dir and --socket.",
         ) from error
-    config.load(path)
     told = [f"wrote {path}", f"state directory {state_dir} (mode 0700)"]
-    if admin_group and nss.group_by_name(admin_group) is None:
-        told.append(f"there is no group {admin_group} yet; make it with: groupadd --system {admin_group}")
+    if admin_group:
+        told += _missing(admin_group)
     plain = "" if path == config.DEFAULT_PATH else f" --config {path}"
     told.append(f"next: jitd{plain} check, then jitd{plain} run (or systemctl enable --now jitd)")
     return told
+
+
+def _missing(group: str) -> list[str]:
+    """What to tell when a group is not there."""
+    try:
+        if nss.group_by_name(group) is not None:
+            return []
+    except nss.Unavailable:
+        return [
+            f"the group {group} cannot be looked up now; until it can be, it makes nobody an administrator"
+        ]
+    return [f"there is no group {group} yet; make it with: groupadd --system {group}"]
 
 
 def _make_state_dir(state_dir: Path) -> None:
@@ -108,12 +135,9 @@ def _make_state_dir(state_dir: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write the whole file or nothing."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    new.replace(path)

@@ -14,9 +14,14 @@ class Lock:
     """Held from `__init__` until `release`, or the end of the process and of those that inherit `fd`."""
 
     def __init__(self, state_dir: Path) -> None:
-        """Take the lock. Raises JitError conflict with the pid of who has it."""
+        """Take the lock. Raises JitError conflict with the pid of who has it, and bad_request."""
         path = state_dir / FILE_NAME
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise JitError(
+                "bad_request", f"cannot start: {path} cannot be opened: {error.strerror}", ""
+            ) from error
         try:
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -27,9 +32,10 @@ class Lock:
                 f"cannot start: another jitd (pid {holder}) works in {state_dir}",
                 "Stop that one first, or give this one a state_dir of its own.",
             ) from None
+        self.write_pid()
 
     def write_pid(self) -> None:
-        """Say who holds the lock."""
+        """Say who holds the lock: this process. To be said again after a fork."""
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, f"{os.getpid()}\n".encode(), 0)
 

@@ -1,8 +1,15 @@
 """Telling systemd how it goes: sd_notify(3), which is one datagram."""
 
+import logging
 import os
 import socket
 import time
+from typing import Final
+
+log = logging.getLogger("jitd")
+
+#: Seconds that a message may take. It goes to whoever started us, and is not to hold up what we are for.
+_PATIENCE: Final = 1.0
 
 
 def notify(*assignments: str) -> None:
@@ -13,7 +20,11 @@ def notify(*assignments: str) -> None:
     # An address that begins with @ is in the abstract namespace.
     target = "\0" + address[1:] if address.startswith("@") else address
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-        channel.sendto("\n".join(assignments).encode(), target)
+        channel.settimeout(_PATIENCE)
+        try:
+            channel.sendto("\n".join(assignments).encode(), target)
+        except OSError as error:
+            log.warning("cannot tell systemd %s: %s", assignments[0], error)
 
 
 def reloading() -> None:

@@ -1,19 +1,39 @@
 """A daemon for each test."""
 
+import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from jitd.core.errors import JitError
+from jitd.lock import Lock
 from support.daemon import Daemon
+from support.wait import until
 
 
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
-    """An initialised jitd that has not been started; stopped at the end."""
+    """An initialised jitd that has not been started; stopped at the end, one in the background too."""
     # pytest's own directories have names that are too long for a socket.
     with tempfile.TemporaryDirectory(prefix="jitd-") as directory:
         made = Daemon(Path(directory))
         yield made
         made.stop()
+        if is_locked(made):
+            os.kill(int((made.state_dir / "lock").read_text()), signal.SIGKILL)
+            until(lambda: not is_locked(made), "the daemon in the background is gone")
+
+
+def is_locked(daemon: Daemon) -> bool:
+    """Whether a jitd works in the state directory."""
+    content = (daemon.state_dir / "lock").read_text() if (daemon.state_dir / "lock").exists() else ""
+    if not content:
+        return False
+    try:
+        Lock(daemon.state_dir).release()
+    except JitError:
+        return True
+    return False

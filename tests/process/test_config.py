@@ -99,3 +99,17 @@ def test_what_needs_a_restart() -> None:
         }
     )
     assert config.needs_restart(old, new) == ["daemon.socket", "enforce.backend"]
+
+
+def test_a_running_jitd_takes_over_only_what_may_change() -> None:
+    """After a reload the store and the socket are those of before: readers must not open another store."""
+    old = config.parse({"daemon": {"state_dir": "/a", "log_level": "info"}})
+    new = config.parse(
+        {
+            "daemon": {"state_dir": "/b", "log_level": "debug"},
+            "limits": {"devices_per_user": 3, "body_bytes": 2048},
+        }
+    )
+    now = config.taken_over(old, new)
+    assert (now.daemon.state_dir, now.daemon.log_level) == (Path("/a"), "debug")
+    assert (now.limits.devices_per_user, now.limits.body_bytes) == (3, old.limits.body_bytes)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from jitd.lock import Lock
 from support.daemon import Daemon
 from support.wait import until
 
@@ -39,6 +40,17 @@ def test_init_never_overwrites_without_force(daemon: Daemon) -> None:
     again = daemon.jitd("init", "--socket", daemon.socket, "--state-dir", daemon.state_dir, "--force")
     assert again.returncode == 0
     assert "[limits]" in daemon.config.read_text()
+
+
+@pytest.mark.parametrize("path", ["/run/\x7f", "/x" * 60])
+def test_init_writes_no_configuration_that_cannot_be_read(daemon: Daemon, path: str) -> None:
+    """A socket path that the configuration cannot hold is refused before anything is written."""
+    before = daemon.config.read_text()
+    refused = daemon.jitd("init", "--socket", path, "--state-dir", daemon.directory / "other", "--force")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("jitd: cannot ")
+    assert daemon.config.read_text() == before
+    assert not (daemon.directory / "other").exists()
 
 
 def test_every_key_is_in_the_written_file(daemon: Daemon) -> None:
@@ -151,6 +163,57 @@ def test_detach_returns_when_it_is_ready(daemon: Daemon) -> None:
     until(lambda: not daemon.socket.exists(), "the end of the daemon")
 
 
+def test_detach_shows_the_log_of_a_failure(daemon: Daemon) -> None:
+    """When the daemon fails in the background, its last lines are shown in front of whoever typed it."""
+    daemon.config.write_text(daemon.config.read_text().replace("jitd.sock", "none/such/jitd.sock"))
+    failed = daemon.jitd("run", "--detach")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith(f"jitd: cannot listen on {daemon.directory}/run/none/such/jitd.sock")
+    assert f"Its log, {daemon.state_dir}/jitd.log:\n" in failed.stderr
+    assert "ERROR cannot listen on" in failed.stderr
+    Lock(daemon.state_dir).release()  # nobody has it any more
+
+
+def test_pidfile_and_log_level(daemon: Daemon) -> None:
+    """--pidfile holds the pid while it is ready, readable by all; --log-level wins over the file, after a reload too."""
+    pidfile = daemon.directory / "jitd.pid"
+    with daemon.log.open("ab") as output:
+        daemon.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jitd", "--config", daemon.config, "run"),
+                *("--pidfile", pidfile, "--log-level", "debug"),
+            ],
+            stderr=output,
+        )
+    until(daemon.answers, "jitd answers", seconds=30)
+    assert pidfile.read_text() == f"{daemon.process.pid}\n"
+    assert stat.S_IMODE(pidfile.stat().st_mode) == 0o644
+    assert "DEBUG" in daemon.log.read_text()
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "configuration read again" in daemon.log.read_text(), "the reload")
+    assert daemon.stop() == 0
+    assert not pidfile.exists()
+
+
+def test_lines_for_the_journal_and_for_people(daemon: Daemon) -> None:
+    """Lines have a priority only when standard error is the very stream that JOURNAL_STREAM names."""
+    for journal in (True, False):
+        log = daemon.directory / f"log-{journal}"
+        with log.open("wb") as output:
+            status = os.fstat(output.fileno())
+            stream = f"{status.st_dev}:{status.st_ino if journal else 1}"
+            daemon.process = subprocess.Popen(
+                [sys.executable, "-m", "jitd", "--config", daemon.config, "run"],
+                env={**os.environ, "JOURNAL_STREAM": stream},
+                stderr=output,
+            )
+        until(daemon.answers, "jitd answers", seconds=30)
+        assert daemon.stop() == 0
+        lines = log.read_text().splitlines()
+        assert lines
+        assert all(line.startswith("<6>") == journal for line in lines)
+
+
 def test_detach_tells_why_it_failed(daemon: Daemon) -> None:
     """When the daemon cannot start, `run --detach` fails in front of whoever typed it."""
     (daemon.state_dir / "jitd.db").write_bytes(b"this is no database, whatever its name says" * 100)
@@ -190,25 +253,47 @@ def test_nothing_in_the_state_directory_is_for_others(daemon: Daemon) -> None:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
-def test_sd_notify(daemon: Daemon, tmp_path: Path) -> None:
-    """systemd is told READY once the socket answers, and STOPPING at the end."""
+def test_sd_notify(daemon: Daemon) -> None:
+    """systemd is told READY once the socket answers, RELOADING and READY around a reload, STOPPING; and of its life."""
     address = daemon.directory / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(os.fspath(address))
         channel.settimeout(30)
-        process = subprocess.Popen(
+        signs_of_life = 0
+
+        def told() -> bytes:
+            nonlocal signs_of_life
+            while (message := channel.recv(1000)) == b"WATCHDOG=1":
+                signs_of_life += 1
+            return message
+
+        daemon.process = subprocess.Popen(
             [sys.executable, "-m", "jitd", "--config", daemon.config, "run"],
-            env={**os.environ, "NOTIFY_SOCKET": os.fspath(address)},
+            env={**os.environ, "NOTIFY_SOCKET": os.fspath(address), "WATCHDOG_USEC": "200000"},
             stderr=subprocess.DEVNULL,
         )
-        try:
-            assert channel.recv(1000).startswith(b"READY=1\n")
-            assert daemon.get("/v1/health")[0] == 200
-            process.send_signal(signal.SIGTERM)
-            assert channel.recv(1000) == b"STOPPING=1"
-        finally:
-            process.terminate()
-            assert process.wait(30) == 0
+        assert told().startswith(b"READY=1\n")
+        assert daemon.get("/v1/health")[0] == 200
+        daemon.process.send_signal(signal.SIGHUP)
+        assert told().startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        assert told() == b"READY=1"
+        while signs_of_life < 2:
+            signs_of_life += channel.recv(1000) == b"WATCHDOG=1"
+        daemon.process.send_signal(signal.SIGTERM)
+        assert told() == b"STOPPING=1"
+        assert daemon.process.wait(30) == 0
+
+
+def test_nobody_to_be_told_stops_nothing(daemon: Daemon) -> None:
+    """A notification socket that is not there is a line in the log, not the end."""
+    with daemon.log.open("ab") as output:
+        daemon.process = subprocess.Popen(
+            [sys.executable, "-m", "jitd", "--config", daemon.config, "run"],
+            env={**os.environ, "NOTIFY_SOCKET": os.fspath(daemon.directory / "nobody")},
+            stderr=output,
+        )
+    until(daemon.answers, "jitd answers", seconds=30)
+    assert "cannot tell systemd READY=1" in daemon.log.read_text()
 
 
 def test_it_is_its_users_own(daemon: Daemon) -> None:
@@ -230,3 +315,9 @@ def test_help_has_an_example() -> None:
     assert jitd is not None
     shown = subprocess.run([jitd, "--help"], capture_output=True, text=True, check=True).stdout
     assert "jitd init --admin-group" in shown
+
+
+def test_version(daemon: Daemon) -> None:
+    """`jitd version` and `jitd --version` say the same."""
+    assert daemon.jitd("version").stdout.startswith("jitd ")
+    assert daemon.jitd("version").stdout == daemon.jitd("--version").stdout
