@@ -204,6 +204,7 @@ class World:
             "nsenter",
             f"--target={self.init}",
             "--mount",
+            "--root",  # where this machine is itself a chroot
             "--pid",
             "--uts",
             f"--net={net}",
