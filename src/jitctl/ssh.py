@@ -13,6 +13,8 @@ from jitd.core.errors import JitError
 
 #: How ssh itself ends when it could not do what it was told (ssh(1), EXIT STATUS).
 SSH_FAILED: Final = 255
+#: How a shell ends that does not find the program (POSIX, 2.8.2).
+NOT_FOUND: Final = 127
 
 _HOST: Final = re.compile(
     r"(?:ssh://)?(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9_.@-]*)@)?"
@@ -33,9 +35,18 @@ def command(host: str) -> list[str]:
             f"cannot read the host {host[:60]!r}",
             "Type it as ssh://user@gateway or ssh://gateway:2222.",
         )
-    words = shlex.split(os.environ.get("JITCTL_SSH") or "ssh")
-    # No terminal, and no questions in the middle of a protocol other than ssh's own on the terminal.
-    words += ["-T"]
+    program = os.environ.get("JITCTL_SSH") or "ssh"
+    try:
+        words = shlex.split(program)
+    except ValueError:
+        raise JitError(
+            "bad_request",
+            f"cannot read JITCTL_SSH {program[:60]!r}: a quotation mark is missing",
+            "Write it as for a shell, for example: ssh -F ~/.ssh/gateway.conf",
+        ) from None
+    # No terminal, and no questions in the middle of a protocol other than ssh's own on the terminal. ssh itself has
+    # to notice a network that is gone: how long somebody takes to type a passphrase has no limit here.
+    words += ["-T", "-o", "ServerAliveInterval=15"]
     if matched["port"]:
         words += ["-p", matched["port"]]
     if matched["user"]:
@@ -61,15 +72,31 @@ def dial(host: str) -> Channel:
             "Install an ssh client (openssh-client).",
         ) from error
 
-    def ended() -> str:
+    def ended() -> JitError | None:
         try:
             status = process.wait(5)
         except subprocess.TimeoutExpired:
             process.terminate()
             status = process.wait()
         if status == SSH_FAILED:
-            return f"ssh to {host} failed (its own words are above)"
-        return f"jitctl on {host} ended with status {status}" if status > 0 else ""
+            return JitError(
+                "unreachable",
+                f"cannot reach {host}: ssh failed, and its own words are above",
+                f"Try: {shlex.join(words[:-2])}",
+            )
+        if status == NOT_FOUND:
+            return JitError(
+                "unreachable",
+                f"cannot reach jitd on {host}: there is no jitctl to talk to",
+                f"Install jitctl on {host}, where ssh finds it.",
+            )
+        if status > 0:
+            return JitError(
+                "unreachable",
+                f"cannot reach jitd on {host}: jitctl dial-stdio ended there with status {status}",
+                f"Look there: ssh {shlex.quote(host)} systemctl status jitd",
+            )
+        return None
 
     # No limit of time until something follows an event stream: ssh may be asking for a passphrase.
     return Channel(ours, ended)
@@ -85,14 +112,21 @@ def pump(path: str) -> int:
         ready, _, _ = select.select(sources, [], [])
         if incoming in ready:
             data = os.read(incoming, 65536)
-            if data:
-                channel.sendall(data)
-            else:
-                # The other side has said all it had to say; the answer may still be on its way.
-                sources.remove(incoming)
-                channel.shutdown(socket.SHUT_WR)
+            try:
+                if data:
+                    channel.sendall(data)
+                else:
+                    # The other side has said all it had to say; the answer may still be on its way.
+                    sources.remove(incoming)
+                    channel.shutdown(socket.SHUT_WR)
+            except OSError:
+                # jitd listens no more, but may have answered before.
+                sources = [channel.fileno()]
         if channel.fileno() in ready:
-            data = channel.recv(65536)
+            try:
+                data = channel.recv(65536)
+            except ConnectionResetError:
+                data = b""
             if not data:
                 channel.close()
                 return 0

@@ -1,6 +1,8 @@
 """How jitctl reaches jitd: over the Unix socket, or through ssh to the socket of another machine.
 
-HTTP/1.0 with the connection closed behind each answer needs no more than this, and imports nothing that is slow.
+HTTP with the connection closed behind each answer needs no more than this, and imports nothing that is slow. Streams
+are asked for as HTTP/1.1, because only its chunks have an end mark: without one, an audit log that was cut off in the
+middle would look complete.
 """
 
 import errno
@@ -10,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final, NamedTuple
 
 from jitd.core.errors import KINDS, JitError
 
@@ -26,11 +28,12 @@ CONNECT_SECONDS: Final = 5.0
 class Channel:
     """An open connection to jitd: a socket, and for another machine the ssh process behind it."""
 
-    def __init__(self, connected: socket.socket, ended: Callable[[], str] = lambda: "") -> None:
-        """`ended` is called when the channel is closed, and tells what went wrong on the way, "" for nothing."""
+    def __init__(self, connected: socket.socket, ended: Callable[[], JitError | None] = lambda: None) -> None:
+        """`ended` is called once the channel is closed, and tells what went wrong on the way, None for nothing."""
         self._socket = connected
         self._ended = ended
-        self._why: str | None = None
+        self._closed = False
+        self._why: JitError | None = None
         self.reader = connected.makefile("rb")
 
     def send(self, data: bytes) -> None:
@@ -44,9 +47,10 @@ class Channel:
         """How long one read may take."""
         self._socket.settimeout(seconds)
 
-    def close(self) -> str:
-        """Close it. Returns what went wrong on the way, "" for nothing."""
-        if self._why is None:
+    def close(self) -> JitError | None:
+        """Close it. Returns what went wrong on the way, None for nothing."""
+        if not self._closed:
+            self._closed = True
             self.reader.close()
             self._socket.close()
             self._why = self._ended()
@@ -91,11 +95,23 @@ def _unreachable(path: str, error: OSError) -> JitError:
     return JitError("unreachable", f"cannot reach jitd on {path}: {error.strerror or error}", "")
 
 
+class _Head(NamedTuple):
+    """What the status line and the headers of an answer say; `length` in bytes, None when it is not told."""
+
+    status: int
+    length: int | None
+    chunked: bool
+
+
+class _CutOffError(Exception):
+    """The answer ended before its end; says what is missing."""
+
+
 @contextmanager
-def _asking(channel: Channel, method: str, path: str, body: object) -> Iterator[IO[bytes]]:
+def _asking(channel: Channel, method: str, path: str, body: object, http: str = "1.0") -> Iterator[IO[bytes]]:
     """Send a request and give the answer's stream, its status line and headers still unread."""
     payload = b"" if body is None else json.dumps(body).encode()
-    head = f"{method} {path} HTTP/1.0\r\nHost: jitd\r\n"
+    head = f"{method} {path} HTTP/{http}\r\nHost: jitd\r\nConnection: close\r\n"
     if body is not None:
         head += f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
     try:
@@ -107,9 +123,13 @@ def _asking(channel: Channel, method: str, path: str, body: object) -> Iterator[
             "cannot get an answer from jitd: it does not answer in time",
             "See: systemctl status jitd",
         ) from None
-    except ConnectionResetError:
-        raise JitError(
-            "unreachable", "cannot get an answer from jitd: it closed the connection", ""
+    except (_CutOffError, ConnectionResetError) as error:
+        # What went wrong on the way (ssh) says more than that the connection is gone.
+        why = str(error) if isinstance(error, _CutOffError) else "it closed the connection"
+        raise channel.close() or JitError(
+            "unreachable",
+            f"cannot get an answer from jitd: {why}",
+            "See: systemctl status jitd",
         ) from None
     finally:
         channel.close()
@@ -118,47 +138,81 @@ def _asking(channel: Channel, method: str, path: str, body: object) -> Iterator[
 def ask(channel: Channel, method: str, path: str, body: object = None) -> dict[str, Any]:
     """One request and its answer. Raises JitError: the daemon's own, or unreachable."""
     with _asking(channel, method, path, body) as stream:
-        status = _head(channel, stream)
-        text = stream.read()
-    return cast("dict[str, Any]", _answer(status, text))
+        head = _head(stream)
+        # After the first byte nobody is typing a passphrase any more.
+        channel.patience(ANSWER_SECONDS)
+        return _answer(head.status, _whole(head, stream))
 
 
 def follow(channel: Channel, path: str) -> Iterator[dict[str, Any]]:
-    """The lines of a stream, until the daemon ends it. Raises JitError as `ask` does."""
-    channel.patience(SILENCE_SECONDS)
-    with _asking(channel, "GET", path, None) as stream:
-        status = _head(channel, stream)
-        if status != 200:
-            _answer(status, stream.read())
-        for line in stream:
-            if line.strip():
-                yield json.loads(line)
+    """The lines of a stream, until the daemon ends it. Raises JitError as `ask` does, also when it is cut off."""
+    with _asking(channel, "GET", path, None, http="1.1") as stream:
+        head = _head(stream)
+        channel.patience(SILENCE_SECONDS)
+        if head.status != 200:
+            _answer(head.status, _whole(head, stream))
+        rest = b""
+        for piece in _chunks(stream) if head.chunked else stream:
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                if line.strip():
+                    yield json.loads(line)
+        if rest:
+            raise _CutOffError("it broke in the middle of a line")
 
 
-def _head(channel: Channel, stream: IO[bytes]) -> int:
-    """Read the status line and the headers; returns the HTTP status."""
+def _head(stream: IO[bytes]) -> _Head:
+    """Read the status line and the headers."""
     first = stream.readline(4096).split()
     if len(first) < 2 or not first[0].startswith(b"HTTP/") or not first[1].isdigit():
-        why = channel.close()
-        raise JitError(
-            "unreachable",
-            "cannot get an answer from jitd: " + (why or "the connection ended without one"),
-            "",
-        )
-    while stream.readline(65536).strip():
-        pass
-    return int(first[1])
+        raise _CutOffError("the connection ended without one")
+    length, chunked = None, False
+    while line := stream.readline(65536).strip():
+        name, _, value = line.lower().partition(b":")
+        if name == b"content-length" and value.strip().isdigit():
+            length = int(value)
+        chunked |= name == b"transfer-encoding" and value.strip() == b"chunked"
+    return _Head(int(first[1]), length, chunked)
 
 
-def _answer(status: int, text: bytes) -> object:
+def _whole(head: _Head, stream: IO[bytes]) -> bytes:
+    """The body of an answer."""
+    body = (
+        b"".join(_chunks(stream)) if head.chunked else stream.read(-1 if head.length is None else head.length)
+    )
+    if head.length is not None and len(body) < head.length:
+        raise _CutOffError("the connection broke in the middle of it")
+    return body
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    """The pieces of a chunked body."""
+    while True:
+        size = stream.readline(64).partition(b";")[0].strip()
+        try:
+            count = int(size, 16)
+        except ValueError:
+            raise _CutOffError("the connection broke in the middle of it") from None
+        if count == 0:
+            return
+        piece = stream.read(count)
+        if len(piece) < count:
+            raise _CutOffError("the connection broke in the middle of it")
+        stream.readline(64)
+        yield piece
+
+
+def _answer(status: int, text: bytes) -> dict[str, Any]:
     try:
         decoded = json.loads(text)
     except ValueError:
+        decoded = None
+    if not isinstance(decoded, dict):
         raise JitError(
             "unreachable",
-            f"cannot read jitd's answer (HTTP {status}): it is not JSON",
+            f"cannot read jitd's answer (HTTP {status}): it is not what jitd says",
             "Is it jitd that answers there?",
-        ) from None
+        )
     if status < 400:
         return decoded
     code = str(decoded.get("code", "internal"))

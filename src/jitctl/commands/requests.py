@@ -139,12 +139,9 @@ def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
                 return f"= paused, {left} left", "yellow", f"jitctl resume {name}"
             return f"* active, {left} left", "green", f"jitctl pause {name} | jitctl release {name}"
         case "pending":
-            since = times.ago(network["since"] or now, now)
-            return (
-                f"? pending since {since.removesuffix(' ago')}",
-                "yellow",
-                f"jitctl show {network['id']} | jitctl cancel {network['id']}",
-            )
+            since = times.local(network["since"] or now, now)
+            steps = f"jitctl show {network['id']} | jitctl cancel {network['id']}"
+            return f"? pending since {since}", "yellow", steps
         case "scheduled":
             return (
                 f"> opens at {times.local(network['starts'] or now, now)}",

@@ -69,6 +69,12 @@ def outcome(verb: str, request: wire.RequestView, now: int) -> str:
             return f"{'grant' if request['starts'] else 'request'} {number} of {user} for {network} is {other} ({verb})"
 
 
+#: Why an end came when it did, where somebody has set a clock.
+_CLOCK: Final = {
+    "boot": ": by the boot clock, the wall clock was set back",
+    "wall": ": by the wall clock, it was set forward",
+}
+
 _Sentence = Callable[[wire.EventView, dict[str, Any]], str]
 
 _SENTENCES: Final[dict[str, _Sentence]] = {
@@ -80,7 +86,7 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     "released": lambda e, d: f"gave the rest of {e['network']} back{_why(d)}",
     "paused": lambda e, d: f"paused {e['network']}",  # noqa: ARG005
     "resumed": lambda e, d: f"resumed {e['network']}",  # noqa: ARG005
-    "expired": lambda e, d: f"access to {e['network']} ended by the {d.get('clock', 'wall')} clock",
+    "expired": lambda e, d: f"access to {e['network']} has ended{_CLOCK.get(d.get('clock', ''), '')}",
     "lapsed": lambda e, d: f"the request for {e['network']} lapsed{_why(d)}",
     "cut_confirmed": lambda _, d: (
         f"the interface was read back: access is cut ({d['lateness']} ms after its end)"

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from jitd.core.model import Ending, Now, Request, Status
+from jitd.core.model import Ending, Grant, Now, Request, Status
 from jitd.service.access import People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Touched
 from jitd.store import devices, events, networks, requests
 from jitd.store.database import Rows
+
+#: Clocks that nobody has set differ by less, milliseconds.
+_CLOCKS_APART_MS: Final = 1000
 
 
 def due(rows: Rows, now: Now) -> list[Request]:
@@ -27,12 +31,19 @@ def expire(rows: Rows, over: Iterable[Request], now: Now) -> Touched:
     for request in over:
         grant = request.grant
         assert grant is not None
-        clock = "wall" if now.wall_ms >= grant.ends_ms else "boot"
         ending = Ending(how=Status.EXPIRED, at_ms=now.wall_ms, by="", comment="")
         if requests.end(rows, request.id, ending):
             touch(rows, touched, request)
-            _record(rows, "expired", request, now, {"ends": grant.ends_ms, "clock": clock})
+            _record(rows, "expired", request, now, {"ends": grant.ends_ms, "clock": _clock(grant, now)})
     return touched
+
+
+def _clock(grant: Grant, now: Now) -> str:
+    """Which clock ended a grant: `both`, or the one that is well ahead of the other because one of them was set."""
+    if now.wall_ms < grant.ends_ms - _CLOCKS_APART_MS:
+        return "boot"
+    same_boot = now.boot_id == grant.boot_id
+    return "wall" if same_boot and now.boot_ms < grant.ends_boot_ms - _CLOCKS_APART_MS else "both"
 
 
 def without_account(rows: Rows, people: People) -> list[tuple[Request, str]]:
