@@ -1,35 +1,43 @@
 """jitctl: runs a command line, and turns what happened into an exit status."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
 
+from jitctl import version
 from jitd.core.errors import EXIT_FAILURE, EXIT_INTERRUPTED, JitError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # What a terminal cannot show is escaped rather than the end of the program.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if words == ["--version"]:
-        from importlib.metadata import version
-
-        print(f"jitctl {version('jitctl')}")
+        print(f"jitctl {version()}")
         return 0
     from typer import Abort
     from typer._click.exceptions import UsageError
 
     from jitctl import cli
-    from jitctl.output import show_error
+    from jitctl.output import show_error, show_json_error
 
     root = cli.root()
+    as_json = "--json" in words
     try:
+        _readable(words)
         status = root.main(words, prog_name="jitctl", standalone_mode=False)
         sys.stdout.flush()
     except JitError as error:
-        show_error(error, as_json="--json" in words)
+        show_error(error, as_json=as_json)
         return error.exit_status
     except UsageError as error:
         error.show()
+        if as_json:
+            show_json_error(JitError("bad_request", error.format_message()))
         return error.exit_code
     except (KeyboardInterrupt, Abort):
         print(file=sys.stderr)
@@ -39,6 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILURE
     return status if isinstance(status, int) else 0
+
+
+def _readable(words: Sequence[str]) -> None:
+    """Everything that is sent is UTF-8. Raises JitError bad_request for a word that is not."""
+    for word in words:
+        if not word.isascii() and any("\ud800" <= char <= "\udfff" for char in word):
+            raise JitError("bad_request", f"cannot read {word[:60]!r}: it is not UTF-8", "Type it in UTF-8.")
 
 
 if __name__ == "__main__":

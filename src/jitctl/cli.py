@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,9 +13,11 @@ from typer._click.core import Command
 from typer._click.exceptions import NoSuchOption, UsageError
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from jitctl import version
 from jitctl.client import Client
 from jitctl.transport import default_socket
 from jitctl.verbs import GROUPS, PANELS, VERBS, Verb
+from jitd.core.errors import JitError
 
 #: Width of help texts where the terminal is wider.
 HELP_WIDTH: Final = 100
@@ -29,8 +32,15 @@ class Settings:
     host: str = ""
 
     def client(self) -> Client:
-        """A client for the jitd that is meant."""
-        return Client(socket=self.socket or default_socket(), host=self.host)
+        """A client for the jitd that is meant: what was typed comes before the environment. Raises JitError."""
+        if self.socket and self.host:
+            raise JitError(
+                "bad_request",
+                "cannot use --socket together with --host: they name two different jitd",
+                "Give one of them.",
+            )
+        host = self.host or ("" if self.socket else os.environ.get("JITCTL_HOST", ""))
+        return Client(socket=self.socket or default_socket(), host=host)
 
 
 def settings(context: typer.Context) -> Settings:
@@ -73,7 +83,7 @@ def _everywhere() -> list[Any]:
         ),
         TyperOption(
             param_decls=["--host"],
-            envvar="JITCTL_HOST",
+            type=None,
             expose_value=False,
             is_eager=True,
             callback=_keep,
@@ -139,12 +149,13 @@ class VerbGroup(TyperGroup):
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002
         """The verbs, by whom they are for."""
-        here = self.here()
-        for panel in PANELS:
-            rows = [(name, text) for name, (text, where) in here.items() if where == panel]
-            if rows:
-                with formatter.section(panel if not self.prefix else "Verbs"):
-                    formatter.write_dl(rows)
+        # A group has few verbs, and its name says already what they are about.
+        sections: dict[str, list[tuple[str, str]]] = {panel: [] for panel in PANELS if not self.prefix}
+        for name, (text, panel) in self.here().items():
+            sections.setdefault("Verbs" if self.prefix else panel, []).append((name, text))
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 def _load(verb: Verb) -> Command:
@@ -162,13 +173,30 @@ def _group(name: str, text: str) -> Command:
     return group
 
 
+def _show_version(context: Context, _parameter: Any, value: Any) -> None:
+    if value:
+        print(f"jitctl {version()}")
+        context.exit()
+
+
 def root() -> VerbGroup:
     """The whole command."""
     return VerbGroup(
         name="jitctl",
         help="Just-in-time access to WireGuard networks: ask, grant for a duration, and the gateway cuts it.",
         epilog='Example: jitctl request office --reason "ticket 42" --duration 2h',
-        params=_everywhere(),
+        params=[
+            *_everywhere(),
+            TyperOption(
+                param_decls=["--version"],
+                is_flag=True,
+                default=False,
+                expose_value=False,
+                is_eager=True,
+                callback=_show_version,
+                help="Print the version of jitctl.",
+            ),
+        ],
         no_args_is_help=True,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH},

@@ -13,7 +13,7 @@ from jitd import wire
 Number = Annotated[
     int | None, typer.Argument(metavar="[ID]", help="The request; offered for choice if there are several.")
 ]
-Reason = Annotated[str | None, typer.Option("--reason", "-r", help="Why; the user reads it.")]
+Reason = Annotated[str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why; the user reads it.")]
 
 
 def grant(
@@ -33,14 +33,15 @@ def grant(
         typer.Option("--network", "-n", metavar="NAME", help="Without a request: to which network."),
     ] = None,
     comment: Annotated[
-        str | None, typer.Option("--comment", "-c", help="A remark; the user reads it.")
+        str | None, typer.Option("--comment", "-c", metavar="TEXT", help="A remark; the user reads it.")
     ] = None,
     yes: Yes = False,
 ) -> int:
     """Grant a request for a duration, or give access without one.
 
-    Examples: jitctl grant 12 --duration 8h
-              jitctl grant --user alice --network office -d 2h
+    Example: jitctl grant 12 --duration 8h
+
+    Without a request: jitctl grant --user alice --network office -d 2h
     """
     client = settings(context).client()
     given = duration_ms(duration)
@@ -105,6 +106,8 @@ def _choose(context: typer.Context, verb: str) -> int:
             f" {times.ago(one['requested'], reply['now'])}: {one['reason']}"
         )
         say(f"{one['id']:>5}  {clean(line)}")
+    if reply["next"]:
+        say("       and more: jitctl list --status pending")
     typed = ask(f"Which one ({pending[0]['id']})? ") or str(pending[0]["id"])
     if typed not in {str(one["id"]) for one in pending}:
         raise usage(
@@ -126,7 +129,7 @@ def _told(context: typer.Context, verb: str, reply: wire.RequestReply) -> int:
     def tell() -> None:
         made = reply["request"]
         assert made is not None
-        print(words.outcome(verb, made, reply["now"]))
+        print(words.outcome(made, reply["now"]))
         if verb == "grant":
             next_step(f"jitctl revoke {made['id']}  end it before its time")
 

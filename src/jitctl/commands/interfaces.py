@@ -92,7 +92,8 @@ def enforce(
     context: typer.Context,
     name: Name,
     switch: Annotated[
-        Switch, typer.Argument(help="on: jitd decides about every peer; off: only about its own.")
+        Switch,
+        typer.Argument(metavar="on|off", help="on: jitd decides about every peer; off: only about its own."),
     ],
     yes: Yes = False,
 ) -> int:

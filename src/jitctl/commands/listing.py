@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,12 +13,14 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import usage
-from jitctl.output import answer, clean, next_step, say
+from jitctl.output import answer, clean, dumps, next_step, say
 from jitctl.render import times, words
 from jitd import wire
 from jitd.core import durations
 from jitd.core.errors import JitError
 
+#: How many requests are listed where nobody says how many.
+PAGE: Final = 50
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -41,10 +44,11 @@ class EventsFormat(StrEnum):
 def list_(
     context: typer.Context,
     status: Annotated[
-        list[str] | None, typer.Option("--status", "-s", help="Only this status; may be repeated.")
+        list[str] | None,
+        typer.Option("--status", "-s", metavar="STATUS", help="Only this status; may be repeated."),
     ] = None,
     tab: Annotated[
-        list[str] | None, typer.Option("--tab", help="pending, approved, denied or ended.")
+        list[str] | None, typer.Option("--tab", metavar="TAB", help="pending, approved, denied or ended.")
     ] = None,
     user: Annotated[
         str | None, typer.Option("--user", "-u", metavar="NAME", help="Only of this user.")
@@ -55,7 +59,7 @@ def list_(
     search: Annotated[
         str | None, typer.Option("--search", metavar="TEXT", help="In reasons, users and comments.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", help="How many at most.")] = PAGE,
     after: Annotated[
         str, typer.Option("--after", metavar="PAGE", help="What the page before named as the next.")
     ] = "",
@@ -84,15 +88,26 @@ def list_(
         return answer(context, reply, lambda: None)
     if output is ListFormat.JSONL:
         for one in reply["requests"]:
-            print(json.dumps(one, ensure_ascii=False))
+            print(dumps(one))
     elif output is ListFormat.CSV:
         _csv([dict(one) for one in reply["requests"]], list(wire.RequestView.__annotations__))
     else:
-        filtered = bool(status or tab or user or network or search)
-        _list_table(reply, filtered=filtered)
-    if reply["next"] and output is not ListFormat.TABLE:
-        say(f"next page: --after {reply['next']}")
+        _list_table(reply, filtered=bool(status or tab or user or network or search))
+    if reply["next"]:
+        # Said to scripts too: a list that was cut must not look complete.
+        shown = {"--limit": [str(limit)] if limit != PAGE else [], "--after": [reply["next"]]}
+        filters = {"--status": status, "--tab": tab, "--user": user, "--network": network, "--search": search}
+        say(f"there is more: {_command('list', {**filters, **shown})}")
     return 0
+
+
+def _command(verb: str, options: Mapping[str, str | list[str] | None]) -> str:
+    """The command line with those of these options that have a value."""
+    words = ["jitctl", verb]
+    for option, value in options.items():
+        for one in [value] if isinstance(value, str) else value or []:
+            words += [option, one]
+    return shlex.join(words)
 
 
 def _list_table(reply: wire.ListReply, *, filtered: bool) -> None:
@@ -134,8 +149,6 @@ def _list_table(reply: wire.ListReply, *, filtered: bool) -> None:
     steps = ["jitctl show ID"]
     if any(one["status"] == "pending" for one in reply["requests"]):
         steps.append("jitctl grant ID --duration 8h | jitctl deny ID --reason …")
-    if reply["next"]:
-        steps.append(f"next page: jitctl list --after {reply['next']}")
     next_step(*steps)
 
 
@@ -242,7 +255,7 @@ def events(
             follow=follow or None,
         )
     )
-    writer = csv.writer(sys.stdout)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
     columns = [
         "seq",
         "at",
@@ -263,7 +276,7 @@ def events(
     for event in found:
         told += 1
         if output is EventsFormat.JSONL:
-            print(json.dumps(event, ensure_ascii=False), flush=follow)
+            print(dumps(event), flush=follow)
         elif output is EventsFormat.CSV:
             actor: Mapping[str, Any] = event["actor"] or {}
             flat = {
@@ -276,6 +289,12 @@ def events(
             writer.writerow([_cell(flat[column]) for column in columns])
         else:
             print(f"{event['seq']:>6}  {_line(event)}", flush=follow)
+    if follow:
+        raise JitError(
+            "unreachable",
+            "cannot go on following: jitd has ended the stream, so it is stopping",
+            "Go on when it is back, behind the last number: jitctl events --follow --after SEQ",
+        )
     if not told and output is EventsFormat.HUMAN:
         say("nothing happened that matches")
     return 0
@@ -299,7 +318,7 @@ def _moment(typed: str | None) -> int | None:
 
 
 def _csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    writer = csv.writer(sys.stdout)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
         writer.writerow([_cell(row[column]) for column in columns])

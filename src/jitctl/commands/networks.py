@@ -105,7 +105,8 @@ def jit(
     context: typer.Context,
     name: Name,
     switch: Annotated[
-        Switch, typer.Argument(help="on: everyone has to ask; off: members have standing access.")
+        Switch,
+        typer.Argument(metavar="on|off", help="on: everyone has to ask; off: members have standing access."),
     ],
     yes: Yes = False,
 ) -> int:

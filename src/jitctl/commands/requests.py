@@ -18,7 +18,9 @@ def request(
     network: Annotated[
         str | None, typer.Argument(help="The network; the only one if there is just one.")
     ] = None,
-    reason: Annotated[str | None, typer.Option("--reason", "-r", help="Why you need it.")] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why you need it.")
+    ] = None,
     duration: Annotated[
         str | None,
         typer.Option("--duration", "-d", metavar="TIME", help="For how long, for example 90m or 8h."),
@@ -41,7 +43,7 @@ def request(
         if made is None:
             print(clean(reply["note"]))
             return
-        print(words.outcome("request", made, reply["now"]))
+        print(words.outcome(made, reply["now"]))
         next_step(
             f"jitctl show {made['id']}    what became of it", f"jitctl cancel {made['id']}  take it back"
         )
@@ -59,7 +61,7 @@ def cancel(
 
     Example: jitctl cancel 12
     """
-    return _told(context, "cancel", settings(context).client().cancel(**target(which)))
+    return _told(context, settings(context).client().cancel(**target(which)))
 
 
 def release(context: typer.Context, which: Which = None) -> int:
@@ -67,7 +69,7 @@ def release(context: typer.Context, which: Which = None) -> int:
 
     Example: jitctl release office
     """
-    return _told(context, "release", settings(context).client().release(**target(which)))
+    return _told(context, settings(context).client().release(**target(which)))
 
 
 def pause(context: typer.Context, which: Which = None) -> int:
@@ -76,7 +78,7 @@ def pause(context: typer.Context, which: Which = None) -> int:
     Example: jitctl pause
     """
     reply = settings(context).client().pause(**target(which))
-    return _told(context, "pause", reply, "jitctl resume    switch it on again")
+    return _told(context, reply, "jitctl resume    switch it on again")
 
 
 def resume(context: typer.Context, which: Which = None) -> int:
@@ -84,13 +86,13 @@ def resume(context: typer.Context, which: Which = None) -> int:
 
     Example: jitctl resume
     """
-    return _told(context, "resume", settings(context).client().resume(**target(which)))
+    return _told(context, settings(context).client().resume(**target(which)))
 
 
-def _told(context: typer.Context, verb: str, reply: wire.RequestReply, *following: str) -> int:
+def _told(context: typer.Context, reply: wire.RequestReply, *following: str) -> int:
     def tell() -> None:
         assert reply["request"] is not None
-        print(words.outcome(verb, reply["request"], reply["now"]))
+        print(words.outcome(reply["request"], reply["now"]))
         next_step(*following)
 
     return answer(context, reply, tell)

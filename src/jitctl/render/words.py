@@ -48,7 +48,7 @@ def wants(request: wire.RequestView) -> str:
     return durations.show(request["wanted"]) if request["wanted"] is not None else "default"
 
 
-def outcome(verb: str, request: wire.RequestView, now: int) -> str:
+def outcome(request: wire.RequestView, now: int) -> str:
     """What a verb has done, in one sentence."""
     number, user, network = request["id"], clean(request["user"]), clean(request["network"])
     ends = request["ends"] or now
@@ -66,7 +66,9 @@ def outcome(verb: str, request: wire.RequestView, now: int) -> str:
         case "denied":
             return f"request {number} of {user} for {network} is denied"
         case other:
-            return f"{'grant' if request['starts'] else 'request'} {number} of {user} for {network} is {other} ({verb})"
+            return (
+                f"{'grant' if request['starts'] else 'request'} {number} of {user} for {network} is {other}"
+            )
 
 
 #: Why an end came when it did, where somebody has set a clock.
