@@ -205,6 +205,7 @@ class World:
             f"--target={self.init}",
             "--mount",
             "--root",  # where this machine is itself a chroot
+            "--wd",
             "--pid",
             "--uts",
             f"--net={net}",

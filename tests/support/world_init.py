@@ -83,6 +83,7 @@ def install(source: Path) -> None:
 def main() -> None:
     """Make the world and keep it until standard input ends."""
     scratch, source = Path(sys.argv[1]), Path(sys.argv[2])
+    os.chdir("/")
     os.umask(0o022)
     run("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", str(scratch))
     for top in COVERED:
