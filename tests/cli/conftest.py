@@ -3,24 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import pytest
 
 from support.running import Running, running
-
-
-@dataclass
-class Said:
-    """How a command ended, and what it printed."""
-
-    status: int
-    out: str
-    err: str
-
-
-Typed = Callable[..., Said]
+from support.typed import Said, Typed
 
 
 @pytest.fixture

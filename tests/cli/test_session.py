@@ -1,7 +1,7 @@
 """What jitctl prints, from request to cut. The clock of the daemon stands still at 2026-09-21 14:13:20 UTC."""
 
-from conftest import Typed
 from support.running import Running
+from support.typed import Typed
 from support.wait import until
 
 HOUR = 3_600_000
