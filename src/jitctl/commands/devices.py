@@ -109,26 +109,14 @@ def import_(
 
     Example: jitctl device import wg0 --map owners.txt
     """
-    body: list[wire.ImportLine] = []
     try:
-        lines = mapping.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise usage(f"cannot read {mapping}: {error}", "") from error
-    for number, line in enumerate(lines, start=1):
-        words = line.split("#", 1)[0].split()
-        if not words:
-            continue
-        if len(words) != _FIELDS:
-            raise usage(
-                f"cannot read line {number} of {mapping}: it has {len(words)} words, not {_FIELDS}",
-                "Write: PUBLIC_KEY USER DEVICE",
-            )
-        body.append({"public_key": words[0], "user": words[1], "name": words[2]})
-    if not body:
-        raise usage(
-            f"cannot import from {mapping}: it names nobody", "Write lines of: PUBLIC_KEY USER DEVICE"
-        )
-    reply = settings(context).client().device_import(interface=interface, devices=body)
+        written = mapping.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise usage(f"cannot read {mapping}: it is not UTF-8", "Write it in UTF-8.") from error
+    except OSError as error:
+        raise usage(f"cannot read {mapping}: {error.strerror}", "") from error
+    named = owners(written, str(mapping))
+    reply = settings(context).client().device_import(interface=interface, devices=named)
 
     def tell() -> None:
         for one in reply["devices"]:
@@ -136,6 +124,24 @@ def import_(
         next_step(f"jitctl interface show {interface}", f"jitctl interface enforce {interface} on")
 
     return answer(context, reply, tell)
+
+
+def owners(written: str, where: str) -> list[wire.ImportLine]:
+    """The peers that a map names, line by line. Raises JitError bad_request with the line; `where` is the file's name."""
+    hint = "Write a line for each peer: PUBLIC_KEY USER DEVICE"
+    found: list[wire.ImportLine] = []
+    for number, line in enumerate(written.splitlines(), start=1):
+        words = line.split("#", 1)[0].split()
+        if not words:
+            continue
+        if len(words) != _FIELDS:
+            raise usage(
+                f"cannot read line {number} of {where}: it has {len(words)} words, not {_FIELDS}", hint
+            )
+        found.append({"public_key": words[0], "user": words[1], "name": words[2]})
+    if not found:
+        raise usage(f"cannot import from {where}: it names nobody", hint)
+    return found
 
 
 def config(

@@ -326,5 +326,5 @@ def _csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
 
 def _cell(value: object) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    shown = "" if value is None else " ".join(map(str, value)) if isinstance(value, list) else clean(value)
+    shown = "" if value is None else clean(" ".join(map(str, value)) if isinstance(value, list) else value)
     return f"'{shown}" if shown.startswith(_FORMULA) and not isinstance(value, int) else shown

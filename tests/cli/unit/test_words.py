@@ -1,0 +1,203 @@
+"""Requests and events in words, as recorded replies tell them."""
+
+from collections.abc import Callable
+
+import pytest
+
+from jitctl.render import words
+from jitd import wire
+
+NOW = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
+HOUR = 3_600_000
+
+
+@pytest.fixture(autouse=True)
+def utc(zone: Callable[[str], None]) -> None:
+    """Local times are UTC."""
+    zone("UTC")
+
+
+def request(**given: object) -> wire.RequestView:
+    """Alice's pending request for office, changed by what is given."""
+    made: wire.RequestView = {
+        "id": 7,
+        "user": "alice",
+        "network": "office",
+        "status": "pending",
+        "tab": "pending",
+        "marks": [],
+        "reason": "ticket 42",
+        "requested": NOW,
+        "requested_by": "alice",
+        "wanted": None,
+        "decided": None,
+        "decided_by": "",
+        "comment": "",
+        "starts": None,
+        "ends": None,
+        "ended": None,
+        "ended_by": "",
+        "ended_comment": "",
+        "managed_by": "",
+        "devices": [],
+    }
+    made.update(given)  # type: ignore[typeddict-item]
+    return made
+
+
+def event(kind: str, **data: object) -> wire.EventView:
+    """An event about alice's laptop, office and wg0."""
+    return {
+        "seq": 1,
+        "at": NOW,
+        "kind": kind,
+        "actor": None,
+        "id": 7,
+        "user": "alice",
+        "network": "office",
+        "interface": "wg0",
+        "device": "laptop",
+        "data": data,
+    }
+
+
+def test_each_status_has_a_symbol_of_its_own_kind() -> None:
+    """Symbol, word and marks: what colour says is said without it too."""
+    assert words.status(request()) == "? pending"
+    assert words.status(request(status="active", marks=["paused", "cutting"])) == "* active (paused, cutting)"
+    assert words.status(request(status="frozen-by-a-newer-daemon")) == "frozen-by-a-newer-daemon"
+
+
+def test_wants_is_what_was_granted_or_else_wished() -> None:
+    """The length of the grant, else the wish, else that none was named."""
+    assert words.wants(request()) == "default"
+    assert words.wants(request(wanted=HOUR)) == "1h"
+    assert words.wants(request(wanted=HOUR, starts=NOW, ends=NOW + 2 * HOUR)) == "2h"
+
+
+def test_time_left_comes_from_the_reply() -> None:
+    """It is counted from the daemon's now, and only for a grant that lives."""
+    active = request(status="active", starts=NOW, ends=NOW + 2 * HOUR)
+    assert words.time_left(active, NOW + 1) == "2h 00m"
+    assert words.time_left(active, NOW + 2 * HOUR - 9000) == "9s"
+    assert words.time_left(request(status="expired", starts=NOW, ends=NOW), NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "request 7: alice asks for office, pending"),
+        (
+            {"status": "active", "starts": NOW, "ends": NOW + HOUR},
+            "office is open for alice until 15:13:20 UTC (1h 00m), grant 7",
+        ),
+        (
+            {"status": "active", "starts": NOW, "ends": NOW + HOUR, "marks": ["paused"]},
+            "office is paused; grant 7 runs on until 15:13:20 UTC",
+        ),
+        ({"status": "denied"}, "request 7 of alice for office is denied"),
+        ({"status": "cancelled"}, "request 7 of alice for office is cancelled"),
+        ({"status": "released", "starts": NOW, "ends": NOW}, "grant 7 of alice for office is released"),
+        ({"status": "revoked", "starts": NOW, "ends": NOW}, "grant 7 of alice for office is revoked"),
+        (
+            {"status": "scheduled", "starts": NOW + 24 * HOUR, "ends": NOW + 25 * HOUR},
+            "office opens for alice at 2026-09-22 14:13:20 UTC, grant 7",
+        ),
+    ],
+)
+def test_what_a_verb_has_done_is_one_sentence(given: dict[str, object], told: str) -> None:
+    """Each status that a verb can lead to."""
+    assert words.outcome(request(**given), NOW) == told
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        (event("requested", reason="x", wanted=HOUR), "asked for office for 1h: x"),
+        (event("requested", reason="x", wanted=None), "asked for office: x"),
+        (event("cancelled"), "took the request back"),
+        (event("granted", duration=HOUR, comment=""), "granted office for 1h"),
+        (event("granted", duration=HOUR, comment="ok"), "granted office for 1h: ok"),
+        (event("denied", comment="no"), "denied office: no"),
+        (event("revoked", comment="stolen"), "revoked office: stolen"),
+        (event("released"), "gave the rest of office back"),
+        (event("paused"), "paused office"),
+        (event("resumed"), "resumed office"),
+        (event("expired"), "access to office has ended"),
+        (event("lapsed", comment="nobody decided"), "the request for office lapsed: nobody decided"),
+        (
+            event("cut_confirmed", lateness=2),
+            "the interface was read back: access is cut (2 ms after its end)",
+        ),
+        (event("network_added"), "added the network office on wg0"),
+        (
+            event(
+                "network_changed", before={"members": [], "max": 1}, after={"members": ["@staff"], "max": 1}
+            ),
+            "changed the network office: members none -> @staff",
+        ),
+        (event("network_removed"), "removed the network office"),
+        (
+            event("jit_on", loses=["bob/laptop"]),
+            "switched just-in-time access on for office: bob/laptop lost access",
+        ),
+        (
+            event("jit_off", gains=["bob/laptop"]),
+            "switched just-in-time access off for office: bob/laptop gained access",
+        ),
+        (event("interface_added"), "made the interface wg0"),
+        (
+            event("interface_changed", before={"mtu": 0}, after={"mtu": 1420}),
+            "changed the interface wg0: mtu 0 -> 1420",
+        ),
+        (event("interface_removed"), "removed the interface wg0"),
+        (
+            event("interface_adopted", owner="wg-quick", unmanaged=["k"]),
+            "adopted wg0 (wg-quick) with 1 unmanaged peers",
+        ),
+        (event("interface_recreated"), "made wg0 again: somebody had taken it away"),
+        (event("enforce_on", loses=["k"]), "enforces wg0 now: 1 peers lost access"),
+        (event("enforce_off", gains=[]), "stopped enforcing wg0: 0 peers pass again"),
+        (event("device_added"), "added alice's device laptop"),
+        (event("device_removed"), "removed alice's device laptop"),
+        (event("device_imported"), "gave a peer of wg0 to alice as laptop"),
+        (event("stranger_removed", public_key="KEY="), "removed a stranger from wg0: KEY="),
+        (event("unmanaged_seen", public_key="KEY="), "a new unmanaged peer is on wg0: KEY="),
+        (event("unmanaged_gone", public_key="KEY="), "an unmanaged peer has left wg0: KEY="),
+        (event("started", backend="kernel"), "jitd started (kernel backend)"),
+        (event("stopped"), "jitd stopped"),
+        (event("enforcement_failed", error="no such device"), "wg0 does not agree: no such device"),
+        (event("enforcement_recovered"), "wg0 agrees again"),
+    ],
+    ids=lambda given: given["kind"] if isinstance(given, dict) else "",
+)
+def test_each_kind_of_event_is_a_sentence(told: wire.EventView, sentence: str) -> None:
+    """What happened, with the facts that the event carries."""
+    assert words.sentence(told) == sentence
+
+
+def test_an_unknown_kind_is_named() -> None:
+    """Events of a newer daemon, and known ones with other facts, are told by their name."""
+    assert words.sentence(event("moon_landing")) == "moon landing"
+    assert words.sentence(event("cut_confirmed")) == "cut confirmed"
+
+
+def test_what_others_typed_moves_no_terminal() -> None:
+    """Escapes, bidi marks and line ends in an event's facts are gone from its sentence."""
+    assert words.sentence(event("denied", comment="a\x1b[2Jb\u202ec\nd")) == "denied office: a[2Jbc d"
+
+
+def test_who_acted_names_the_person_behind_sudo() -> None:
+    """The user, the login user behind another one, and jitd where nobody acted."""
+    actor: wire.ActorView = {
+        "uid": 0,
+        "user": "root",
+        "login_uid": 1000,
+        "login_user": "carol",
+        "pid": 1,
+        "origin": "",
+    }
+    assert words.by(event("stopped")) == "jitd"
+    assert words.by({**event("granted"), "actor": actor}) == "root (carol)"
+    assert words.by({**event("granted"), "actor": {**actor, "user": "carol"}}) == "carol"
+    assert words.by({**event("granted"), "actor": {**actor, "login_user": None}}) == "root"
