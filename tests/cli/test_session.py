@@ -216,11 +216,12 @@ def test_csv_holds_no_formula(jitctl: Typed) -> None:
 def test_a_closed_pipe_is_quiet(daemon: Running) -> None:
     """`jitctl events | head -1` prints no error."""
     import os
+    import shlex
     import subprocess
     import sys
 
     done = subprocess.run(
-        f"{sys.executable} -m jitctl events | head -1",
+        f"{shlex.quote(sys.executable)} -m jitctl events | head -1",
         shell=True,
         capture_output=True,
         text=True,

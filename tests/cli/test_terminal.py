@@ -28,7 +28,7 @@ class Terminal:
             stderr=side,
             start_new_session=True,
             # The terminal belongs to it, so that Ctrl-C reaches it.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads run yet
             env={
                 **inherited,
                 "JITCTL_SOCKET": os.fspath(daemon.socket),

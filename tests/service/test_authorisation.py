@@ -10,7 +10,7 @@ from jitd.server.routes import ROUTES
 from jitd.service import devices, grants, interfaces, networks, queries, requests
 
 SERVICE = Actor(uid=1, user="daemon")
-SUDO_CAROL = Actor(uid=0, user="root", login_uid=1003, login_user="carol")
+SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
 CALLERS = {"owner": ALICE, "other": BOB, "admin": CAROL, "root": ROOT, "sudo": SUDO_CAROL, "system": SERVICE}
 
 #: For each verb: a body that works in the world below, and who may call it with that body.

@@ -100,8 +100,8 @@ async def test_the_same_uid_with_another_name_is_a_new_person(office: World) -> 
     office.people.remove("alice")
     from jitd.core.people import Answer, Person
 
-    office.people.people["zoe"] = Person(name="zoe", exists=Answer.YES, uid=1001)
-    zoe = Actor(uid=1001, user="zoe", login_uid=1001, login_user="zoe")
+    office.people.people["zoe"] = Person(name="zoe", exists=Answer.YES, uid=61001)
+    zoe = Actor(uid=61001, user="zoe", login_uid=61001, login_user="zoe")
     await office.service.check()
     assert office.peers() == {}
     assert (await office.ask(devices.list_, zoe))["devices"] == []

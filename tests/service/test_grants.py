@@ -38,7 +38,7 @@ async def test_users_decide_nothing(office: World) -> None:
 @pytest.mark.parametrize("verb", [grants.grant, grants.deny])
 @pytest.mark.parametrize(
     "decider",
-    [CAROL, Actor(uid=0, user="root", login_uid=1003, login_user="carol"), Actor(uid=1003, user="carol")],
+    [CAROL, Actor(uid=0, user="root", login_uid=61003, login_user="carol"), Actor(uid=61003, user="carol")],
 )
 async def test_nobody_decides_on_their_own_request(office: World, verb, decider: Actor) -> None:
     """Not as administrator, not through sudo, not without a login uid; somebody else may."""

@@ -116,9 +116,9 @@ async def test_events_have_no_gap_and_name_the_actor(office: World) -> None:
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     revoked = next(event for event in events if event["kind"] == "revoked")
     assert (revoked["actor"]["uid"], revoked["actor"]["user"], revoked["actor"]["login_uid"]) == (
-        1003,
+        61003,
         "carol",
-        1003,
+        61003,
     )
     assert {event["user"] for event in (await office.ask(queries.events_page, ALICE))["events"]} == {"alice"}
     with pytest.raises(JitError):

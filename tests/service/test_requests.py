@@ -45,7 +45,7 @@ async def test_a_request_while_active_names_extend(office: World) -> None:
 async def test_what_is_open_says_so(office: World) -> None:
     """An administrator who asks is told that the network is open, and nothing is recorded."""
     reply = await office.do(
-        requests.request, Actor(uid=1003, user="carol"), network="office", reason="why not"
+        requests.request, Actor(uid=61003, user="carol"), network="office", reason="why not"
     )
     assert (reply["request"], reply["already"]) == (None, True)
     assert reply["note"] == "office is open for carol: administrators have standing access to office"
@@ -121,7 +121,7 @@ async def test_other_peoples_requests_do_not_exist(office: World) -> None:
 
 async def test_root_acts_for_who_logged_in_or_is_refused(office: World) -> None:
     """A user's verb through sudo is the login user's; from root alone it is refused."""
-    sudo = Actor(uid=0, user="root", login_uid=1001, login_user="alice")
+    sudo = Actor(uid=0, user="root", login_uid=61001, login_user="alice")
     reply = await office.do(requests.request, sudo, network="office", reason="through sudo")
     assert reply["request"]["user"] == "alice"
     with pytest.raises(JitError) as caught:

@@ -17,10 +17,10 @@ from support.clock import TestClock
 from support.people import StaticDirectory
 
 ROOT = Actor(uid=0, user="root")
-ALICE = Actor(uid=1001, user="alice", login_uid=1001, login_user="alice")
-BOB = Actor(uid=1002, user="bob", login_uid=1002, login_user="bob")
-CAROL = Actor(uid=1003, user="carol", login_uid=1003, login_user="carol")  # an administrator by group
-DAVE = Actor(uid=1004, user="dave", login_uid=1004, login_user="dave")  # another one
+ALICE = Actor(uid=61001, user="alice", login_uid=61001, login_user="alice")
+BOB = Actor(uid=61002, user="bob", login_uid=61002, login_user="bob")
+CAROL = Actor(uid=61003, user="carol", login_uid=61003, login_user="carol")  # an administrator by group
+DAVE = Actor(uid=61004, user="dave", login_uid=61004, login_user="dave")  # another one
 HOUR = 3_600_000
 
 
@@ -37,10 +37,10 @@ class World:
         self.people = StaticDirectory(
             {
                 "root": (0, []),
-                "alice": (1001, ["staff"]),
-                "bob": (1002, []),
-                "carol": (1003, ["admins"]),
-                "dave": (1004, ["admins"]),
+                "alice": (61001, ["staff"]),
+                "bob": (61002, []),
+                "carol": (61003, ["admins"]),
+                "dave": (61004, ["admins"]),
                 "daemon": (1, []),
             }
         )
