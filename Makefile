@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 SETUP := packaging/setup
 BIN := .venv/bin
-LINTED := src tests
+LINTED := src tests packaging
 TYPED := src tests/support tests/demo
 
 .PHONY: help demo test test-fast lint format venv packages clean

@@ -1,5 +1,6 @@
 """What the documents say is what the program does."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -46,3 +47,47 @@ def test_every_code_of_an_error_is_known() -> None:
     for path in (ROOT / "src").rglob("*.py"):
         for code in re.findall(r'JitError\(\s*"(\w+)"', path.read_text()):
             assert code in errors.KINDS, f"{path}: {code}"
+
+
+def test_the_manual_of_jitctl_is_the_programs() -> None:
+    """man/jitctl.1 is what packaging/manual.py makes of the program: no verb and no option is missing."""
+    loader = importlib.util.spec_from_file_location("manual", ROOT / "packaging" / "manual.py")
+    assert loader is not None
+    assert loader.loader is not None
+    manual = importlib.util.module_from_spec(loader)
+    loader.loader.exec_module(manual)
+    assert (ROOT / "man" / "jitctl.1").read_text() == manual.page(), "run: python packaging/manual.py"
+
+
+def test_the_manual_of_jitd_names_every_option() -> None:
+    """Each verb and option of jitd has a line in man/jitd.8."""
+    from jitd.__main__ import _parser
+
+    text = (ROOT / "man" / "jitd.8").read_text().replace("\\-", "-")
+    parser = _parser()
+    verbs = next(action for action in parser._actions if isinstance(action.choices, dict))
+    assert isinstance(verbs.choices, dict)
+    for name, verb in verbs.choices.items():
+        assert f".B {name}\n" in text or f".B jitd {name}\n" in text, name
+        for action in verb._actions:
+            for option in action.option_strings:
+                assert re.search(rf"^\.(B|BI|BR) .*{re.escape(option)}\b", text, re.MULTILINE), option
+
+
+def test_the_manual_of_the_configuration_names_every_key() -> None:
+    """Each key with its default has a line in man/jitd.toml.5, and no other."""
+    import dataclasses
+
+    from jitd import config
+
+    text = (ROOT / "man" / "jitd.toml.5").read_text()
+    described = re.findall(r"^\.TP\n\.B (\w+)\n((?:[^.].*\n)+)", text, re.MULTILINE)
+    known = {
+        key.name: getattr(table(), key.name)
+        for table in (config.Daemon, config.Enforce, config.Limits)
+        for key in dataclasses.fields(table)
+    }
+    assert [name for name, _ in described] == list(known)
+    for name, words in described:
+        shown = f'"{known[name]}"' if not isinstance(known[name], int | tuple) else str(known[name] or [])
+        assert words.rstrip().endswith(f"({shown})"), f"{name}: {shown}"

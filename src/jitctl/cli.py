@@ -60,7 +60,7 @@ def _keep(context: Context, parameter: Any, value: Any) -> Any:
     return value
 
 
-def _everywhere() -> list[Any]:
+def everywhere() -> list[Any]:
     """The options that may stand before or behind a verb."""
     return [
         TyperOption(
@@ -98,7 +98,7 @@ class VerbCommand(TyperCommand):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.params = [*self.params, *_everywhere()]
+        self.params = [*self.params, *everywhere()]
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Suggest the option that was meant."""
@@ -135,7 +135,7 @@ class VerbGroup(TyperGroup):
         if not self.prefix and cmd_name in GROUPS:
             return _group(cmd_name, GROUPS[cmd_name][0])
         wanted = f"{self.prefix} {cmd_name}".strip()
-        return next((_load(verb) for verb in VERBS if verb.name == wanted), None)
+        return next((load(verb) for verb in VERBS if verb.name == wanted), None)
 
     def resolve_command(self, ctx: Context, args: list[str]) -> Any:
         """Suggest the verb that was meant."""
@@ -158,7 +158,8 @@ class VerbGroup(TyperGroup):
                 formatter.write_dl(rows)
 
 
-def _load(verb: Verb) -> Command:
+def load(verb: Verb) -> Command:
+    """A verb with its options, its module imported."""
     module = importlib.import_module(f"jitctl.commands.{verb.module}")
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(verb.name.rpartition(" ")[2], cls=VerbCommand)(getattr(module, verb.function))
@@ -168,7 +169,7 @@ def _load(verb: Verb) -> Command:
 
 
 def _group(name: str, text: str) -> Command:
-    group = VerbGroup(name=name, help=text, params=_everywhere(), no_args_is_help=True, rich_markup_mode=None)
+    group = VerbGroup(name=name, help=text, params=everywhere(), no_args_is_help=True, rich_markup_mode=None)
     group.prefix = name
     return group
 
@@ -186,7 +187,7 @@ def root() -> VerbGroup:
         help="Just-in-time access to WireGuard networks: ask, grant for a duration, and the gateway cuts it.",
         epilog='Example: jitctl request office --reason "ticket 42" --duration 2h',
         params=[
-            *_everywhere(),
+            *everywhere(),
             TyperOption(
                 param_decls=["--version"],
                 is_flag=True,

@@ -238,7 +238,7 @@ def test_every_help_has_an_example() -> None:
     from jitctl.verbs import VERBS
 
     for verb in VERBS:
-        command = cli._load(verb)
+        command = cli.load(verb)
         assert f"jitctl {verb.name}" in (command.help or ""), verb.name
 
 

@@ -1,0 +1,173 @@
+"""Writes man/jitctl.1 from the program itself: `python packaging/manual.py`. A test holds the file against this."""
+
+from pathlib import Path
+
+from typer.core import TyperOption
+
+from jitctl import cli
+from jitctl.verbs import PANELS, VERBS
+
+TARGET = Path(__file__).resolve().parent.parent / "man" / "jitctl.1"
+
+HEAD = r""".\" Made by packaging/manual.py; a change by hand is lost.
+.TH JITCTL 1 "" "jitctl" "User Commands"
+.SH NAME
+jitctl \- just-in-time access to WireGuard networks
+.SH SYNOPSIS
+.B jitctl
+.RI [ OPTIONS ]
+.I VERB
+.RI [ OPTIONS ]
+.RI [ ARGUMENTS ]
+.SH DESCRIPTION
+People ask for access to a network and say why; an administrator grants it for a duration, or denies it; when the time
+is over, the gateway cuts it.
+.B jitctl
+talks to
+.BR jitd (8)
+over its Unix socket, or over ssh to the socket of another machine. Who calls is what the kernel says of the caller:
+there is nothing to log in to.
+.PP
+Durations are typed as 45m, 8h, 1h30m or 2d. Nothing is granted for ever. Results go to standard output, everything
+else to standard error; tables are as wide as the terminal, and uncut where there is none.
+.SH OPTIONS
+These may stand before or behind a verb.
+"""
+
+TAIL = r""".SH EXIT STATUS
+.TP
+.B 0
+done, and the kernel agrees
+.TP
+.B 1
+another failure, or a question that was answered with no
+.TP
+.B 2
+usage
+.TP
+.B 3
+denied, or refused by a rule
+.TP
+.B 4
+lapsed, or ended meanwhile
+.TP
+.B 5
+still pending (the request stands)
+.TP
+.B 6
+the daemon cannot be reached
+.TP
+.B 7
+not permitted
+.TP
+.B 8
+conflict: the state is not the one that was decided on
+.TP
+.B 9
+recorded, but the kernel does not agree yet
+.TP
+.B 10
+not found
+.TP
+.B 130
+interrupted (the request stands)
+.SH ENVIRONMENT
+.TP
+.B JITCTL_SOCKET
+jitd's socket, where \-\-socket is not given
+.TP
+.B JITCTL_HOST
+ssh://USER@HOST, where \-\-host is not given
+.TP
+.B JITCTL_SSH
+the ssh program with options of its own (ssh)
+.TP
+.B NO_COLOR
+no colours; they never say anything alone
+.SH FILES
+.TP
+.I /run/jitd/jitd.sock
+jitd's socket
+.SH EXAMPLES
+A user asks, and looks what became of it:
+.PP
+.RS
+.nf
+jitctl request office \-\-reason "ticket 42: read the logs" \-\-duration 2h
+jitctl status
+.fi
+.RE
+.PP
+An administrator decides:
+.PP
+.RS
+.nf
+jitctl list \-\-status pending
+jitctl grant 12 \-\-duration 8h
+jitctl deny 13 \-\-reason "use the lab instead"
+.fi
+.RE
+.PP
+From another machine:
+.PP
+.RS
+.nf
+jitctl \-\-host ssh://alice@gateway status
+.fi
+.RE
+.SH SEE ALSO
+.BR jitd (8),
+.BR jitd.toml (5),
+.BR wg (8)
+"""
+
+
+def main() -> None:
+    """Write the manual page."""
+    TARGET.parent.mkdir(exist_ok=True)
+    TARGET.write_text(page())
+
+
+def page() -> str:
+    """The whole page."""
+    return HEAD + "".join(_option(one) for one in cli.everywhere()) + _verbs() + TAIL
+
+
+def _verbs() -> str:
+    parts = [".SH VERBS\n"]
+    for panel in PANELS:
+        parts.append(f".SS {_quoted(panel)}\n")
+        for verb in VERBS:
+            if verb.panel != panel:
+                continue
+            command = cli.load(verb)
+            common = {name for one in cli.everywhere() for name in one.opts}
+            options = [one for one in command.params if not set(one.opts) & common]
+            arguments = [one for one in options if not isinstance(one, TyperOption)]
+            usage = " ".join(
+                [f"jitctl {verb.name}", *(one.metavar or f"[{str(one.name).upper()}]" for one in arguments)]
+            )
+            text, _, example = (command.help or "").partition("\n\n")
+            parts.append(f".TP\n.B {_quoted(usage)}\n{_quoted(' '.join(text.split()))}\n")
+            named = [one for one in options if isinstance(one, TyperOption)]
+            if named:
+                parts.append(".RS\n" + "".join(_option(one) for one in named) + ".RE\n")
+            lines = [line.strip() for line in example.splitlines() if line.strip()]
+            parts.append(".RS\n.PP\n.nf\n" + "".join(f"{_quoted(line)}\n" for line in lines) + ".fi\n.RE\n")
+    return "".join(parts)
+
+
+def _option(option: TyperOption) -> str:
+    names = ", ".join(sorted(option.opts, key=len))
+    value = "" if option.is_flag else f" {option.metavar or (option.type.name or '').upper()}"
+    return f".TP\n.B {_quoted(names + value)}\n{_quoted(option.help or '')}\n"
+
+
+def _quoted(text: str) -> str:
+    """Text in which groff finds nothing of its own."""
+    shown = text.replace("\\", r"\e").replace("-", r"\-").replace("…", "...")
+    return f"\\&{shown}" if shown.startswith((".", "'")) else shown
+
+
+if __name__ == "__main__":
+    main()
