@@ -1,0 +1,142 @@
+"""The second layer as a fact: which members of which network may pass. `firewallrules.py` writes it for nftables.
+
+**The most specific destination decides.** A packet between a client and a destination belongs to one network of the
+client's interface: among the routes that hold the destination, and whose ports (if the network has any) hold its
+port, the one with the longest prefix; of two equal ones, the one with ports. Only that network's members pass. So
+with `office` on 10.0.0.0/8 and `prod-db` on 10.1.2.3, tcp/5432, a member of office reaches 10.1.2.3 except there.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, collapse_addresses
+from itertools import combinations
+from typing import Final, cast
+
+from jitd.core.model import IPNetwork, Ports
+
+IPAddress = IPv4Address | IPv6Address
+
+ALWAYS_PROTOCOLS: Final = ("tcp", "udp", "icmp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Always:
+    """A destination that every member of any network of an interface reaches, such as DNS on the gateway.
+
+    `to` is None for the gateway's own tunnel addresses. `icmp` is an echo request (ping), without a port.
+    """
+
+    to: IPNetwork | None
+    protocol: str  # one of ALWAYS_PROTOCOLS
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkRules:
+    """A network as the firewall needs it. The members are not rules: they are elements with a timeout."""
+
+    id: int
+    name: str
+    routes: tuple[IPNetwork, ...]
+    ports: tuple[Ports, ...]  # empty: all protocols and ports
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterfaceRules:
+    """An interface and its networks.
+
+    While `enforced` is false, only the addresses in `managed` (all that jitd has given out on this interface) are
+    judged, and everything else passes untouched; otherwise `managed` is not looked at.
+    """
+
+    name: str
+    gateway: tuple[IPAddress, ...]  # the gateway's own tunnel addresses
+    networks: tuple[NetworkRules, ...]
+    enforced: bool = True
+    managed: frozenset[IPAddress] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Everything that the table says, apart from its elements.
+
+    `close_local_users`: ordinary uids on the gateway cannot begin connections to routes of enforced interfaces.
+    """
+
+    interfaces: tuple[InterfaceRules, ...]
+    always: tuple[Always, ...] = ()
+    close_local_users: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One destination of a network: a route, with one range of ports or with all."""
+
+    route: IPNetwork
+    ports: Ports | None
+    network: NetworkRules
+
+
+def entries(networks: Iterable[NetworkRules]) -> list[Entry]:
+    """All destinations, most specific first: the first one that holds a packet decides."""
+    found = [
+        Entry(route, ports, network)
+        for network in networks
+        for route in network.routes
+        for ports in network.ports or (None,)
+    ]
+    return sorted(
+        found,
+        key=lambda entry: (
+            entry.route.version,
+            -entry.route.prefixlen,
+            entry.ports is None,
+            int(entry.route.network_address),
+            entry.network.id,
+            str(entry.ports),
+        ),
+    )
+
+
+def holds(entry: Entry, destination: IPAddress, protocol: str, port: int) -> bool:
+    """Whether this destination is the entry's. `port` means nothing for protocols other than tcp and udp."""
+    if destination not in entry.route:
+        return False
+    return entry.ports is None or (
+        entry.ports.protocol == protocol and entry.ports.first <= port <= entry.ports.last
+    )
+
+
+def decides(
+    networks: Iterable[NetworkRules], destination: IPAddress, protocol: str, port: int
+) -> NetworkRules | None:
+    """The network whose members may talk with this destination; None: nobody may."""
+    for entry in entries(networks):
+        if holds(entry, destination, protocol, port):
+            return entry.network
+    return None
+
+
+def ambiguous(networks: Sequence[NetworkRules]) -> tuple[NetworkRules, NetworkRules, IPNetwork] | None:
+    """Two networks of an interface, and the route on which nothing says which of them decides; None: it is clear.
+
+    The same route in both is clear while no port is in both, or only one of them has ports.
+    """
+    for one, other in combinations(networks, 2):
+        same = [route for route in one.routes if route in other.routes]
+        if same and bool(one.ports) == bool(other.ports):
+            overlap = any(
+                a.protocol == b.protocol and a.first <= b.last and b.first <= a.last
+                for a in one.ports
+                for b in other.ports
+            )
+            if overlap or not one.ports:
+                return one, other, same[0]
+    return None
+
+
+def all_routes(networks: Iterable[NetworkRules], version: int) -> list[IPNetwork]:
+    """Every address that some network holds, in as few prefixes as possible."""
+    routes = (route for network in networks for route in network.routes if route.version == version)
+    # One version at a time, which the types of ipaddress cannot say.
+    return cast(list[IPNetwork], list(collapse_addresses(routes)))  # type: ignore[type-var]

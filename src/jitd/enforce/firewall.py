@@ -1,0 +1,261 @@
+"""The second layer in nftables.
+
+Rules go through the program nft, elements and everything that is read through netlink. Each change of an element
+adds, deletes and adds it in one transaction: an `add` alone leaves a living one's timeout as it is on kernels before
+6.12, and a `delete` alone fails, and all with it, when the element has just expired. To packets it is one step.
+"""
+
+import errno
+import hashlib
+import logging
+import socket
+from collections.abc import Collection, Iterable, Sequence
+from ipaddress import ip_address
+from typing import Final
+
+from jitd.core import firewallrules
+from jitd.core.firewall import Rules
+from jitd.core.firewallrules import TABLE, set_name
+from jitd.enforce import nfmessages, nft
+from jitd.enforce.firewallport import Element, Lease, Member
+from jitd.enforce.nfmessages import Family, Kind
+from jitd.enforce.nfnetlink import Change, NftError, NftSocket
+from jitd.enforce.port import EnforceError
+
+log = logging.getLogger("jitd.firewall")
+
+#: An element can expire between two steps of a transaction on kernels that look at the clock at each of them.
+TRIES: Final = 3
+#: Elements that had to be made anew get this much less: reading and loading takes time that they do not have.
+REMADE_MS: Final = 250
+_SPELLED: Final = {Family.INET: "inet", Family.NETDEV: "netdev"}
+_PROBE: Final = """table netdev jitd-probe {
+    chain probe {
+        type filter hook egress device "lo" priority 0
+    }
+}
+"""
+
+
+class NftFirewall:
+    """The tables `inet jitd` and `netdev jitd` of this network namespace."""
+
+    def __init__(self) -> None:
+        self._socket = NftSocket()
+        self._families: tuple[Family, ...] = ()
+        self._rules: Rules | None = None
+        self._loaded = ""  # the text that was loaded last
+        self._print = b""  # and what the kernel made of it
+
+    @property
+    def name(self) -> str:
+        """`nftables`."""
+        return "nftables"
+
+    @property
+    def active(self) -> bool:
+        """True."""
+        return True
+
+    def ensure(self, rules: Rules) -> bool:
+        """As the port says."""
+        if not self._families:
+            self._families = (Family.INET, Family.NETDEV) if _has_egress() else (Family.INET,)
+        devices = _existing(rules)
+        tables = {Family.INET: firewallrules.inet_table(rules, devices)}
+        if Family.NETDEV in self._families:
+            tables[Family.NETDEV] = firewallrules.netdev_table(rules, devices)
+        text = "".join(tables.values())
+        if text == self._loaded and self._fingerprint() == self._print:
+            return False
+        networks = [network.id for interface in rules.interfaces for network in interface.networks]
+        kept = {set_name(number, version) for number in networks for version in (4, 6)}
+        try:
+            nft.load("".join(self._in_place(family, table, kept) for family, table in tables.items()))
+        except nft.Refused as refusal:
+            # Somebody's table of our name, or one of another version, whose sets or chains are of other kinds.
+            log.warning("the tables are made anew: %s", refusal)
+            nft.load("".join(self._anew(family, table, networks) for family, table in tables.items()))
+        self._rules, self._loaded, self._print = rules, text, self._fingerprint()
+        return True
+
+    def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
+        """As the port says."""
+        put: dict[tuple[int, int], list[tuple[bytes, int | None]]] = {}
+        touched: dict[tuple[int, int], dict[bytes, None]] = {}
+        for member in removals:
+            touched.setdefault((member.network_id, member.ip.version), {})[member.ip.packed] = None
+        for lease in leases:
+            key: tuple[int, int] = (lease.network_id, lease.ip.version)
+            touched.setdefault(key, {})[lease.ip.packed] = None
+            if lease.timeout_ms > 0:
+                # To nftables, a timeout of 0 is none at all.
+                put.setdefault(key, []).append((lease.ip.packed, lease.timeout_ms))
+        changes: list[Change] = []
+        for family in self._need_families():
+            for key, addresses in touched.items():
+                # What is only added to be deleted again would live for a second, if ever.
+                passing: list[tuple[bytes, int | None]] = [(address, 1000) for address in addresses]
+                gone: list[tuple[bytes, int | None]] = [(address, None) for address in addresses]
+                name = set_name(*key)
+                changes.append(Change(Kind.NEW_ELEMENT, family, TABLE, name, passing))
+                changes.append(Change(Kind.DEL_ELEMENT, family, TABLE, name, gone))
+                changes.append(Change(Kind.NEW_ELEMENT, family, TABLE, name, put.get(key, [])))
+        for trial in range(1, TRIES + 1):
+            try:
+                self._socket.transaction(changes)
+            except NftError as error:
+                if error.code != errno.ENOENT or trial == TRIES:
+                    raise
+            else:
+                return
+
+    def read(self, network_ids: Collection[int] | None = None) -> list[Element]:
+        """As the port says."""
+        if network_ids is None:
+            rules = self._rules or Rules(interfaces=())
+            network_ids = [network.id for interface in rules.interfaces for network in interface.networks]
+        copies: dict[Member, list[int]] = {}
+        for family in self._need_families():
+            for member, left_ms in self._dumped(family, network_ids):
+                copies.setdefault(member, []).append(left_ms)
+        return [self._element(member, left) for member, left in copies.items()]
+
+    def read_some(self, members: Collection[Member]) -> dict[Member, Element]:
+        """As the port says."""
+        keys: dict[tuple[int, int], list[bytes]] = {}
+        for member in members:
+            keys.setdefault((member.network_id, member.ip.version), []).append(member.ip.packed)
+        copies: dict[Member, list[int]] = {}
+        for family in self._need_families():
+            for (network_id, version), addresses in keys.items():
+                for found in self._socket.get(family, TABLE, set_name(network_id, version), addresses):
+                    member = Member(network_id, ip_address(found.key))
+                    copies.setdefault(member, []).append(_left(found.left_ms))
+        return {member: self._element(member, left) for member, left in copies.items()}
+
+    def present(self) -> bool:
+        """As the port says."""
+        if self._rules is None:
+            return False
+        devices = _existing(self._rules)
+        text = firewallrules.inet_table(self._rules, devices)
+        if Family.NETDEV in self._families:
+            text += firewallrules.netdev_table(self._rules, devices)
+        return text == self._loaded and self._fingerprint() == self._print
+
+    def remove_all(self) -> None:
+        """As the port says."""
+        families = [family for family in Family if self._exists(family)]
+        nft.load("".join(f"delete table {_SPELLED[family]} {TABLE}\n" for family in families))
+        self._rules, self._loaded, self._print = None, "", b""
+
+    def close(self) -> None:
+        """As the port says."""
+        self._socket.close()
+
+    def _need_families(self) -> tuple[Family, ...]:
+        if self._rules is None:
+            raise EnforceError("the rules of the firewall have not been loaded yet")
+        return self._families
+
+    def _element(self, member: Member, left: list[int]) -> Element:
+        missing = len(left) < len(self._families)
+        return Element(member.network_id, member.ip, 0 if missing else min(left), max(left))
+
+    def _in_place(self, family: Family, table: str, kept: set[str]) -> str:
+        """Other rules in the place of those that are there; sets that stay are not touched."""
+        spelled = _SPELLED[family]
+        lines = [f"add table {spelled} {TABLE}", f"flush table {spelled} {TABLE}"]
+        if self._exists(family):
+            wanted = {line.split()[1] for line in table.splitlines() if line.startswith("\tchain ")}
+            chains = set(self._names(Kind.GET_CHAIN, family, 3))
+            sets = set(self._names(Kind.GET_SET, family, 2))
+            lines += [f"delete chain {spelled} {TABLE} {name}" for name in sorted(chains - wanted)]
+            lines += [f"delete set {spelled} {TABLE} {name}" for name in sorted(sets - kept)]
+        return "\n".join([*lines, table])
+
+    def _anew(self, family: Family, table: str, networks: Iterable[int]) -> str:
+        """The table made anew, with the elements that live now."""
+        spelled = _SPELLED[family]
+        lines = [f"add table {spelled} {TABLE}", f"delete table {spelled} {TABLE}", table]
+        lines += [
+            f"add element {spelled} {TABLE} {set_name(member.network_id, member.ip.version)}"
+            f" {{ {member.ip} timeout {left_ms - REMADE_MS:d}ms }}"
+            for member, left_ms in self._dumped(family, networks)
+            if left_ms > REMADE_MS
+        ]
+        return "\n".join([*lines, ""])
+
+    def _dumped(self, family: Family, network_ids: Iterable[int]) -> list[tuple[Member, int]]:
+        found: list[tuple[Member, int]] = []
+        for network_id in network_ids:
+            for version in (4, 6):
+                body = nfmessages.elements(TABLE, set_name(network_id, version), ())
+                for message in self._dump(Kind.GET_ELEMENT, family, body):
+                    found += [
+                        (Member(network_id, ip_address(one.key)), _left(one.left_ms))
+                        for one in nfmessages.found_elements(message)
+                    ]
+        return found
+
+    def _dump(self, kind: Kind, family: Family, body: bytes) -> list[bytes]:
+        """The bodies of everything of a kind; nothing when there is no such table or set."""
+        try:
+            return [message.body for message in self._socket.dump(kind, family, body)]
+        except NftError as error:
+            if error.code != errno.ENOENT:
+                raise
+            return []
+
+    def _ours(self, kind: Kind, family: Family) -> list[bytes]:
+        """The bodies of everything of a kind in our table. Not every kernel filters chains by table."""
+        ours = TABLE.encode()
+        bodies = self._dump(kind, family, nfmessages.of_table(TABLE))
+        return [body for body in bodies if nfmessages.attributes(body).get(1, b"").rstrip(b"\0") == ours]
+
+    def _exists(self, family: Family) -> bool:
+        return bool(self._ours(Kind.GET_TABLE, family))
+
+    def _names(self, kind: Kind, family: Family, number: int) -> list[str]:
+        names = [nfmessages.name(nfmessages.attributes(body)[number]) for body in self._ours(kind, family)]
+        # Sets without a name of their own belong to rules and go with them.
+        return [name for name in names if not name.startswith("__")]
+
+    def _fingerprint(self) -> bytes:
+        """What stands in the kernel, without the elements of networks: flags of tables, chains with hooks, rules."""
+        digest = hashlib.sha256()
+        for family in self._families:
+            for body in self._ours(Kind.GET_TABLE, family):
+                digest.update(nfmessages.attributes(body).get(2, b"") + b"t")
+            for kind in (Kind.GET_CHAIN, Kind.GET_RULE):
+                for body in self._ours(kind, family):
+                    digest.update(body)
+            for name in self._names(Kind.GET_SET, family, 2):
+                if name.startswith("managed-"):
+                    body = nfmessages.elements(TABLE, name, ())
+                    found = self._dump(Kind.GET_ELEMENT, family, body)
+                    keys = sorted(one.key for body in found for one in nfmessages.found_elements(body))
+                    digest.update(name.encode() + b"".join(keys))
+        return digest.digest()
+
+
+def _existing(rules: Rules) -> list[str]:
+    """The interfaces that exist: only on them a device's hook can stand."""
+    there = {name for _, name in socket.if_nameindex()}
+    return [interface.name for interface in rules.interfaces if interface.name in there]
+
+
+def _has_egress() -> bool:
+    """Whether this kernel has the egress hook. Raises EnforceError when nft is missing or not permitted."""
+    try:
+        nft.load(_PROBE, check=True)
+    except nft.Refused:
+        log.warning("this kernel has no egress hook: offloaded flows towards clients are not judged there")
+        return False
+    return True
+
+
+def _left(left_ms: int | None) -> int:
+    """An element that somebody put there for ever is read as what cannot be wanted."""
+    return 2**63 if left_ms is None else left_ms

@@ -1,0 +1,87 @@
+"""What the daemon needs of the firewall, on one screen. A backend's own errors stop behind this port.
+
+Backends: `firewall.py` (`NftFirewall`), and `nofirewall.py` (`NoFirewall`) for enforce.firewall = "none".
+All methods block, are called from the worker thread only, and give up after a bounded time (5 s for each operation).
+"""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Protocol
+
+from jitd.core.firewall import IPAddress, Rules
+
+
+class Member(NamedTuple):
+    """A tunnel address in a network."""
+
+    network_id: int
+    ip: IPAddress
+
+
+class Lease(NamedTuple):
+    """A member that may pass for so many milliseconds from now; none or fewer: it may not."""
+
+    network_id: int
+    ip: IPAddress
+    timeout_ms: int
+
+
+class Element(NamedTuple):
+    """A living member as read back: how many milliseconds it has left.
+
+    It has several copies in the kernel. They agree unless somebody else changed one: `least_ms` is 0 when a copy is
+    missing, and a `most_ms` that is too large passes too long in one of them.
+    """
+
+    network_id: int
+    ip: IPAddress
+    least_ms: int
+    most_ms: int
+
+
+class Firewall(Protocol):
+    """The second layer. Members pass while their element lives, whether or not anyone of us does."""
+
+    @property
+    def name(self) -> str:
+        """`nftables` or `none`."""
+        ...
+
+    @property
+    def active(self) -> bool:
+        """Whether there is a second layer: without it, an interface can have one network only, without ports."""
+        ...
+
+    def ensure(self, rules: Rules) -> bool:
+        """Make the rules be as given, in one step; elements of networks that stay keep living to their own ends.
+
+        Returns whether anything had to be done. To be called before anything else, and again when interfaces were
+        made or made again. Raises EnforceError, and then nothing has changed.
+        """
+        ...
+
+    def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
+        """Give and take, all of it or nothing, in one step without a gap for those who stay.
+
+        Twice does no harm; neither does taking from one who has nothing. Raises EnforceError.
+        """
+        ...
+
+    def read(self, network_ids: Collection[int] | None = None) -> list[Element]:
+        """The living elements of these networks, or of all. Raises EnforceError."""
+        ...
+
+    def read_some(self, members: Collection[Member]) -> dict[Member, Element]:
+        """Those of the members that live. Costs what they cost, however many others there are. Raises EnforceError."""
+        ...
+
+    def present(self) -> bool:
+        """Whether the rules stand as `ensure` left them, on the devices that exist now. Raises EnforceError."""
+        ...
+
+    def remove_all(self) -> None:
+        """Remove all of it: from then on, only WireGuard itself limits anyone. Raises EnforceError."""
+        ...
+
+    def close(self) -> None:
+        """Give back sockets. What is in the kernel stays."""
+        ...

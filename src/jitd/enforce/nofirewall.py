@@ -1,0 +1,45 @@
+"""No second layer: enforce.firewall = "none"."""
+
+from collections.abc import Collection, Sequence
+
+from jitd.core.firewall import Rules
+from jitd.enforce.firewallport import Element, Lease, Member
+
+
+class NoFirewall:
+    """No second layer: members are whoever WireGuard lets in."""
+
+    @property
+    def name(self) -> str:
+        """`none`."""
+        return "none"
+
+    @property
+    def active(self) -> bool:
+        """False."""
+        return False
+
+    def ensure(self, _rules: Rules) -> bool:
+        """Nothing to be done."""
+        return False
+
+    def apply(self, _leases: Sequence[Lease], _removals: Collection[Member]) -> None:
+        """Nothing to be done."""
+
+    def read(self, _network_ids: Collection[int] | None = None) -> list[Element]:
+        """Nothing is here."""
+        return []
+
+    def read_some(self, _members: Collection[Member]) -> dict[Member, Element]:
+        """Nothing is here."""
+        return {}
+
+    def present(self) -> bool:
+        """True: nothing is missing."""
+        return True
+
+    def remove_all(self) -> None:
+        """Nothing to be done."""
+
+    def close(self) -> None:
+        """Nothing to give back."""
