@@ -1,9 +1,14 @@
 """The end: by itself, in time, by either clock, over restarts."""
 
+import sqlite3
+
+import pytest
 from world import ALICE, BOB, HOUR, ROOT, World, key
 
+from jitd.core.errors import JitError
 from jitd.enforce.port import RemovePeer, SetPeer
 from jitd.service import grants, queries, requests
+from jitd.store.database import FILE_NAME
 
 
 async def test_the_next_deadline_is_the_end_of_the_next_grant(office: World) -> None:
@@ -142,6 +147,39 @@ async def test_a_reboot_with_a_clock_behind_opens_nothing_until_it_is_right(offi
     assert set(office.peers()) == {"alice"}
     await office.advance(2 * HOUR)
     assert office.peers() == {}
+
+
+async def test_a_locked_database_keeps_nobody_in(office: World) -> None:
+    """While another process holds the database, the end cuts all the same; the record follows when it can."""
+    number = await office.granted(ALICE, duration=HOUR)
+    other = sqlite3.connect(office.config.daemon.state_dir / FILE_NAME, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JitError) as caught:
+        await office.advance(HOUR)
+    assert caught.value.code == "store"
+    assert office.peers() == {}
+    assert (await office.ask(queries.show, ALICE, id=number))["request"]["status"] == "expired"
+    other.execute("ROLLBACK")
+    other.close()
+    await office.service.expire()
+    events = (await office.ask(queries.show, ALICE, id=number))["events"]
+    assert [event["kind"] for event in events] == ["requested", "granted", "expired", "cut_confirmed"]
+
+
+async def test_a_cut_that_failed_is_confirmed_when_the_kernel_agrees(office: World) -> None:
+    """Nothing is called cut before it was read back: the confirmation comes with the retry, and has the lateness."""
+    number = await office.granted(ALICE, duration=HOUR)
+    office.wireguard.remove_link("wg0")
+    office.wireguard.add_other_link("wg0")
+    await office.advance(HOUR)
+    shown = await office.ask(queries.show, ROOT, id=number)
+    assert (shown["request"]["status"], shown["request"]["marks"]) == ("expired", ["cutting"])
+    assert shown["events"][-1]["kind"] == "expired"
+    office.wireguard.remove_other_link("wg0")
+    await office.advance(5000)
+    shown = await office.ask(queries.show, ROOT, id=number)
+    assert shown["request"]["marks"] == []
+    assert (shown["events"][-1]["kind"], shown["events"][-1]["data"]["lateness"]) == ("cut_confirmed", 5000)
 
 
 async def test_a_stranger_is_removed_and_told(office: World) -> None:

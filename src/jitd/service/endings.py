@@ -25,17 +25,22 @@ def next_end(rows: Rows, now: Now) -> tuple[int | None, int | None]:
     return requests.next_end(rows, now.boot_id)
 
 
-def expire(rows: Rows, over: Iterable[Request], now: Now) -> Touched:
-    """End grants whose time is over; says which clock decided."""
-    touched = Touched()
+def touched(rows: Rows, over: Iterable[Request]) -> Touched:
+    """The devices of these grants."""
+    found = Touched()
+    for request in over:
+        touch(rows, found, request)
+    return found
+
+
+def expire(rows: Rows, over: Iterable[Request], now: Now) -> None:
+    """Record that the time of these grants is over, and which clock decided."""
     for request in over:
         grant = request.grant
         assert grant is not None
         ending = Ending(how=Status.EXPIRED, at_ms=now.wall_ms, by="", comment="")
         if requests.end(rows, request.id, ending):
-            touch(rows, touched, request)
             _record(rows, "expired", request, now, {"ends": grant.ends_ms, "clock": _clock(grant, now)})
-    return touched
 
 
 def _clock(grant: Grant, now: Now) -> str:
@@ -54,13 +59,13 @@ def without_account(rows: Rows, people: People) -> list[tuple[Request, str]]:
 
 def revoke_gone(rows: Rows, gone: Iterable[tuple[Request, str]], now: Now) -> Touched:
     """Revoke the grants of accounts that are gone."""
-    touched = Touched()
+    found = Touched()
     for request, why in gone:
         ending = Ending(how=Status.REVOKED, at_ms=now.wall_ms, by="", comment=why)
         if requests.end(rows, request.id, ending):
-            touch(rows, touched, request)
+            touch(rows, found, request)
             _record(rows, "revoked", request, now, {"comment": why})
-    return touched
+    return found
 
 
 def activate(rows: Rows, now: Now, high_water_ms: int) -> Touched:
@@ -69,16 +74,16 @@ def activate(rows: Rows, now: Now, high_water_ms: int) -> Touched:
     What is left of them is counted by the wall clock, the only one that goes on over a reboot; so nothing is
     activated while it is behind the highest value that it ever had.
     """
-    touched = Touched()
+    found = Touched()
     if now.wall_ms < high_water_ms:
-        return touched
+        return found
     for request in requests.of_other_boots(rows, now.boot_id):
         grant = request.grant
         assert grant is not None
         if grant.starts_ms <= now.wall_ms < grant.ends_ms:
             requests.set_boot_end(rows, request.id, now.boot_id, now.boot_ms + grant.ends_ms - now.wall_ms)
-            touch(rows, touched, request)
-    return touched
+            touch(rows, found, request)
+    return found
 
 
 def next_start(rows: Rows, now: Now, high_water_ms: int) -> int | None:
@@ -87,12 +92,10 @@ def next_start(rows: Rows, now: Now, high_water_ms: int) -> int | None:
     return max(min(waiting), high_water_ms) if waiting else None
 
 
-def touch(rows: Rows, touched: Touched, request: Request) -> None:
+def touch(rows: Rows, found: Touched, request: Request) -> None:
     """Note the devices of a grant as touched."""
     interface_id = networks.by_id(rows, request.network_id).interface_id
-    touched.devices.update(
-        (interface_id, device_id) for device_id, _ in requests.devices_of(rows, request.id)
-    )
+    found.devices.update((interface_id, device_id) for device_id, _ in requests.devices_of(rows, request.id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class Transactor:
         self._store_or_none: Store | None = None
         self._converger = Converger(wireguard=wireguard, people=people, tell=self._tell)
         self._high_water_ms = 0
+        self._unconfirmed: list[Request] = []  # endings that the kernel does not agree with yet
         #: Every group that a rule names, for whoever asks the system about people.
         self.groups: frozenset[str] = frozenset(config.daemon.admin_groups)
 
@@ -110,7 +111,7 @@ class Transactor:
             self._undo(call)
             raise
         agrees = self._converger.touched(self._rows, call.touched, call.now)
-        self._confirm(call.ended)
+        self._confirm(call.ended, self._now())
         self._committed()
         waiting = "" if agrees else "; ".join(self._converger.agreement.waiting())
         reply = render(self._call(self._rows, actor))
@@ -135,11 +136,15 @@ class Transactor:
             self._converger.touched(self._rows, touched, now)
         over = endings.due(self._rows, now)
         if over:
+            # Cut first, record then: a grant that is over opens nothing, recorded or not, and a full disk or a locked
+            # database must not keep anybody in.
+            self._converger.touched(self._rows, endings.touched(self._rows, over), now)
+            cut = self._now()
             with self._store.transaction() as rows:
-                touched = endings.expire(rows, over, now)
-            self._converger.touched(self._rows, touched, now)
-            self._confirm(over)
+                endings.expire(rows, over, now)
+            self._confirm(over, cut)
         self._converger.retry(self._rows, now)
+        self._confirm([], self._now())
         self._committed()
 
     def check(self) -> None:
@@ -151,7 +156,7 @@ class Transactor:
             with self._store.transaction() as rows:
                 touched = endings.revoke_gone(rows, gone, now)
             self._converger.touched(self._rows, touched, now)
-            self._confirm([request for request, _ in gone])
+            self._confirm([request for request, _ in gone], self._now())
         self._converger.everything(self._rows, now)
         with self._store.transaction() as rows:
             self._note_time(rows, now)
@@ -164,12 +169,17 @@ class Transactor:
         for step in reversed(call.undo if call else []):
             step()
 
-    def _confirm(self, ended: list[Request]) -> None:
-        """Record for each ending when the kernel was seen to agree, and how late that was."""
-        if not ended:
+    def _confirm(self, ended: list[Request], now: Now) -> None:
+        """Record for each ending that the kernel was seen to agree at `now`, and how late that was.
+
+        Those that it does not agree with yet are kept, and recorded when it does.
+        """
+        waiting = [*self._unconfirmed, *ended]
+        if not waiting:
             return
-        now = self._now()
-        confirmed = endings.confirmed(self._rows, ended, self._converger.agreement)
+        confirmed = endings.confirmed(self._rows, waiting, self._converger.agreement)
+        done = {one.request.id for one in confirmed}
+        self._unconfirmed = [request for request in waiting if request.id not in done]
         if confirmed:
             with self._store.transaction() as rows:
                 for one in confirmed:
