@@ -56,6 +56,10 @@ class Client:
         """Grant a request, or without one; see wire.GrantBody."""
         return cast("wire.RequestReply", self._post("grant", body))
 
+    def extend(self, **body: Any) -> wire.RequestReply:
+        """Lengthen a grant; see wire.ExtendBody."""
+        return cast("wire.RequestReply", self._post("extend", body))
+
     def deny(self, **body: Any) -> wire.RequestReply:
         """Deny a request; see wire.DecisionBody."""
         return cast("wire.RequestReply", self._post("deny", body))

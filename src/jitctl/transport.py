@@ -92,6 +92,12 @@ def _unreachable(path: str, error: OSError) -> JitError:
         return JitError(
             "unreachable", f"cannot reach jitd: no permission for {path}", f"Look at it with: ls -l {path}"
         )
+    if error.errno == errno.EAGAIN:
+        return JitError(
+            "unreachable",
+            f"cannot reach jitd on {path}: it accepts nobody, although it listens",
+            "Try again in a moment; see: systemctl status jitd",
+        )
     return JitError("unreachable", f"cannot reach jitd on {path}: {error.strerror or error}", "")
 
 

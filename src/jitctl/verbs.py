@@ -34,6 +34,7 @@ VERBS: Final = (
     Verb("show", "listing", "show", "Show one request with its whole history.", BOTH),
     Verb("events", "listing", "events", "Print what happened: the audit log.", BOTH),
     Verb("grant", "grants", "grant", "Grant a request, or give access without one.", DECIDERS),
+    Verb("extend", "grants", "extend", "Lengthen a grant without a gap.", DECIDERS),
     Verb("deny", "grants", "deny", "Deny a request.", DECIDERS),
     Verb("revoke", "grants", "revoke", "End a grant before its time.", DECIDERS),
     Verb("network add", "networks", "add", "Add a network that people can ask for.", SETUP),

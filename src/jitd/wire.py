@@ -118,6 +118,14 @@ class DecisionBody(TypedDict):
     comment: NotRequired[str | None]
 
 
+class ExtendBody(TypedDict):
+    """Lengthen an active grant by `duration`, without a gap."""
+
+    id: int
+    duration: int
+    comment: NotRequired[str | None]
+
+
 class RequestReply(ChangeReply):
     """The request after the verb (for a plan: as it would be). `already` is true when nothing had to be done, and
     `request` is null when the network is open without one: `note` says why.

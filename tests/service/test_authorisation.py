@@ -24,6 +24,7 @@ MATRIX = {
     requests.pause: ({"id": 2}, {"owner"}),
     requests.resume: ({"id": 2}, {"owner"}),
     grants.grant: ({"id": 1}, ADMINS),
+    grants.extend: ({"id": 2, "duration": 60_000}, ADMINS),
     grants.deny: ({"id": 1}, ADMINS),
     grants.revoke: ({"id": 2}, ADMINS),
     networks.add: ({"name": "new", "interface": "wg2", "routes": ["10.3.0.0/16"]}, ADMINS),

@@ -86,6 +86,52 @@ async def test_revoke_cuts_at_once(office: World) -> None:
     assert set(office.peers()) == {"bob"}
 
 
+async def test_extend_moves_the_end_without_a_gap(office: World) -> None:
+    """An extended grant is the same grant with a later end on both clocks; its peer is not touched; then it ends."""
+    number = await office.granted(ALICE, duration=HOUR)
+    before = office.wireguard.read("wg0").peers
+    await office.advance(HOUR // 2)
+    reply = await office.do(grants.extend, CAROL, id=number, duration=2 * HOUR, comment="still burning")
+    assert (reply["request"]["id"], reply["request"]["status"]) == (number, "active")
+    assert reply["request"]["ends"] - reply["request"]["starts"] == 3 * HOUR
+    assert office.wireguard.read("wg0").peers == before
+    await office.advance(5 * HOUR // 2 - 1)
+    assert set(office.peers()) == {"alice"}
+    await office.advance(1)
+    assert office.peers() == {}
+
+
+async def test_extend_keeps_the_maximum_from_the_start(office: World) -> None:
+    """The maximum counts from the grant's start, and the answer says what is left of it."""
+    number = await office.granted(ALICE, duration=6 * HOUR)
+    await office.advance(5 * HOUR)
+    with pytest.raises(JitError) as caught:
+        await office.do(grants.extend, ROOT, id=number, duration=3 * HOUR)
+    assert (caught.value.code, caught.value.hint) == ("refused", "Use --duration 2h or less.")
+    await office.do(grants.extend, ROOT, id=number, duration=2 * HOUR)
+    with pytest.raises(JitError) as caught:
+        await office.do(grants.extend, ROOT, id=number, duration=HOUR)
+    assert caught.value.hint == "It has all of it already."
+
+
+async def test_only_what_is_active_is_extended(office: World) -> None:
+    """Pending and ended ones are conflicts that say what they are; one's own is refused; zero is an error."""
+    pending = await office.asked(BOB)
+    ended = await office.granted(ALICE, duration=HOUR)
+    with pytest.raises(JitError) as caught:
+        await office.do(grants.extend, ROOT, id=ended, duration=0)
+    assert caught.value.code == "bad_request"
+    sudo = Actor(uid=0, user="root", login_uid=ALICE.uid, login_user="alice")
+    with pytest.raises(JitError) as caught:
+        await office.do(grants.extend, sudo, id=ended, duration=HOUR)
+    assert caught.value.code == "refused"
+    await office.advance(HOUR)
+    for number, became in ((pending, "it is still pending"), (ended, "it expired 0s ago")):
+        with pytest.raises(JitError) as caught:
+            await office.do(grants.extend, ROOT, id=number, duration=HOUR)
+        assert (caught.value.code, became in caught.value.message) == ("conflict", True)
+
+
 async def test_a_pending_request_is_denied_not_revoked(office: World) -> None:
     """Revoking what is pending names the right verb."""
     number = await office.asked()

@@ -62,6 +62,24 @@ def grant(
     return _told(context, "grant", reply)
 
 
+def extend(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="ID", help="The grant.")],
+    duration: Annotated[
+        str, typer.Option("--duration", "-d", metavar="TIME", help="By how much, for example 2h.")
+    ],
+    comment: Annotated[
+        str | None, typer.Option("--comment", "-c", help="A remark; the user reads it.")
+    ] = None,
+) -> int:
+    """Lengthen a grant without a gap. The network's maximum counts from the grant's start.
+
+    Example: jitctl extend 12 --duration 2h
+    """
+    reply = settings(context).client().extend(id=number, duration=duration_ms(duration), comment=comment)
+    return _told(context, "extend", reply)
+
+
 def deny(context: typer.Context, number: Number = None, reason: Reason = None, yes: Yes = False) -> int:
     """Deny a request.
 

@@ -83,6 +83,7 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     "requested": lambda e, d: f"asked for {e['network']}{_for(d.get('wanted'))}: {d.get('reason', '')}",
     "cancelled": lambda e, d: "took the request back",  # noqa: ARG005
     "granted": lambda e, d: f"granted {e['network']} for {durations.show(d['duration'])}{_why(d)}",
+    "extended": lambda e, d: f"extended {e['network']} by {durations.show(d['duration'])}{_why(d)}",
     "denied": lambda e, d: f"denied {e['network']}{_why(d)}",
     "revoked": lambda e, d: f"revoked {e['network']}{_why(d)}",
     "released": lambda e, d: f"gave the rest of {e['network']} back{_why(d)}",

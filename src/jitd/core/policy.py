@@ -6,7 +6,7 @@ from typing import Final
 
 from jitd.core import durations
 from jitd.core.errors import JitError
-from jitd.core.model import Account, Actor, Network
+from jitd.core.model import Account, Actor, Grant, Network
 from jitd.core.people import Answer, Person
 
 DEFAULT_DURATION_MS: Final = 2 * durations.HOUR
@@ -105,6 +105,34 @@ def granted_duration(network: Network, given_ms: int | None, wished_ms: int | No
         if duration is not None:
             return _check(network, duration)
     return network.default_ms
+
+
+def extended_end(network: Network, grant: Grant, by_ms: int) -> int:
+    """The new end of a grant that is lengthened by `by_ms`. The maximum counts from the grant's start.
+
+    Milliseconds UTC. Raises JitError bad_request or refused, naming the maximum and what is left of it.
+    """
+    if by_ms < durations.SECOND:
+        raise JitError(
+            "bad_request",
+            "cannot extend by less than a second",
+            "Name a duration such as 45m or 2h; nothing is granted for ever.",
+        )
+    latest = grant.starts_ms + network.max_ms
+    if grant.ends_ms + by_ms > latest:
+        most = durations.show(network.max_ms)
+        left = latest - grant.ends_ms
+        hint = (
+            f"Use --duration {durations.show(left)} or less."
+            if left >= durations.SECOND
+            else "It has all of it already."
+        )
+        raise JitError(
+            "refused",
+            f"cannot extend access to {network.name} by {durations.show(by_ms)}: its maximum is {most} from the start",
+            hint,
+        )
+    return grant.ends_ms + by_ms
 
 
 def _check(network: Network, duration_ms: int) -> int:

@@ -25,6 +25,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           wire.IdBody, wire.RequestReply, "Take a request back"),
     Route("POST", "/v1/grant", _CHANGE, grants.grant,
           wire.GrantBody, wire.RequestReply, "Give access for a duration"),
+    Route("POST", "/v1/extend", _CHANGE, grants.extend, wire.ExtendBody, wire.RequestReply, "Lengthen a grant"),
     Route("POST", "/v1/deny", _CHANGE, grants.deny, wire.DecisionBody, wire.RequestReply, "Deny a request"),
     Route("POST", "/v1/revoke", _CHANGE, grants.revoke,
           wire.DecisionBody, wire.RequestReply, "End a grant of someone"),

@@ -57,6 +57,30 @@ def grant(call: Call, body: wire.GrantBody) -> Render:
     return shown(request.id)
 
 
+def extend(call: Call, body: wire.ExtendBody) -> Render:
+    """Lengthen an active grant without a gap, within the network's maximum counted from the grant's start."""
+    call.require_admin("extend a grant")
+    request = found(call, body["id"])
+    _refuse_own(call, "extend", request.account, request.id)
+    _refuse_gone(call, request.account)
+    if request.grant is None or request.status(call.now) is not Status.ACTIVE:
+        raise stale(call, "extend", request.id)
+    comment = text.comment(body.get("comment"))
+    network = networks.by_id(call.rows, request.network_id)
+    ends = policy.extended_end(network, request.grant, body["duration"])
+    if not store.extend(call.rows, request.id, request.grant.ends_ms, ends - request.grant.ends_ms):
+        raise stale(call, "extend", request.id)
+    call.event(
+        "extended",
+        request=request,
+        before=request.grant.ends_ms,
+        ends=ends,
+        duration=body["duration"],
+        comment=comment,
+    )
+    return shown(request.id)
+
+
 def deny(call: Call, body: wire.DecisionBody) -> Render:
     """Deny a pending request."""
     call.require_admin("deny a request")

@@ -241,7 +241,7 @@ def _refuse_second(call: Call, account: Account, network: Network) -> None:
             raise JitError(
                 "conflict",
                 f"cannot ask again for {network.name}: grant {other.id} is {status}",
-                f"For more time: jitctl extend {other.id} --duration 2h",
+                f"For more time an administrator types: jitctl extend {other.id} --duration 2h",
             )
 
 

@@ -210,6 +210,16 @@ def pause(rows: Rows, request_id: int, paused_ms: int | None) -> bool:
     return changed == 1
 
 
+def extend(rows: Rows, request_id: int, before_ms: int, by_ms: int) -> bool:
+    """Move the end of a live grant, on both clocks. False: it has ended, or its end is not `before_ms` any more."""
+    changed = rows.run(
+        "UPDATE request SET ends_ms = ends_ms + :by, ends_boot_ms = ends_boot_ms + :by"
+        " WHERE id = :id AND state = 'granted' AND ends_ms = :before",
+        {"id": request_id, "before": before_ms, "by": by_ms},
+    )
+    return changed == 1
+
+
 def set_boot_end(rows: Rows, request_id: int, boot_id: str, ends_boot_ms: int) -> None:
     """Give a live grant its end in the boot clock of this boot."""
     rows.run(
