@@ -1,6 +1,8 @@
 """The end: by itself, in time, by either clock, over restarts."""
 
+import asyncio
 import sqlite3
+from pathlib import Path
 
 import pytest
 from world import ALICE, BOB, HOUR, ROOT, World, key
@@ -164,6 +166,16 @@ async def test_a_locked_database_keeps_nobody_in(office: World) -> None:
     await office.service.expire()
     events = (await office.ask(queries.show, ALICE, id=number))["events"]
     assert [event["kind"] for event in events] == ["requested", "granted", "expired", "cut_confirmed"]
+
+
+async def test_a_stop_that_cannot_be_recorded_ends_all_the_same(tmp_path: Path) -> None:
+    """While another process holds the database, a stop takes its time, and ends."""
+    world = World(tmp_path)
+    await world.start()
+    other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    await asyncio.wait_for(world.stop(), 20)
+    other.close()
 
 
 async def test_a_cut_that_failed_is_confirmed_when_the_kernel_agrees(office: World) -> None:

@@ -82,9 +82,12 @@ class Service:
 
     async def stop(self) -> None:
         """Finish what was accepted, record the stop, close the store. Interfaces stay as they are."""
-        await self._worker.run(self._transactor.end, Priority.LAST)
-        await self._worker.stop()
-        self._reading.shutdown()
+        try:
+            await self._worker.run(self._transactor.end, Priority.LAST)
+        finally:
+            # Whatever became of the record (the disk may be full): the threads end, so that the process can.
+            await self._worker.stop()
+            self._reading.shutdown()
 
     def reload(self, config: Config) -> None:
         """Take over what may change while running: admin groups and limits."""
@@ -165,14 +168,19 @@ class Service:
 
     async def _look_up(self, actor: Actor, body: Body) -> None:
         """Ask the system about everyone that a verb is about, before the worker may need the answers."""
-        names = {actor.user, actor.login_user, body.get("user")}
+        groups = self._transactor.groups
+        await self._directory.refresh([name for name in (actor.user, actor.login_user) if name], groups)
+        if not self._is_admin(actor):
+            # Everybody else acts for nobody but themselves; what they name is not worth a question.
+            return
+        names = {body.get("user")}
         if body.get("id") is not None:
             names.add(await self._in_reader(lambda rows: _user_of(rows, body["id"])))
         names.update(line["user"] for line in body.get("devices", []))
         members = body.get("members", [])
         names.update(member for member in members if not member.startswith("@"))
-        groups = {member[1:] for member in members if member.startswith("@")}
-        await self._directory.refresh([name for name in names if name], self._transactor.groups | groups)
+        listed = {member[1:] for member in members if member.startswith("@")}
+        await self._directory.refresh([name for name in names if name], groups | listed)
 
     async def _bounded(self, running: Awaitable[Reply]) -> Reply:
         try:

@@ -59,6 +59,7 @@ class Transactor:
         """Take over what may change while running. May be called in any thread: each value is replaced as a whole."""
         self._config = config
         self._people = self._converger.people = people
+        self.groups |= frozenset(config.daemon.admin_groups)
 
     # --- life ---
 
@@ -86,8 +87,7 @@ class Transactor:
     def end(self) -> None:
         """Record the stop and close the store. Interfaces stay as they are."""
         if self._store_or_none is not None:
-            with self._store.transaction() as rows:
-                self._tell_in(rows, "stopped")
+            self._tell("stopped")
             self._store.close()
             self._store_or_none = None
         self._wireguard.close()
