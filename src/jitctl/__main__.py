@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _readable(words)
         status = root.main(words, prog_name="jitctl", standalone_mode=False)
         sys.stdout.flush()
+        if status == EXIT_INTERRUPTED:
+            print(file=sys.stderr)  # what comes next stands below the ^C
     except JitError as error:
         show_error(error, as_json=as_json)
         return error.exit_status
