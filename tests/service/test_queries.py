@@ -82,6 +82,8 @@ async def test_pages_have_everything_once(office: World) -> None:
         ({"status": ["pending"]}, ["bob"]),
         ({"tab": ["approved"]}, ["alice"]),
         ({"status": ["pending", "active"]}, ["bob", "alice"]),
+        ({"status": ["pending", "active"], "tab": ["approved"]}, ["alice"]),
+        ({"status": ["pending"], "tab": ["approved"]}, []),
         ({"user": "alice"}, ["alice"]),
         ({"network": "office"}, ["bob", "alice"]),
         ({"network": "lab"}, []),

@@ -52,6 +52,12 @@ async def test_what_is_open_says_so(office: World) -> None:
     assert (await office.ask(queries.list_, ROOT))["requests"] == []
 
 
+async def test_the_only_network_that_is_open_says_so(office: World) -> None:
+    """Without a name, too: the only network is open for an administrator already, and that is no error."""
+    reply = await office.do(requests.request, Actor(uid=61003, user="carol"), reason="why not")
+    assert (reply["request"], reply["already"]) == (None, True)
+
+
 async def test_without_a_device_a_request_is_refused(office: World) -> None:
     """A user without a device is told to add one."""
     await office.do(devices.remove, ALICE, name="laptop")

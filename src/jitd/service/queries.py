@@ -1,8 +1,9 @@
 """Looking: status, list, show, events, health. Nothing here changes anything."""
 
 import os
+from enum import StrEnum
 from importlib.metadata import version
-from typing import Final
+from typing import Final, TypeVar
 
 from jitd import wire
 from jitd.core import policy
@@ -14,6 +15,8 @@ from jitd.service.call import Reply, View
 from jitd.service.requests import visible
 from jitd.store import accounts, devices, events, interfaces, networks
 from jitd.store import requests as store
+
+E = TypeVar("E", bound=StrEnum)
 
 LONGEST_PAGE: Final = 500
 EVENT_PAGE: Final = 500
@@ -73,9 +76,11 @@ def list_(view: View, query: wire.ListQuery) -> Reply:
             f"cannot list {limit} at once",
             f"Use --limit with a number from 1 to {LONGEST_PAGE}.",
         )
+    if wanted is not None and not wanted:
+        return {"requests": [], "next": "", "counts": _counts(view, own)}  # no status is on the named tabs
     # The store knows what happened; that a granted one is scheduled, active or over now is known only here.
-    states = frozenset("granted" if one in _LIVE else str(one) for one in wanted)
-    if Status.EXPIRED in wanted and states:
+    states = frozenset("granted" if one in _LIVE else str(one) for one in wanted or ())
+    if wanted is not None and Status.EXPIRED in wanted:
         states |= {"granted"}
     filters = store.Filter(
         states=states,
@@ -88,7 +93,7 @@ def list_(view: View, query: wire.ListQuery) -> Reply:
     page: list[tuple[Request, str]] = []
     while len(page) <= limit:
         found = store.list_page(view.rows, filters, pending=pending, below_id=below, limit=limit + 1)
-        page += [one for one in found if not wanted or one[0].status(view.now) in wanted]
+        page += [one for one in found if wanted is None or one[0].status(view.now) in wanted]
         if len(found) == limit + 1:
             below = found[-1][0].id
         elif pending:
@@ -142,24 +147,23 @@ def events_page(view: View, query: wire.EventsQuery) -> Reply:
     return {"events": [views.event_view(event) for event in found], "next": reached}
 
 
-def _statuses(query: wire.ListQuery) -> frozenset[Status]:
-    wanted: set[Status] = set()
-    for one in query.get("status", []):
-        try:
-            wanted.add(Status(one))
-        except ValueError:
-            raise JitError(
-                "bad_request", f"cannot list the status {one[:40]!r}", f"Use one of {', '.join(Status)}."
-            ) from None
-    for one in query.get("tab", []):
-        try:
-            tab = Tab(one)
-        except ValueError:
-            raise JitError(
-                "bad_request", f"cannot list the tab {one[:40]!r}", f"Use one of {', '.join(Tab)}."
-            ) from None
-        wanted.update(status for status, where in TAB_OF.items() if where is tab)
-    return frozenset(wanted)
+def _statuses(query: wire.ListQuery) -> frozenset[Status] | None:
+    """The statuses to list: those that are named, and of them those on the named tabs; None: all."""
+    named = frozenset(_named(Status, one, "status") for one in query.get("status", []))
+    tabs = frozenset(_named(Tab, one, "tab") for one in query.get("tab", []))
+    on_tabs = frozenset(status for status, where in TAB_OF.items() if where in tabs)
+    if named and tabs:
+        return named & on_tabs
+    return named or on_tabs or None
+
+
+def _named(kind: type[E], typed: str, what: str) -> E:
+    try:
+        return kind(typed)
+    except ValueError:
+        raise JitError(
+            "bad_request", f"cannot list the {what} {typed[:40]!r}", f"Use one of {', '.join(kind)}."
+        ) from None
 
 
 def _cursor(after: str) -> tuple[bool, int | None]:

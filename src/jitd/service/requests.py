@@ -180,14 +180,13 @@ def chosen_network(view: View, user: str, uid: int, name: str | None) -> Network
                 "not_found", f"cannot find a network {text.clean(name)[:40]!r}", "See jitctl status."
             )
         return network
-    askable = [
-        network
-        for network in networks.all_(view.rows)
-        if policy.may_use(network, view.person(user))
-        and not policy.has_standing(network, view.person(user), view.admin(user, uid))
-    ]
+    person = view.person(user)
+    usable = [network for network in networks.all_(view.rows) if policy.may_use(network, person)]
+    askable = [one for one in usable if not policy.has_standing(one, person, view.admin(user, uid))]
     if len(askable) == 1:
         return askable[0]
+    if not askable and len(usable) == 1:
+        return usable[0]  # open already, which is worth saying
     if not askable:
         raise JitError("not_found", f"cannot find a network that {user} has to ask for", "See jitctl status.")
     raise JitError(
