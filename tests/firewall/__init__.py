@@ -1,0 +1,1 @@
+"""The second layer, pure and with packets."""

@@ -1,0 +1,21 @@
+"""The second layer with packets, in namespaces."""
+
+from pathlib import Path
+
+import pytest
+
+from support.inside import run_inside
+
+# Names of network namespaces live in /run.
+NAMESPACES = [
+    *("unshare", "--net", "--mount", "--propagation", "private", "--", "sh", "-c"),
+    'mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && exec "$@"',
+    "sh",
+]
+
+
+@pytest.mark.root
+def test_packets(tmp_path: Path):
+    """Packets pass while their element lives and are refused before and after, whichever way around is tried."""
+    file = Path(__file__).with_name("inside_firewall.py")
+    run_inside(NAMESPACES, [file], out=tmp_path, seconds=180).check(file)
