@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import stat
@@ -60,10 +61,13 @@ def unit() -> Iterator[None]:
     jitd = Path("/usr/bin/jitd")
     # This machine's Python may lie in root's home, which ProtectHome hides: what is installed does not.
     home = "" if not os.path.realpath(sys.executable).startswith("/root/") else "ProtectHome=read-only\n"
-    jitd.write_text(
-        f"#!{sys.executable}\nimport sys\nsys.path[:0] = {[str(ROOT / 'src'), *sys.path]!r}\n"
+    program = Path("/usr/local/lib/jitd-under-test.py")
+    program.write_text(
+        f"import sys\nsys.path[:0] = {[str(ROOT / 'src'), *sys.path]!r}\n"
         "from jitd.__main__ import main\nsys.exit(main())\n"
     )
+    # Through a shell: the path of this Python may have a blank, which no #! line takes.
+    jitd.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {program} "$@"\n')
     jitd.chmod(0o755)
     shutil.copy(ROOT / "packaging" / "jitd.service", UNIT)
     extra = Path("/etc/systemd/system/jitd.service.d/test.conf")
