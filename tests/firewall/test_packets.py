@@ -6,10 +6,11 @@ import pytest
 
 from support.inside import run_inside
 
-# Names of network namespaces live in /run.
+# Names of network namespaces and wireguard-go's sockets live in /run.
 NAMESPACES = [
     *("unshare", "--net", "--mount", "--propagation", "private", "--", "sh", "-c"),
-    'mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && exec "$@"',
+    "for one in netns wireguard; do mkdir -p /run/$one && mount -t tmpfs tmpfs /run/$one || exit; done; "
+    'exec "$@"',
     "sh",
 ]
 
