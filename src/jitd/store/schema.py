@@ -129,7 +129,7 @@ CREATE TABLE request (
 CREATE UNIQUE INDEX request_pending ON request (account_id, network_id) WHERE decision IS NULL AND ended_how IS NULL;
 CREATE INDEX request_live ON request (network_id) WHERE decision = 'granted' AND ended_how IS NULL;
 CREATE INDEX request_end ON request (ends_ms) WHERE decision = 'granted' AND ended_how IS NULL;
-CREATE INDEX request_boot_end ON request (ends_boot_ms) WHERE decision = 'granted' AND ended_how IS NULL;
+CREATE INDEX request_boot_end ON request (boot_id, ends_boot_ms) WHERE decision = 'granted' AND ended_how IS NULL;
 CREATE INDEX request_state ON request (state, id);
 CREATE INDEX request_account ON request (account_id, id);
 CREATE INDEX request_network ON request (network_id, id);
