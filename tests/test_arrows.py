@@ -23,6 +23,7 @@ ALLOWED = {
         "jitd.wire",
         "jitd.keypair",
         "jitd.enforce.port",
+        "jitd.enforce.firewallport",
         "jitd.enforce.owner",
     },
     "jitd.server": {"jitd.core", "jitd.service", "jitd.server", "jitd.wire", "jitd.config"},

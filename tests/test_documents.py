@@ -1,6 +1,7 @@
 """What the documents say is what the program does."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -89,5 +90,14 @@ def test_the_manual_of_the_configuration_names_every_key() -> None:
     }
     assert [name for name, _ in described] == list(known)
     for name, words in described:
-        shown = f'"{known[name]}"' if not isinstance(known[name], int | tuple) else str(known[name] or [])
+        value = known[name]
+        match value:
+            case bool():
+                shown = str(value).lower()
+            case tuple():
+                shown = json.dumps([str(one) for one in value])
+            case int():
+                shown = str(value)
+            case _:
+                shown = f'"{value}"'
         assert words.rstrip().endswith(f"({shown})"), f"{name}: {shown}"

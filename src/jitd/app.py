@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
+from typing import Final
 
 from jitd import scheduler
 from jitd.config import Config
@@ -12,7 +13,8 @@ from jitd.core.clock import Clock
 from jitd.core.errors import JitError
 from jitd.core.people import Directory
 from jitd.directory import SystemDirectory
-from jitd.enforce.choose import choose
+from jitd.enforce.choose import choose, choose_firewall
+from jitd.enforce.firewallport import Firewall
 from jitd.enforce.port import EnforceError, WireGuard
 from jitd.lock import Lock
 from jitd.server.app import Server
@@ -20,12 +22,16 @@ from jitd.service.service import Service
 
 log = logging.getLogger("jitd")
 
+#: In the state directory: loaded at boot before the network, by a unit that needs neither Python nor the store.
+CLOSED_FILE: Final = "closed.nft"
+
 
 async def run(
     config: Config,
     *,
     clock: Clock,
     wireguard: WireGuard | None = None,
+    firewall: Firewall | None = None,
     directory: Directory | None = None,
     lock: Lock | None = None,
     ready: Callable[[], None] | None = None,
@@ -35,12 +41,12 @@ async def run(
     """Run the daemon until `stop` is set.
 
     `ready` is called once it listens; a configuration put into `reloads` replaces the running one. Without
-    `wireguard` and `directory` they are the machine's. Raises JitError when it cannot start.
+    `wireguard`, `firewall` and `directory` they are the machine's. Raises JitError when it cannot start.
     """
     own_lock = lock or Lock(config.daemon.state_dir)
     try:
         own_lock.write_pid()
-        await _run(config, clock, wireguard, directory, ready, stop or asyncio.Event(), reloads)
+        await _run(config, clock, wireguard, firewall, directory, ready, stop or asyncio.Event(), reloads)
     finally:
         if lock is None:
             own_lock.release()
@@ -50,25 +56,25 @@ async def _run(
     config: Config,
     clock: Clock,
     wireguard: WireGuard | None,
+    firewall: Firewall | None,
     directory: Directory | None,
     ready: Callable[[], None] | None,
     stop: asyncio.Event,
     reloads: "asyncio.Queue[Config] | None",
 ) -> None:
-    if wireguard is None:
-        try:
-            # In a thread: pyroute2's synchronous classes refuse to be made inside a running loop.
-            wireguard = await asyncio.to_thread(choose, config.enforce.backend, config.enforce.wireguard_go)
-        except EnforceError as error:
-            raise JitError(
-                "enforcement", f"cannot start: {error}", "See [enforce] in the configuration."
-            ) from error
+    try:
+        # In a thread: pyroute2's synchronous classes refuse to be made inside a running loop.
+        peers, members = await asyncio.to_thread(_layers, config, clock, wireguard, firewall)
+    except EnforceError as error:
+        raise JitError(
+            "enforcement", f"cannot start: {error}", "See [enforce] in the configuration."
+        ) from error
     # What was begun is ended in the opposite order, also when one of the ends fails.
     async with AsyncExitStack() as ending:
         if directory is None:
             directory = own_directory = SystemDirectory()
             ending.callback(own_directory.close)
-        service = Service(config=config, clock=clock, wireguard=wireguard, directory=directory)
+        service = Service(config=config, clock=clock, wireguard=peers, firewall=members, directory=directory)
         server = Server(
             config=config, service=service, directory=directory, clock=clock, version=version("jitctl")
         )
@@ -78,10 +84,27 @@ async def _run(
         ending.push_async_callback(_cancel, working)
         ending.push_async_callback(server.stop)
         await server.start()
-        log.info("ready: %s backend, socket %s", wireguard.name, config.daemon.socket)
+        log.info("ready: %s backend, firewall %s, socket %s", peers.name, members.name, config.daemon.socket)
         if ready is not None:
             ready()
         await _until_stopped(stop, working, service, reloads)
+
+
+def _layers(
+    config: Config, clock: Clock, wireguard: WireGuard | None, firewall: Firewall | None
+) -> tuple[WireGuard, Firewall]:
+    """The machine's, where none is given. Raises EnforceError."""
+    enforce = config.enforce
+    return (
+        wireguard or choose(enforce.backend, enforce.wireguard_go),
+        firewall
+        or choose_firewall(
+            enforce.firewall,
+            enforce.backend,
+            closed=config.daemon.state_dir / CLOSED_FILE,
+            boot_ms=clock.boot_ms,
+        ),
+    )
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jitd import nss
 from jitd.config import Config
-from jitd.enforce.choose import choose
+from jitd.enforce.choose import choose, choose_firewall
 from jitd.enforce.port import EnforceError
 
 
@@ -25,6 +25,13 @@ def problems(config: Config) -> list[str]:
         choose(config.enforce.backend, config.enforce.wireguard_go).close()
     except EnforceError as error:
         found.append(f"[enforce] backend: {error}")
+    try:
+        enforce = config.enforce
+        choose_firewall(enforce.firewall, enforce.backend, closed=None, boot_ms=lambda: 0).close()
+    except EnforceError as error:
+        found.append(
+            f'[enforce] firewall: {error}; firewall = "none" does without, and leaves access open while jitd is dead'
+        )
     return found
 
 

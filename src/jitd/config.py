@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 
 from jitd.core.errors import JitError
+from jitd.core.firewall import Always
+from jitd.core.ports import parse_always
 
 DEFAULT_PATH: Final = Path("/etc/jitd/jitd.toml")
 BACKENDS: Final = ("auto", "kernel", "userspace", "memory")
+FIREWALLS: Final = ("nftables", "none")
+#: What every member of any network of an interface reaches: the gateway answers pings and is asked for names.
+ALWAYS: Final = ("ping", "udp/53", "tcp/53")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -32,6 +37,9 @@ class Enforce:
 
     backend: str = "auto"
     wireguard_go: str = "wireguard-go"  # the program of the userspace backend: a name in PATH or a path
+    firewall: str = "nftables"
+    always: tuple[Always, ...] = tuple(parse_always(one) for one in ALWAYS)
+    close_local_users: bool = True  # ordinary uids of the gateway do not reach what networks open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +69,11 @@ class Config:
 
 
 _TABLES: Final[Mapping[str, type]] = {"daemon": Daemon, "enforce": Enforce, "limits": Limits}
-_CHOICES: Final = {("enforce", "backend"): BACKENDS, ("daemon", "log_level"): LOG_LEVELS}
+_CHOICES: Final = {
+    ("enforce", "backend"): BACKENDS,
+    ("enforce", "firewall"): FIREWALLS,
+    ("daemon", "log_level"): LOG_LEVELS,
+}
 #: The smallest and largest value of a number; limits without an entry go from 1 to a million.
 _RANGES: Final = {
     ("limits", "connections_reserved"): (0, 10_000),
@@ -190,8 +202,17 @@ def _value(table: str, key: str, kind: object, value: Any) -> Any:
             hint = f"Use one of {', '.join(choices)}." if choices else "Use a text in quotes."
             raise JitError("bad_request", f"cannot use {where} = {value!r}", hint)
         return value
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise JitError("bad_request", f"cannot use {where} = {value!r}", "Use true or false.")
+        return value
     if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
         raise JitError("bad_request", f"cannot use {where} = {value!r}", 'Use a list of names: ["wheel"]')
+    if key == "always":
+        try:
+            return tuple(parse_always(one) for one in value)
+        except JitError as error:
+            raise JitError(error.code, f"cannot use {where}: {error.message}", error.hint) from error
     return tuple(value)
 
 

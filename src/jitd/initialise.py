@@ -30,6 +30,15 @@ log_level = "info"
 backend = $backend
 # The program of the userspace backend: a name in PATH, or a path.
 wireguard_go = "wireguard-go"
+# nftables: the second layer, a table of jitd's own (nft list table inet jitd) in which every member of a network has a
+# timeout that the kernel counts: access ends on time also while jitd is dead. none: WireGuard alone; access stays open
+# while jitd is dead, one network per interface, no ports.
+firewall = "nftables"
+# What members of any network of an interface reach besides: on the gateway itself, or elsewhere as udp/53@10.0.0.53.
+always = ["ping", "udp/53", "tcp/53"]
+# A shell on the gateway is a way around: ordinary users of this machine (uid 1000 and up) cannot open connections to
+# what the networks open.
+close_local_users = true
 
 [limits]
 # Connections at a time: altogether, kept free for administrators, and of one user.

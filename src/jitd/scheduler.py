@@ -12,6 +12,8 @@ log = logging.getLogger("jitd.scheduler")
 
 #: Seconds between two comparisons of every interface with the store, and of everyone with the system's users.
 CHECK_SECONDS: Final = 30.0
+#: The same for interfaces that somebody else owns, and for what has just been changed.
+LOOK_SECONDS: Final = 2.0
 PEOPLE_SECONDS: Final = 15.0
 #: Seconds to wait after a round that failed.
 PATIENCE_SECONDS: Final = 1.0
@@ -22,6 +24,7 @@ async def run(service: Service, clock: Clock) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_for_ever(lambda: _deadlines(service, clock)))
         tasks.create_task(_for_ever(lambda: _every(CHECK_SECONDS, service.check)))
+        tasks.create_task(_for_ever(lambda: _every(LOOK_SECONDS, service.look)))
         tasks.create_task(_for_ever(lambda: _every(PEOPLE_SECONDS, service.refresh_people)))
 
 

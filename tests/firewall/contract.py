@@ -30,10 +30,10 @@ from firewall.scene import (
     wireguard,
 )
 from jitd.core import firewallrules
+from jitd.core.elements import Lease, Member
 from jitd.core.firewall import Always, InterfaceRules, NetworkRules, Rules
 from jitd.core.model import Ports
 from jitd.enforce.firewall import NftFirewall
-from jitd.enforce.firewallport import Lease, Member
 from jitd.enforce.port import EnforceError
 from support.wait import until
 

@@ -8,7 +8,10 @@ from typing import Any
 
 from jitd.config import Config, Daemon, Enforce, Limits
 from jitd.core.model import Actor
+from jitd.enforce.firewallport import Firewall
 from jitd.enforce.memory import MemoryWireGuard
+from jitd.enforce.memoryfirewall import MemoryFirewall
+from jitd.enforce.nofirewall import NoFirewall
 from jitd.enforce.owner import Owner
 from jitd.service import devices, grants, interfaces, networks, requests
 from jitd.service.call import ChangeVerb, QueryVerb
@@ -32,8 +35,9 @@ def key(name: str) -> str:
 class World:
     """A service with what it stands on. `start` and `stop` may be called again: a restart."""
 
-    def __init__(self, state_dir: Path, limits: Limits | None = None) -> None:
+    def __init__(self, state_dir: Path, limits: Limits | None = None, *, firewall: bool = True) -> None:
         self.clock = TestClock()
+        self.firewall: Firewall = MemoryFirewall(self.clock.boot_ms) if firewall else NoFirewall()
         self.people = StaticDirectory(
             {
                 "root": (0, []),
@@ -58,6 +62,7 @@ class World:
             config=self.config,
             clock=self.clock,
             wireguard=self.wireguard,
+            firewall=self.firewall,
             directory=self.people,
             owner_of=lambda _: self.owner,
         )
@@ -116,3 +121,7 @@ class World:
             names.get(peer.public_key, peer.public_key): frozenset(str(ip) for ip in peer.allowed_ips)
             for peer in self.wireguard.read(interface).peers.values()
         }
+
+    def members(self) -> dict[str, int]:
+        """Who may pass in the firewall: milliseconds left, by network id and address."""
+        return {f"{one.network_id} {one.ip}": one.least_ms for one in self.firewall.read()}

@@ -30,6 +30,11 @@ class Always:
     protocol: str  # one of ALWAYS_PROTOCOLS
     port: int = 0
 
+    def __str__(self) -> str:
+        """`ping`, `udp/53` or `tcp/53@10.0.0.53/32`."""
+        what = "ping" if self.protocol == "icmp" else f"{self.protocol}/{self.port}"
+        return what if self.to is None else f"{what}@{self.to}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRules:

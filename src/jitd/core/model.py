@@ -167,6 +167,12 @@ class Grant:
         """Whether the grant was activated in this boot and is not over."""
         return now.boot_id == self.boot_id and not self.is_over(now)
 
+    def left_ms(self, now: "Now") -> int:
+        """How long it goes on from now, milliseconds: whichever clock is over first. 0 when it is not active."""
+        if not self.is_active(now):
+            return 0
+        return min(self.ends_ms - now.wall_ms, self.ends_boot_ms - now.boot_ms)
+
     def is_over(self, now: "Now") -> bool:
         """Whether either clock says that the time is over."""
         return now.wall_ms >= self.ends_ms or (

@@ -15,6 +15,8 @@ class Reason:
     why: str
     request_id: int | None = None
     paused: bool = False
+    network_id: int | None = None  # None for unenforced
+    left_ms: int | None = None  # what is left of a grant; None: standing, without an end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,3 +86,16 @@ def difference(
     )
     to_remove = tuple(key for key in actual if key not in wanted_peers and key not in leave)
     return Difference(to_set, to_remove)
+
+
+def closing(todo: Difference, actual: Mapping[str, Actual]) -> Difference:
+    """The part of a difference that lets nobody in: removals, and peers that pass no more than they do."""
+    return Difference(
+        tuple(
+            peer
+            for peer in todo.to_set
+            if not peer.allowed_ips
+            or (peer.public_key in actual and peer.allowed_ips <= actual[peer.public_key].allowed_ips)
+        ),
+        todo.to_remove,
+    )

@@ -1,9 +1,11 @@
-"""Ports as people type them: `tcp/5432`, `udp/6000-6100`."""
+"""Ports as people type them: `tcp/5432`, `udp/6000-6100`; always-allowed destinations: `udp/53`, `ping@10.0.0.1`."""
 
 import re
+from ipaddress import ip_network
 from typing import Final
 
 from jitd.core.errors import JitError
+from jitd.core.firewall import Always
 from jitd.core.model import Ports
 
 _PATTERN: Final = re.compile(r"(tcp|udp)/([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
@@ -22,3 +24,24 @@ def parse_ports(text: str) -> Ports:
     if last < first:
         raise JitError("bad_request", f"cannot use the port range {text!r}: it is upside down", hint)
     return Ports(protocol, first, last)
+
+
+def parse_always(text: str) -> Always:
+    """Read `ping`, `udp/53` (on the gateway itself) or `tcp/53@10.0.0.53`. Raises JitError bad_request."""
+    what, at, where = text.partition("@")
+    try:
+        to = ip_network(where) if at else None
+    except ValueError:
+        raise JitError(
+            "bad_request",
+            f"cannot read the address in {text[:60]!r}",
+            "Type it as udp/53@10.0.0.53, or leave @… away for the gateway itself.",
+        ) from None
+    if what == "ping":
+        return Always(to=to, protocol="icmp")
+    ports = parse_ports(what)
+    if ports.first != ports.last:
+        raise JitError(
+            "bad_request", f"cannot use the range in {text[:60]!r}", "Name one port, such as udp/53."
+        )
+    return Always(to=to, protocol=ports.protocol, port=ports.first)

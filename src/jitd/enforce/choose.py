@@ -1,7 +1,10 @@
-"""Which WireGuard this machine has."""
+"""Which WireGuard this machine has, and which firewall the configuration asks for."""
 
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
+from jitd.enforce.firewallport import Firewall
 from jitd.enforce.port import EnforceError, WireGuard
 
 
@@ -44,3 +47,24 @@ def choose(backend: str, wireguard_go: str) -> WireGuard:
             f"this kernel has no WireGuard, and there is no program {wireguard_go}: install the package wireguard-go"
         )
     return UserspaceWireGuard(program)
+
+
+def choose_firewall(name: str, backend: str, *, closed: Path | None, boot_ms: Callable[[], int]) -> Firewall:
+    """The second layer of the configuration: `nftables` or `none`; with the memory backend it is in memory, too.
+
+    `closed` is where the file that closes the gateway at boot is kept, `boot_ms` the boot clock in milliseconds.
+    Raises EnforceError when nftables is missing or not permitted.
+    """
+    if name == "none":
+        from jitd.enforce.nofirewall import NoFirewall
+
+        return NoFirewall()
+    if backend == "memory":
+        from jitd.enforce.memoryfirewall import MemoryFirewall
+
+        return MemoryFirewall(boot_ms)
+    from jitd.enforce.firewall import NftFirewall
+
+    firewall = NftFirewall(closed)
+    firewall.probe()
+    return firewall

@@ -8,16 +8,19 @@ adds, deletes and adds it in one transaction: an `add` alone leaves a living one
 import errno
 import hashlib
 import logging
+import os
 import socket
 from collections.abc import Collection, Iterable, Sequence
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 
 from jitd.core import firewallrules
+from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
 from jitd.core.firewallrules import TABLE, set_name
 from jitd.enforce import nfmessages, nft
-from jitd.enforce.firewallport import Element, Lease, Member
+from jitd.enforce.firewallport import Ensured
 from jitd.enforce.nfmessages import Family, Kind
 from jitd.enforce.nfnetlink import Change, NftError, NftSocket
 from jitd.enforce.port import EnforceError
@@ -40,7 +43,10 @@ _PROBE: Final = """table netdev jitd-probe {
 class NftFirewall:
     """The tables `inet jitd` and `netdev jitd` of this network namespace."""
 
-    def __init__(self) -> None:
+    def __init__(self, closed: Path | None = None) -> None:
+        """`closed` is a file that holds, after each change, what closes these interfaces at the next boot."""
+        self._closed = closed
+        self._closed_text = ""
         self._socket = NftSocket()
         self._families: tuple[Family, ...] = ()
         self._rules: Rules | None = None
@@ -57,17 +63,23 @@ class NftFirewall:
         """True."""
         return True
 
-    def ensure(self, rules: Rules) -> bool:
-        """As the port says."""
+    def probe(self) -> None:
+        """See what this kernel has. Raises EnforceError when nft is missing or not permitted."""
         if not self._families:
             self._families = (Family.INET, Family.NETDEV) if _has_egress() else (Family.INET,)
+
+    def ensure(self, rules: Rules) -> Ensured:
+        """As the port says."""
+        self.probe()
         devices = _existing(rules)
         tables = {Family.INET: firewallrules.inet_table(rules, devices)}
         if Family.NETDEV in self._families:
             tables[Family.NETDEV] = firewallrules.netdev_table(rules, devices)
         text = "".join(tables.values())
-        if text == self._loaded and self._fingerprint() == self._print:
-            return False
+        same = text == self._loaded
+        if same and self._fingerprint() == self._print:
+            self._keep_closed(rules)
+            return Ensured.NOTHING
         networks = [network.id for interface in rules.interfaces for network in interface.networks]
         kept = {set_name(number, version) for number in networks for version in (4, 6)}
         try:
@@ -77,7 +89,8 @@ class NftFirewall:
             log.warning("the tables are made anew: %s", refusal)
             nft.load("".join(self._anew(family, table, networks) for family, table in tables.items()))
         self._rules, self._loaded, self._print = rules, text, self._fingerprint()
-        return True
+        self._keep_closed(rules)
+        return Ensured.REPAIRED if same else Ensured.CHANGED
 
     def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
         """As the port says."""
@@ -153,6 +166,24 @@ class NftFirewall:
     def close(self) -> None:
         """As the port says."""
         self._socket.close()
+
+    def _keep_closed(self, rules: Rules) -> None:
+        """Write the file for boot when it would be another one."""
+        text = firewallrules.closed(rules)
+        if self._closed is None or text == self._closed_text:
+            return
+        try:
+            new = self._closed.with_name(f".{self._closed.name}.new")
+            new.unlink(missing_ok=True)
+            with open(new, "x", encoding="utf-8", opener=_private) as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._closed)
+            self._closed_text = text
+        except OSError as error:
+            # The full disk of another day must not keep anybody in now; it is tried again at every check.
+            log.error("cannot write %s, which closes the gateway at boot: %s", self._closed, error.strerror)  # noqa: TRY400
 
     def _need_families(self) -> tuple[Family, ...]:
         if self._rules is None:
@@ -254,6 +285,10 @@ def _has_egress() -> bool:
         log.warning("this kernel has no egress hook: offloaded flows towards clients are not judged there")
         return False
     return True
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def _left(left_ms: int | None) -> int:

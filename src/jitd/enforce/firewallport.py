@@ -5,37 +5,19 @@ All methods block, are called from the worker thread only, and give up after a b
 """
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple, Protocol
+from enum import IntEnum
+from typing import Protocol
 
-from jitd.core.firewall import IPAddress, Rules
-
-
-class Member(NamedTuple):
-    """A tunnel address in a network."""
-
-    network_id: int
-    ip: IPAddress
+from jitd.core.elements import Element, Lease, Member
+from jitd.core.firewall import Rules
 
 
-class Lease(NamedTuple):
-    """A member that may pass for so many milliseconds from now; none or fewer: it may not."""
+class Ensured(IntEnum):
+    """What `ensure` had to do. Only NOTHING is false."""
 
-    network_id: int
-    ip: IPAddress
-    timeout_ms: int
-
-
-class Element(NamedTuple):
-    """A living member as read back: how many milliseconds it has left.
-
-    It has several copies in the kernel. They agree unless somebody else changed one: `least_ms` is 0 when a copy is
-    missing, and a `most_ms` that is too large passes too long in one of them.
-    """
-
-    network_id: int
-    ip: IPAddress
-    least_ms: int
-    most_ms: int
+    NOTHING = 0
+    CHANGED = 1  # other rules or devices than before
+    REPAIRED = 2  # somebody had changed or flushed what was loaded; elements may be gone, too
 
 
 class Firewall(Protocol):
@@ -51,10 +33,10 @@ class Firewall(Protocol):
         """Whether there is a second layer: without it, an interface can have one network only, without ports."""
         ...
 
-    def ensure(self, rules: Rules) -> bool:
+    def ensure(self, rules: Rules) -> Ensured:
         """Make the rules be as given, in one step; elements of networks that stay keep living to their own ends.
 
-        Returns whether anything had to be done. To be called before anything else, and again when interfaces were
+        To be called before anything else, and again when interfaces were
         made or made again. Raises EnforceError, and then nothing has changed.
         """
         ...

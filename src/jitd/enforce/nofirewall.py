@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 
+from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
-from jitd.enforce.firewallport import Element, Lease, Member
+from jitd.enforce.firewallport import Ensured
 
 
 class NoFirewall:
@@ -19,9 +20,9 @@ class NoFirewall:
         """False."""
         return False
 
-    def ensure(self, _rules: Rules) -> bool:
+    def ensure(self, _rules: Rules) -> Ensured:
         """Nothing to be done."""
-        return False
+        return Ensured.NOTHING
 
     def apply(self, _leases: Sequence[Lease], _removals: Collection[Member]) -> None:
         """Nothing to be done."""

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from jitd.core import durations, policy
+from jitd.core import durations, elements, policy
+from jitd.core.elements import Member, Right
 from jitd.core.model import Account, Interface, Network, Now
 from jitd.core.peers import Reason, Wanted, wanted
 from jitd.core.people import Answer, Directory
@@ -72,6 +73,11 @@ class DeviceAccess:
         """The peer as it should be, None when nothing needs it."""
         return wanted(self.tunnel.device.public_key, self.tunnel.ips, self.tunnel.preshared_key, self.reasons)
 
+    @property
+    def rights(self) -> dict[Member, Right]:
+        """In which networks its addresses may pass, and for how long from now."""
+        return elements.rights(self.tunnel.ips, self.reasons)
+
 
 def of_interface(
     rows: Rows, interface: Interface, people: People, now: Now, device_ids: Iterable[int] | None = None
@@ -92,6 +98,8 @@ def of_interface(
                 why=f"grant {request.id}",
                 request_id=request.id,
                 paused=grant.paused_ms is not None,
+                network_id=request.network_id,
+                left_ms=grant.left_ms(now),
             )
         )
     found = []
@@ -104,7 +112,7 @@ def of_interface(
                 standing[pair] = people.standing(network, tunnel.account, now)
             has, why = standing[pair]
             if has:
-                mine.append(Reason(kind="standing", network=network.name, why=why))
+                mine.append(Reason(kind="standing", network=network.name, why=why, network_id=network.id))
         found.append(DeviceAccess(tunnel=tunnel, reasons=tuple(mine)))
     return found
 

@@ -7,9 +7,10 @@ from typing import Any
 from jitd.config import Config
 from jitd.core import policy
 from jitd.core.errors import JitError
-from jitd.core.model import Account, Actor, Interface, Now, Request
+from jitd.core.model import Account, Actor, Interface, IPNetwork, Now, Request
 from jitd.core.people import Answer, Person
 from jitd.core.policy import Verdict
+from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import LinkSpec, WireGuard
 from jitd.service.access import People
@@ -27,13 +28,13 @@ class Touched:
 
     interfaces: set[int] = field(default_factory=set)
     devices: set[tuple[int, int]] = field(default_factory=set)  # (interface id, device id)
-    keys: set[tuple[int, str]] = field(
-        default_factory=set
-    )  # (interface id, public key) of devices that are gone
+    #: (interface id, public key) of devices that are gone, with the addresses that they had.
+    keys: dict[tuple[int, str], frozenset[IPNetwork]] = field(default_factory=dict)
+    rules: bool = False  # the firewall's rules alone: an interface is gone
 
     def __bool__(self) -> bool:
         """Whether there is anything to converge."""
-        return bool(self.interfaces or self.devices or self.keys)
+        return bool(self.interfaces or self.devices or self.keys or self.rules)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class View:
     config: Config
     agreement: Agreement
     backend: str
+    firewall: Firewall  # only to be asked what it is
     started_ms: int
 
     def person(self, name: str) -> Person:

@@ -1,31 +1,37 @@
 """Making the kernel agree with the store: desired state, what was read back, the difference, and reading back again.
 
-Every change and every check ends here. What does not agree is remembered, told once, and retried with backoff.
+Every change and every check ends here. There are two layers, the firewall's members (`guard.py`) and WireGuard's
+peers. Both are closed whatever becomes of the other one; a peer is opened only behind a firewall that agrees. What
+does not agree is remembered, told once, and retried with backoff.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from typing import Final
 
-from jitd.core.model import Interface, Now
-from jitd.core.peers import Actual, Wanted, difference
+from jitd.core.elements import Member, Right, addresses
+from jitd.core.firewall import IPAddress
+from jitd.core.model import Interface, IPNetwork, Now
+from jitd.core.peers import Actual, Wanted, closing, difference
 from jitd.enforce.port import (
     Change,
     EnforceError,
-    InterfaceGone,
     LinkSpec,
     LinkState,
+    Peer,
     RemovePeer,
     SetPeer,
     WireGuard,
 )
 from jitd.service import access
-from jitd.service.access import People
+from jitd.service.access import DeviceAccess, People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Touched
-from jitd.store import devices, interfaces
+from jitd.service.guard import Guard
+from jitd.service.tell import Tell
+from jitd.store import devices, interfaces, networks
 from jitd.store.database import Rows
 from jitd.store.interfaces import UnmanagedPeer
 
@@ -35,9 +41,11 @@ FIRST_RETRY_MS: Final = 1000
 LONGEST_RETRY_MS: Final = 30_000
 #: WireGuard's own word for "no preshared key".
 NO_PRESHARED_KEY: Final = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#: Seconds; it lives for a moment only.
+_CALL: Final = 25
 
-#: Records an event of jitd's own: (kind, interface name, data). Given by the service.
-Tell = Callable[..., None]
+#: What a peer passes: its allowed IPs, None when it is not there.
+Passing = frozenset[IPNetwork] | None
 
 
 @dataclass(slots=True)
@@ -51,38 +59,66 @@ class Converger:
     """Belongs to the worker thread."""
 
     wireguard: WireGuard
+    guard: Guard
     people: People
     tell: Tell
     agreement: Agreement = field(default_factory=Agreement)
     _retries: dict[int, _Retry] = field(default_factory=dict)
+    #: How the peers of an interface were left, by key: what is otherwise later is somebody else's doing.
+    _left: dict[int, dict[str, Passing]] = field(default_factory=dict)
+    #: Interfaces that were changed and not read back as a whole since.
+    _unread: set[int] = field(default_factory=set)
+    #: Where each peer was last heard from, by public key.
+    _endpoints: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self, rows: Rows) -> None:
+        """Load the firewall's rules: without them nothing can be cut there. What fails is tried again with the rest."""
+        for interface in interfaces.all_(rows):
+            if not interface.adopted:
+                self.guard.saw_addresses(interface.id, self._own_addresses(interface))
+        try:
+            self.guard.ensure(rows)
+        except EnforceError as error:
+            log.error("the firewall: %s", error)  # noqa: TRY400
 
     def touched(self, rows: Rows, touched: Touched, now: Now) -> bool:
         """Converge what a verb touched. Returns whether all of it agrees."""
         agrees = True
-        single: dict[int, tuple[set[int], set[str]]] = {}
+        single: dict[int, tuple[set[int], dict[str, frozenset[IPNetwork]]]] = {}
         for interface_id, device_id in touched.devices:
-            single.setdefault(interface_id, (set(), set()))[0].add(device_id)
-        for interface_id, key in touched.keys:
-            single.setdefault(interface_id, (set(), set()))[1].add(key)
+            single.setdefault(interface_id, (set(), {}))[0].add(device_id)
+        for (interface_id, key), ips in touched.keys.items():
+            single.setdefault(interface_id, (set(), {}))[1][key] = ips
         for interface_id in touched.interfaces:
             interface = interfaces.by_id(rows, interface_id)
-            agrees = self.interface(rows, interface, now) and agrees
+            agrees = self.interface(rows, interface, now, touched=True) and agrees
         for interface_id, (device_ids, keys) in single.items():
             if interface_id in touched.interfaces:
                 continue
             interface = interfaces.by_id(rows, interface_id)
-            # Where something else is wrong already, only a look at the whole can tell that it is right again.
+            # Where something else is wrong already, only a look at the whole can tell that it is right again. Which
+            # addresses an interface that is not enforced judges is a rule.
             agrees = (
-                self.interface(rows, interface, now)
-                if interface_id in self.agreement.errors
+                self.interface(rows, interface, now, touched=True)
+                if interface_id in self.agreement.errors or not interface.enforced
                 else self._devices(rows, interface, device_ids, keys, now)
             ) and agrees
+        if touched.rules:
+            agrees = self._rules(rows) and agrees
         return agrees
 
-    def everything(self, rows: Rows, now: Now) -> bool:
+    def everything(self, rows: Rows, now: Now, *, touched: bool = False) -> bool:
         """Compare every interface as a whole. Returns whether all agree."""
-        agrees = [self.interface(rows, interface, now) for interface in interfaces.all_(rows)]
+        agrees = [
+            self.interface(rows, interface, now, touched=touched) for interface in interfaces.all_(rows)
+        ]
         return all(agrees)
+
+    def look(self, rows: Rows, now: Now) -> None:
+        """Compare the interfaces that somebody else owns, and those that were changed since the last look."""
+        for interface in interfaces.all_(rows):
+            if interface.adopted or interface.id in self._unread:
+                self.interface(rows, interface, now)
 
     def next_retry(self) -> int | None:
         """When something that failed is to be tried again, in boot time milliseconds; None when nothing is."""
@@ -92,11 +128,14 @@ class Converger:
         """Try again what failed and is due."""
         for interface_id, retry in list(self._retries.items()):
             if retry.at_boot_ms <= now.boot_ms:
-                self.interface(rows, interfaces.by_id(rows, interface_id), now)
+                self.interface(rows, interfaces.by_id(rows, interface_id), now, touched=True)
 
     def forget(self, interface_id: int) -> None:
         """Stop caring for a removed interface."""
         self._retries.pop(interface_id, None)
+        self._left.pop(interface_id, None)
+        self._unread.discard(interface_id)
+        self.guard.forget(interface_id)
         self.agreement.forget(interface_id)
 
     def link_spec(self, interface: Interface) -> LinkSpec:
@@ -113,58 +152,188 @@ class Converger:
             mtu=interface.mtu,
         )
 
-    def interface(self, rows: Rows, interface: Interface, now: Now) -> bool:
-        """Compare one interface as a whole, repair it, read it back. Returns whether it agrees."""
-        expected: dict[str, Wanted | None] = {
-            one.tunnel.device.public_key: one.wanted
-            for one in access.of_interface(rows, interface, self.people, now)
-        }
-        wanted = {key: peer for key, peer in expected.items() if peer is not None}
+    def interface(self, rows: Rows, interface: Interface, now: Now, *, touched: bool = False) -> bool:
+        """Compare one interface as a whole, repair it, read it back. Returns whether it agrees.
+
+        `touched`: a verb or a restart may be why it differs, so that only strangers are told of.
+        """
+        accesses = access.of_interface(rows, interface, self.people, now)
+        expected = {one.tunnel.device.public_key: _passing(one) for one in accesses}
+        errors: list[EnforceError] = []
+        state: LinkState | None = None
+        leave = frozenset[str]()
         try:
-            remade = not interface.adopted and self.wireguard.ensure_link(self.link_spec(interface))
-            if remade and interface.id in self.agreement.names:
-                self.tell("interface_recreated", interface=interface.name)
-            state = self.wireguard.read(interface.name)
+            state = self._look(interface)
             leave = self._keep_unmanaged(rows, interface, state, now)
-            expected = {key: peer for key, peer in expected.items() if key not in leave}
-            todo = difference(wanted, _actual(state), leave=leave)
-            if todo:
-                self.wireguard.apply(
-                    interface.name,
-                    [
-                        *(RemovePeer(key) for key in todo.to_remove),
-                        *(_set(peer, state) for peer in todo.to_set),
-                    ],
-                )
-                self._tell_strangers(interface, todo.to_remove, expected)
-                expected.update(dict.fromkeys(todo.to_remove))
-                state = self.wireguard.read(interface.name)
-            return self._settle(interface, state, expected, now)
         except EnforceError as error:
-            return self._failed(interface, error, expected, now)
+            errors.append(error)
+        wrong, closed = self._members(rows, interface, accesses, now, errors)
+        if state is not None:
+            expected = {key: passing for key, passing in expected.items() if key not in leave}
+            try:
+                wanted = {one.wanted.public_key: one.wanted for one in accesses if one.wanted is not None}
+                wrong |= self._peers(
+                    interface, state, wanted, expected, leave, closed=closed, touched=touched
+                )
+            except EnforceError as error:
+                errors.append(error)
+        self._unread.discard(interface.id)
+        return self._settle(interface, wrong, errors, expected.keys(), now)
+
+    def _look(self, interface: Interface) -> LinkState:
+        if not interface.adopted and self.wireguard.ensure_link(self.link_spec(interface)):
+            self._left.pop(interface.id, None)
+            if interface.id in self.agreement.names:
+                self.tell("interface_recreated", interface=interface.name)
+        state = self.wireguard.read(interface.name)
+        self.guard.saw_addresses(interface.id, (address.ip for address in state.addresses))
+        self._endpoints.update((key, peer.endpoint) for key, peer in state.peers.items() if peer.endpoint)
+        return state
+
+    def _members(
+        self,
+        rows: Rows,
+        interface: Interface,
+        accesses: Iterable[DeviceAccess],
+        now: Now,
+        errors: list[EnforceError],
+    ) -> tuple[set[str], bool]:
+        """The firewall's half: (keys whose members do not agree, whether nothing may be opened behind it)."""
+        wanted: dict[Member, Right] = {}
+        keys: dict[Member, str] = {}
+        for one in accesses:
+            for member, right in one.rights.items():
+                wanted[member] = right
+                keys[member] = one.tunnel.device.public_key
+        network_ids = [network.id for network in networks.of_interface(rows, interface.id)]
+        try:
+            flushed = self.guard.ensure(rows)
+            wrong = self.guard.whole(interface, network_ids, wanted, flushed=flushed)
+        except EnforceError as error:
+            errors.append(error)
+            return set(), True
+        if flushed:
+            # The members of all others went with the table.
+            for other in interfaces.all_(rows):
+                if other.id != interface.id:
+                    self._members(
+                        rows, other, access.of_interface(rows, other, self.people, now), now, errors
+                    )
+        return {keys.get(member, str(member.ip)) for member in wrong}, False
+
+    def _peers(
+        self,
+        interface: Interface,
+        state: LinkState,
+        wanted: dict[str, Wanted],
+        expected: dict[str, Passing],
+        leave: frozenset[str],
+        *,
+        closed: bool,
+        touched: bool,
+    ) -> set[str]:
+        """WireGuard's half: the keys of peers that do not agree."""
+        actual = _actual(state)
+        todo = difference(wanted, actual, leave=leave)
+        if closed:
+            todo = closing(todo, actual)
+        self._tell_strangers(interface, actual, todo.to_remove, expected, touched=touched)
+        if todo:
+            self._apply(
+                interface, todo.to_remove, [(peer, peer.public_key in state.peers) for peer in todo.to_set]
+            )
+            state = self.wireguard.read(interface.name)
+        self._left[interface.id] = {key: _at(state.peers, key) for key in expected}
+        gone = dict.fromkeys(todo.to_remove)
+        return {key for key, passing in {**expected, **gone}.items() if _at(state.peers, key) != passing}
 
     def _devices(
-        self, rows: Rows, interface: Interface, device_ids: set[int], gone: Iterable[str], now: Now
+        self,
+        rows: Rows,
+        interface: Interface,
+        device_ids: set[int],
+        gone: dict[str, frozenset[IPNetwork]],
+        now: Now,
     ) -> bool:
         """Bring single devices to what they should be, without looking at the others."""
-        expected: dict[str, Wanted | None] = dict.fromkeys(gone)
-        for one in access.of_interface(rows, interface, self.people, now, device_ids):
-            expected[one.tunnel.device.public_key] = one.wanted
-        if not interface.enforced:
-            for peer in interfaces.unmanaged(rows, interface.id):
-                expected.pop(peer.public_key, None)
-        changes: list[Change] = [RemovePeer(key) for key, peer in expected.items() if peer is None]
-        changes += [_set(peer, None) for peer in expected.values() if peer is not None]
-        if not changes:
+        accesses = access.of_interface(rows, interface, self.people, now, device_ids)
+        expected: dict[str, Passing] = dict.fromkeys(gone)
+        expected.update({one.tunnel.device.public_key: _passing(one) for one in accesses})
+        rights = {member: right for one in accesses for member, right in one.rights.items()}
+        ips = [*gone.values(), *(one.tunnel.ips for one in accesses)]
+        network_ids = [network.id for network in networks.of_interface(rows, interface.id)]
+        removals = {
+            member
+            for number in network_ids
+            for some in ips
+            for member in (Member(number, ip) for ip in addresses(some))
+            if member not in rights
+        }
+        if not expected:
             return True
+        left = self._left.setdefault(interface.id, {})
         try:
-            self.wireguard.apply(interface.name, changes)
-            return self._settle(interface, self.wireguard.read(interface.name), expected, now)
-        except InterfaceGone:
-            # Somebody took the interface away: make it again if it is ours, with everyone on it.
-            return self.interface(rows, interface, now)
+            if self.guard.some(interface, rights, removals):
+                return self.interface(rows, interface, now, touched=True)
+            self._apply(
+                interface,
+                [key for key, passing in expected.items() if passing is None],
+                [(one.wanted, left.get(one.wanted.public_key) is not None) for one in accesses if one.wanted],
+            )
+            if not self.guard.active:
+                there = self.wireguard.read(interface.name).peers
+                wrong = {key for key, passing in expected.items() if _at(there, key) != passing}
+                left.update(expected)
+                return self._settle(interface, wrong, [], (), now)
+        except EnforceError:
+            # A table that was flushed, an interface that somebody took away, a process that died: what the whole
+            # needs to be right again is worked out there, and what is wrong with it is told.
+            return self.interface(rows, interface, now, touched=True)
+        left.update(expected)
+        # Read back were the members, without which nothing passes either way. To read the peers costs as much as there
+        # are, so that is done for all changes of a moment together (`look`).
+        self._unread.add(interface.id)
+        return self._settle(interface, set(), [], (), now)
+
+    def _apply(
+        self, interface: Interface, to_remove: Iterable[str], to_set: Iterable[tuple[Wanted, bool]]
+    ) -> None:
+        """Remove and set peers, the latter with whether they are there already.
+
+        A peer that comes back is called by the gateway: its client goes on with a session that nobody has any more,
+        and would begin another one only after 15 s (REKEY_TIMEOUT and KEEPALIVE_TIMEOUT of the WireGuard paper). To
+        switch a keepalive on sends a packet at once, and a handshake before it; it is switched off again.
+        """
+        changes: list[Change] = [RemovePeer(key) for key in to_remove]
+        called: list[Change] = []
+        for peer, is_there in to_set:
+            endpoint = "" if is_there else self._endpoints.get(peer.public_key, "")
+            changes.append(
+                SetPeer(
+                    public_key=peer.public_key,
+                    allowed_ips=peer.allowed_ips,
+                    # Also to take away what somebody else has set.
+                    preshared_key=peer.preshared_key or NO_PRESHARED_KEY,
+                    endpoint=endpoint or None,
+                    keepalive=_CALL if endpoint else None,
+                )
+            )
+            if endpoint:
+                called.append(SetPeer(public_key=peer.public_key, allowed_ips=peer.allowed_ips, keepalive=0))
+        self.wireguard.apply(interface.name, changes)
+        if called:
+            self.wireguard.apply(interface.name, called)
+
+    def _rules(self, rows: Rows) -> bool:
+        try:
+            self.guard.ensure(rows)
         except EnforceError as error:
-            return self._failed(interface, error, expected, now)
+            log.error("the firewall: %s", error)  # noqa: TRY400
+            return False
+        return True
+
+    def _own_addresses(self, interface: Interface) -> list[IPAddress]:
+        return [address.ip for address in self.link_spec(interface).addresses]
 
     def _keep_unmanaged(self, rows: Rows, interface: Interface, state: LinkState, now: Now) -> frozenset[str]:
         """Follow what the owner of an unenforced interface does to the peers there; returns the keys to leave."""
@@ -181,16 +350,8 @@ class Converger:
             if key in ours:
                 continue
             present.add(key)
-            found = UnmanagedPeer(
-                interface_id=interface.id,
-                public_key=key,
-                allowed_ips=peer.allowed_ips,
-                preshared_key=peer.preshared_key,
-                endpoint=peer.endpoint,
-                keepalive=peer.keepalive,
-            )
-            if key not in known or known[key].allowed_ips != found.allowed_ips:
-                interfaces.keep_unmanaged(rows, found, now.wall_ms)
+            if key not in known or known[key].allowed_ips != peer.allowed_ips:
+                interfaces.keep_unmanaged(rows, unmanaged_peer(interface.id, peer), now.wall_ms)
                 if key not in known:
                     self.tell("unmanaged_seen", interface=interface.name, public_key=key)
         for key in known.keys() - present:
@@ -199,26 +360,49 @@ class Converger:
         return frozenset(present)
 
     def _tell_strangers(
-        self, interface: Interface, removed: Iterable[str], expected: dict[str, Wanted | None]
+        self,
+        interface: Interface,
+        actual: dict[str, Actual],
+        to_remove: Iterable[str],
+        expected: dict[str, Passing],
+        *,
+        touched: bool,
     ) -> None:
-        for key in removed:
+        """Tell what nobody of us did: strangers, and known peers that are not as they were left."""
+        left = self._left.get(interface.id, {})
+        for key in to_remove:
             if key not in expected:
                 log.warning("removed a stranger from %s: %s", interface.name, key)
                 self.tell("stranger_removed", interface=interface.name, public_key=key)
+        if touched:
+            return
+        for key, before in left.items():
+            there = actual[key].allowed_ips if key in actual else None
+            if key in expected and there not in (before, expected[key]):
+                log.warning("a peer of %s was changed by somebody else: %s", interface.name, key)
+                self.tell(
+                    "peer_repaired",
+                    interface=interface.name,
+                    public_key=key,
+                    found=None if there is None else sorted(str(ip) for ip in there),
+                )
 
     def _settle(
-        self, interface: Interface, state: LinkState, expected: dict[str, Wanted | None], now: Now
+        self,
+        interface: Interface,
+        wrong: set[str],
+        errors: list[EnforceError],
+        expected: Iterable[str],
+        now: Now,
     ) -> bool:
         """Believe nothing but what was read back."""
-        wrong = frozenset(
-            key
-            for key, wanted in expected.items()
-            if (None if key not in state.peers else state.peers[key].allowed_ips)
-            != (None if wanted is None else wanted.allowed_ips)
-        )
-        if wrong:
-            error = EnforceError(f"{len(wrong)} of its peers are not as they should be after a change")
-            return self._failed(interface, error, {key: expected[key] for key in wrong}, now)
+        if wrong and not errors:
+            errors = [EnforceError(f"{len(wrong)} of its peers are not as they should be after a change")]
+            expected = wrong
+        if errors:
+            return self._failed(
+                interface, "; ".join(dict.fromkeys(map(str, errors))), set(expected) | wrong, now
+            )
         if self.agreement.errors.get(interface.id):
             log.warning("%s agrees again", interface.name)
             self.tell("enforcement_recovered", interface=interface.name)
@@ -226,20 +410,32 @@ class Converger:
         self.agreement.set_interface(interface.id, interface.name, "", frozenset())
         return True
 
-    def _failed(
-        self, interface: Interface, error: EnforceError, expected: dict[str, Wanted | None], now: Now
-    ) -> bool:
+    def _failed(self, interface: Interface, error: str, keys: set[str], now: Now) -> bool:
         before = self._retries.get(interface.id)
         wait_ms = min(before.wait_ms * 2, LONGEST_RETRY_MS) if before else FIRST_RETRY_MS
         self._retries[interface.id] = _Retry(now.boot_ms + wait_ms, wait_ms)
         log.error("%s does not agree: %s (trying again in %d ms)", interface.name, error, wait_ms)
-        if self.agreement.errors.get(interface.id) != str(error):
-            self.tell("enforcement_failed", interface=interface.name, error=str(error))
+        if self.agreement.errors.get(interface.id) != error:
+            self.tell("enforcement_failed", interface=interface.name, error=error)
         already = {key for owner, key in self.agreement.keys if owner == interface.id}
-        self.agreement.set_interface(
-            interface.id, interface.name, str(error), frozenset(already | expected.keys())
-        )
+        self.agreement.set_interface(interface.id, interface.name, error, frozenset(already | keys))
         return False
+
+
+def unmanaged_peer(interface_id: int, peer: Peer) -> UnmanagedPeer:
+    """A peer of somebody else's, as it is kept."""
+    return UnmanagedPeer(
+        interface_id=interface_id,
+        public_key=peer.public_key,
+        allowed_ips=peer.allowed_ips,
+        preshared_key=peer.preshared_key,
+        endpoint=peer.endpoint,
+        keepalive=peer.keepalive,
+    )
+
+
+def _passing(one: DeviceAccess) -> Passing:
+    return None if one.wanted is None else one.wanted.allowed_ips
 
 
 def _actual(state: LinkState) -> dict[str, Actual]:
@@ -253,12 +449,5 @@ def _actual(state: LinkState) -> dict[str, Actual]:
     }
 
 
-def _set(peer: Wanted, state: LinkState | None) -> SetPeer:
-    has_key = (
-        state is not None and peer.public_key in state.peers and state.peers[peer.public_key].preshared_key
-    )
-    return SetPeer(
-        public_key=peer.public_key,
-        allowed_ips=peer.allowed_ips,
-        preshared_key=peer.preshared_key or (NO_PRESHARED_KEY if has_key else None),
-    )
+def _at(peers: Mapping[str, Peer], key: str) -> Passing:
+    return peers[key].allowed_ips if key in peers else None

@@ -1,7 +1,7 @@
 """Devices: registering public keys, naming the owners of unmanaged peers, client configurations."""
 
 from jitd import wire
-from jitd.core import keys, policy, text
+from jitd.core import elements, keys, policy, text
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Device, Ending, Interface, Status
 from jitd.core.people import Answer
@@ -67,9 +67,9 @@ def remove(call: Call, body: wire.DeviceRefBody) -> Render:
             stored_requests.end(call.rows, request.id, ending)
             call.ended.append(request)
             call.event("released", request=request, comment=ending.comment)
-    for interface in which:
-        interfaces.forget_unmanaged(call.rows, interface.id, device.public_key)
-        call.touched.keys.add((interface.id, device.public_key))
+    for tunnel in tunnels_before:
+        interfaces.forget_unmanaged(call.rows, tunnel.interface_id, device.public_key)
+        call.touched.keys[tunnel.interface_id, device.public_key] = tunnel.ips
     store.remove(call.rows, device.id, call.now.wall_ms)
     plan = plans.settle(body, passing, plans.passing(call, which))
     call.event(
@@ -265,6 +265,14 @@ def _take_over(call: Call, device: Device, interface: Interface) -> None:
     (peer,) = (
         one for one in interfaces.unmanaged(call.rows, interface.id) if one.public_key == device.public_key
     )
+    if call.firewall.active and not elements.is_small(peer.allowed_ips):
+        number = sum(ip.num_addresses for ip in peer.allowed_ips)
+        raise JitError(
+            "refused",
+            f"cannot take over {device.public_key}: it has {number} addresses behind it, and the firewall holds at most"
+            f" {elements.MOST_ADDRESSES} for one peer",
+            'Leave it unmanaged on an interface of its own, or set firewall = "none" in jitd.toml.',
+        )
     store.add_tunnel(
         call.rows, device.id, interface.id, peer.allowed_ips, peer.preshared_key, call.now.wall_ms
     )

@@ -70,6 +70,8 @@ def extend(call: Call, body: wire.ExtendBody) -> Render:
     ends = policy.extended_end(network, request.grant, body["duration"])
     if not store.extend(call.rows, request.id, request.grant.ends_ms, ends - request.grant.ends_ms):
         raise stale(call, "extend", request.id)
+    # Its element in the firewall gets the new end, too.
+    touch(call.rows, call.touched, request)
     call.event(
         "extended",
         request=request,

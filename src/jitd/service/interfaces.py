@@ -12,9 +12,9 @@ from jitd.core.model import Interface
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState, SetPeer
 from jitd.service import plans, views
 from jitd.service.call import Call, Render, Reply, View
+from jitd.service.converge import unmanaged_peer
 from jitd.store import devices, networks
 from jitd.store import interfaces as store
-from jitd.store.interfaces import UnmanagedPeer
 
 DEFAULT_PORT: Final = 51820
 
@@ -102,16 +102,8 @@ def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render:
         created_ms=call.now.wall_ms,
     )
     added = store.add(call.rows, interface)
-    for key, peer in state.peers.items():
-        unmanaged = UnmanagedPeer(
-            interface_id=added.id,
-            public_key=key,
-            allowed_ips=peer.allowed_ips,
-            preshared_key=peer.preshared_key,
-            endpoint=peer.endpoint,
-            keepalive=peer.keepalive,
-        )
-        store.keep_unmanaged(call.rows, unmanaged, call.now.wall_ms)
+    for peer in state.peers.values():
+        store.keep_unmanaged(call.rows, unmanaged_peer(added.id, peer), call.now.wall_ms)
     call.touched.interfaces.add(added.id)
     call.event(
         "interface_adopted",
@@ -178,6 +170,7 @@ def remove(call: Call, body: wire.NameBody) -> Render:
     if not interface.adopted:
         _enforce(lambda: call.wireguard.remove_link(interface.name), f"cannot remove {interface.name}")
     call.forget_interface(interface.id)
+    call.touched.rules = True
     return lambda _: {"interface": view, "peers": [], "plan": plan, "done": True}
 
 

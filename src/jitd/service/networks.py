@@ -6,11 +6,13 @@ from dataclasses import replace
 from jitd import wire
 from jitd.core import addresses, durations, policy, text
 from jitd.core.errors import JitError
+from jitd.core.firewall import ambiguous
 from jitd.core.model import Ending, Interface, Network, Status
 from jitd.core.people import Answer
 from jitd.core.ports import parse_ports
 from jitd.service import plans, views
 from jitd.service.call import Call, Render, Reply, View
+from jitd.service.guard import network_rules
 from jitd.service.requests import named_network
 from jitd.store import interfaces
 from jitd.store import networks as store
@@ -29,7 +31,6 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render:
         )
     interface = _chosen_interface(call, body.get("interface"))
     ports = tuple(parse_ports(one) for one in body.get("ports", []))
-    _refuse_without_firewall(call, interface, ports=bool(ports), another=True)
     most = body.get("max_duration") or policy.DEFAULT_MAX_MS
     network = Network(
         id=0,
@@ -44,6 +45,7 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render:
         created_ms=call.now.wall_ms,
     )
     _check_durations(network)
+    _refuse_beside(call, interface, network)
     before = plans.passing(call, [interface])
     added = store.add(call.rows, network)
     call.touched.interfaces.add(interface.id)
@@ -65,7 +67,7 @@ def set_(call: Call, body: wire.NetworkSetBody) -> Render:
         default_ms=body.get("default_duration", before.default_ms),
         max_ms=body.get("max_duration", before.max_ms),
     )
-    _refuse_without_firewall(call, interface, ports=bool(after.ports), another=False)
+    _refuse_beside(call, interface, after)
     _check_durations(after)
     _check_members(after)
     plan = _change(call, body, before, after, interface)
@@ -199,21 +201,31 @@ def _chosen_interface(call: Call, name: str | None) -> Interface:
     return found
 
 
-def _refuse_without_firewall(call: Call, interface: Interface, *, ports: bool, another: bool) -> None:
-    """WireGuard alone opens an interface as a whole: a grant for one of two networks would open both."""
-    if ports:
+def _refuse_beside(call: Call, interface: Interface, network: Network) -> None:
+    """What the layers cannot tell apart. WireGuard alone opens an interface as a whole."""
+    others = [one for one in store.of_interface(call.rows, interface.id) if one.id != network.id]
+    if not call.firewall.active:
+        if network.ports:
+            raise JitError(
+                "refused",
+                'cannot limit a network to ports: enforce.firewall is "none", so that a grant would open all ports',
+                'Leave --port away, or set firewall = "nftables" in jitd.toml.',
+            )
+        if others and not network.id:
+            raise JitError(
+                "refused",
+                f'cannot put a second network on {interface.name}: enforce.firewall is "none", so that a grant for'
+                f" {others[0].name} would open both",
+                "Add another interface for it: jitctl interface add NAME --pool CIDR, or set"
+                ' firewall = "nftables" in jitd.toml.',
+            )
+    unclear = ambiguous([network_rules(one) for one in (network, *others)])
+    if unclear is not None:
+        one, other, route = unclear
         raise JitError(
-            "refused",
-            "cannot limit a network to ports: no firewall layer is active, so that a grant would open all ports",
-            "Leave --port away.",
-        )
-    others = store.of_interface(call.rows, interface.id)
-    if another and others:
-        raise JitError(
-            "refused",
-            f"cannot put a second network on {interface.name}: no firewall layer is active, so that a grant for"
-            f" {others[0].name} would open both",
-            "Add another interface for it: jitctl interface add NAME --pool CIDR",
+            "conflict",
+            f"cannot use the route {route} in both {one.name} and {other.name}: nothing says which of them decides",
+            "Give one of them another route, or ports that the other does not have (--port tcp/5432).",
         )
 
 

@@ -245,7 +245,7 @@ def _gateway(view: View) -> wire.GatewayStatus:
     return {
         "version": version("jitctl"),
         "backend": view.backend,
-        "firewall": "none",
+        "firewall": view.firewall.name,
         "socket": str(view.config.daemon.socket),
         "state_dir": str(view.config.daemon.state_dir),
         "started": view.started_ms,

@@ -15,6 +15,7 @@ from jitd.core.clock import Clock
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Directory
+from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner, find_owner
 from jitd.enforce.port import WireGuard
 from jitd.service.access import People, StandingMemory
@@ -42,6 +43,7 @@ class Service:
         config: Config,
         clock: Clock,
         wireguard: WireGuard,
+        firewall: Firewall,
         directory: Directory,
         owner_of: Callable[[str], Owner] = find_owner,
     ) -> None:
@@ -57,6 +59,7 @@ class Service:
             config=config,
             clock=clock,
             wireguard=wireguard,
+            firewall=firewall,
             people=self._people,
             owner_of=owner_of,
             committed=self._committed,
@@ -135,6 +138,10 @@ class Service:
     async def check(self) -> None:
         """Compare everything with the kernel, and everybody with the system's users."""
         await self._worker.run(self._transactor.check, Priority.CHECK)
+
+    async def look(self) -> None:
+        """Compare what somebody else may change, and what was changed a moment ago."""
+        await self._worker.run(self._transactor.look, Priority.CHECK)
 
     async def refresh_people(self) -> None:
         """Ask the system about everyone who may have access."""

@@ -8,12 +8,14 @@ from jitd.config import Config
 from jitd.core.clock import Clock
 from jitd.core.errors import JitError
 from jitd.core.model import Actor, Now, Request
+from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import WireGuard
 from jitd.service import endings
 from jitd.service.access import People
 from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Reply, View
 from jitd.service.converge import Converger
+from jitd.service.guard import Guard
 from jitd.store import devices, events, facts, networks, requests
 from jitd.store.database import FILE_NAME, Rows, Store
 
@@ -37,6 +39,7 @@ class Transactor:
         config: Config,
         clock: Clock,
         wireguard: WireGuard,
+        firewall: Firewall,
         people: People,
         owner_of: Callable[[str], Owner],
         committed: Callable[[int, Deadline], None],
@@ -49,7 +52,13 @@ class Transactor:
         self._committed_to = committed
         self._started_ms = clock.now_ms()
         self._store_or_none: Store | None = None
-        self._converger = Converger(wireguard=wireguard, people=people, tell=self._tell)
+        guard = Guard(
+            firewall=firewall,
+            tell=self._tell,
+            always=config.enforce.always,
+            close_local_users=config.enforce.close_local_users,
+        )
+        self._converger = Converger(wireguard=wireguard, guard=guard, people=people, tell=self._tell)
         self._high_water_ms = 0
         self._unconfirmed: list[Request] = []  # endings that the kernel does not agree with yet
         #: Every group that a rule names, for whoever asks the system about people.
@@ -80,8 +89,9 @@ class Transactor:
             )
         with self._store.transaction() as rows:
             self._tell_in(rows, "started", data={"backend": self._wireguard.name})
+        self._converger.prepare(self._rows)
         self.expire()
-        self._converger.everything(self._rows, now)
+        self._converger.everything(self._rows, now, touched=True)
         self._committed()
 
     def end(self) -> None:
@@ -91,6 +101,7 @@ class Transactor:
             self._store.close()
             self._store_or_none = None
         self._wireguard.close()
+        self._converger.guard.firewall.close()
 
     # --- verbs ---
 
@@ -161,6 +172,13 @@ class Transactor:
         with self._store.transaction() as rows:
             self._note_time(rows, now)
             self.groups = self._listed_groups(rows)
+        self._committed()
+
+    def look(self) -> None:
+        """Compare what somebody else may change, and what was changed a moment ago."""
+        now = self._now()
+        self._converger.look(self._rows, now)
+        self._confirm([], self._now())
         self._committed()
 
     # --- shared ---
@@ -264,5 +282,6 @@ class Transactor:
             "config": self._config,
             "agreement": self._converger.agreement,
             "backend": self._wireguard.name,
+            "firewall": self._converger.guard.firewall,
             "started_ms": self._started_ms,
         }

@@ -1,0 +1,71 @@
+"""The second layer in this process only: for dry runs, and for tests of everything above the port."""
+
+from collections.abc import Callable, Collection, Sequence
+
+from jitd.core.elements import Element, Lease, Member
+from jitd.core.firewall import Rules
+from jitd.enforce.firewallport import Ensured
+from jitd.enforce.port import EnforceError
+
+
+class MemoryFirewall:
+    """Behaves as nftables does: an element lives until its timeout, a set goes with its network."""
+
+    def __init__(self, boot_ms: Callable[[], int]) -> None:
+        self._boot_ms = boot_ms
+        self._rules: Rules | None = None
+        self._loaded: Rules | None = None  # what stands; somebody may flush it
+        self._ends: dict[Member, int] = {}  # boot time, milliseconds
+
+    @property
+    def name(self) -> str:
+        """`memory`."""
+        return "memory"
+
+    @property
+    def active(self) -> bool:
+        """True."""
+        return True
+
+    def ensure(self, rules: Rules) -> Ensured:
+        """As the port says."""
+        if rules == self._loaded:
+            return Ensured.NOTHING
+        done = Ensured.REPAIRED if rules == self._rules else Ensured.CHANGED
+        self._rules = self._loaded = rules
+        networks = {network.id for interface in rules.interfaces for network in interface.networks}
+        self._ends = {member: ends for member, ends in self._ends.items() if member.network_id in networks}
+        return done
+
+    def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
+        """As the port says."""
+        if self._loaded is None:
+            raise EnforceError("nftables refused: No such file or directory")
+        for member in removals:
+            self._ends.pop(member, None)
+        for lease in leases:
+            self._ends.pop(Member(lease.network_id, lease.ip), None)
+            if lease.timeout_ms > 0:
+                self._ends[Member(lease.network_id, lease.ip)] = self._boot_ms() + lease.timeout_ms
+
+    def read(self, network_ids: Collection[int] | None = None) -> list[Element]:
+        """As the port says."""
+        found = self.read_some(list(self._ends))
+        return [one for one in found.values() if network_ids is None or one.network_id in network_ids]
+
+    def read_some(self, members: Collection[Member]) -> dict[Member, Element]:
+        """As the port says."""
+        now = self._boot_ms()
+        left = {member: self._ends[member] - now for member in members if member in self._ends}
+        return {member: Element(*member, ms, ms) for member, ms in left.items() if ms > 0}
+
+    def present(self) -> bool:
+        """As the port says."""
+        return self._rules is not None and self._rules == self._loaded
+
+    def remove_all(self) -> None:
+        """As the port says; also what somebody does with `nft flush ruleset`."""
+        self._loaded, self._ends = None, {}
+
+    def close(self) -> None:
+        """Nothing to give back."""

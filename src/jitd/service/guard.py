@@ -1,0 +1,160 @@
+"""The second layer's part in convergence: rules of all interfaces, and the members of each network.
+
+Belongs to the worker thread. Every method may raise EnforceError; then nothing more is open than before.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from jitd.core import elements
+from jitd.core.elements import Member, Right
+from jitd.core.firewall import Always, InterfaceRules, IPAddress, NetworkRules, Rules
+from jitd.core.model import Interface, Network
+from jitd.enforce.firewallport import Ensured, Firewall
+from jitd.service.tell import Tell
+from jitd.store import devices, interfaces, networks
+from jitd.store.database import Rows
+
+
+@dataclass(slots=True, kw_only=True)
+class Guard:
+    """`always` and `close_local_users` are the configuration's."""
+
+    firewall: Firewall
+    tell: Tell
+    always: tuple[Always, ...] = ()
+    close_local_users: bool = True
+    #: The gateway's own tunnel addresses by interface id, as they were read back.
+    _gateways: dict[int, tuple[IPAddress, ...]] = field(default_factory=dict)
+    #: What each member of an interface was last given.
+    _believed: dict[int, set[Member]] = field(default_factory=dict)
+
+    @property
+    def active(self) -> bool:
+        """Whether there is a second layer at all."""
+        return self.firewall.active
+
+    def saw_addresses(self, interface_id: int, addresses: Iterable[IPAddress]) -> None:
+        """Note the gateway's own addresses on an interface."""
+        self._gateways[interface_id] = tuple(sorted(addresses, key=lambda one: (one.version, int(one))))
+
+    def forget(self, interface_id: int) -> None:
+        """Stop caring for a removed interface."""
+        self._gateways.pop(interface_id, None)
+        self._believed.pop(interface_id, None)
+
+    def ensure(self, rows: Rows) -> bool:
+        """Make the rules be what the store says. Returns whether somebody had changed them: elements may be gone."""
+        if self.firewall.ensure(self.rules(rows)) is not Ensured.REPAIRED:
+            return False
+        self.tell("firewall_repaired")
+        return True
+
+    def rules(self, rows: Rows) -> Rules:
+        """The rules of every interface as the store has them."""
+        return Rules(
+            interfaces=tuple(self._interface_rules(rows, interface) for interface in interfaces.all_(rows)),
+            always=self.always,
+            close_local_users=self.close_local_users,
+        )
+
+    def _interface_rules(self, rows: Rows, interface: Interface) -> InterfaceRules:
+        managed: frozenset[IPAddress] = frozenset()
+        if not interface.enforced:
+            # Peers that were there before pass on, also those that have been given an owner.
+            left_alone = {peer.public_key for peer in interfaces.unmanaged(rows, interface.id)}
+            managed = frozenset(
+                address
+                for tunnel in devices.tunnels(rows, interface_id=interface.id)
+                if tunnel.device.public_key not in left_alone
+                for address in elements.addresses(tunnel.ips)
+            )
+        return InterfaceRules(
+            name=interface.name,
+            gateway=self._gateways.get(interface.id, ()),
+            networks=tuple(network_rules(one) for one in networks.of_interface(rows, interface.id)),
+            enforced=interface.enforced,
+            managed=managed,
+        )
+
+    def whole(
+        self,
+        interface: Interface,
+        network_ids: Collection[int],
+        wanted: Mapping[Member, Right],
+        *,
+        flushed: bool,
+    ) -> frozenset[Member]:
+        """Compare all members of an interface, repair, read back. Returns those that do not agree.
+
+        After a table was `flushed` and told of, its members are not told of one by one.
+        """
+        if not self.active:
+            return frozenset()
+        believed = self._believed.get(interface.id)
+        actual = {Member(one.network_id, one.ip): one for one in self.firewall.read(network_ids)}
+        todo = elements.difference(wanted, actual)
+        if believed is not None and not flushed:
+            self._tell(interface, believed, wanted, todo)
+        self._believed[interface.id] = set(wanted)
+        if not todo.leases and not todo.removals:
+            return frozenset()
+        self.firewall.apply(todo.leases, todo.removals)
+        return self._wrong(
+            {
+                Member(lease.network_id, lease.ip): wanted[Member(lease.network_id, lease.ip)]
+                for lease in todo.leases
+            },
+            todo.removals,
+        )
+
+    def some(
+        self, interface: Interface, wanted: Mapping[Member, Right], gone: Collection[Member]
+    ) -> frozenset[Member]:
+        """Give and take without looking at the others, read back. Returns those that do not agree."""
+        if not self.active:
+            return frozenset()
+        believed = self._believed.setdefault(interface.id, set())
+        believed.difference_update(gone)
+        believed.update(wanted)
+        self.firewall.apply(
+            [elements.Lease(*member, right.left_ms) for member, right in wanted.items()], gone
+        )
+        return self._wrong(wanted, gone)
+
+    def _wrong(self, wanted: Mapping[Member, Right], gone: Collection[Member]) -> frozenset[Member]:
+        found = self.firewall.read_some([*wanted, *gone])
+        return frozenset(
+            {member for member in gone if member in found}
+            | {
+                member
+                for member, right in wanted.items()
+                # What was to live for less than the reading took is gone, and right so.
+                if (member not in found and right.left_ms > elements.EARLY_MS)
+                or (member in found and not elements.agrees(right, found[member]))
+            }
+        )
+
+    def _tell(
+        self,
+        interface: Interface,
+        believed: set[Member],
+        wanted: Mapping[Member, Right],
+        todo: elements.ElementDifference,
+    ) -> None:
+        """Tell what nobody of us did: what is not as it was left, and was not to become otherwise."""
+        for kind, members in (
+            ("element_removed", [one for one in todo.removals if one not in believed]),
+            (
+                "element_shortened",
+                [one for one in todo.too_long if one in believed and not wanted[one].is_lease],
+            ),
+            ("element_restored", [one for one in todo.missing if one in believed]),
+        ):
+            for member in members:
+                self.tell(kind, interface=interface.name, ip=str(member.ip), network_id=member.network_id)
+
+
+def network_rules(network: Network) -> NetworkRules:
+    """A network as the firewall needs it."""
+    return NetworkRules(id=network.id, name=network.name, routes=network.routes, ports=network.ports)

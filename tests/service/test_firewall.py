@@ -1,0 +1,220 @@
+"""The second layer behind the verbs: members with a timeout, beside the peers."""
+
+from collections.abc import Collection, Sequence
+
+import pytest
+from world import ALICE, BOB, HOUR, ROOT, World, key
+
+from jitd.core.elements import LEASE_MS, Lease, Member
+from jitd.core.errors import JitError
+from jitd.enforce.memoryfirewall import MemoryFirewall
+from jitd.enforce.port import EnforceError
+from jitd.service import devices, grants, interfaces, networks, queries, requests
+
+MINUTE = 60_000
+
+
+class Broken(MemoryFirewall):
+    """A firewall that can be made to fail."""
+
+    fails = ""
+
+    def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
+        """Fail when told to."""
+        if self.fails:
+            raise EnforceError(self.fails)
+        super().apply(leases, removals)
+
+
+async def kinds(world: World) -> list[str]:
+    """The events so far."""
+    return [event["kind"] for event in (await world.ask(queries.events_page, ROOT))["events"]]
+
+
+async def test_a_member_ends_with_its_grant_while_nobody_acts(office: World) -> None:
+    """The element has what is left of the grant, so that the kernel ends it whether or not the daemon does."""
+    await office.granted(ALICE, duration=HOUR)
+    assert office.members() == {"1 10.9.0.2": HOUR}
+    office.clock.advance(HOUR - 1)
+    assert office.members() == {"1 10.9.0.2": 1}
+    office.clock.advance(1)
+    assert office.members() == {}
+
+
+async def test_ends_and_switches_reach_the_member(office: World) -> None:
+    """Extension lengthens it at once; pause, resume, revoke and release take and give it."""
+    number = await office.granted(ALICE, duration=HOUR)
+    await office.do(grants.extend, ROOT, id=number, duration=HOUR)
+    assert office.members() == {"1 10.9.0.2": 2 * HOUR}
+    await office.do(requests.pause, ALICE, id=number)
+    assert office.members() == {}
+    office.clock.advance(MINUTE)
+    await office.do(requests.resume, ALICE, id=number)
+    assert office.members() == {"1 10.9.0.2": 2 * HOUR - MINUTE}
+    await office.do(grants.revoke, ROOT, id=number)
+    assert office.members() == {}
+
+
+async def test_a_removed_device_is_no_member(office: World) -> None:
+    """Its address is taken out of every network before anybody else can get it."""
+    await office.granted(ALICE)
+    await office.do(devices.remove, ALICE, name="laptop")
+    assert office.members() == {}
+    assert office.peers() == {}
+
+
+async def test_networks_of_one_interface_are_granted_apart(office: World) -> None:
+    """A grant for one network makes a member of that one, and its end leaves the other."""
+    await office.do(networks.add, ROOT, name="prod-db", routes=["10.1.2.3/32"], ports=["tcp/5432"])
+    first = await office.granted(ALICE)
+    second = await office.asked(ALICE, network="prod-db")
+    await office.do(grants.grant, ROOT, id=second, duration=2 * HOUR)
+    assert office.members() == {"1 10.9.0.2": HOUR, "2 10.9.0.2": 2 * HOUR}
+    await office.do(requests.release, ALICE, id=first)
+    assert office.members() == {"2 10.9.0.2": 2 * HOUR}
+    assert office.peers() == {"alice": {"10.9.0.2/32"}}
+    await office.advance(2 * HOUR)
+    assert office.peers() == {}
+
+
+async def test_standing_access_is_a_lease_that_is_renewed(office: World) -> None:
+    """It runs out by itself when nobody renews it, and the check renews it."""
+    await office.do(networks.set_, ROOT, name="office", members=["@staff"])
+    await office.do(networks.jit, ROOT, name="office", on=False)
+    assert office.members() == {"1 10.9.0.2": LEASE_MS}
+    office.clock.advance(LEASE_MS // 2 + 1)
+    await office.service.check()
+    assert office.members() == {"1 10.9.0.2": LEASE_MS}
+    office.clock.advance(LEASE_MS)
+    assert office.members() == {}
+
+
+async def test_a_flushed_table_is_repaired_and_told(office: World) -> None:
+    """After `nft flush ruleset` the next look puts rules and members back, with what is left now."""
+    await office.granted(ALICE)
+    office.firewall.remove_all()
+    office.clock.advance(MINUTE)
+    await office.service.check()
+    assert office.members() == {"1 10.9.0.2": HOUR - MINUTE}
+    assert (await kinds(office))[-1] == "firewall_repaired"
+
+
+async def test_a_verb_repairs_a_flushed_table_on_its_way(office: World) -> None:
+    """A grant after a flush opens nothing without rules: they come back first, and the others' members with them."""
+    await office.granted(ALICE)
+    office.firewall.remove_all()
+    await office.granted(BOB)
+    assert office.members() == {"1 10.9.0.2": HOUR, "1 10.9.0.3": HOUR}
+    assert office.firewall.present()
+
+
+async def test_members_that_somebody_changed_are_put_right_and_told(office: World) -> None:
+    """One added by hand goes, one that was lengthened is shortened, one that was deleted comes back."""
+    await office.granted(ALICE)
+    (alice,) = office.firewall.read()
+    stranger = Member(1, alice.ip + 1)
+    for lease, removals, told in (
+        (Lease(*stranger, HOUR), [], "element_removed"),
+        (Lease(1, alice.ip, 9 * HOUR), [], "element_shortened"),
+        (None, [Member(1, alice.ip)], "element_restored"),
+    ):
+        office.firewall.apply([lease] if lease else [], removals)
+        await office.service.check()
+        assert office.members() == {"1 10.9.0.2": HOUR}
+        assert (await kinds(office))[-1] == told
+
+
+async def test_a_peer_that_somebody_changed_is_put_right_and_told(office: World) -> None:
+    """Widened allowed IPs, and a known peer put back by hand, are repaired at the next look, with an event."""
+    from ipaddress import ip_network
+
+    from jitd.enforce.port import SetPeer
+
+    await office.granted(ALICE)
+    everywhere = frozenset({ip_network("0.0.0.0/0")})
+    for name in ("alice", "bob"):
+        office.wireguard.apply("wg0", [SetPeer(public_key=key(name), allowed_ips=everywhere)])
+        await office.service.check()
+        assert office.peers() == {"alice": {"10.9.0.2/32"}}
+        assert (await kinds(office))[-1] == "peer_repaired"
+
+
+async def test_a_stepped_wall_clock_moves_the_timeout(office: World) -> None:
+    """A step forward shortens what the kernel counts; a step back never lengthens it."""
+    await office.granted(ALICE)
+    office.clock.step(HOUR // 2)
+    await office.service.check()
+    assert office.members() == {"1 10.9.0.2": HOUR // 2}
+    office.clock.step(-2 * HOUR)
+    await office.service.check()
+    assert office.members() == {"1 10.9.0.2": HOUR}
+
+
+@pytest.fixture
+async def broken(tmp_path) -> World:
+    """An office whose firewall can be made to fail."""
+    world = World(tmp_path)
+    world.firewall = Broken(world.clock.boot_ms)
+    world.service = world._new()
+    await world.start()
+    await world.furnish()
+    yield world
+    await world.stop()
+
+
+async def test_behind_a_failing_firewall_nothing_opens(broken: World) -> None:
+    """A grant is recorded and says that the kernel does not agree; the peer comes when the firewall works again."""
+    broken.firewall.fails = "nftables refused: try later"
+    number = await broken.asked(ALICE)
+    reply = await broken.do(grants.grant, ROOT, id=number, duration=HOUR)
+    assert not reply["agrees"]
+    assert "try later" in reply["waiting"]
+    assert reply["request"]["marks"] == ["activating"]
+    assert broken.peers() == {}
+    broken.firewall.fails = ""
+    await broken.advance(2000)
+    assert broken.peers() == {"alice": {"10.9.0.2/32"}}
+    assert broken.members() == {"1 10.9.0.2": HOUR - 2000}
+
+
+async def test_a_failing_firewall_keeps_nobody_in(broken: World) -> None:
+    """Revoke takes the peer away all the same, and is not called cut before the member is gone, too."""
+    number = await broken.granted(ALICE)
+    broken.firewall.fails = "nftables refused: try later"
+    reply = await broken.do(grants.revoke, ROOT, id=number)
+    assert not reply["agrees"]
+    assert reply["request"]["marks"] == ["cutting"]
+    assert broken.peers() == {}
+    assert "cut_confirmed" not in await kinds(broken)
+    broken.firewall.fails = ""
+    await broken.advance(2000)
+    assert broken.members() == {}
+    assert "cut_confirmed" in await kinds(broken)
+
+
+async def test_a_failing_wireguard_keeps_nobody_in(office: World) -> None:
+    """Where the interface cannot be reached, the member goes all the same."""
+    number = await office.granted(ALICE)
+    office.wireguard.remove_link("wg0")
+    office.wireguard.add_other_link("wg0")
+    reply = await office.do(grants.revoke, ROOT, id=number)
+    assert not reply["agrees"]
+    assert office.members() == {}
+    office.wireguard.remove_other_link("wg0")
+
+
+async def test_an_import_that_is_too_wide_for_the_firewall_is_refused(office: World) -> None:
+    """Members are single addresses: a peer with a whole /16 behind it cannot be one, and the refusal says so."""
+    from ipaddress import ip_network
+
+    from jitd.enforce.port import SetPeer
+
+    office.wireguard.add_foreign_link("wg5", addresses=["10.55.0.1/24"], port=51825)
+    for name, routes in (("old", ["10.56.0.0/16"]), ("older", ["10.55.0.9/32", "10.57.0.0/25"])):
+        ips = frozenset(map(ip_network, routes))
+        office.wireguard.apply("wg5", [SetPeer(public_key=key(name), allowed_ips=ips)])
+    await office.do(interfaces.adopt, ROOT, name="wg5")
+    line = {"public_key": key("old"), "user": "alice", "name": "site"}
+    with pytest.raises(JitError, match="65536 addresses"):
+        await office.do(devices.import_, ROOT, interface="wg5", devices=[line])
+    await office.do(devices.import_, ROOT, interface="wg5", devices=[{**line, "public_key": key("older")}])
