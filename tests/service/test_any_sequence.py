@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import tempfile
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -15,6 +16,7 @@ from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.enforce.port import RemovePeer
 from jitd.service import devices, grants, networks, queries, requests
+from jitd.service.guard import TICK_MS
 
 USERS = {"alice": ALICE, "bob": BOB}
 MINUTE = 60_000
@@ -151,6 +153,8 @@ class AnySequence(RuleBasedStateMachine):
     def time_goes_on(self, minutes: int) -> None:
         """Both clocks go on, and what is due is done."""
         self.loop.run_until_complete(self.world.advance(minutes * MINUTE))
+        # As the scheduler does every 30 s: leases of standing access are renewed.
+        self.loop.run_until_complete(self.world.service.check())
 
     @rule(short_of=st.sampled_from([0, 0, 1]))
     def time_goes_to_the_next_end(self, short_of: int) -> None:
@@ -199,6 +203,22 @@ class AnySequence(RuleBasedStateMachine):
         passing = {user for user, ips in self.world.peers().items() if ips}
         allowed = {grant.user for grant in self.live.values() if not grant.paused}
         assert passing == (allowed if self.jit else set(USERS))
+        # The second layer lets the same addresses through, and none longer than its grant by the clock of this boot.
+        members = {element.ip: element for element in self.world.firewall.read()}
+        ips = {user: set(map(ip_network, ips)) for user, ips in self.world.peers().items()}
+        boot = self.world.clock.boot_ms()
+        ending = {
+            grant.user
+            for grant in self.live.values()
+            if min(grant.boot_end - boot, grant.wall_end - self.world.clock.now_ms()) <= TICK_MS
+        }
+        inside = {user for user in passing if any(ip_network(ip) in ips[user] for ip in members)}
+        assert len(members) == len(inside)
+        assert passing - ending <= inside <= passing
+        for grant in self.live.values() if self.jit else ():
+            if grant.user in inside:
+                (ip,) = ips[grant.user]
+                assert members[ip.network_address].most_ms <= grant.boot_end - boot
 
     @invariant()
     def nothing_is_decided_twice(self) -> None:

@@ -15,6 +15,7 @@ from jitd.enforce.nofirewall import NoFirewall
 from jitd.enforce.owner import Owner
 from jitd.service import devices, grants, interfaces, networks, requests
 from jitd.service.call import ChangeVerb, QueryVerb
+from jitd.service.guard import TICK_MS
 from jitd.service.service import Service
 from support.clock import TestClock
 from support.people import StaticDirectory
@@ -123,5 +124,5 @@ class World:
         }
 
     def members(self) -> dict[str, int]:
-        """Who may pass in the firewall: milliseconds left, by network id and address."""
-        return {f"{one.network_id} {one.ip}": one.least_ms for one in self.firewall.read()}
+        """Who may pass in the firewall: milliseconds left (and the tick that is taken off), by network id and address."""
+        return {f"{one.network_id} {one.ip}": one.least_ms + TICK_MS for one in self.firewall.read()}

@@ -63,9 +63,10 @@ class Right:
 @dataclass(frozen=True, slots=True)
 class ElementDifference:
     """What brings the elements to what they should be: those to give again, because they are missing or live too
-    short or too long, and those to take, which nobody has a right to."""
+    short or too long, and those to take, which nobody has a right to.
+    """
 
-    leases: tuple[Lease, ...]
+    given: tuple[Member, ...]
     removals: tuple[Member, ...]
     missing: tuple[Member, ...]
     too_long: tuple[Member, ...]
@@ -104,10 +105,11 @@ def difference(wanted: Mapping[Member, Right], actual: Mapping[Member, Element])
     wrong = [
         member
         for member, right in wanted.items()
-        if member not in actual or not agrees(right, actual[member])
+        # In its last moments it may have run out by the kernel's own ticks.
+        if (not agrees(right, actual[member]) if member in actual else right.left_ms > EARLY_MS)
     ]
     return ElementDifference(
-        leases=tuple(Lease(*member, wanted[member].left_ms) for member in wrong),
+        given=tuple(wrong),
         removals=tuple(member for member in actual if member not in wanted),
         missing=tuple(member for member in wrong if member not in actual),
         too_long=tuple(

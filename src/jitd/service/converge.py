@@ -208,7 +208,7 @@ class Converger:
         network_ids = [network.id for network in networks.of_interface(rows, interface.id)]
         try:
             flushed = self.guard.ensure(rows)
-            wrong = self.guard.whole(interface, network_ids, wanted, flushed=flushed)
+            wrong = self.guard.whole(interface, network_ids, wanted, now, flushed=flushed)
         except EnforceError as error:
             errors.append(error)
             return set(), True
@@ -273,7 +273,7 @@ class Converger:
             return True
         left = self._left.setdefault(interface.id, {})
         try:
-            if self.guard.some(interface, rights, removals):
+            if self.guard.some(interface, rights, removals, now):
                 return self.interface(rows, interface, now, touched=True)
             self._apply(
                 interface,

@@ -3,25 +3,30 @@
 Belongs to the worker thread. Every method may raise EnforceError; then nothing more is open than before.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from jitd.core import elements
-from jitd.core.elements import Member, Right
+from jitd.core.elements import Lease, Member, Right
 from jitd.core.firewall import Always, InterfaceRules, IPAddress, NetworkRules, Rules
-from jitd.core.model import Interface, Network
+from jitd.core.model import Interface, Network, Now
 from jitd.enforce.firewallport import Ensured, Firewall
 from jitd.service.tell import Tell
 from jitd.store import devices, interfaces, networks
 from jitd.store.database import Rows
 
+#: The kernel counts in ticks, at most 10 ms long, and rounds up: so much less is asked for, so that nobody is late.
+TICK_MS: Final = 10
+
 
 @dataclass(slots=True, kw_only=True)
 class Guard:
-    """`always` and `close_local_users` are the configuration's."""
+    """`always` and `close_local_users` are the configuration's, `boot_ms` the boot clock in milliseconds."""
 
     firewall: Firewall
     tell: Tell
+    boot_ms: Callable[[], int]
     always: tuple[Always, ...] = ()
     close_local_users: bool = True
     #: The gateway's own tunnel addresses by interface id, as they were read back.
@@ -82,6 +87,7 @@ class Guard:
         interface: Interface,
         network_ids: Collection[int],
         wanted: Mapping[Member, Right],
+        now: Now,
         *,
         flushed: bool,
     ) -> frozenset[Member]:
@@ -97,19 +103,14 @@ class Guard:
         if believed is not None and not flushed:
             self._tell(interface, believed, wanted, todo)
         self._believed[interface.id] = set(wanted)
-        if not todo.leases and not todo.removals:
+        if not todo.given and not todo.removals:
             return frozenset()
-        self.firewall.apply(todo.leases, todo.removals)
-        return self._wrong(
-            {
-                Member(lease.network_id, lease.ip): wanted[Member(lease.network_id, lease.ip)]
-                for lease in todo.leases
-            },
-            todo.removals,
-        )
+        given = {member: wanted[member] for member in todo.given}
+        self.firewall.apply(self._leases(given, now), todo.removals)
+        return self._wrong(given, todo.removals)
 
     def some(
-        self, interface: Interface, wanted: Mapping[Member, Right], gone: Collection[Member]
+        self, interface: Interface, wanted: Mapping[Member, Right], gone: Collection[Member], now: Now
     ) -> frozenset[Member]:
         """Give and take without looking at the others, read back. Returns those that do not agree."""
         if not self.active:
@@ -117,10 +118,13 @@ class Guard:
         believed = self._believed.setdefault(interface.id, set())
         believed.difference_update(gone)
         believed.update(wanted)
-        self.firewall.apply(
-            [elements.Lease(*member, right.left_ms) for member, right in wanted.items()], gone
-        )
+        self.firewall.apply(self._leases(wanted, now), gone)
         return self._wrong(wanted, gone)
+
+    def _leases(self, wanted: Mapping[Member, Right], now: Now) -> list[Lease]:
+        """The kernel begins to count when it gets them, which is later than `now`."""
+        spent = self.boot_ms() - now.boot_ms + TICK_MS
+        return [Lease(*member, right.left_ms - spent) for member, right in wanted.items()]
 
     def _wrong(self, wanted: Mapping[Member, Right], gone: Collection[Member]) -> frozenset[Member]:
         found = self.firewall.read_some([*wanted, *gone])

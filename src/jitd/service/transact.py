@@ -55,6 +55,7 @@ class Transactor:
         guard = Guard(
             firewall=firewall,
             tell=self._tell,
+            boot_ms=clock.boot_ms,
             always=config.enforce.always,
             close_local_users=config.enforce.close_local_users,
         )
