@@ -5,9 +5,9 @@ SHELL := /bin/sh
 SETUP := packaging/setup
 BIN := .venv/bin
 LINTED := src tests packaging
-TYPED := src tests/support tests/demo
+TYPED := src tests/support tests/demo tests/bench
 
-.PHONY: help demo test test-fast lint format venv packages clean
+.PHONY: help demo bench test test-fast lint format venv packages clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -19,6 +19,11 @@ demo: ## play the main job with real parts: a request, a grant of 15 s, packets,
 	@$(SETUP)/packages demo
 	@$(SETUP)/venv
 	@PYTHONPATH=tests $(BIN)/python -m demo.play
+
+bench: ## measure lateness, first packets, changes, bursts and starts beside their floors (wants root; ARGS=--quick)
+	@$(SETUP)/packages demo
+	@$(SETUP)/venv
+	@PYTHONPATH=tests:src $(BIN)/python -m bench.run $(ARGS)
 
 test: ## run all tests; as an ordinary user, those that work without root, and say what could not run
 	@$(SETUP)/packages test

@@ -1,0 +1,103 @@
+"""How long a start takes until jitd is ready, with many active grants in its store."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from bench import fill
+from bench.daemon import Daemon, hours
+from bench.floors import timed
+from bench.memory import MemoryDaemon
+from bench.options import Options
+from bench.results import Result, Table
+from bench.world import BARE, WorldDaemon, hexadecimal, in_world
+from jitd.store.database import FILE_NAME
+
+WANTED_MS = 5_000
+EMPTY = "start with an empty store"
+STORED = "bare SQLite: reading all grants and tunnels"
+LOOK_UP = "looking each of them up once (passwd, groups)"
+SET = "bare UAPI operation for all peers at once"
+READ = "bare UAPI read of all peers"
+
+
+def measure(options: Options) -> Result:
+    """With wireguard-go as root; on the memory backend for everybody."""
+    count = options.choose(10_000, 1_000)
+    result = Result()
+    with MemoryDaemon(options.place("start-memory")) as memory:
+        on(memory, count, "memory backend, people without NSS", options, result)
+    if options.real:
+        with in_world(options.place("start-world")) as real:
+            real.stop()
+            on(real, count, "wireguard-go", options, result)
+    return result
+
+
+def on(daemon: Daemon, count: int, where: str, options: Options, result: Result) -> None:
+    """One table; the daemon is stopped, and its store is empty."""
+    table = Table(f"Start with {count:,} active grants of as many people, {where}")
+    empty = _starts(daemon, 3)
+    daemon.start()
+    daemon.furnish()
+    people = fill.crowd(count)
+    first = daemon.refill(people, hours(8))
+    options.say(f"start: {where}: ready after {first:.0f} ms")
+    active = daemon.good("GET", "/v1/status").reply["gateway"]["active"]
+    assert active == count, f"{active} grants are active, and not {count}"
+    if isinstance(daemon, WorldDaemon):
+        # Nothing is ready before everyone is let in.
+        assert (found := daemon.peers(fill.INTERFACE)) == count, f"{found} peers are there, and not {count}"
+    daemon.stop()
+    again = _starts(daemon, 2)
+    table.add(EMPTY, empty)
+    table.add(STORED, _reads(daemon))
+    floors = [EMPTY, STORED]
+    if isinstance(daemon, WorldDaemon):
+        table.add(LOOK_UP, [daemon.agent.look_up([person.name for person in people]).ms])
+        table.add(READ, [daemon.agent.uapi(fill.INTERFACE, "get=1").ms for _ in range(3)])
+        table.add(SET, [_bare_set(daemon, people)])
+        floors += [LOOK_UP, READ]
+    table.add(
+        "start, with no peer on the interface yet", [first], *floors, *([SET] if len(floors) > 2 else [])
+    )
+    table.add("start, with all peers there already", again, *floors)
+    result.tables.append(table)
+    worst = max(first, *again)
+    result.judge(
+        f"a start with {count:,} active grants is ready in under 5 s ({where}): {worst / 1000:.1f} s",
+        reached=worst < WANTED_MS,
+    )
+
+
+def _starts(daemon: Daemon, count: int) -> list[float]:
+    """Start and stop a stopped daemon so many times; milliseconds until it was ready."""
+    found = []
+    for _ in range(count):
+        found.append(daemon.start())
+        daemon.stop()
+    return found
+
+
+def _reads(daemon: Daemon) -> list[float]:
+    database = sqlite3.connect(daemon.state_dir / FILE_NAME)
+    statements = (
+        "SELECT r.*, a.uid, a.name FROM request r JOIN account a ON a.id = r.account_id WHERE r.ended_how IS NULL",
+        "SELECT * FROM tunnel t JOIN device d ON d.id = t.device_id JOIN address x ON x.tunnel_id = t.id",
+    )
+    try:
+        return [timed(lambda: [database.execute(sql).fetchall() for sql in statements]) for _ in range(3)]
+    finally:
+        database.close()
+
+
+def _bare_set(daemon: WorldDaemon, people: Sequence[fill.Person]) -> float:
+    daemon.bare()
+    lines = ["set=1"]
+    for place, person in enumerate(people):
+        address = f"10.{65 + place // 65536}.{place // 256 % 256}.{place % 256}/32"
+        lines += [
+            f"public_key={hexadecimal(person.keys[0])}",
+            "replace_allowed_ips=true",
+            f"allowed_ip={address}",
+        ]
+    return daemon.agent.uapi(BARE, "\n".join(lines)).ms
