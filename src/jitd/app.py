@@ -14,7 +14,7 @@ from jitd.core.errors import JitError
 from jitd.core.people import Directory
 from jitd.directory import SystemDirectory
 from jitd.enforce.choose import choose, choose_firewall
-from jitd.enforce.firewallport import Firewall
+from jitd.enforce.firewallport import Firewall, Notices
 from jitd.enforce.port import EnforceError, WireGuard
 from jitd.lock import Lock
 from jitd.server.app import Server
@@ -80,7 +80,10 @@ async def _run(
         )
         ending.push_async_callback(service.stop)
         await service.start()
-        working = asyncio.create_task(scheduler.run(service, clock))
+        notices = _notices(members)
+        if notices is not None:
+            ending.callback(notices.close)
+        working = asyncio.create_task(scheduler.run(service, clock, notices))
         ending.push_async_callback(_cancel, working)
         ending.push_async_callback(server.stop)
         await server.start()
@@ -88,6 +91,14 @@ async def _run(
         if ready is not None:
             ready()
         await _until_stopped(stop, working, service, reloads)
+
+
+def _notices(firewall: Firewall) -> Notices | None:
+    try:
+        return firewall.notices()
+    except EnforceError as error:
+        log.error("%s: what others change is repaired at the next check", error)  # noqa: TRY400
+        return None
 
 
 def _layers(

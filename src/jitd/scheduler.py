@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from jitd.core.clock import Clock
+from jitd.enforce.firewallport import Notices
 from jitd.service.service import Service
 
 log = logging.getLogger("jitd.scheduler")
@@ -14,14 +15,18 @@ log = logging.getLogger("jitd.scheduler")
 CHECK_SECONDS: Final = 30.0
 #: The same for interfaces that somebody else owns, and for what has just been changed.
 LOOK_SECONDS: Final = 2.0
+#: Seconds to rest after a comparison that somebody else's change of the firewall caused.
+NOTICE_SECONDS: Final = 0.2
 PEOPLE_SECONDS: Final = 15.0
 #: Seconds to wait after a round that failed.
 PATIENCE_SECONDS: Final = 1.0
 
 
-async def run(service: Service, clock: Clock) -> None:
-    """Work until cancelled."""
+async def run(service: Service, clock: Clock, notices: Notices | None = None) -> None:
+    """Work until cancelled. `notices` tell of changes that others make to the firewall."""
     async with asyncio.TaskGroup() as tasks:
+        if notices is not None:
+            tasks.create_task(_for_ever(lambda: _on_notice(service, notices)))
         tasks.create_task(_for_ever(lambda: _deadlines(service, clock)))
         tasks.create_task(_for_ever(lambda: _every(CHECK_SECONDS, service.check)))
         tasks.create_task(_for_ever(lambda: _every(LOOK_SECONDS, service.look)))
@@ -38,9 +43,32 @@ async def _deadlines(service: Service, clock: Clock) -> None:
         if waiting in done:
             waiting.result()
             await service.expire()
+            if not _reached(wall_ms, clock.now_ms()) and not _reached(boot_ms, clock.boot_ms()):
+                # The wall clock was stepped: what is left of each grant is another number now.
+                await service.look(everything=True)
     finally:
         waiting.cancel()
         changed.cancel()
+
+
+def _reached(deadline_ms: int | None, now_ms: int) -> bool:
+    return deadline_ms is not None and now_ms >= deadline_ms
+
+
+async def _on_notice(service: Service, notices: Notices) -> None:
+    """Compare everything soon after somebody else changed the firewall, and not more often than he can look."""
+    loop = asyncio.get_running_loop()
+    came = asyncio.Event()
+    loop.add_reader(notices.fileno(), came.set)
+    try:
+        while True:
+            await came.wait()
+            came.clear()
+            if notices.foreign():
+                await service.look(everything=True)
+                await asyncio.sleep(NOTICE_SECONDS)
+    finally:
+        loop.remove_reader(notices.fileno())
 
 
 async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:

@@ -1,5 +1,6 @@
 """What the second layer promises, with packets: for every kernel that the tests reach."""
 
+import select
 import socket
 import subprocess
 import time
@@ -34,6 +35,7 @@ from jitd.core.elements import Lease, Member
 from jitd.core.firewall import Always, InterfaceRules, NetworkRules, Rules
 from jitd.core.model import Ports
 from jitd.enforce.firewall import NftFirewall
+from jitd.enforce.nftnotices import NftNotices
 from jitd.enforce.port import EnforceError
 from support.wait import until
 
@@ -541,3 +543,29 @@ def test_ten_thousand(firewall: NftFirewall):
     assert len(firewall.read()) == 10_000
     print(f"grant, read, cut, read: {medians[100] * 1e3:.3f} ms, {medians[10_000] * 1e3:.3f} ms at 10,000")
     assert medians[10_000] < 3 * medians[100]
+
+
+def test_notices(firewall: NftFirewall):
+    """Somebody else's change of our tables is heard of; our own changes and other tables are not."""
+    notices = firewall.notices()
+    try:
+        let(firewall, ONE)
+        cut(firewall, ONE)
+        nft("add table inet other")
+        assert not heard(notices)
+        for line in (
+            "add element inet jitd n1-4 { 10.9.0.3 timeout 5h }",
+            "flush chain inet jitd n1-from",
+            "flush ruleset",
+        ):
+            nft(line)
+            assert heard(notices), line
+            assert not heard(notices)
+    finally:
+        notices.close()
+
+
+def heard(notices: NftNotices) -> bool:
+    """Whether there is word of a change; the kernel sends it before the change's author has his answer."""
+    readable, _, _ = select.select([notices], [], [], 0)
+    return bool(readable) and notices.foreign()

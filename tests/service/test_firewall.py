@@ -1,10 +1,12 @@
 """The second layer behind the verbs: members with a timeout, beside the peers."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 
 import pytest
 from world import ALICE, BOB, HOUR, ROOT, World, key
 
+from jitd import scheduler
 from jitd.core.elements import LEASE_MS, Lease, Member
 from jitd.core.errors import JitError
 from jitd.enforce.memoryfirewall import MemoryFirewall
@@ -219,3 +221,15 @@ async def test_an_import_that_is_too_wide_for_the_firewall_is_refused(office: Wo
     with pytest.raises(JitError, match="65536 addresses"):
         await office.do(devices.import_, ROOT, interface="wg5", devices=[line])
     await office.do(devices.import_, ROOT, interface="wg5", devices=[{**line, "public_key": key("older")}])
+
+
+async def test_the_scheduler_plans_anew_when_the_clock_is_stepped(office: World) -> None:
+    """A step of the wall clock changes what the kernel counts at once, long before the next check."""
+    await office.granted(ALICE)
+    working = asyncio.create_task(scheduler.run(office.service, office.clock))
+    async with asyncio.timeout(1):
+        office.clock.step(HOUR // 2)
+        while office.members() != {"1 10.9.0.2": HOUR // 2}:
+            await asyncio.sleep(0.01)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)

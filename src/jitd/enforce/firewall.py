@@ -23,6 +23,7 @@ from jitd.enforce import nfmessages, nft
 from jitd.enforce.firewallport import Ensured
 from jitd.enforce.nfmessages import Family, Kind
 from jitd.enforce.nfnetlink import Change, NftError, NftSocket
+from jitd.enforce.nftnotices import NftNotices
 from jitd.enforce.port import EnforceError
 
 log = logging.getLogger("jitd.firewall")
@@ -156,6 +157,10 @@ class NftFirewall:
         if Family.NETDEV in self._families:
             text += firewallrules.netdev_table(self._rules, devices)
         return text == self._loaded and self._fingerprint() == self._print
+
+    def notices(self) -> NftNotices:
+        """As the port says."""
+        return NftNotices(TABLE, lambda: self._socket.port)
 
     def remove_all(self) -> None:
         """As the port says."""

@@ -20,6 +20,22 @@ class Ensured(IntEnum):
     REPAIRED = 2  # somebody had changed or flushed what was loaded; elements may be gone, too
 
 
+class Notices(Protocol):
+    """Word of changes by others. Belongs to the event loop."""
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when something changed."""
+        ...
+
+    def foreign(self) -> bool:
+        """Read what came. Returns whether somebody else changed something of ours. Raises EnforceError."""
+        ...
+
+    def close(self) -> None:
+        """Give the socket back."""
+        ...
+
+
 class Firewall(Protocol):
     """The second layer. Members pass while their element lives, whether or not anyone of us does."""
 
@@ -58,6 +74,10 @@ class Firewall(Protocol):
 
     def present(self) -> bool:
         """Whether the rules stand as `ensure` left them, on the devices that exist now. Raises EnforceError."""
+        ...
+
+    def notices(self) -> Notices | None:
+        """Where changes by others can be heard of; None where they cannot. Raises EnforceError."""
         ...
 
     def remove_all(self) -> None:

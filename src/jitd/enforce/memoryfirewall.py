@@ -63,6 +63,9 @@ class MemoryFirewall:
         """As the port says."""
         return self._rules is not None and self._rules == self._loaded
 
+    def notices(self) -> None:
+        """None: nobody else can change it."""
+
     def remove_all(self) -> None:
         """As the port says; also what somebody does with `nft flush ruleset`."""
         self._loaded, self._ends = None, {}

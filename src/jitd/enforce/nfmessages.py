@@ -57,6 +57,7 @@ class Message(NamedTuple):
     sequence: int
     family: int
     body: bytes
+    port: int  # of a notice: the socket that asked for the change
 
 
 class Found(NamedTuple):
@@ -104,12 +105,12 @@ def messages(data: bytes) -> Iterator[Message]:
     """What a datagram holds. Errors and ends keep their own body, from behind the netlink header."""
     offset = 0
     while offset + _HEADER.size <= len(data):
-        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
+        length, kind, flags, sequence, port = _HEADER.unpack_from(data, offset)
         body = data[offset + _HEADER.size : offset + length]
         family = 0
         if kind >= BATCH_BEGIN:
             family, body = body[0], body[_FAMILY.size :]
-        yield Message(kind, flags, sequence, family, body)
+        yield Message(kind, flags, sequence, family, body, port)
         offset += length + (-length % 4)
 
 

@@ -54,6 +54,11 @@ class NftSocket:
         self._socket: socket.socket | None = None
         self._sequence = itertools.count(int(time.time()) & 0x0FFFFFFF)
 
+    @property
+    def port(self) -> int:
+        """What the kernel calls this socket; 0 while it is not open."""
+        return int(self._socket.getsockname()[0]) if self._socket is not None else 0
+
     def close(self) -> None:
         """Give the socket back."""
         if self._socket is not None:

@@ -39,6 +39,9 @@ class NoFirewall:
         """True: nothing is missing."""
         return True
 
+    def notices(self) -> None:
+        """None: nobody else can change it."""
+
     def remove_all(self) -> None:
         """Nothing to be done."""
 

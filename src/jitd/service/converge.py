@@ -114,10 +114,10 @@ class Converger:
         ]
         return all(agrees)
 
-    def look(self, rows: Rows, now: Now) -> None:
-        """Compare the interfaces that somebody else owns, and those that were changed since the last look."""
+    def look(self, rows: Rows, now: Now, *, everything: bool) -> None:
+        """Compare the interfaces that somebody else owns, and those that were changed since the last look; or all."""
         for interface in interfaces.all_(rows):
-            if interface.adopted or interface.id in self._unread:
+            if everything or interface.adopted or interface.id in self._unread:
                 self.interface(rows, interface, now)
 
     def next_retry(self) -> int | None:

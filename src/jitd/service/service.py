@@ -139,9 +139,9 @@ class Service:
         """Compare everything with the kernel, and everybody with the system's users."""
         await self._worker.run(self._transactor.check, Priority.CHECK)
 
-    async def look(self) -> None:
-        """Compare what somebody else may change, and what was changed a moment ago."""
-        await self._worker.run(self._transactor.look, Priority.CHECK)
+    async def look(self, *, everything: bool = False) -> None:
+        """Compare what somebody else may change, and what was changed a moment ago; or every interface."""
+        await self._worker.run(lambda: self._transactor.look(everything=everything), Priority.CHECK)
 
     async def refresh_people(self) -> None:
         """Ask the system about everyone who may have access."""

@@ -175,10 +175,10 @@ class Transactor:
             self.groups = self._listed_groups(rows)
         self._committed()
 
-    def look(self) -> None:
-        """Compare what somebody else may change, and what was changed a moment ago."""
+    def look(self, *, everything: bool) -> None:
+        """Compare what somebody else may change, and what was changed a moment ago; or every interface."""
         now = self._now()
-        self._converger.look(self._rows, now)
+        self._converger.look(self._rows, now, everything=everything)
         self._confirm([], self._now())
         self._committed()
 
