@@ -57,7 +57,7 @@ def _burst(
 ) -> None:
     count = len(people)
     begun = time.monotonic_ns()
-    lead_ms = 8_000 + 8 * count
+    lead_ms = 4_000 + 6 * count
     due_ms = time.time_ns() // 1_000_000 + lead_ms
     daemon.refill(people, lambda place: due_ms + place * spread_ms // count)
     assert time.time_ns() // 1_000_000 < due_ms - 1000, f"the start took too long for a lead of {lead_ms} ms"

@@ -8,7 +8,7 @@ from bench.daemon import Daemon, hours
 from bench.memory import MemoryDaemon
 from bench.options import Options
 from bench.results import Result, Table
-from bench.world import WorldDaemon, hexadecimal, in_world
+from bench.world import Agent, WorldDaemon, hexadecimal, in_world
 
 SIZES = (100, 1_000, 10_000)
 QUICK_SIZES = (100, 1_000)
@@ -140,4 +140,24 @@ def _world_floors(daemon: Daemon, table: Table, size: int, count: int, directory
     file.unlink()
     table.add("wg syncconf with everything", times, bare)
     assert daemon.peers(fill.INTERFACE) == found
+    table.add("nft add or delete of one element as a program", _nft(agent, size, count))
     return [bare]
+
+
+def _nft(agent: Agent, size: int, count: int) -> list[float]:
+    """One element more or less in a set of so many that have a timeout, in a table of the bench's own."""
+    elements = ", ".join(
+        f"10.{66 + number // 65536}.{number // 256 % 256}.{number % 256}" for number in range(size)
+    )
+    agent.run(
+        *("nft", "-f", "-"),
+        given="table inet bench { set members { type ipv4_addr; flags timeout; timeout 8h; }; }\n"
+        f"add element inet bench members {{ {elements} }}\n",
+    )
+    verbs = ("add", "delete")
+    found = [
+        agent.run("nft", verbs[number % 2], "element", "inet", "bench", "members", "{ 10.65.255.1 }").ms
+        for number in range(count)
+    ]
+    agent.run("nft", "delete", "table", "inet", "bench")
+    return found

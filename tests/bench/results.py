@@ -50,7 +50,7 @@ class Table:
     def ratio(self, row: Row) -> float | None:
         """The median as a multiple of the medians of its floors; None where there is nothing to compare with."""
         floor = sum(self.row(name).p50 for name in row.floors)
-        return row.p50 / floor if floor > 0 else None
+        return row.p50 / floor if floor > 0 and row.p50 >= 0 else None
 
     def text(self) -> str:
         """As Markdown, aligned so that it can be read as it is."""
@@ -70,7 +70,7 @@ class Table:
                     else f"{ratio:.1f}",
                 )
             )
-        widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
+        widths = [max(2, *(len(line[column]) for line in lines)) for column in range(len(HEADER))]
         rule = ["-" * width if not column else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
         found = [f"## {self.title}", ""]
         for number, line in enumerate(lines):

@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", nargs="+", choices=list(MEASUREMENTS), metavar="NAME", help="only these")
-    parser.add_argument("--quick", action="store_true", help="smaller numbers, about a minute")
+    parser.add_argument("--quick", action="store_true", help="smaller numbers, a minute and a half")
     parser.add_argument("--write", type=Path, metavar="PATH", help="write what is printed to a file too")
     return parser
 
