@@ -9,6 +9,7 @@ from jitd.core.elements import Member, Right
 from jitd.core.model import Account, Interface, Network, Now
 from jitd.core.peers import Reason, Wanted, wanted
 from jitd.core.people import Answer, Directory
+from jitd.core.policy import Verdict
 from jitd.store import devices, interfaces, networks, requests
 from jitd.store.database import Rows
 from jitd.store.devices import Tunnel
@@ -18,10 +19,15 @@ GRACE_MS: Final = durations.HOUR
 
 
 @dataclass(slots=True)
-class StandingMemory:
-    """When a standing right was last sure, by (account id, network id), in boot time. Gone with the process."""
+class Memory:
+    """What decides beside the store and the system's users. Belongs to the worker thread; gone with the process.
+
+    `sure`: when a standing right was last sure, by (account id, network id), in boot time. `closed`: grants that have
+    been ended and cannot be recorded yet.
+    """
 
     sure: dict[tuple[int, int], int] = field(default_factory=dict)
+    closed: set[int] = field(default_factory=set)
 
     def decide(self, account_id: int, network_id: int, answer: Answer, boot_ms: int) -> bool:
         """Whether the right counts now: yes, or not known while it was sure not long ago."""
@@ -42,7 +48,11 @@ class People:
     directory: Directory
     admin_groups: tuple[str, ...]
     daemon_uid: int
-    memory: StandingMemory
+    memory: Memory
+
+    def admin(self, name: str, uid: int) -> Verdict:
+        """Whether a user administers this gateway."""
+        return policy.is_admin(uid, self.directory.person(name), self.admin_groups, self.daemon_uid)
 
     def standing(self, network: Network, account: Account, now: Now) -> tuple[bool, str]:
         """Whether an account has access to a network without a grant, and why."""
@@ -50,8 +60,7 @@ class People:
         same = policy.is_same_account(account, person)
         if same.answer is Answer.NO:
             return self.memory.decide(account.id, network.id, Answer.NO, now.boot_ms), same.why
-        admin = policy.is_admin(account.uid, person, self.admin_groups, self.daemon_uid)
-        verdict = policy.has_standing(network, person, admin)
+        verdict = policy.has_standing(network, person, self.admin(account.name, account.uid))
         answer = Answer.UNAVAILABLE if same.answer is Answer.UNAVAILABLE and verdict else verdict.answer
         return self.memory.decide(account.id, network.id, answer, now.boot_ms), verdict.why
 
@@ -90,6 +99,8 @@ def of_interface(
     for device_id, request in requests.live_of_devices(rows, interface.id, only):
         grant = request.grant
         if grant is None or not grant.is_active(now) or people.is_gone(request.account):
+            continue
+        if request.id in people.memory.closed:
             continue
         reasons.setdefault(device_id, []).append(
             Reason(

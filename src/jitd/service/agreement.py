@@ -11,6 +11,8 @@ class Agreement:
     keys: frozenset[tuple[int, str]] = frozenset()  # (interface id, public key) not yet as wanted
     names: dict[int, str] = field(default_factory=dict)  # interface id -> name, for messages
 
+    unrecorded: list[str] = field(default_factory=list)  # sentences about what could not be recorded yet
+
     def set_interface(self, interface_id: int, name: str, error: str, keys: frozenset[str]) -> None:
         """What is known of one interface now; an empty error and no keys mean that it agrees."""
         errors = {**self.errors}
@@ -29,5 +31,7 @@ class Agreement:
         self.set_interface(interface_id, "", "", frozenset())
 
     def waiting(self) -> list[str]:
-        """One sentence for each interface that does not agree."""
-        return [f"{self.names[interface_id]}: {error}" for interface_id, error in self.errors.items()]
+        """One sentence for each interface that does not agree, and for what could not be recorded."""
+        return self.unrecorded + [
+            f"{self.names[interface_id]}: {error}" for interface_id, error in self.errors.items()
+        ]

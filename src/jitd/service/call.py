@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jitd.config import Config
-from jitd.core import policy
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Actor, Interface, IPNetwork, Now, Request
 from jitd.core.people import Answer, Person
@@ -57,7 +56,7 @@ class View:
 
     def admin(self, name: str, uid: int) -> Verdict:
         """Whether a user administers this gateway."""
-        return policy.is_admin(uid, self.person(name), self.people.admin_groups, self.people.daemon_uid)
+        return self.people.admin(name, uid)
 
     @property
     def by_admin(self) -> bool:

@@ -7,13 +7,13 @@ does not agree is remembered, told once, and retried with backoff.
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_interface
 from typing import Final
 
 from jitd.core.elements import Member, Right, addresses
 from jitd.core.firewall import IPAddress
-from jitd.core.model import Interface, IPNetwork, Now
+from jitd.core.model import Account, Interface, IPNetwork, Now
 from jitd.core.peers import Actual, Wanted, closing, difference
 from jitd.enforce.port import (
     Change,
@@ -54,6 +54,13 @@ class _Retry:
     wait_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    interface: Interface
+    access: DeviceAccess
+    at_boot_ms: int  # when it was worked out
+
+
 @dataclass(slots=True, kw_only=True)
 class Converger:
     """Belongs to the worker thread."""
@@ -68,6 +75,8 @@ class Converger:
     _left: dict[int, dict[str, Passing]] = field(default_factory=dict)
     #: Interfaces that were changed and not read back as a whole since.
     _unread: set[int] = field(default_factory=set)
+    #: What was last worked out to be open, by interface and public key: to close without the store.
+    _open: dict[int, dict[str, _Open]] = field(default_factory=dict)
     #: Where each peer was last heard from, by public key.
     _endpoints: dict[str, str] = field(default_factory=dict)
 
@@ -120,6 +129,64 @@ class Converger:
             if everything or interface.adopted or interface.id in self._unread:
                 self.interface(rows, interface, now)
 
+    def open_grants(self) -> dict[int, Account]:
+        """Who has which grant open, as far as is remembered without the store."""
+        return {
+            reason.request_id: one.access.tunnel.account
+            for opened in self._open.values()
+            for one in opened.values()
+            for reason in one.access.reasons
+            if reason.request_id is not None
+        }
+
+    def over(self, now: Now) -> list[int]:
+        """The grants whose time is over, as far as is remembered without the store."""
+        return [
+            reason.request_id
+            for opened in self._open.values()
+            for one in opened.values()
+            for reason in one.access.reasons
+            if reason.request_id is not None
+            and reason.left_ms is not None
+            and one.at_boot_ms + reason.left_ms <= now.boot_ms
+        ]
+
+    def close(self, request_id: int, now: Now) -> bool:
+        """Take what a grant opened away, without the store. Returns whether the kernel agrees."""
+        agrees = True
+        for opened in self._open.values():
+            for key, one in list(opened.items()):
+                reasons = tuple(r for r in one.access.reasons if r.request_id != request_id)
+                if len(reasons) == len(one.access.reasons):
+                    continue
+                rest = replace(one.access, reasons=reasons)
+                opened[key] = replace(one, access=rest)
+                agrees = self._close(one.interface, one.access, rest, now) and agrees
+        return agrees
+
+    def _close(self, interface: Interface, before: DeviceAccess, rest: DeviceAccess, now: Now) -> bool:
+        """Both layers, whatever becomes of the other one."""
+        key, passing = rest.tunnel.device.public_key, _passing(rest)
+        errors: list[EnforceError] = []
+        wrong: set[str] = set()
+        try:
+            gone = before.rights.keys() - rest.rights.keys()
+            if self.guard.some(interface, {}, gone, now):
+                wrong.add(key)
+        except EnforceError as error:
+            errors.append(error)
+        try:
+            if passing is None:
+                self.wireguard.apply(interface.name, [RemovePeer(key)])
+            elif rest.wanted is not None:
+                self._apply(interface, [], [(rest.wanted, True)])
+            if _at(self.wireguard.read(interface.name).peers, key) != passing:
+                wrong.add(key)
+        except EnforceError as error:
+            errors.append(error)
+        self._left.setdefault(interface.id, {})[key] = passing
+        return self._settle(interface, wrong, errors, [key], now)
+
     def next_retry(self) -> int | None:
         """When something that failed is to be tried again, in boot time milliseconds; None when nothing is."""
         return min((retry.at_boot_ms for retry in self._retries.values()), default=None)
@@ -134,6 +201,7 @@ class Converger:
         """Stop caring for a removed interface."""
         self._retries.pop(interface_id, None)
         self._left.pop(interface_id, None)
+        self._open.pop(interface_id, None)
         self._unread.discard(interface_id)
         self.guard.forget(interface_id)
         self.agreement.forget(interface_id)
@@ -158,6 +226,7 @@ class Converger:
         `touched`: a verb or a restart may be why it differs, so that only strangers are told of.
         """
         accesses = access.of_interface(rows, interface, self.people, now)
+        self._open[interface.id] = _opened(interface, accesses, now)
         expected = {one.tunnel.device.public_key: _passing(one) for one in accesses}
         errors: list[EnforceError] = []
         state: LinkState | None = None
@@ -257,6 +326,10 @@ class Converger:
     ) -> bool:
         """Bring single devices to what they should be, without looking at the others."""
         accesses = access.of_interface(rows, interface, self.people, now, device_ids)
+        known = self._open.setdefault(interface.id, {})
+        for key in [*gone, *(one.tunnel.device.public_key for one in accesses)]:
+            known.pop(key, None)
+        known.update(_opened(interface, accesses, now))
         expected: dict[str, Passing] = dict.fromkeys(gone)
         expected.update({one.tunnel.device.public_key: _passing(one) for one in accesses})
         rights = {member: right for one in accesses for member, right in one.rights.items()}
@@ -420,6 +493,12 @@ class Converger:
         already = {key for owner, key in self.agreement.keys if owner == interface.id}
         self.agreement.set_interface(interface.id, interface.name, error, frozenset(already | keys))
         return False
+
+
+def _opened(interface: Interface, accesses: Iterable[DeviceAccess], now: Now) -> dict[str, _Open]:
+    return {
+        one.tunnel.device.public_key: _Open(interface, one, now.boot_ms) for one in accesses if one.reasons
+    }
 
 
 def unmanaged_peer(interface_id: int, peer: Peer) -> UnmanagedPeer:

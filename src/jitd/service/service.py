@@ -4,13 +4,13 @@ Verbs that change something go to the worker; queries are read beside it; people
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from jitd.config import Config
-from jitd.core import policy
 from jitd.core.clock import Clock
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
@@ -18,7 +18,7 @@ from jitd.core.people import Directory
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner, find_owner
 from jitd.enforce.port import WireGuard
-from jitd.service.access import People, StandingMemory
+from jitd.service.access import Memory, People
 from jitd.service.call import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
 from jitd.service.feed import EventFeed
 from jitd.service.transact import Deadline, Transactor
@@ -52,7 +52,7 @@ class Service:
         self._config = config
         self._clock = clock
         self._directory = directory
-        self._memory = StandingMemory()
+        self._memory = Memory()
         self._people = self._make_people(config)
         self._worker = Worker()
         self._transactor = Transactor(
@@ -159,8 +159,7 @@ class Service:
         )
 
     def _is_admin(self, actor: Actor) -> bool:
-        person = self._directory.person(actor.user)
-        return bool(policy.is_admin(actor.uid, person, self._people.admin_groups, self._people.daemon_uid))
+        return bool(self._people.admin(actor.user, actor.uid))
 
     def _committed(self, seq: int, deadline: Deadline) -> None:
         """Called in the worker: make it known in the loop."""
@@ -182,7 +181,9 @@ class Service:
             return
         names = {body.get("user")}
         if body.get("id") is not None:
-            names.add(await self._in_reader(lambda rows: _user_of(rows, body["id"])))
+            # Nobody is looked up in a store that cannot be read; the verb itself finds that out, and may close.
+            with contextlib.suppress(JitError):
+                names.add(await self._in_reader(lambda rows: _user_of(rows, body["id"])))
         names.update(line["user"] for line in body.get("devices", []))
         members = body.get("members", [])
         names.update(member for member in members if not member.startswith("@"))

@@ -16,11 +16,16 @@ from jitd.service.access import People
 from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Reply, View
 from jitd.service.converge import Converger
 from jitd.service.guard import Guard
+from jitd.service.unrecorded import Unrecorded
 from jitd.store import devices, events, facts, networks, requests
 from jitd.store.database import FILE_NAME, Rows, Store
+from jitd.store.tombstones import FILE_NAME as TOMBSTONES
+from jitd.store.tombstones import TombstoneFile
 
 log = logging.getLogger("jitd.service")
 
+#: Milliseconds between two attempts to record what could not be recorded.
+RECORD_AGAIN_MS: Final = 10_000
 _HIGH_WATER: Final = "wall_high_ms"
 
 #: (wall ms, boot ms) of the next thing that happens by itself; None where there is nothing.
@@ -61,6 +66,12 @@ class Transactor:
         )
         self._converger = Converger(wireguard=wireguard, guard=guard, people=people, tell=self._tell)
         self._high_water_ms = 0
+        self._unrecorded = Unrecorded(
+            file=TombstoneFile(config.daemon.state_dir / TOMBSTONES),
+            converger=self._converger,
+            is_admin=self._is_admin,
+        )
+        self._record_again_ms = 0
         self._unconfirmed: list[Request] = []  # endings that the kernel does not agree with yet
         #: Every group that a rule names, for whoever asks the system about people.
         self.groups: frozenset[str] = frozenset(config.daemon.admin_groups)
@@ -77,6 +88,7 @@ class Transactor:
         """Open the store. Returns the names of all who have devices. Raises JitError store."""
         self._store_or_none = Store(self._config.daemon.state_dir / FILE_NAME)
         self.groups = self._listed_groups(self._rows)
+        self._unrecorded.load(self._people)
         return [account.name for account in devices.owners(self._rows)]
 
     def begin(self) -> None:
@@ -101,13 +113,27 @@ class Transactor:
             self._tell("stopped")
             self._store.close()
             self._store_or_none = None
+        self._unrecorded.file.close()
         self._wireguard.close()
         self._converger.guard.firewall.close()
 
     # --- verbs ---
 
     def change(self, verb: ChangeVerb, actor: Actor, body: Body) -> Reply:
-        """Run a verb that changes something. Raises JitError; what it raises, it did not change."""
+        """Run a verb that changes something. Raises JitError; what it raises, it did not change.
+
+        The exception is code `unrecorded`: closing is never stuck, whatever becomes of the store.
+        """
+        try:
+            return self._change(verb, actor, body)
+        except JitError as error:
+            if error.code != "store":
+                raise
+            told = self._unrecorded.close(verb, actor, body, self._people, self._now(), error)
+            self._converger.agreement.unrecorded = self._unrecorded.waiting()
+            raise told from error
+
+    def _change(self, verb: ChangeVerb, actor: Actor, body: Body) -> Reply:
         # What is over is ended first, so that no verb meets a grant that has ended but is not marked so.
         self.expire()
         call: Call | None = None
@@ -142,43 +168,49 @@ class Transactor:
     def expire(self) -> None:
         """End what is over, activate what begins, and try again what failed and is due."""
         now = self._now()
+        # Cut first, record then: a grant that is over opens nothing, recorded or not, and a full disk or a locked
+        # database must not keep anybody in.
+        try:
+            over = endings.due(self._rows, now)
+        except JitError:
+            # It cannot even be read. What is open is also known without it.
+            for request_id in self._converger.over(now):
+                self._converger.close(request_id, now)
+            raise
+        if over:
+            self._converger.touched(self._rows, endings.touched(self._rows, over), now)
+        cut = self._now()
+        self._converger.retry(self._rows, now)
+        self._record_held(cut)
+        if over:
+            with self._store.transaction() as rows:
+                endings.expire(rows, over, now)
+        self._confirm(over, cut)
         if requests.of_other_boots(self._rows, now.boot_id):
             with self._store.transaction() as rows:
                 touched = endings.activate(rows, now, self._high_water_ms)
             self._converger.touched(self._rows, touched, now)
-        over = endings.due(self._rows, now)
-        if over:
-            # Cut first, record then: a grant that is over opens nothing, recorded or not, and a full disk or a locked
-            # database must not keep anybody in.
-            self._converger.touched(self._rows, endings.touched(self._rows, over), now)
-            cut = self._now()
-            with self._store.transaction() as rows:
-                endings.expire(rows, over, now)
-            self._confirm(over, cut)
-        self._converger.retry(self._rows, now)
-        self._confirm([], self._now())
         self._committed()
 
     def check(self) -> None:
         """Compare everything with the kernel, and everybody with the system's users."""
         now = self._now()
+        # Who is gone opens nothing, recorded or not.
+        self._converger.everything(self._rows, now)
         self.expire()
         gone = endings.without_account(self._rows, self._people)
-        if gone:
-            with self._store.transaction() as rows:
-                touched = endings.revoke_gone(rows, gone, now)
-            self._converger.touched(self._rows, touched, now)
-            self._confirm([request for request, _ in gone], self._now())
-        self._converger.everything(self._rows, now)
         with self._store.transaction() as rows:
+            endings.revoke_gone(rows, gone, now)
             self._note_time(rows, now)
             self.groups = self._listed_groups(rows)
+        self._confirm([request for request, _ in gone], self._now())
         self._committed()
 
     def look(self, *, everything: bool) -> None:
         """Compare what somebody else may change, and what was changed a moment ago; or every interface."""
         now = self._now()
         self._converger.look(self._rows, now, everything=everything)
+        self._record_held(now)
         self._confirm([], self._now())
         self._committed()
 
@@ -187,6 +219,22 @@ class Transactor:
     def _undo(self, call: Call | None) -> None:
         for step in reversed(call.undo if call else []):
             step()
+
+    def _record_held(self, now: Now) -> None:
+        """Record the endings that could not be recorded when they were done."""
+        if not self._unrecorded or now.boot_ms < self._record_again_ms:
+            return
+        try:
+            with self._store.transaction() as rows:
+                before = self._unrecorded.record(rows)
+        except JitError as error:
+            # A locked database makes the worker wait each time.
+            self._record_again_ms = now.boot_ms + RECORD_AGAIN_MS
+            log.warning("endings are still not recorded: %s", error.message)
+            return
+        self._unrecorded.recorded()
+        self._converger.agreement.unrecorded = []
+        self._confirm(before, now)
 
     def _confirm(self, ended: list[Request], now: Now) -> None:
         """Record for each ending that the kernel was seen to agree at `now`, and how late that was.
@@ -254,6 +302,9 @@ class Transactor:
     @property
     def _rows(self) -> Rows:
         return self._store.rows
+
+    def _is_admin(self, actor: Actor) -> bool:
+        return bool(self._people.admin(actor.user, actor.uid))
 
     def _now(self) -> Now:
         return Now(self._clock.now_ms(), self._clock.boot_ms(), self._clock.boot_id())

@@ -20,6 +20,8 @@ FILE_NAME: Final = "jitd.db"
 #: How long a statement waits for another process that holds the database, in milliseconds.
 BUSY_MS: Final = 2000
 
+_HINT: Final = "See that the disk is not full and that no other program holds the database, then try again."
+
 Params = Sequence[object] | Mapping[str, object]
 
 
@@ -29,9 +31,18 @@ class Rows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def _execute(self, sql: str, params: Params) -> sqlite3.Cursor:
+        """Raises JitError store for what is no mistake of the program's."""
+        try:
+            return self._database.execute(sql, params)  # type: ignore[arg-type]
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise
+        except sqlite3.Error as error:
+            raise JitError("store", f"cannot use the database: {error}", _HINT) from error
+
     def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
         """The first row, or None."""
-        cursor = self._database.execute(sql, params)  # type: ignore[arg-type]
+        cursor = self._execute(sql, params)
         row = cursor.fetchone()
         return (
             None if row is None else dict(zip((column[0] for column in cursor.description), row, strict=True))
@@ -39,24 +50,24 @@ class Rows:
 
     def all(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
         """Every row."""
-        cursor = self._database.execute(sql, params)  # type: ignore[arg-type]
+        cursor = self._execute(sql, params)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def value(self, sql: str, params: Params = ()) -> Any:
         """The first column of the first row, or None."""
-        row = self._database.execute(sql, params).fetchone()  # type: ignore[arg-type]
+        row = self._execute(sql, params).fetchone()
         return None if row is None else row[0]
 
     def run(self, sql: str, params: Params = ()) -> int:
         """Change something; returns how many rows were changed."""
-        return self._database.execute(sql, params).rowcount  # type: ignore[arg-type]
+        return self._execute(sql, params).rowcount
 
     def insert(self, table: str, values: Mapping[str, object]) -> int:
         """Insert one row and return its rowid. `table` and the keys come from the program, never from a caller."""
         columns = ", ".join(values)
         marks = ", ".join(f":{column}" for column in values)
-        cursor = self._database.execute(
+        cursor = self._execute(
             f"INSERT INTO {table} ({columns}) VALUES ({marks})",
             dict(values),
         )
@@ -169,5 +180,5 @@ def _refused(path: Path, error: sqlite3.Error) -> JitError:
     return JitError(
         "store",
         f"cannot write to the database {path}: {error}; nothing was changed",
-        "See that the disk is not full and that no other program holds the database, then try again.",
+        _HINT,
     )

@@ -1,0 +1,118 @@
+"""Closing is never stuck: revoke and release while the store can be neither written nor, perhaps, read.
+
+The access is cut from what the converger remembers to be open. It stays out, held in memory and in a small file, and
+is recorded as soon as the store can be written again.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from jitd.core import policy, text
+from jitd.core.errors import JitError
+from jitd.core.model import Account, Actor, Ending, Now, Request, Status
+from jitd.service import grants, requests
+from jitd.service.access import People
+from jitd.service.call import Body, ChangeVerb
+from jitd.service.converge import Converger
+from jitd.store import events, networks
+from jitd.store import requests as store
+from jitd.store.database import Rows
+from jitd.store.tombstones import Tombstone, TombstoneFile
+
+log = logging.getLogger("jitd.service")
+
+#: The verbs that close, and what they make of a grant.
+_CLOSING: Final[dict[ChangeVerb, Status]] = {grants.revoke: Status.REVOKED, requests.release: Status.RELEASED}
+
+
+@dataclass(slots=True, kw_only=True)
+class Unrecorded:
+    """Belongs to the worker thread."""
+
+    file: TombstoneFile
+    converger: Converger
+    is_admin: Callable[[Actor], bool]
+    _held: list[Tombstone] = field(default_factory=list)
+
+    def load(self, people: People) -> None:
+        """Take over what was not recorded when jitd last ran: it opens nothing."""
+        self._held = self.file.load()
+        people.memory.closed.update(one.request_id for one in self._held)
+        if self._held:
+            log.warning("%d endings of the last run are not recorded yet", len(self._held))
+
+    def close(
+        self, verb: ChangeVerb, actor: Actor, body: Body, people: People, now: Now, error: JitError
+    ) -> JitError:
+        """Cut what the verb would have ended. Returns what to tell the caller: `error` itself if it closes nothing."""
+        how = _CLOSING.get(verb)
+        if how is None:
+            return error
+        found = self._which(how, actor, body)
+        if found is None:
+            return error
+        request_id, account = found
+        comment = text.comment(body.get("comment"))
+        ending = Ending(how=how, at_ms=now.wall_ms, by=actor.user, comment=comment)
+        people.memory.closed.add(request_id)
+        self._held.append(Tombstone(request_id=request_id, ending=ending, actor=actor))
+        agrees = self.converger.close(request_id, now)
+        self.file.save(self._held)
+        log.error("%s %s %d, which cannot be recorded yet: %s", actor.user, how, request_id, error.message)
+        return JitError(
+            "unrecorded",
+            f"{'cut' if agrees else 'not cut yet'}: {request_id}, of {account.name}; it cannot be recorded yet:"
+            f" {error.message.removesuffix('; nothing was changed')}",
+            "Access stays out, and the record follows as soon as the store can be written. Mend that: see jitctl status.",
+        )
+
+    def record(self, rows: Rows) -> list[Request]:
+        """Record what is held, in a transaction. Returns the grants as they were before."""
+        before = []
+        for one in self._held:
+            request = store.by_id(rows, one.request_id)
+            if request is None or not store.end(rows, one.request_id, one.ending):
+                continue
+            before.append(request)
+            assert request.grant is not None
+            events.add(
+                rows,
+                str(one.ending.how),
+                at_ms=one.ending.at_ms,
+                actor=one.actor,
+                request_id=request.id,
+                user=request.account.name,
+                user_uid=request.account.uid,
+                network=networks.by_id(rows, request.network_id).name,
+                data={"comment": one.ending.comment, "ends": request.grant.ends_ms, "recorded_later": True},
+            )
+        return before
+
+    def recorded(self) -> None:
+        """The transaction of `record` is through. Their grants have ended for good: nothing has to keep them out."""
+        self._held = []
+        self.file.save([])
+
+    def __bool__(self) -> bool:
+        """Whether anything is held."""
+        return bool(self._held)
+
+    def waiting(self) -> list[str]:
+        """One sentence when something is held, for status."""
+        if not self._held:
+            return []
+        numbers = ", ".join(str(one.request_id) for one in self._held[:10])
+        return [f"the store cannot be written: the end of {numbers} is done, and not recorded yet"]
+
+    def _which(self, how: Status, actor: Actor, body: Body) -> tuple[int, Account] | None:
+        """The open grant that is meant, from memory alone; None when it cannot be told or the caller may not."""
+        known = self.converger.open_grants()
+        asked = body.get("id")
+        if how is Status.REVOKED:
+            return (asked, known[asked]) if asked in known and self.is_admin(actor) else None
+        own = {number: account for number, account in known.items() if policy.is_own(actor, account)}
+        if asked is not None:
+            return (asked, own[asked]) if asked in own else None
+        return next(iter(own.items())) if len(own) == 1 else None

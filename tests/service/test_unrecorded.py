@@ -1,0 +1,110 @@
+"""Closing is never stuck: what becomes of revoke, release and expiry while the store cannot be used."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from world import ALICE, BOB, CAROL, HOUR, ROOT, World
+
+from jitd.core.errors import JitError
+from jitd.service import grants, queries, requests
+from jitd.store.database import FILE_NAME
+
+
+@contextmanager
+def locked(world: World) -> Iterator[None]:
+    """Another process holds the database."""
+    other = sqlite3.connect(world.config.daemon.state_dir / FILE_NAME, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def ruin(world: World) -> None:
+    """Somebody damages the database."""
+    other = sqlite3.connect(world.config.daemon.state_dir / FILE_NAME, isolation_level=None)
+    other.execute("PRAGMA foreign_keys = OFF")
+    other.execute("DROP TABLE request")
+    other.close()
+
+
+async def test_revoke_under_a_locked_database_cuts_and_is_recorded_later(office: World) -> None:
+    """Access is cut at once, the caller is told, nothing else is accepted, and the record follows with who and why."""
+    number = await office.granted(ALICE)
+    with locked(office):
+        with pytest.raises(JitError) as caught:
+            await office.do(grants.revoke, CAROL, id=number, comment="lost laptop")
+        assert caught.value.code == "unrecorded"
+        assert caught.value.message.startswith(f"cut: {number}, of alice; it cannot be recorded yet")
+        assert office.peers() == {}
+        assert office.members() == {}
+        status = await office.ask(queries.status, ROOT)
+        assert "is done, and not recorded yet" in status["gateway"]["waiting"][0]
+        with pytest.raises(JitError) as refused:
+            await office.asked(BOB)
+        assert refused.value.code == "store"
+    await office.service.check()
+    await office.advance(10_000)
+    shown = await office.ask(queries.show, ROOT, id=number)
+    assert (shown["request"]["status"], shown["request"]["ended_comment"]) == ("revoked", "lost laptop")
+    told = [(event["kind"], (event["actor"] or {}).get("user")) for event in shown["events"]]
+    assert told[-2:] == [("revoked", "carol"), ("cut_confirmed", None)]
+    assert shown["events"][-2]["data"]["recorded_later"]
+    assert (await office.ask(queries.status, ROOT))["gateway"]["waiting"] == []
+
+
+async def test_what_is_held_stays_out_over_a_restart(office: World) -> None:
+    """The small file remembers the end of a grant that the database does not know of: the start records it and opens nothing."""
+    number = await office.granted(ALICE)
+    with locked(office):
+        with pytest.raises(JitError, match="cut"):
+            await office.do(requests.release, ALICE)
+        await office.service.stop()
+    office.service = office._new()
+    await office.service.start()
+    assert office.peers() == {}
+    shown = await office.ask(queries.show, ROOT, id=number)
+    assert shown["request"]["status"] == "released"
+
+
+async def test_only_who_may_can_close_without_the_store(office: World) -> None:
+    """The rules are the same: a user revokes nothing, and releases nothing of somebody else's."""
+    number = await office.granted(ALICE)
+    with locked(office):
+        for verb in (grants.revoke, requests.release):
+            with pytest.raises(JitError) as caught:
+                await office.do(verb, BOB, id=number)
+            assert caught.value.code in ("store", "not_permitted")
+    assert office.peers() == {"alice": {"10.9.0.2/32"}}
+
+
+async def test_a_damaged_database_keeps_nobody_in(office: World) -> None:
+    """Revoke and expiry cut from what is remembered, also when not even a question can be asked."""
+    first = await office.granted(ALICE)
+    await office.granted(BOB, duration=HOUR)
+    ruin(office)
+    with pytest.raises(JitError) as caught:
+        await office.do(grants.revoke, ROOT, id=first)
+    assert caught.value.code == "unrecorded"
+    assert office.peers() == {"bob": {"10.9.0.3/32"}}
+    with pytest.raises(JitError):
+        await office.advance(HOUR)
+    assert office.peers() == {}
+
+
+async def test_the_other_grant_of_a_device_stays_open(office: World) -> None:
+    """To close one grant without the store leaves what another one of the same device opens."""
+    from jitd.service import networks
+
+    await office.do(networks.add, ROOT, name="lab", routes=["10.20.0.0/16"])
+    first = await office.granted(ALICE)
+    second = await office.asked(ALICE, network="lab")
+    await office.do(grants.grant, ROOT, id=second, duration=HOUR)
+    with locked(office), pytest.raises(JitError, match="cut"):
+        await office.do(grants.revoke, ROOT, id=first)
+    assert office.peers() == {"alice": {"10.9.0.2/32"}}
+    assert office.members() == {"2 10.9.0.2": HOUR}
