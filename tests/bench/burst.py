@@ -18,9 +18,8 @@ BARE = "bare UAPI operation that removes all of them"
 BYSTANDER = "bob"
 
 
-def measure(options: Options) -> Result:
+def measure(options: Options, result: Result) -> None:
     """All at the same millisecond, then spread evenly over a second; then WireGuard alone."""
-    result = Result()
     count = options.choose(1_000, 200)
     with in_world(options.place("burst"), BYSTANDER) as daemon:
         daemon.furnish(ENDPOINT)
@@ -43,7 +42,6 @@ def measure(options: Options) -> Result:
             options.say(f"burst: {count:,} grants that end {what}")
             _burst(daemon, people, spread_ms, what, streams, table, result)
         result.tables.append(table)
-    return result
 
 
 def _burst(

@@ -19,27 +19,23 @@ CALL = "GET /v1/health over the socket"
 SQLITE = "one SQLite transaction (insert, update, event)"
 
 
-def measure(options: Options) -> Result:
+def measure(options: Options, result: Result) -> None:
     """On the memory backend and, as root, on wireguard-go."""
-    result = Result()
     sizes = QUICK_SIZES if options.quick else SIZES
     count = options.choose(30, 10)
     with MemoryDaemon(options.place("change-memory")) as daemon:
         daemon.start()
         daemon.furnish()
-        tables = on(daemon, sizes, count, _memory_floors, "memory backend", options.say)
-        judge(result, tables, sizes, "memory backend")
+        on(daemon, sizes, count, _memory_floors, "memory backend", options.say, result)
     if options.real:
         with in_world(options.place("change-world")) as real:
             real.furnish()
-            tables = on(real, sizes, count, _world_floors, "wireguard-go", options.say)
-            judge(result, tables, sizes, f"wireguard-go, firewall {real.firewall()}")
-    return result
+            where = f"wireguard-go, firewall {real.firewall()}"
+            on(real, sizes, count, _world_floors, where, options.say, result)
 
 
-def judge(result: Result, tables: list[Table], sizes: Sequence[int], where: str) -> None:
+def _judge(result: Result, tables: Sequence[Table], sizes: Sequence[int], where: str) -> None:
     """Whether a change among the most peers costs at most twice what it costs among the fewest."""
-    result.tables += tables
     for what in ("grant", "revoke"):
         few, many = (table.row(what).p50 for table in (tables[0], tables[-1]))
         result.judge(
@@ -59,8 +55,9 @@ def on(
     add_floors: Floors,
     where: str,
     say: Callable[[str], None],
-) -> list[Table]:
-    """One table for each number of peers. The daemon runs, is furnished and empty."""
+    result: Result,
+) -> None:
+    """One table for each number of peers. The daemon runs, is furnished and empty. Raises AssertionError."""
     subjects = fill.crowd(SUBJECTS)
     daemon.refill(subjects)
     tables = []
@@ -71,6 +68,7 @@ def on(
         people = wanted
         ready = daemon.refill(more, hours(8))
         say(f"change: {where}, {size:,} peers: ready after {ready:.0f} ms")
+        daemon.agrees()
         table = Table(f"One change among {size:,} peers, {where}")
         grants, revokes, calls = changes(daemon, [person.name for person in subjects], count)
         daemon.stop()
@@ -82,7 +80,8 @@ def on(
         daemon.start()
         table.notes.append(f"The floor of a change is the sum of: {'; '.join(names)}.")
         tables.append(table)
-    return tables
+        result.tables.append(table)
+    _judge(result, tables, sizes, where)
 
 
 def changes(daemon: Daemon, users: Sequence[str], count: int) -> tuple[list[float], list[float], list[float]]:

@@ -101,6 +101,20 @@ class Daemon(ABC):
         fill.fill(self.state_dir, people, ends_ms)
         return self.start()
 
+    def waiting(self) -> list[str]:
+        """What the kernel does not agree with, as the daemon says."""
+        found: list[str] = self.good("GET", "/v1/status").reply["gateway"]["waiting"]
+        return found
+
+    def agrees(self, seconds: float = 60) -> float:
+        """Wait until the kernel agrees with everything; returns for how long, milliseconds. Raises AssertionError."""
+        begun = time.monotonic()
+        while waiting := self.waiting():
+            took = time.monotonic() - begun
+            assert took < seconds, f"after {seconds:.0f} s the kernel does not agree: {waiting}"
+            time.sleep(0.2)
+        return (time.monotonic() - begun) * 1000
+
     def seq(self) -> int:
         """SEQ of the newest event."""
         return int(self.good("GET", "/v1/health").reply["seq"])

@@ -21,9 +21,8 @@ BACK = "bare UAPI operation with the last endpoint and a keepalive, old session:
 PYTHON = "the same two programs that do nothing (python3 -c pass)"
 
 
-def measure(options: Options) -> Result:
+def measure(options: Options, result: Result) -> None:
     """Somebody who connects after the grant, by commands and by calls; and somebody who comes back."""
-    result = Result()
     count = options.choose(20, 3)
     with in_world(options.place("first"), CLIENT, BARE_CLIENT) as daemon:
         daemon.furnish(ENDPOINT)
@@ -64,7 +63,6 @@ def measure(options: Options) -> Result:
             reached=row.p50 <= WANTED_BACK_MS,
         )
         result.tables.append(table)
-    return result
 
 
 def _within(seconds: float, act: Callable[[], float], *, at_most: int) -> list[float]:

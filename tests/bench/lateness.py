@@ -25,9 +25,8 @@ SLEEP = "bare: sleep to the end, then one UAPI operation"
 PACKETS = "bare: the last packet, with a UAPI operation at the end"
 
 
-def measure(options: Options) -> Result:
+def measure(options: Options, result: Result) -> None:
     """Read-back over many devices that never connect; packets with two clients, 1 kHz in both directions each."""
-    result = Result()
     with in_world(options.place("lateness"), *CLIENTS, BARE_CLIENT) as daemon:
         daemon.furnish(ENDPOINT)
         firewall = daemon.firewall()
@@ -47,7 +46,6 @@ def measure(options: Options) -> Result:
         options.say("lateness: in packets")
         _packets(daemon, options, table, result)
         result.tables.append(table)
-    return result
 
 
 def _summary(result: Result, row: Row, what: str) -> None:

@@ -68,13 +68,14 @@ def _measure(names: Sequence[str], options: Options) -> tuple[str, bool]:
     for name in names:
         options.say(f"{name}: {MEASUREMENTS[name][0]}")
         begun = time.monotonic()
+        result = Result()
         try:
-            result: Result = importlib.import_module(f"bench.{name}").measure(options)
+            importlib.import_module(f"bench.{name}").measure(options, result)
         except Exception as error:  # noqa: BLE001 - told, and the others are measured all the same
             failed = True
             traceback.print_exc()
-            summary.append(f"FAILED       {name}: {type(error).__name__}: {str(error)[:300]}")
-            continue
+            result.summary.append(f"FAILED       {name}: {type(error).__name__}: {str(error)[:300]}")
+        # Also what was measured before something failed.
         for table in result.tables:
             tell(table.text())
         summary += result.summary

@@ -12,16 +12,14 @@ from bench.run import MEASUREMENTS, main
 def test_the_cost_of_a_change_is_measured_on_the_memory_backend(tmp_path: Path) -> None:
     """A filled store, grants and revokes over the socket, and a table with every floor come out of it."""
     said: list[str] = []
+    result = Result()
     with MemoryDaemon(tmp_path / "jitd") as daemon:
         daemon.start()
         daemon.furnish()
-        tables = change.on(daemon, (10, 30), 3, change._memory_floors, "memory", said.append)
-    assert [len(table.row("grant").values) for table in tables] == [3, 3]
-    assert all(len(table.row("revoke").floors) == 2 for table in tables)
-    assert len(said) == 2
-    result = Result()
-    change.judge(result, tables, (10, 30), "memory")
-    assert len(result.summary) == 2
+        change.on(daemon, (10, 30), 3, change._memory_floors, "memory", said.append, result)
+    assert [len(table.row("grant").values) for table in result.tables] == [3, 3]
+    assert all(len(table.row("revoke").floors) == 2 for table in result.tables)
+    assert len(said) == len(result.summary) == 2
 
 
 def test_a_start_is_measured_on_the_memory_backend(tmp_path: Path) -> None:
