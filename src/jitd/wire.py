@@ -156,10 +156,20 @@ class ListReply(Reply):
     counts: dict[str, int]
 
 
+class UsageView(TypedDict):
+    """What a grant was really used for, as sampled: milliseconds, bytes as the gateway counts them, and UTC."""
+
+    used: int
+    rx_bytes: int
+    tx_bytes: int
+    last_handshake: int
+
+
 class ShowReply(Reply):
-    """One request with its whole history, oldest event first."""
+    """One request with its whole history, oldest event first. `usage` is None while nothing was ever seen."""
 
     request: RequestView
+    usage: UsageView | None
     events: list["EventView"]
 
 

@@ -99,3 +99,24 @@ def test_denied_request_opens_nothing(office: Site) -> None:
     office.gateway.jitctl("carol", "deny", str(request["request"]["id"]), "--reason", "ask your lead")
     assert all(stream.silent() for stream in streams)
     assert office.gateway.peers() == {}
+
+
+def test_a_peer_that_comes_back_is_called(office: Site, say: Say) -> None:
+    """After a revoke and another grant packets pass at once: the gateway begins, and does not wait for the client."""
+    number = office.grant("alice", "1h")
+    out, back = office.both_ways("alice")
+    out.arrives()
+    back.arrives()
+    office.gateway.jitctl("carol", "revoke", str(number), "--reason", "for a moment")
+    assert out.silent()
+    begun = time.monotonic_ns()
+    office.grant("alice", "1h")
+    granted = time.monotonic_ns()
+    first = max(stream.arrives(2).received for stream in (out, back))
+    say(f"a peer that comes back: packets {(first - granted) / 1e6:+.0f} ms from the reply to grant")
+    # By itself its client would begin again 15 s after the last packet that it got.
+    assert first - begun < 5e9
+    assert (
+        office.world.run(["wg", "show", "wg0", "persistent-keepalive"]).stdout
+        == f"{office.keys['alice']}\toff\n"
+    )

@@ -8,7 +8,7 @@ from jitctl.cli import settings
 from jitctl.commands.networks import Switch
 from jitctl.commands.shared import Yes, planned
 from jitctl.output import answer, clean, next_step, say
-from jitctl.render import times
+from jitctl.render import times, words
 from jitd import wire
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The interface, for example wg0.")]
@@ -224,20 +224,10 @@ def _show(one: wire.InterfaceView, peers: list[wire.PeerView], now: int) -> None
                 ", ".join(peer["allowed_ips"]) or "none (paused)",
                 peer["endpoint"],
                 times.ago(peer["last_handshake"], now) if peer["last_handshake"] else "never",
-                size(peer["rx_bytes"]),
-                size(peer["tx_bytes"]),
+                words.size(peer["rx_bytes"]),
+                words.size(peer["tx_bytes"]),
                 peer["public_key"],
             )
             for peer in peers
         ],
     )
-
-
-def size(count: int) -> str:
-    """Bytes in the unit that fits: `1.4 MiB`."""
-    amount = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} TiB"

@@ -187,6 +187,9 @@ def _show(reply: wire.ShowReply) -> None:
     left = words.time_left(one, now)
     if left:
         facts.append(("left", left))
+    used = reply["usage"]
+    if used is not None:
+        facts.append(("used", words.usage(used, now)))
     if one["ended"] is not None:
         by = f" by {one['ended_by']}" if one["ended_by"] else ""
         why = f": {one['ended_comment']}" if one["ended_comment"] else ""

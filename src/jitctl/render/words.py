@@ -170,3 +170,20 @@ def _changes(data: dict[str, Any]) -> str:
 
 def _value(value: object) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
+def usage(used: wire.UsageView, now: int) -> str:
+    """`11m, 12 MB from the device and 96 MB to it, last handshake 2 minutes ago`."""
+    spent = times.left(used["used"]) if used["used"] else "moments"
+    shaken = f", last handshake {times.ago(used['last_handshake'], now)}" if used["last_handshake"] else ""
+    return f"{spent}, {size(used['rx_bytes'])} from the device and {size(used['tx_bytes'])} to it{shaken}"
+
+
+def size(number: int) -> str:
+    """Bytes in the unit that fits: `512 B`, `1.2 kB`, `34 MB`."""
+    amount, unit = float(number), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:.1f} {unit}"

@@ -6,7 +6,7 @@ does not agree is remembered, told once, and retried with backoff.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_interface
 from typing import Final
@@ -30,6 +30,7 @@ from jitd.service.access import DeviceAccess, People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Touched
 from jitd.service.guard import Guard
+from jitd.service.sampler import Sampler
 from jitd.service.tell import Tell
 from jitd.store import devices, interfaces, networks
 from jitd.store.database import Rows
@@ -39,6 +40,8 @@ log = logging.getLogger("jitd.converge")
 
 FIRST_RETRY_MS: Final = 1000
 LONGEST_RETRY_MS: Final = 30_000
+#: Up to so many peers an interface is read before some of them are removed, to count what they passed at last.
+FEW: Final = 200
 #: WireGuard's own word for "no preshared key".
 NO_PRESHARED_KEY: Final = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #: Seconds; it lives for a moment only.
@@ -77,8 +80,7 @@ class Converger:
     _unread: set[int] = field(default_factory=set)
     #: What was last worked out to be open, by interface and public key: to close without the store.
     _open: dict[int, dict[str, _Open]] = field(default_factory=dict)
-    #: Where each peer was last heard from, by public key.
-    _endpoints: dict[str, str] = field(default_factory=dict)
+    sampler: Sampler = field(default_factory=Sampler)
 
     def prepare(self, rows: Rows) -> None:
         """Load the firewall's rules: without them nothing can be cut there. What fails is tried again with the rest."""
@@ -226,6 +228,8 @@ class Converger:
         `touched`: a verb or a restart may be why it differs, so that only strangers are told of.
         """
         accesses = access.of_interface(rows, interface, self.people, now)
+        before = {one.tunnel.device.public_key: one for one in accesses}
+        before.update((key, one.access) for key, one in self._open.get(interface.id, {}).items())
         self._open[interface.id] = _opened(interface, accesses, now)
         expected = {one.tunnel.device.public_key: _passing(one) for one in accesses}
         errors: list[EnforceError] = []
@@ -233,6 +237,7 @@ class Converger:
         leave = frozenset[str]()
         try:
             state = self._look(interface)
+            self.sampler.saw(interface.id, state, before.values(), now)
             leave = self._keep_unmanaged(rows, interface, state, now)
         except EnforceError as error:
             errors.append(error)
@@ -256,7 +261,6 @@ class Converger:
                 self.tell("interface_recreated", interface=interface.name)
         state = self.wireguard.read(interface.name)
         self.guard.saw_addresses(interface.id, (address.ip for address in state.addresses))
-        self._endpoints.update((key, peer.endpoint) for key, peer in state.peers.items() if peer.endpoint)
         return state
 
     def _members(
@@ -327,8 +331,8 @@ class Converger:
         """Bring single devices to what they should be, without looking at the others."""
         accesses = access.of_interface(rows, interface, self.people, now, device_ids)
         known = self._open.setdefault(interface.id, {})
-        for key in [*gone, *(one.tunnel.device.public_key for one in accesses)]:
-            known.pop(key, None)
+        keys = [*gone, *(one.tunnel.device.public_key for one in accesses)]
+        before = [known.pop(key).access for key in keys if key in known]
         known.update(_opened(interface, accesses, now))
         expected: dict[str, Passing] = dict.fromkeys(gone)
         expected.update({one.tunnel.device.public_key: _passing(one) for one in accesses})
@@ -348,6 +352,9 @@ class Converger:
         try:
             if self.guard.some(interface, rights, removals, now):
                 return self.interface(rows, interface, now, touched=True)
+            if len(left) <= FEW and None in expected.values():
+                # Their counters go with them.
+                self.sampler.saw(interface.id, self.wireguard.read(interface.name), before, now)
             self._apply(
                 interface,
                 [key for key, passing in expected.items() if passing is None],
@@ -369,7 +376,7 @@ class Converger:
         return self._settle(interface, set(), [], (), now)
 
     def _apply(
-        self, interface: Interface, to_remove: Iterable[str], to_set: Iterable[tuple[Wanted, bool]]
+        self, interface: Interface, to_remove: Collection[str], to_set: Iterable[tuple[Wanted, bool]]
     ) -> None:
         """Remove and set peers, the latter with whether they are there already.
 
@@ -380,7 +387,7 @@ class Converger:
         changes: list[Change] = [RemovePeer(key) for key in to_remove]
         called: list[Change] = []
         for peer, is_there in to_set:
-            endpoint = "" if is_there else self._endpoints.get(peer.public_key, "")
+            endpoint = "" if is_there else self.sampler.endpoints.get(peer.public_key, "")
             changes.append(
                 SetPeer(
                     public_key=peer.public_key,
@@ -393,6 +400,8 @@ class Converger:
             )
             if endpoint:
                 called.append(SetPeer(public_key=peer.public_key, allowed_ips=peer.allowed_ips, keepalive=0))
+        for key in to_remove:
+            self.sampler.gone(interface.id, key)
         self.wireguard.apply(interface.name, changes)
         if called:
             self.wireguard.apply(interface.name, called)

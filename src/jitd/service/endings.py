@@ -103,7 +103,6 @@ class Confirmed:
     """A grant whose end the kernel was seen to follow; `due_ms` is when access had to be over."""
 
     request: Request
-    network: str
     due_ms: int
 
 
@@ -123,8 +122,18 @@ def confirmed(rows: Rows, ended: Iterable[Request], agreement: Agreement) -> lis
         keys = {(network.interface_id, tunnel.device.public_key) for tunnel in tunnels}
         if not keys & agreement.keys:
             due_ms = min(after.ending.at_ms, before.grant.ends_ms)
-            found.append(Confirmed(before, network.name, due_ms))
+            found.append(Confirmed(before, due_ms))
     return found
+
+
+def record_confirmed(rows: Rows, one: Confirmed, now: Now) -> None:
+    """Record that the kernel was seen to agree at `now`, and how late that was. Milliseconds, negative: early."""
+    data: dict[str, object] = {
+        "due": one.due_ms,
+        "confirmed": now.wall_ms,
+        "lateness": now.wall_ms - one.due_ms,
+    }
+    _record(rows, "cut_confirmed", one.request, now, data)
 
 
 def _record(rows: Rows, kind: str, request: Request, now: Now, data: dict[str, object]) -> None:

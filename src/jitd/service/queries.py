@@ -117,6 +117,7 @@ def show(view: View, query: wire.IdQuery) -> Reply:
     request = visible(view, query["id"])
     return {
         "request": views.request_view(view, request),
+        "usage": views.usage_view(view, request.id),
         "events": views.request_events(view, request.id),
     }
 

@@ -102,6 +102,7 @@ class Transactor:
             )
         with self._store.transaction() as rows:
             self._tell_in(rows, "started", data={"backend": self._wireguard.name})
+        self._converger.sampler.load(self._rows)
         self._converger.prepare(self._rows)
         self.expire()
         self._converger.everything(self._rows, now, touched=True)
@@ -203,6 +204,8 @@ class Transactor:
             endings.revoke_gone(rows, gone, now)
             self._note_time(rows, now)
             self.groups = self._listed_groups(rows)
+            self._converger.sampler.flush(rows)
+        self._converger.sampler.flushed()
         self._confirm([request for request, _ in gone], self._now())
         self._committed()
 
@@ -249,22 +252,10 @@ class Transactor:
         self._unconfirmed = [request for request in waiting if request.id not in done]
         if confirmed:
             with self._store.transaction() as rows:
+                self._converger.sampler.flush(rows)
                 for one in confirmed:
-                    events.add(
-                        rows,
-                        "cut_confirmed",
-                        at_ms=now.wall_ms,
-                        actor=None,
-                        request_id=one.request.id,
-                        user=one.request.account.name,
-                        user_uid=one.request.account.uid,
-                        network=one.network,
-                        data={
-                            "due": one.due_ms,
-                            "confirmed": now.wall_ms,
-                            "lateness": now.wall_ms - one.due_ms,
-                        },
-                    )
+                    endings.record_confirmed(rows, one, now)
+            self._converger.sampler.flushed()
 
     def _committed(self) -> None:
         now = self._now()

@@ -6,23 +6,22 @@ from jitd import wire
 from jitd.core.model import TAB_OF, Actor, Device, Event, Interface, Network, Request, Status
 from jitd.enforce.port import LinkState
 from jitd.service.call import View
-from jitd.store import devices, events, interfaces, networks, requests
+from jitd.store import devices, events, interfaces, networks, requests, usage
 from jitd.store.devices import Tunnel
 
 
 def request_view(view: View, request: Request, network_name: str = "") -> wire.RequestView:
     """A request as its user and administrators see it."""
-    network = networks.by_id(view.rows, request.network_id)
     status = request.status(view.now)
     grant, decision, ending = request.grant, request.decision, request.ending
     granted_devices = requests.devices_of(view.rows, request.id) if grant else []
     return {
         "id": request.id,
         "user": request.account.name,
-        "network": network_name or network.name,
+        "network": network_name or networks.by_id(view.rows, request.network_id).name,
         "status": str(status),
         "tab": str(TAB_OF[status]),
-        "marks": _marks(view, request, network, status, [device_id for device_id, _ in granted_devices]),
+        "marks": _marks(view, request, status, [device_id for device_id, _ in granted_devices]),
         "reason": request.reason,
         "requested": request.requested_ms,
         "requested_by": request.requested_by,
@@ -41,11 +40,10 @@ def request_view(view: View, request: Request, network_name: str = "") -> wire.R
     }
 
 
-def _marks(
-    view: View, request: Request, network: Network, status: Status, device_ids: list[int]
-) -> list[str]:
+def _marks(view: View, request: Request, status: Status, device_ids: list[int]) -> list[str]:
     marks = []
     if request.grant and device_ids and view.agreement.keys:
+        network = networks.by_id(view.rows, request.network_id)
         keys = {
             (tunnel.interface_id, tunnel.device.public_key)
             for tunnel in devices.tunnels(view.rows, interface_id=network.interface_id, device_ids=device_ids)
@@ -88,6 +86,19 @@ def event_view(event: Event) -> wire.EventView:
 def request_events(view: View, request_id: int) -> list[wire.EventView]:
     """The whole history of a request, oldest first."""
     return [event_view(event) for event in events.page(view.rows, request_id=request_id, limit=10_000)]
+
+
+def usage_view(view: View, request_id: int) -> wire.UsageView | None:
+    """What a grant was really used for."""
+    found = usage.of_request(view.rows, request_id)
+    if found is None:
+        return None
+    return {
+        "used": found.used_ms,
+        "rx_bytes": found.rx_bytes,
+        "tx_bytes": found.tx_bytes,
+        "last_handshake": found.handshake_ms,
+    }
 
 
 def network_view(view: View, network: Network, *, for_admin: bool) -> wire.NetworkView:

@@ -81,11 +81,29 @@ def add_tunnel(
             "device_id": device_id,
             "interface_id": interface_id,
             "preshared_key": preshared_key,
+            "endpoint": "",
             "created_ms": now_ms,
         },
     )
     for ip in ips:
         rows.insert("address", {"interface_id": interface_id, "ip": str(ip), "tunnel_id": tunnel_id})
+
+
+def endpoints(rows: Rows) -> dict[str, str]:
+    """Where the clients were last heard from, by public key."""
+    found = rows.all(
+        "SELECT d.public_key, t.endpoint FROM tunnel t JOIN device d ON d.id = t.device_id WHERE t.endpoint <> ''"
+    )
+    return {row["public_key"]: row["endpoint"] for row in found}
+
+
+def keep_endpoint(rows: Rows, interface_id: int, public_key: str, endpoint: str) -> None:
+    """Note where a client was last heard from."""
+    rows.run(
+        "UPDATE tunnel SET endpoint = ? WHERE interface_id = ?"
+        " AND device_id = (SELECT id FROM device WHERE public_key = ? AND removed_ms IS NULL)",
+        (endpoint, interface_id, public_key),
+    )
 
 
 def address_taken(rows: Rows, interface_id: int, ip: IPNetwork) -> bool:

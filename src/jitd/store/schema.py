@@ -68,6 +68,7 @@ CREATE TABLE tunnel (
   device_id INTEGER NOT NULL REFERENCES device (id),
   interface_id INTEGER NOT NULL REFERENCES interface (id),
   preshared_key TEXT NOT NULL,
+  endpoint TEXT NOT NULL,         -- where the client was last heard from, "" for nowhere yet
   created_ms INTEGER NOT NULL,
   UNIQUE (device_id, interface_id)
 ) STRICT;
@@ -140,6 +141,15 @@ CREATE TABLE grant_device (
   PRIMARY KEY (request_id, device_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX grant_device_device ON grant_device (device_id);
+
+-- What a grant was really used for: sums of what was sampled from its peers.
+CREATE TABLE usage (
+  request_id INTEGER PRIMARY KEY REFERENCES request (id),
+  used_ms INTEGER NOT NULL,       -- in which something came from the client
+  rx_bytes INTEGER NOT NULL,
+  tx_bytes INTEGER NOT NULL,
+  handshake_ms INTEGER NOT NULL   -- the last one, 0: none yet
+) STRICT;
 
 -- The audit log. Facts are added and never changed; SEQ has no gaps.
 CREATE TABLE event (

@@ -1,0 +1,67 @@
+"""What a grant was really used for, from the counters of its peers."""
+
+from dataclasses import replace
+
+from world import ALICE, HOUR, ROOT, World, key
+
+from jitd.service import grants, queries, requests
+
+MINUTE = 60_000
+
+
+def passes(
+    world: World, rx: int, tx: int, handshake_ms: int = 0, endpoint: str = "198.51.100.7:40000"
+) -> None:
+    """The counters of alice's peer, as the kernel would count them."""
+    state = world.wireguard._links["wg0"]
+    peer = replace(
+        state.peers[key("alice")], rx_bytes=rx, tx_bytes=tx, last_handshake_ms=handshake_ms, endpoint=endpoint
+    )
+    world.wireguard._links["wg0"] = replace(state, peers={**state.peers, key("alice"): peer})
+
+
+async def usage(world: World, number: int):
+    """What show says."""
+    return (await world.ask(queries.show, ROOT, id=number))["usage"]
+
+
+async def test_traffic_is_summed_up_by_grant(office: World) -> None:
+    """Time counts while something comes from the client; bytes count both ways; what comes last counts too."""
+    number = await office.granted(ALICE, duration=HOUR)
+    await office.service.check()
+    assert await usage(office, number) is None
+    for rx, tx in ((1000, 5000), (1000, 5000), (2500, 9000)):
+        passes(office, rx, tx, office.clock.now_ms())
+        await office.advance(MINUTE // 2)
+        await office.service.check()
+    found = await usage(office, number)
+    assert (found["used"], found["rx_bytes"], found["tx_bytes"]) == (MINUTE, 2500, 9000)
+    assert found["last_handshake"] > 0
+    passes(office, 2600, 9100)
+    await office.do(grants.revoke, ROOT, id=number)
+    assert (await usage(office, number))["rx_bytes"] == 2600
+
+
+async def test_counters_that_begin_anew_are_not_taken_back(office: World) -> None:
+    """A peer that was removed and comes back counts from zero, for its new grant."""
+    first = await office.granted(ALICE)
+    passes(office, 5000, 5000)
+    await office.service.check()
+    await office.do(requests.release, ALICE)
+    second = await office.granted(ALICE)
+    passes(office, 70, 80)
+    await office.service.check()
+    assert (await usage(office, first))["rx_bytes"] == 5000
+    assert (await usage(office, second))["rx_bytes"] == 70
+
+
+async def test_a_client_is_called_where_it_was_last_heard_from(office: World) -> None:
+    """A peer that comes back gets its last endpoint, also after a restart, and no keepalive is left behind."""
+    await office.granted(ALICE)
+    passes(office, 1, 1)
+    await office.service.check()
+    await office.do(requests.release, ALICE)
+    await office.restart()
+    await office.granted(ALICE)
+    peer = office.wireguard.read("wg0").peers[key("alice")]
+    assert (peer.endpoint, peer.keepalive) == ("198.51.100.7:40000", 0)
