@@ -21,7 +21,7 @@ BYSTANDER = "bob"
 def measure(options: Options, result: Result) -> None:
     """All at the same millisecond, then spread evenly over a second; then WireGuard alone."""
     count = options.choose(1_000, 200)
-    with in_world(options.place("burst"), BYSTANDER) as daemon:
+    with in_world(options, "burst", BYSTANDER) as daemon:
         daemon.furnish(ENDPOINT)
         bob = daemon.laptop(BYSTANDER)
         daemon.grant(BYSTANDER, 8 * fill.HOUR)

@@ -28,7 +28,7 @@ def measure(options: Options, result: Result) -> None:
         daemon.furnish()
         on(daemon, sizes, count, _memory_floors, "memory backend", options.say, result)
     if options.real:
-        with in_world(options.place("change-world")) as real:
+        with in_world(options, "change-world") as real:
             real.furnish()
             where = f"wireguard-go, firewall {real.firewall()}"
             on(real, sizes, count, _world_floors, where, options.say, result)

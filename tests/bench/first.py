@@ -24,7 +24,7 @@ PYTHON = "the same two programs that do nothing (python3 -c pass)"
 def measure(options: Options, result: Result) -> None:
     """Somebody who connects after the grant, by commands and by calls; and somebody who comes back."""
     count = options.choose(20, 3)
-    with in_world(options.place("first"), CLIENT, BARE_CLIENT) as daemon:
+    with in_world(options, "first", CLIENT, BARE_CLIENT) as daemon:
         daemon.furnish(ENDPOINT)
         table = Table(f"To the first packet, wireguard-go, firewall {daemon.firewall()}")
         bare = daemon.bare_client(BARE_CLIENT, daemon.bare())

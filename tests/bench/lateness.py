@@ -27,7 +27,7 @@ PACKETS = "bare: the last packet, with a UAPI operation at the end"
 
 def measure(options: Options, result: Result) -> None:
     """Read-back over many devices that never connect; packets with two clients, 1 kHz in both directions each."""
-    with in_world(options.place("lateness"), *CLIENTS, BARE_CLIENT) as daemon:
+    with in_world(options, "lateness", *CLIENTS, BARE_CLIENT) as daemon:
         daemon.furnish(ENDPOINT)
         firewall = daemon.firewall()
         bare_key = daemon.bare()

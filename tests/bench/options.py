@@ -8,11 +8,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Options:
-    """`directory` is on the filesystem where the stores are; `real` allows namespaces and packets."""
+    """`directory` is on the filesystem where the stores are; `real` allows namespaces and packets.
+
+    `firewall` is the layer that jitd uses where there are packets: "nftables" or "none".
+    """
 
     directory: Path
     quick: bool = False
     real: bool = True
+    firewall: str = "nftables"
     begun: float = field(default_factory=time.monotonic)
 
     def choose(self, whole: int, quick: int) -> int:

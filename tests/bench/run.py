@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"bench: not measured: {', '.join(left_out)}. As root nothing is left out.\n")
     signal.signal(signal.SIGTERM, _terminated)
     with tempfile.TemporaryDirectory(prefix="jitctl-bench-") as directory:
-        options = Options(Path(directory), quick=asked.quick, real=not reason)
+        options = Options(Path(directory), quick=asked.quick, real=not reason, firewall=asked.firewall)
         try:
             text, failed = _measure(names, options)
         except KeyboardInterrupt:
@@ -101,6 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--only", nargs="+", choices=list(MEASUREMENTS), metavar="NAME", help="only these")
     parser.add_argument("--quick", action="store_true", help="smaller numbers, a minute and a half")
+    parser.add_argument(
+        "--firewall",
+        choices=("nftables", "none"),
+        default="nftables",
+        help="jitd's own layer besides WireGuard",
+    )
     parser.add_argument("--write", type=Path, metavar="PATH", help="write what is printed to a file too")
     return parser
 

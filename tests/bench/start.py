@@ -31,9 +31,10 @@ def measure(options: Options, result: Result) -> None:
     with MemoryDaemon(options.place("start-memory")) as memory:
         on(memory, count, "memory backend, people without NSS", options, result)
     if options.real:
-        with in_world(options.place("start-world")) as real:
+        with in_world(options, "start-world") as real:
+            where = f"wireguard-go, firewall {real.firewall()}"
             real.stop()
-            on(real, count, "wireguard-go", options, result)
+            on(real, count, where, options, result)
 
 
 def on(daemon: Daemon, count: int, where: str, options: Options, result: Result) -> None:
@@ -60,8 +61,12 @@ def on(daemon: Daemon, count: int, where: str, options: Options, result: Result)
         table.add(READ, [daemon.agent.uapi(fill.INTERFACE, "get=1").ms for _ in range(3)])
         table.add(SET, [_bare_set(daemon, people)])
         floors += [LOOK_UP, READ]
-    table.add(COLD, [first], *floors, *([SET] if isinstance(daemon, WorldDaemon) else []))
-    table.add(WARM, again, *floors)
+    if isinstance(daemon, WorldDaemon):
+        table.add(COLD, [first], *floors, SET)
+        table.add(WARM, again, *floors)
+    else:
+        # The memory backend's peers go with the process.
+        table.add(COLD, [first, *again], *floors)
     result.tables.append(table)
     worst = max(first, *again)
     result.judge(

@@ -28,7 +28,7 @@ def test_a_start_is_measured_on_the_memory_backend(tmp_path: Path) -> None:
     with MemoryDaemon(tmp_path / "jitd") as daemon:
         start.on(daemon, 20, "memory", Options(tmp_path, quick=True, real=False), result)
     (table,) = result.tables
-    assert len(table.row("start, with all peers there already").values) == 2
+    assert len(table.row(start.COLD).values) == 3
 
 
 def test_a_table_shows_each_number_as_a_multiple_of_its_floors() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from bench import fill
 from bench.daemon import LONGEST_START, Answer, Daemon
+from bench.options import Options
 from support import network, tunnel
 from support.gateway import ADMIN_GROUP, SOCKET, Gateway
 from support.streams import Streams
@@ -86,7 +87,7 @@ class Agent:
 class WorldDaemon(Daemon):
     """`jitd run` in the gateway. Its store is in `directory`, on the machine's own filesystem."""
 
-    def __init__(self, world: World, directory: Path, clients: Sequence[str]) -> None:
+    def __init__(self, world: World, directory: Path, clients: Sequence[str], firewall: str) -> None:
         self.world = world
         self.directory = directory
         self.state_dir = directory / "state"
@@ -101,6 +102,7 @@ class WorldDaemon(Daemon):
         self.gateway.init()
         self.gateway.settle("daemon", f'state_dir = "{self.state_dir}"')
         self.gateway.settle("enforce", 'backend = "userspace"')
+        self.gateway.settle("enforce", f'firewall = "{firewall}"')
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(str(directory / "notify"))
         self._notify.settimeout(0.2)
@@ -237,10 +239,10 @@ def reach(moment_ns: int) -> None:
 
 
 @contextmanager
-def in_world(directory: Path, *clients: str) -> Iterator[WorldDaemon]:
+def in_world(options: Options, name: str, *clients: str) -> Iterator[WorldDaemon]:
     """A new world with wires to these clients and a running jitd that is empty."""
     with World() as world:
-        made = WorldDaemon(world, directory, clients)
+        made = WorldDaemon(world, options.place(name), clients, options.firewall)
         made.start()
         try:
             yield made
