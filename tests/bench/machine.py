@@ -32,9 +32,11 @@ def _processor() -> str:
 
 
 def _first(*argv: str) -> str:
-    """The first line that a program prints, or that it is not there."""
+    """The first line that a program prints, or that it is not there or fails."""
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
     except FileNotFoundError:
         return f"no {argv[0]}"
+    if done.returncode != 0:
+        return f"{argv[0]} does not say"
     return (done.stdout + done.stderr).strip().partition("\n")[0]

@@ -52,7 +52,7 @@ class MemoryDaemon(Daemon):
     def start(self) -> float:
         """As the base says."""
         begun = time.monotonic_ns()
-        path = os.pathsep.join([str(TESTS), str(TESTS.parent / "src")])
+        path = os.pathsep.join([str(TESTS), str(TESTS.parent / "src"), os.environ.get("PYTHONPATH", "")])
         with (self.directory / "jitd.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bench.memory", str(self.directory), str(self.people)],
@@ -62,10 +62,11 @@ class MemoryDaemon(Daemon):
             )
         assert self._process.stdout is not None
         select.select([self._process.stdout], [], [], LONGEST_START)
-        said = self._process.stdout.readline()
-        assert said == b"ready\n", (
-            f"jitd is not ready: {said!r}\n{(self.directory / 'jitd.log').read_text()[-4000:]}"
-        )
+        if self._process.poll() is not None or self._process.stdout.readline() != b"ready\n":
+            process, self._process = self._process, None
+            process.kill()
+            process.wait(10)
+            raise AssertionError(f"jitd is not ready:\n{(self.directory / 'jitd.log').read_text()[-4000:]}")
         return (time.monotonic_ns() - begun) / 1e6
 
     def stop(self) -> None:

@@ -74,7 +74,8 @@ def _measure(names: Sequence[str], options: Options) -> tuple[str, bool]:
         except Exception as error:  # noqa: BLE001 - told, and the others are measured all the same
             failed = True
             traceback.print_exc()
-            result.summary.append(f"FAILED       {name}: {type(error).__name__}: {str(error)[:300]}")
+            said = str(error).partition("\n")[0][:300]
+            result.summary.append(f"FAILED       {name}: {type(error).__name__}: {said}")
         # Also what was measured before something failed.
         for table in result.tables:
             tell(table.text())
