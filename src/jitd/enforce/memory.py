@@ -68,15 +68,18 @@ class MemoryWireGuard:
         """As the port says."""
         state = self.read(name)
         peers = dict(state.peers)
+        owners = {ip: key for key, peer in peers.items() for ip in peer.allowed_ips}
         for change in changes:
             if isinstance(change, RemovePeer):
                 peers.pop(change.public_key, None)
                 continue
             if change.public_key == state.public_key:
                 continue  # WireGuard takes no peer with its own key, without a word
-            for key, other in peers.items():
-                if key != change.public_key and other.allowed_ips & change.allowed_ips:
-                    peers[key] = replace(other, allowed_ips=other.allowed_ips - change.allowed_ips)
+            for ip in change.allowed_ips:
+                other = peers.get(owners.get(ip, ""))
+                if other is not None and other.public_key != change.public_key and ip in other.allowed_ips:
+                    peers[other.public_key] = replace(other, allowed_ips=other.allowed_ips - {ip})
+                owners[ip] = change.public_key
             before = peers.get(change.public_key) or Peer(
                 public_key=change.public_key, allowed_ips=frozenset()
             )

@@ -266,7 +266,7 @@ def _take_over(call: Call, device: Device, interface: Interface) -> None:
         one for one in interfaces.unmanaged(call.rows, interface.id) if one.public_key == device.public_key
     )
     if call.firewall.active and not elements.is_small(peer.allowed_ips):
-        number = sum(ip.num_addresses for ip in peer.allowed_ips)
+        number = sum(map(elements.count, peer.allowed_ips))
         raise JitError(
             "refused",
             f"cannot take over {device.public_key}: it has {number} addresses behind it, and the firewall holds at most"

@@ -27,10 +27,7 @@ def next_end(rows: Rows, now: Now) -> tuple[int | None, int | None]:
 
 def touched(rows: Rows, over: Iterable[Request]) -> Touched:
     """The devices of these grants."""
-    found = Touched()
-    for request in over:
-        touch(rows, found, request)
-    return found
+    return Touched(devices=requests.tunnels_of(rows, [request.id for request in over]))
 
 
 def expire(rows: Rows, over: Iterable[Request], now: Now) -> None:
@@ -113,6 +110,10 @@ def confirmed(rows: Rows, ended: Iterable[Request], agreement: Agreement) -> lis
         after = requests.by_id(rows, before.id)
         if after is None or after.ending is None or before.grant is None:
             continue
+        due_ms = min(after.ending.at_ms, before.grant.ends_ms)
+        if not agreement.keys:
+            found.append(Confirmed(before, due_ms))
+            continue
         network = networks.by_id(rows, before.network_id)
         tunnels = devices.tunnels(
             rows,
@@ -121,7 +122,6 @@ def confirmed(rows: Rows, ended: Iterable[Request], agreement: Agreement) -> lis
         )
         keys = {(network.interface_id, tunnel.device.public_key) for tunnel in tunnels}
         if not keys & agreement.keys:
-            due_ms = min(after.ending.at_ms, before.grant.ends_ms)
             found.append(Confirmed(before, due_ms))
     return found
 

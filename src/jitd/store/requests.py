@@ -1,6 +1,6 @@
 """Requests and grants. Each change is guarded by the state it changes: a stale one changes no row."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,6 +8,8 @@ from jitd.core.model import Account, Denial, Ending, Grant, Request, Status
 from jitd.store.database import Rows
 
 _SELECT: Final = "SELECT r.*, a.uid AS account_uid, a.name AS account_name FROM request r JOIN account a ON a.id = r.account_id"
+#: SQLite takes a limited number of parameters.
+IN_ONE_QUESTION: Final = 1000
 _LIVE: Final = "r.decision = 'granted' AND r.ended_how IS NULL"
 
 
@@ -242,6 +244,23 @@ def of_other_boots(rows: Rows, boot_id: str) -> list[Request]:
         for row in rows.all(f"{_SELECT} WHERE {_LIVE} AND r.boot_id {than} ?", (boot_id,))
     ]
     return sorted(found, key=lambda request: request.id)
+
+
+def tunnels_of(rows: Rows, request_ids: Sequence[int]) -> set[tuple[int, int]]:
+    """(interface id, device id) of everything that these grants are for."""
+    found = set()
+    for start in range(0, len(request_ids), IN_ONE_QUESTION):
+        some = request_ids[start : start + IN_ONE_QUESTION]
+        found.update(
+            (row["interface_id"], row["device_id"])
+            for row in rows.all(
+                "SELECT n.interface_id, g.device_id FROM grant_device g JOIN request r ON r.id = g.request_id"
+                " JOIN network n ON n.id = r.network_id"
+                f" WHERE g.request_id IN ({', '.join('?' * len(some))})",
+                some,
+            )
+        )
+    return found
 
 
 def devices_of(rows: Rows, request_id: int) -> list[tuple[int, str]]:
