@@ -162,6 +162,7 @@ class AnySequence(RuleBasedStateMachine):
         ends = [grant.boot_end - self.world.clock.boot_ms() for grant in self.live.values()]
         if ends:
             self.loop.run_until_complete(self.world.advance(max(0, min(ends) - short_of)))
+            self.loop.run_until_complete(self.world.service.check())
 
     @rule(minutes=st.integers(-300, 300))
     def wall_clock_steps(self, minutes: int) -> None:

@@ -248,7 +248,7 @@ def of_other_boots(rows: Rows, boot_id: str) -> list[Request]:
 
 def tunnels_of(rows: Rows, request_ids: Sequence[int]) -> set[tuple[int, int]]:
     """(interface id, device id) of everything that these grants are for."""
-    found = set()
+    found: set[tuple[int, int]] = set()
     for start in range(0, len(request_ids), IN_ONE_QUESTION):
         some = request_ids[start : start + IN_ONE_QUESTION]
         found.update(
