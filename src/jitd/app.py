@@ -1,6 +1,7 @@
 """The composition root: what starts, in which order, and how it stops."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -88,6 +89,9 @@ async def _run(
         ending.push_async_callback(server.stop)
         await server.start()
         log.info("ready: %s backend, firewall %s, socket %s", peers.name, members.name, config.daemon.socket)
+        # What is there now stays: a full collection among it takes tens of milliseconds, in the middle of an ending.
+        gc.collect()
+        gc.freeze()
         if ready is not None:
             ready()
         await _until_stopped(stop, working, service, reloads)

@@ -12,6 +12,7 @@ from typing import Final
 from jitd import nss
 from jitd.core import text
 from jitd.core.people import Answer, Person
+from jitd.localfiles import LocalFiles, Signature
 from jitd.questions import Questions, Unanswered
 
 log = logging.getLogger("jitd.directory")
@@ -24,6 +25,8 @@ THREADS: Final = 4
 FRESH_SECONDS: Final = 1.0
 #: Seconds after which a group that no rule names any more is forgotten.
 FORGET_SECONDS: Final = 300.0
+#: From so many names on, local users are looked up all at once.
+MANY: Final = 20
 #: Names that belong to nobody, and those that cannot be looked up: so many are kept. Anyone can ask for any name, and
 #: memory is not to grow with that.
 STRANGERS: Final = 10_000
@@ -53,6 +56,8 @@ class _Known:
 
     user: _User | None
     at: float
+    #: The local files that it was found in; None when it was found in another way.
+    signature: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +72,10 @@ class _KnownGroup:
 class SystemDirectory:
     """A jitd.core.people.Directory on NSS."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: LocalFiles | None = None) -> None:
+        self._files = files or LocalFiles()
         self._people: dict[str, _Known] = {}
         self._strangers: dict[str, float] = {}  # names of no user; the value is when that was found
-        self._names: dict[int, str] = {}
         # Replaced as a whole, never changed: the worker reads it meanwhile.
         self._groups: Mapping[str, _KnownGroup] = {}
         self._no_groups: dict[str, float] = {}  # as strangers
@@ -103,10 +108,6 @@ class SystemDirectory:
             unavailable=frozenset(unavailable),
         )
 
-    def name_of(self, uid: int) -> str | None:
-        """The last known user name of a uid."""
-        return self._names.get(uid)
-
     def group_exists(self, name: str) -> Answer:
         """The last answer about whether this group exists."""
         if known := self._groups.get(name):
@@ -131,7 +132,36 @@ class SystemDirectory:
         await self._refresh_groups(groups)
         now = time.monotonic()
         stale = [name for name in set(names) if not _too_long(name) and now - self._at(name) > FRESH_SECONDS]
+        if len(stale) >= MANY:
+            stale = await self._refresh_locally(stale)
         await _each(stale, self._refresh_person)
+
+    async def _refresh_locally(self, names: list[str]) -> list[str]:
+        """Look many up in the local files at once. Returns the names that have to be asked for one by one."""
+        signature = self._files.signature()
+        if signature is None:
+            return names
+        unknown = [
+            name
+            for name in names
+            if (known := self._people.get(name)) is None or known.signature != signature
+        ]
+        if not unknown:
+            return []
+        try:
+            local = await self._questions.ask("files", self._files.users)
+        except (OSError, ValueError, Unanswered) as error:
+            log.warning("cannot read the local users at once, asking one by one: %s", error)
+            return names
+        found, now = [], time.monotonic()
+        for name in unknown:
+            user = local.get(name)
+            if user is not None:
+                found.append(name)
+                can = _can_log_in(user.shell, user.expires_day)
+                self._people[name] = _Known(_User(user.uid, user.gids, can), now, signature)
+                self._strangers.pop(name, None)
+        return list(set(unknown) - set(found))
 
     async def refresh_uid(self, uid: int) -> str | None:
         """Ask for the name of a uid, and about that user. None: there is none, or it could not be asked."""
@@ -141,9 +171,7 @@ class SystemDirectory:
             # Root can revoke also while nothing answers: its uid says who it is.
             return "root" if uid == 0 else None
         if user is None:
-            self._names.pop(uid, None)
             return None
-        self._names[uid] = user.name
         await self.refresh([user.name])
         return user.name
 
@@ -255,10 +283,13 @@ def _look_up(name: str) -> _User | None:
     # Some sources find "Alice" for alice; an account is known by one name only.
     if user is None or user.name != name:
         return None
-    expires = nss.expires_day(name)
-    expired = expires is not None and time.time() // _SECONDS_OF_A_DAY >= expires
-    no_shell = user.shell.rpartition("/")[2] in _NO_SHELLS
-    return _User(uid=user.uid, gids=nss.gids_of(user), can_log_in=not expired and not no_shell)
+    can_log_in = _can_log_in(user.shell, nss.expires_day(name))
+    return _User(uid=user.uid, gids=nss.gids_of(user), can_log_in=can_log_in)
+
+
+def _can_log_in(shell: str, expires_day: int | None) -> bool:
+    expired = expires_day is not None and time.time() // _SECONDS_OF_A_DAY >= expires_day
+    return not expired and shell.rpartition("/")[2] not in _NO_SHELLS
 
 
 def _uid_min(path: Path) -> int:

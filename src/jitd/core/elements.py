@@ -105,29 +105,46 @@ def rights(ips: Collection[IPNetwork], reasons: Iterable[Reason]) -> dict[Member
     return {Member(number, ip): right for ip in addresses(ips) for number, right in best.items()}
 
 
-def difference(wanted: Mapping[Member, Right], actual: Mapping[Member, Element]) -> ElementDifference:
-    """What to give and take so that `actual`, which was read just now, becomes `wanted`."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """When elements were read, as milliseconds since their rights were worked out: between these two moments."""
+
+    begun_ms: int = 0
+    done_ms: int = 0
+
+
+def difference(
+    wanted: Mapping[Member, Right], actual: Mapping[Member, Element], reading: Reading
+) -> ElementDifference:
+    """What to give and take so that `actual` becomes `wanted`."""
     wrong = [
         member
         for member, right in wanted.items()
         # In its last moments it may have run out by the kernel's own ticks.
-        if (not agrees(right, actual[member]) if member in actual else right.left_ms > EARLY_MS)
+        if (
+            not agrees(right, actual[member], reading)
+            if member in actual
+            else right.left_ms - reading.done_ms > EARLY_MS
+        )
     ]
     return ElementDifference(
         given=tuple(wrong),
         removals=tuple(member for member in actual if member not in wanted),
         missing=tuple(member for member in wrong if member not in actual),
         too_long=tuple(
-            member for member in wrong if member in actual and actual[member].most_ms > _most(wanted[member])
+            member
+            for member in wrong
+            if member in actual and actual[member].most_ms > _most(wanted[member], reading)
         ),
     )
 
 
-def agrees(right: Right, element: Element) -> bool:
-    """Whether an element that was read back is what the right asks for."""
-    least = RENEW_MS if right.is_lease else right.left_ms - EARLY_MS
-    return element.least_ms >= least and element.most_ms <= _most(right)
+def agrees(right: Right, element: Element, reading: Reading) -> bool:
+    """Whether an element that was read is what the right asks for."""
+    least = RENEW_MS if right.is_lease else right.left_ms - reading.done_ms - EARLY_MS
+    return element.least_ms >= least and element.most_ms <= _most(right, reading)
 
 
-def _most(right: Right) -> int:
-    return right.left_ms + LATE_MS
+def _most(right: Right, reading: Reading) -> int:
+    # A lease is given in full when it is given, whenever that is.
+    return right.left_ms + LATE_MS - (0 if right.is_lease else reading.begun_ms)

@@ -63,10 +63,6 @@ class Directory(Protocol):
         """The last answer about this user; UNAVAILABLE for one that was never asked about."""
         ...
 
-    def name_of(self, uid: int) -> str | None:
-        """The last known user name of a uid, None when there is none or it is not known."""
-        ...
-
     async def refresh(self, names: Iterable[str], groups: Iterable[str] = ()) -> None:
         """Ask the system about these users (and whether these groups exist), off the loop, in bounded time."""
         ...

@@ -30,6 +30,8 @@ log = logging.getLogger("jitd.firewall")
 
 #: An element can expire between two steps of a transaction on kernels that look at the clock at each of them.
 TRIES: Final = 3
+#: More members than this are found sooner in a list of all. (A question takes 0.1 ms, a line of a list 0.01 ms.)
+ONE_BY_ONE: Final = 200
 #: Elements that had to be made anew get this much less: reading and loading takes time that they do not have.
 REMADE_MS: Final = 250
 _SPELLED: Final = {Family.INET: "inet", Family.NETDEV: "netdev"}
@@ -137,6 +139,11 @@ class NftFirewall:
 
     def read_some(self, members: Collection[Member]) -> dict[Member, Element]:
         """As the port says."""
+        if len(members) > ONE_BY_ONE:
+            every = {
+                Member(one.network_id, one.ip): one for one in self.read({one.network_id for one in members})
+            }
+            return {member: every[member] for member in members if member in every}
         keys: dict[tuple[int, int], list[bytes]] = {}
         for member in members:
             keys.setdefault((member.network_id, member.ip.version), []).append(member.ip.packed)

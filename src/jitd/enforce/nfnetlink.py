@@ -23,7 +23,7 @@ DUMPS: Final = 10  # how often a dump is begun again because a transaction came 
 _BUFFER: Final = 64 << 20  # bytes: a transaction of all elements is one datagram
 _RECEIVE: Final = 1 << 20
 _SO_SNDBUFFORCE: Final = 32
-_SO_RCVBUFFORCE: Final = 33
+SO_RCVBUFFORCE: Final = 33
 
 
 class NftError(EnforceError):
@@ -202,7 +202,7 @@ def _open() -> socket.socket:
     line = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
     try:
         line.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _BUFFER)
-        line.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+        line.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, _BUFFER)
         line.settimeout(SECONDS)
         line.bind((0, 0))
     except PermissionError:

@@ -1,5 +1,6 @@
 """Being told by the kernel that somebody changed nftables: `nft flush ruleset` is repaired at once, not at a check."""
 
+import contextlib
 import errno
 import os
 import socket
@@ -7,14 +8,14 @@ from collections.abc import Callable
 from typing import Final
 
 from jitd.enforce import nfmessages
-from jitd.enforce.nfnetlink import NETLINK_NETFILTER
+from jitd.enforce.nfnetlink import NETLINK_NETFILTER, SO_RCVBUFFORCE
 from jitd.enforce.port import EnforceError
 
 #: <linux/netlink.h>, <linux/netfilter/nfnetlink.h>
 _SOL_NETLINK: Final = 270
 _NETLINK_ADD_MEMBERSHIP: Final = 1
 _NFNLGRP_NFTABLES: Final = 7
-_BUFFER: Final = 1 << 20  # bytes
+_BUFFER: Final = 16 << 20  # bytes: a change of all of ten thousand elements fits
 _RECEIVE: Final = 1 << 18
 #: Of every kind of message but this one, attribute 1 is the name of the table.
 _NEW_GENERATION: Final = 15
@@ -33,7 +34,9 @@ class NftNotices:
                 socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK,
                 NETLINK_NETFILTER,
             )
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            # Forced, where it may be: what does not fit counts as somebody else's change.
+            with contextlib.suppress(PermissionError):
+                self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, _BUFFER)
             self._socket.bind((0, 0))
             self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _NFNLGRP_NFTABLES)
         except OSError as error:

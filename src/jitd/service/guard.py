@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from jitd.core import elements
-from jitd.core.elements import Lease, Member, Right
+from jitd.core.elements import Lease, Member, Reading, Right
 from jitd.core.firewall import Always, InterfaceRules, IPAddress, NetworkRules, Rules
 from jitd.core.model import Interface, Network, Now
 from jitd.enforce.firewallport import Ensured, Firewall
@@ -98,8 +98,10 @@ class Guard:
         if not self.active:
             return frozenset()
         believed = self._believed.get(interface.id)
+        begun = self.boot_ms() - now.boot_ms
         actual = {Member(one.network_id, one.ip): one for one in self.firewall.read(network_ids)}
-        todo = elements.difference(wanted, actual)
+        reading = Reading(begun, self.boot_ms() - now.boot_ms)
+        todo = elements.difference(wanted, actual, reading)
         if believed is not None and not flushed:
             self._tell(interface, believed, wanted, todo)
         self._believed[interface.id] = set(wanted)
@@ -107,7 +109,7 @@ class Guard:
             return frozenset()
         given = {member: wanted[member] for member in todo.given}
         self.firewall.apply(self._leases(given, now), todo.removals)
-        return self._wrong(given, todo.removals)
+        return self._wrong(given, todo.removals, now)
 
     def some(
         self, interface: Interface, wanted: Mapping[Member, Right], gone: Collection[Member], now: Now
@@ -119,23 +121,25 @@ class Guard:
         believed.difference_update(gone)
         believed.update(wanted)
         self.firewall.apply(self._leases(wanted, now), gone)
-        return self._wrong(wanted, gone)
+        return self._wrong(wanted, gone, now)
 
     def _leases(self, wanted: Mapping[Member, Right], now: Now) -> list[Lease]:
         """The kernel begins to count when it gets them, which is later than `now`."""
         spent = self.boot_ms() - now.boot_ms + TICK_MS
         return [Lease(*member, right.left_ms - spent) for member, right in wanted.items()]
 
-    def _wrong(self, wanted: Mapping[Member, Right], gone: Collection[Member]) -> frozenset[Member]:
+    def _wrong(self, wanted: Mapping[Member, Right], gone: Collection[Member], now: Now) -> frozenset[Member]:
+        begun = self.boot_ms() - now.boot_ms
         found = self.firewall.read_some([*wanted, *gone])
+        reading = Reading(begun, self.boot_ms() - now.boot_ms)
         return frozenset(
             {member for member in gone if member in found}
             | {
                 member
                 for member, right in wanted.items()
                 # What was to live for less than the reading took is gone, and right so.
-                if (member not in found and right.left_ms > elements.EARLY_MS)
-                or (member in found and not elements.agrees(right, found[member]))
+                if (member not in found and right.left_ms - reading.done_ms > elements.EARLY_MS)
+                or (member in found and not elements.agrees(right, found[member], reading))
             }
         )
 
