@@ -62,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--log-level", choices=config.LOG_LEVELS, help="instead of the one in the configuration")
     run.set_defaults(act=_run)
 
+    stop = verbs.add_parser("stop", parents=[common], help="end the running daemon; whoever is in stays in")
+    stop.add_argument(
+        "--cut", action="store_true", help="and then cut everybody whom jitd has let in, until it runs again"
+    )
+    stop.set_defaults(act=_stop)
+
     check = verbs.add_parser(
         "check", parents=[common], help="validate the configuration and name what is wrong"
     )
@@ -121,6 +127,30 @@ def _run(asked: argparse.Namespace) -> int:
     return process.run(
         loaded, path, background=asked.detach, pidfile=asked.pidfile, log_level=asked.log_level
     )
+
+
+def _stop(asked: argparse.Namespace) -> int:
+    from jitd import stop
+
+    loaded = config.load(_path(asked))
+    again = "systemctl stop jitd && jitd stop --cut" if asked.cut else "systemctl stop jitd"
+    pid = stop.stop(loaded.daemon.state_dir, hint=f"Type: {again}")
+    print("jitd was not running" if pid is None else f"jitd (pid {pid}) has ended")
+    return _cut(loaded) if asked.cut else EXIT_DONE
+
+
+def _cut(loaded: config.Config) -> int:
+    from jitd import cut
+
+    done = cut.everybody(loaded)
+    for line in done.told:
+        print(line)
+    for line in done.left:
+        print(f"jitd: still open: {line}", file=sys.stderr)
+    if done.left:
+        return EXIT_FAILURE
+    print("Grants stay as they are: the next start lets in again who still has one.")
+    return EXIT_DONE
 
 
 def _version(_: argparse.Namespace) -> int:
