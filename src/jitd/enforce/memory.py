@@ -8,6 +8,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from jitd.core.model import IPNetwork
 from jitd.enforce.port import (
     Change,
     EnforceError,
@@ -28,6 +29,7 @@ class MemoryWireGuard:
         self._links: dict[str, LinkState] = {}
         self._others: set[str] = set()
         self._made = 0
+        self._owners: dict[str, dict[IPNetwork, str]] = {}  # by interface: whose an allowed IP is
 
     @property
     def name(self) -> str:
@@ -56,6 +58,7 @@ class MemoryWireGuard:
         """As the port says."""
         self._refuse_other(name)
         self._links.pop(name, None)
+        self._owners.pop(name, None)
 
     def read(self, name: str) -> LinkState:
         """As the port says."""
@@ -68,7 +71,7 @@ class MemoryWireGuard:
         """As the port says."""
         state = self.read(name)
         peers = dict(state.peers)
-        owners = {ip: key for key, peer in peers.items() for ip in peer.allowed_ips}
+        owners = self._owners.setdefault(name, {})
         for change in changes:
             if isinstance(change, RemovePeer):
                 peers.pop(change.public_key, None)
