@@ -1,0 +1,78 @@
+"""What the gateway's own set-up does with traffic that jitd has granted, and what gets around jitd's table.
+
+It looks and changes nothing. "broken" is said only of what was followed to the end; where a rule's condition cannot
+be known beforehand it is a "warning", and a rule that drops something special (a blocklist, invalid packets) is none.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from jitd.core.firewall import Rules
+from jitd.core.model import IPNetwork
+from jitd.enforce import surroundings_programs as programs
+from jitd.enforce.surroundings_filter import bypassed, dropped
+from jitd.enforce.surroundings_finding import BROKEN, WARNING, Finding
+from jitd.enforce.surroundings_forwarding import misdirected, switched_off
+from jitd.enforce.surroundings_nat import redirected, unanswered
+from jitd.enforce.surroundings_routes import links
+from jitd.enforce.surroundings_trips import goals, sides, trips
+
+__all__ = ["Finding", "look"]
+
+_FLUSH: Final = re.compile(r"^\s*flush\s+ruleset\b", re.MULTILINE)
+
+
+def look(
+    rules: Rules, *, pools: Mapping[str, Sequence[IPNetwork]] | None = None, etc: Path = Path("/etc")
+) -> list[Finding]:
+    """Look at sysctls, routes and all of netfilter's tables. Blocks, for about 0.2 s; at most 5 s a program.
+
+    `pools` are the interfaces' address pools; without them each interface's own route shows its pool. Interfaces that
+    are not there or not up are left out. Raises EnforceError when nft or the kernel cannot be asked.
+    """
+    if not rules.interfaces:
+        return []
+    listing = programs.listing()
+    network = links()
+    found: list[Finding] = []
+    everywhere = []
+    for side in sides(rules, network, pools or {}):
+        there = trips(side, goals(rules, side.interface), network)
+        everywhere += there
+        found += misdirected(side, there)
+        found += unanswered(side, there, listing.tables, network)
+        found += redirected(side, there, listing.tables)
+    found += switched_off(everywhere)
+    for interface in rules.interfaces:
+        mine = [trip for trip in everywhere if trip.side.name == interface.name]
+        found += dropped(listing.tables, interface.name, mine)
+        found += bypassed(listing.flowtables, listing.tables, interface.name, mine, os.uname().release)
+    found += flushed(etc)
+    found += [
+        Finding(
+            level=WARNING,
+            what=f"there are rules of the old iptables, which only root can read: see {program}",
+            fix=program,
+        )
+        for program in programs.unread()
+    ]
+    return sorted(dict.fromkeys(found), key=lambda one: one.level != BROKEN)
+
+
+def flushed(etc: Path) -> Iterator[Finding]:
+    """A service that wipes all tables, jitd's too, when it is reloaded."""
+    enabled = any((etc / "systemd/system").glob("*.wants/nftables.service"))
+    try:
+        text = (etc / "nftables.conf").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    if enabled and _FLUSH.search(text):
+        yield Finding(
+            level=WARNING,
+            what=f"{etc}/nftables.conf begins with 'flush ruleset' and nftables.service is enabled: a reload takes"
+            " jitd's table away too; jitd puts it back within moments while it runs, and cannot while it does not",
+            fix="in its place, for each table of that file: 'table inet NAME' and 'delete table inet NAME'",
+        )
