@@ -32,12 +32,13 @@ def touched(rows: Rows, over: Iterable[Request]) -> Touched:
 
 def expire(rows: Rows, over: Iterable[Request], now: Now) -> None:
     """Record that the time of these grants is over, and which clock decided."""
+    names = _Names(rows)
     for request in over:
         grant = request.grant
         assert grant is not None
         ending = Ending(how=Status.EXPIRED, at_ms=now.wall_ms, by="", comment="")
         if requests.end(rows, request.id, ending):
-            _record(rows, "expired", request, now, {"ends": grant.ends_ms, "clock": _clock(grant, now)})
+            _record(names, "expired", request, now, {"ends": grant.ends_ms, "clock": _clock(grant, now)})
 
 
 def _clock(grant: Grant, now: Now) -> str:
@@ -56,12 +57,12 @@ def without_account(rows: Rows, people: People) -> list[tuple[Request, str]]:
 
 def revoke_gone(rows: Rows, gone: Iterable[tuple[Request, str]], now: Now) -> Touched:
     """Revoke the grants of accounts that are gone."""
-    found = Touched()
+    found, names = Touched(), _Names(rows)
     for request, why in gone:
         ending = Ending(how=Status.REVOKED, at_ms=now.wall_ms, by="", comment=why)
         if requests.end(rows, request.id, ending):
             touch(rows, found, request)
-            _record(rows, "revoked", request, now, {"comment": why})
+            _record(names, "revoked", request, now, {"comment": why})
     return found
 
 
@@ -105,9 +106,10 @@ class Confirmed:
 
 def confirmed(rows: Rows, ended: Iterable[Request], agreement: Agreement) -> list[Confirmed]:
     """Those of the ended grants that the kernel agrees with, as far as they were open before."""
-    found = []
+    found, ended = [], list(ended)
+    endings = requests.by_ids(rows, [before.id for before in ended])
     for before in ended:
-        after = requests.by_id(rows, before.id)
+        after = endings.get(before.id)
         if after is None or after.ending is None or before.grant is None:
             continue
         due_ms = min(after.ending.at_ms, before.grant.ends_ms)
@@ -126,25 +128,40 @@ def confirmed(rows: Rows, ended: Iterable[Request], agreement: Agreement) -> lis
     return found
 
 
-def record_confirmed(rows: Rows, one: Confirmed, now: Now) -> None:
+def record_confirmed(rows: Rows, confirmed: Iterable[Confirmed], now: Now) -> None:
     """Record that the kernel was seen to agree at `now`, and how late that was. Milliseconds, negative: early."""
-    data: dict[str, object] = {
-        "due": one.due_ms,
-        "confirmed": now.wall_ms,
-        "lateness": now.wall_ms - one.due_ms,
-    }
-    _record(rows, "cut_confirmed", one.request, now, data)
+    names = _Names(rows)
+    for one in confirmed:
+        data: dict[str, object] = {
+            "due": one.due_ms,
+            "confirmed": now.wall_ms,
+            "lateness": now.wall_ms - one.due_ms,
+        }
+        _record(names, "cut_confirmed", one.request, now, data)
 
 
-def _record(rows: Rows, kind: str, request: Request, now: Now, data: dict[str, object]) -> None:
+class _Names:
+    """The names of networks, each asked for once."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self._known: dict[int, str] = {}
+
+    def of(self, network_id: int) -> str:
+        if network_id not in self._known:
+            self._known[network_id] = networks.by_id(self.rows, network_id).name
+        return self._known[network_id]
+
+
+def _record(names: _Names, kind: str, request: Request, now: Now, data: dict[str, object]) -> None:
     events.add(
-        rows,
+        names.rows,
         kind,
         at_ms=now.wall_ms,
         actor=None,
         request_id=request.id,
         user=request.account.name,
         user_uid=request.account.uid,
-        network=networks.by_id(rows, request.network_id).name,
+        network=names.of(request.network_id),
         data=data,
     )

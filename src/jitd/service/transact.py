@@ -253,8 +253,7 @@ class Transactor:
         if confirmed:
             with self._store.transaction() as rows:
                 self._converger.sampler.flush(rows)
-                for one in confirmed:
-                    endings.record_confirmed(rows, one, now)
+                endings.record_confirmed(rows, confirmed, now)
             self._converger.sampler.flushed()
 
     def _committed(self) -> None:

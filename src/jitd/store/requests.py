@@ -246,6 +246,16 @@ def of_other_boots(rows: Rows, boot_id: str) -> list[Request]:
     return sorted(found, key=lambda request: request.id)
 
 
+def by_ids(rows: Rows, request_ids: Sequence[int]) -> dict[int, Request]:
+    """Those of the requests that exist, by id."""
+    found = {}
+    for start in range(0, len(request_ids), IN_ONE_QUESTION):
+        some = request_ids[start : start + IN_ONE_QUESTION]
+        for row in rows.all(f"{_SELECT} WHERE r.id IN ({', '.join('?' * len(some))})", some):
+            found[row["id"]] = _request(row)
+    return found
+
+
 def tunnels_of(rows: Rows, request_ids: Sequence[int]) -> set[tuple[int, int]]:
     """(interface id, device id) of everything that these grants are for."""
     found: set[tuple[int, int]] = set()
