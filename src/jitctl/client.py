@@ -82,6 +82,10 @@ class Client:
         """One request with its history."""
         return cast("wire.ShowReply", self._get("show", {"id": number}))
 
+    def doctor(self, part: str) -> wire.DoctorReply:
+        """Examine a part of the gateway."""
+        return cast("wire.DoctorReply", self._get("doctor", {"part": part}))
+
     def events(self, **query: Any) -> Iterator[wire.EventView]:
         """Events as they come; see wire.EventsQuery."""
         lines = transport.follow(self._channel(), f"/v1/events{_query(query)}")

@@ -18,6 +18,8 @@ LOOK_SECONDS: Final = 2.0
 #: Seconds to rest after a comparison that somebody else's change of the firewall caused.
 NOTICE_SECONDS: Final = 0.2
 PEOPLE_SECONDS: Final = 15.0
+#: Seconds between two looks at the machine's own firewall, routes and settings.
+AROUND_SECONDS: Final = 60.0
 #: Seconds to wait after a round that failed.
 PATIENCE_SECONDS: Final = 1.0
 
@@ -30,6 +32,7 @@ async def run(service: Service, clock: Clock, notices: Notices | None = None) ->
         tasks.create_task(_for_ever(lambda: _deadlines(service, clock)))
         tasks.create_task(_for_ever(lambda: _every(CHECK_SECONDS, service.check)))
         tasks.create_task(_for_ever(lambda: _every(LOOK_SECONDS, service.look)))
+        tasks.create_task(_for_ever(lambda: _first_then_every(AROUND_SECONDS, service.look_around)))
         tasks.create_task(_for_ever(lambda: _every(PEOPLE_SECONDS, service.refresh_people)))
 
 
@@ -69,6 +72,11 @@ async def _on_notice(service: Service, notices: Notices) -> None:
                 await asyncio.sleep(NOTICE_SECONDS)
     finally:
         loop.remove_reader(notices.fileno())
+
+
+async def _first_then_every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+    await act()
+    await asyncio.sleep(seconds)
 
 
 async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:

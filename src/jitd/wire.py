@@ -202,6 +202,27 @@ class StatusReply(Reply):
     gateway: NotRequired["GatewayStatus"]
 
 
+class DoctorQuery(TypedDict):
+    """`part` is what to examine: firewall."""
+
+    part: str
+
+
+class Check(TypedDict):
+    """One line of doctor: `level` is ok, warning or broken; `fix` is what to type, "" when there is nothing."""
+
+    level: str
+    what: str
+    fix: str
+
+
+class DoctorReply(Reply):
+    """What was found just now."""
+
+    part: str
+    checks: list[Check]
+
+
 class GatewayStatus(TypedDict):
     """How the gateway itself is doing."""
 

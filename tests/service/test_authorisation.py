@@ -7,7 +7,7 @@ from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.server.route import Kind
 from jitd.server.routes import ROUTES
-from jitd.service import devices, grants, interfaces, networks, queries, requests
+from jitd.service import devices, doctor, grants, interfaces, networks, queries, requests
 
 SERVICE = Actor(uid=1, user="daemon")
 SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
@@ -50,6 +50,7 @@ MATRIX = {
     queries.status: ({}, EVERYBODY),
     queries.events_page: ({}, EVERYBODY),
     queries.health: ({}, EVERYBODY),
+    doctor.doctor: ({"part": "firewall"}, ADMINS),
 }
 
 

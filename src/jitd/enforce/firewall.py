@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import socket
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -19,12 +19,14 @@ from jitd.core import firewallrules
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
 from jitd.core.firewallrules import TABLE, set_name
-from jitd.enforce import nfmessages, nft
+from jitd.core.model import IPNetwork
+from jitd.enforce import nfmessages, nft, surroundings
 from jitd.enforce.firewallport import Ensured
 from jitd.enforce.nfmessages import Family, Kind
 from jitd.enforce.nfnetlink import Change, NftError, NftSocket
 from jitd.enforce.nftnotices import NftNotices
 from jitd.enforce.port import EnforceError
+from jitd.enforce.surroundings_finding import Finding
 
 log = logging.getLogger("jitd.firewall")
 
@@ -164,6 +166,10 @@ class NftFirewall:
         if Family.NETDEV in self._families:
             text += firewallrules.netdev_table(self._rules, devices)
         return text == self._loaded and self._fingerprint() == self._print
+
+    def look_around(self, rules: Rules, pools: Mapping[str, Sequence[IPNetwork]]) -> list[Finding]:
+        """As the port says."""
+        return surroundings.look(rules, pools=pools)
 
     def notices(self) -> NftNotices:
         """As the port says."""

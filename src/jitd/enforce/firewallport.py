@@ -4,12 +4,14 @@ Backends: `firewall.py` (`NftFirewall`), and `nofirewall.py` (`NoFirewall`) for 
 All methods block, are called from the worker thread only, and give up after a bounded time (5 s for each operation).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import IntEnum
 from typing import Protocol
 
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
+from jitd.core.model import IPNetwork
+from jitd.enforce.surroundings_finding import Finding
 
 
 class Ensured(IntEnum):
@@ -74,6 +76,14 @@ class Firewall(Protocol):
 
     def present(self) -> bool:
         """Whether the rules stand as `ensure` left them, on the devices that exist now. Raises EnforceError."""
+        ...
+
+    def look_around(self, rules: Rules, pools: Mapping[str, Sequence[IPNetwork]]) -> list[Finding]:
+        """What in this machine's own set-up would drop what the rules let through, or get around them.
+
+        `pools` are the interfaces' address pools by name. Takes up to some seconds, and may be called in any thread.
+        Raises EnforceError.
+        """
         ...
 
     def notices(self) -> Notices | None:

@@ -1,10 +1,12 @@
 """The second layer in this process only: for dry runs, and for tests of everything above the port."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
+from jitd.core.model import IPNetwork
 from jitd.enforce.firewallport import Ensured
+from jitd.enforce.surroundings_finding import Finding
 from jitd.enforce.port import EnforceError
 
 
@@ -62,6 +64,10 @@ class MemoryFirewall:
     def present(self) -> bool:
         """As the port says."""
         return self._rules is not None and self._rules == self._loaded
+
+    def look_around(self, _rules: Rules, _pools: Mapping[str, Sequence[IPNetwork]]) -> list[Finding]:
+        """Nothing: there is no second layer that something could drop or get around."""
+        return []
 
     def notices(self) -> None:
         """None: nobody else can change it."""

@@ -1,10 +1,12 @@
 """No second layer: enforce.firewall = "none"."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
+from jitd.core.model import IPNetwork
 from jitd.enforce.firewallport import Ensured
+from jitd.enforce.surroundings_finding import Finding
 
 
 class NoFirewall:
@@ -38,6 +40,10 @@ class NoFirewall:
     def present(self) -> bool:
         """True: nothing is missing."""
         return True
+
+    def look_around(self, _rules: Rules, _pools: Mapping[str, Sequence[IPNetwork]]) -> list[Finding]:
+        """Nothing: there is no second layer that something could drop or get around."""
+        return []
 
     def notices(self) -> None:
         """None: nobody else can change it."""

@@ -6,7 +6,7 @@ from typing import Final, TypedDict
 
 from jitd import wire
 from jitd.server.route import Kind, Route
-from jitd.service import devices, grants, interfaces, networks, queries, requests
+from jitd.service import devices, doctor, grants, interfaces, networks, queries, requests
 
 _CHANGE: Final = Kind.CHANGE
 _QUERY: Final = Kind.QUERY
@@ -80,6 +80,8 @@ ROUTES: Final[tuple[Route, ...]] = (
           wire.IdQuery, wire.ShowReply, "Show a request with its history"),
     Route("GET", "/v1/status", _QUERY, queries.status, NoQuery,
           wire.StatusReply, "Every network of the caller"),
+    Route("GET", "/v1/doctor", _QUERY, doctor.doctor,
+          wire.DoctorQuery, wire.DoctorReply, "Examine the gateway"),
     Route("GET", "/v1/health", _QUERY, queries.health, NoQuery, wire.Health, "Who answers"),
     Route("GET", "/v1/events", Kind.STREAM, queries.events_page,
           wire.EventsQuery, wire.EventView, "What happened, and with follow what happens"),

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from jitd import wire
+
 
 @dataclass(slots=True)
 class Agreement:
@@ -11,6 +13,7 @@ class Agreement:
     keys: frozenset[tuple[int, str]] = frozenset()  # (interface id, public key) not yet as wanted
     names: dict[int, str] = field(default_factory=dict)  # interface id -> name, for messages
 
+    around: tuple[wire.Check, ...] = ()  # what the last look around the machine gave
     unrecorded: list[str] = field(default_factory=list)  # sentences about what could not be recorded yet
 
     def set_interface(self, interface_id: int, name: str, error: str, keys: frozenset[str]) -> None:

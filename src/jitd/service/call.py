@@ -6,6 +6,7 @@ from typing import Any
 
 from jitd.config import Config
 from jitd.core.errors import JitError
+from jitd.core.firewall import Rules
 from jitd.core.model import Account, Actor, Interface, IPNetwork, Now, Request
 from jitd.core.people import Answer, Person
 from jitd.core.policy import Verdict
@@ -47,7 +48,8 @@ class View:
     config: Config
     agreement: Agreement
     backend: str
-    firewall: Firewall  # only to be asked what it is
+    firewall: Firewall  # only to be asked what it is, and to look around
+    rules: Callable[[Rows], Rules]
     started_ms: int
 
     def person(self, name: str) -> Person:

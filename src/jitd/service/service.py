@@ -18,6 +18,7 @@ from jitd.core.people import Directory
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner, find_owner
 from jitd.enforce.port import WireGuard
+from jitd.service import doctor
 from jitd.service.access import Memory, People
 from jitd.service.call import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
 from jitd.service.feed import EventFeed
@@ -142,6 +143,12 @@ class Service:
     async def look(self, *, everything: bool = False) -> None:
         """Compare what somebody else may change, and what was changed a moment ago; or every interface."""
         await self._worker.run(lambda: self._transactor.look(everything=everything), Priority.CHECK)
+
+    async def look_around(self) -> None:
+        """See what else on this machine drops or gets around, for status."""
+        actor = Actor(uid=0, user="root")
+        found = await self._in_reader(lambda rows: doctor.look_around(self._transactor.view(rows, actor)))
+        self._transactor.agreement.around = found
 
     async def refresh_people(self) -> None:
         """Ask the system about everyone who may have access."""

@@ -13,6 +13,7 @@ from jitd.enforce.owner import Owner
 from jitd.enforce.port import WireGuard
 from jitd.service import endings
 from jitd.service.access import People
+from jitd.service.agreement import Agreement
 from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Reply, View
 from jitd.service.converge import Converger
 from jitd.service.guard import Guard
@@ -82,6 +83,11 @@ class Transactor:
         self._people = self._converger.people = people
         self.groups |= frozenset(config.daemon.admin_groups)
 
+    @property
+    def agreement(self) -> Agreement:
+        """What the kernel does not agree with, and other news for status."""
+        return self._converger.agreement
+
     # --- life ---
 
     def open(self) -> list[str]:
@@ -131,7 +137,7 @@ class Transactor:
             if error.code != "store":
                 raise
             told = self._unrecorded.close(verb, actor, body, self._people, self._now(), error)
-            self._converger.agreement.unrecorded = self._unrecorded.waiting()
+            self.agreement.unrecorded = self._unrecorded.waiting()
             raise told from error
 
     def _change(self, verb: ChangeVerb, actor: Actor, body: Body) -> Reply:
@@ -152,7 +158,7 @@ class Transactor:
         agrees = self._converger.touched(self._rows, call.touched, call.now)
         self._confirm(call.ended, self._now())
         self._committed()
-        waiting = "" if agrees else "; ".join(self._converger.agreement.waiting())
+        waiting = "" if agrees else "; ".join(self.agreement.waiting())
         reply = render(self._call(self._rows, actor))
         return {"now": self._clock.now_ms(), "agrees": agrees, "waiting": waiting, **reply}
 
@@ -236,7 +242,7 @@ class Transactor:
             log.warning("endings are still not recorded: %s", error.message)
             return
         self._unrecorded.recorded()
-        self._converger.agreement.unrecorded = []
+        self.agreement.unrecorded = []
         self._confirm(before, now)
 
     def _confirm(self, ended: list[Request], now: Now) -> None:
@@ -247,7 +253,7 @@ class Transactor:
         waiting = [*self._unconfirmed, *ended]
         if not waiting:
             return
-        confirmed = endings.confirmed(self._rows, waiting, self._converger.agreement)
+        confirmed = endings.confirmed(self._rows, waiting, self.agreement)
         done = {one.request.id for one in confirmed}
         self._unconfirmed = [request for request in waiting if request.id not in done]
         if confirmed:
@@ -322,8 +328,9 @@ class Transactor:
             "now": self._now(),
             "people": self._people,
             "config": self._config,
-            "agreement": self._converger.agreement,
+            "agreement": self.agreement,
             "backend": self._wireguard.name,
             "firewall": self._converger.guard.firewall,
+            "rules": self._converger.guard.rules,
             "started_ms": self._started_ms,
         }
