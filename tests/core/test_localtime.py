@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jitd.core.errors import JitError
@@ -349,6 +349,7 @@ def test_shows_the_zone() -> None:
     st.sampled_from(ZONES),
     st.integers(ms("2026-01-01T00:00+00:00") // 1000, ms("2030-01-01T00:00+00:00") // 1000),
 )
+@settings(deadline=None)  # the machine may be busy
 def test_reads_what_it_shows(name: str, at: int) -> None:
     """Every moment can be typed as it is shown, also in the hours that the clocks show twice."""
     zone = ZoneInfo(name)
@@ -361,6 +362,7 @@ def test_reads_what_it_shows(name: str, at: int) -> None:
     st.times(),
     st.sampled_from(("", "Mon ", "sunday ")),
 )
+@settings(deadline=None)  # the machine may be busy
 def test_the_next_one(name: str, now: int, clock: datetime, day: str) -> None:
     """A time of day is read as the first minute after now at which the clocks show it, or refused on a day of change."""
     zone, typed = ZoneInfo(name), f"{day}{clock:%H:%M}"
@@ -383,6 +385,7 @@ def test_the_next_one(name: str, now: int, clock: datetime, day: str) -> None:
     st.text(max_size=30)
     | st.from_regex(r"[A-Za-z0-9]{0,10} ?[0-9:-]{0,16} ?[A-Za-z/+0-9:]{0,12}", fullmatch=True)
 )
+@settings(deadline=None)  # the machine may be busy
 def test_any_text_is_read_or_refused(text: str) -> None:
     """No text makes it fail in another way, and what it accepts is in the future."""
     now = ms("2026-06-01T12:00+00:00")

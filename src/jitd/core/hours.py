@@ -1,9 +1,10 @@
 """Shifts: the hours of the week in which a network may be asked for, on the clocks of a zone.
 
-A window says at which wall times it is open, week after week. Where the clocks change, nothing is open longer than
-its wall times say: a start that the clocks show twice is the later one, an end the earlier one, and of hours that
-they skip nothing is made up for. Windows of one zone that adjoin or overlap are joined before that, so that windows
-around the clock have no hole where one ends and the next begins.
+A window says at which wall times it is open, week after week. Where the clocks change, access must never last
+longer than these wall times say, as an hour too many is a hole and an hour too few is only asked for again: a start
+that the clocks show twice is the later one, an end the earlier one, and a start or end that they skip is the moment
+of the change. Windows of one zone that adjoin or overlap are joined before that, so that windows around the clock
+have no gap where one ends and the next begins.
 """
 
 import re
