@@ -101,3 +101,16 @@ def test_the_manual_of_the_configuration_names_every_key() -> None:
             case _:
                 shown = f'"{value}"'
         assert words.rstrip().endswith(f"({shown})"), f"{name}: {shown}"
+
+
+def test_every_event_has_a_sentence() -> None:
+    """Each kind of event that the service records is told in words by jitctl."""
+    from jitctl.render.words import _SENTENCES
+
+    source = "".join(path.read_text() for path in (ROOT / "src" / "jitd" / "service").rglob("*.py"))
+    kinds = set(
+        re.findall(r"""(?:\.event|\btell|_tell|_tell_in|_record)\(\s*(?:names, |rows, )?"(\w+)\"""", source)
+    )
+    kinds |= set(re.findall(r"""\("(element_\w+)",""", source))
+    assert len(kinds) > 25
+    assert kinds - _SENTENCES.keys() == set()

@@ -85,14 +85,14 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     "granted": lambda e, d: f"granted {e['network']} for {durations.show(d['duration'])}{_why(d)}",
     "extended": lambda e, d: f"extended {e['network']} by {durations.show(d['duration'])}{_why(d)}",
     "denied": lambda e, d: f"denied {e['network']}{_why(d)}",
-    "revoked": lambda e, d: f"revoked {e['network']}{_why(d)}",
-    "released": lambda e, d: f"gave the rest of {e['network']} back{_why(d)}",
+    "revoked": lambda e, d: f"revoked {e['network']}{_why(d)}{_later(d)}",
+    "released": lambda e, d: f"gave the rest of {e['network']} back{_why(d)}{_later(d)}",
     "paused": lambda e, d: f"paused {e['network']}",  # noqa: ARG005
     "resumed": lambda e, d: f"resumed {e['network']}",  # noqa: ARG005
     "expired": lambda e, d: f"access to {e['network']} has ended{_CLOCK.get(d.get('clock', ''), '')}",
     "lapsed": lambda e, d: f"the request for {e['network']} lapsed{_why(d)}",
     "cut_confirmed": lambda _, d: (
-        f"the interface was read back: access is cut ({d['lateness']} ms after its end)"
+        f"the kernel was read back: access is cut ({d['lateness']} ms after its end)"
     ),
     "network_added": lambda e, d: f"added the network {e['network']} on {e['interface']}",  # noqa: ARG005
     "network_changed": lambda e, d: f"changed the network {e['network']}: {_changes(d)}",
@@ -114,6 +114,21 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     "device_removed": lambda e, d: f"removed {e['user']}'s device {e['device']}",  # noqa: ARG005
     "device_imported": lambda e, d: f"gave a peer of {e['interface']} to {e['user']} as {e['device']}",  # noqa: ARG005
     "stranger_removed": lambda e, d: f"removed a stranger from {e['interface']}: {d.get('public_key', '')}",
+    "peer_repaired": lambda e, d: (
+        f"somebody had changed a peer of {e['interface']}, it is as it should be again: {d.get('public_key', '')}"
+    ),
+    "firewall_repaired": lambda _, d: (  # noqa: ARG005
+        "somebody had changed or flushed jitd's firewall rules: they stand again, with everyone's time left"
+    ),
+    "element_removed": lambda e, d: (
+        f"somebody had let {d.get('ip', '')} through on {e['interface']}, who has no grant: closed again"
+    ),
+    "element_shortened": lambda e, d: (
+        f"somebody had let {d.get('ip', '')} through on {e['interface']} for longer than granted: put right"
+    ),
+    "element_restored": lambda e, d: (
+        f"somebody had shut {d.get('ip', '')} out on {e['interface']}, who has a grant: open again"
+    ),
     "unmanaged_seen": lambda e, d: f"a new unmanaged peer is on {e['interface']}: {d.get('public_key', '')}",
     "unmanaged_gone": lambda e, d: f"an unmanaged peer has left {e['interface']}: {d.get('public_key', '')}",
     "started": lambda e, d: f"jitd started ({d.get('backend', '')} backend)",  # noqa: ARG005
@@ -150,6 +165,10 @@ def _for(wanted: object) -> str:
 
 def _why(data: dict[str, Any]) -> str:
     return f": {data['comment']}" if data.get("comment") else ""
+
+
+def _later(data: dict[str, Any]) -> str:
+    return " (recorded later: the store could not be written then)" if data.get("recorded_later") else ""
 
 
 def _people(data: dict[str, Any]) -> str:

@@ -127,7 +127,7 @@ def test_what_a_verb_has_done_is_one_sentence(given: dict[str, object], told: st
         (event("lapsed", comment="nobody decided"), "the request for office lapsed: nobody decided"),
         (
             event("cut_confirmed", lateness=2),
-            "the interface was read back: access is cut (2 ms after its end)",
+            "the kernel was read back: access is cut (2 ms after its end)",
         ),
         (event("network_added"), "added the network office on wg0"),
         (
