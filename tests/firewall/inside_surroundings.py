@@ -1,6 +1,7 @@
 """What is said of a gateway's own set-up, with a real nft, ip and kernel. Runs in namespaces of its own."""
 
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -239,6 +240,43 @@ def test_an_ingress_chain():
     only("broken", "table netdev guard, chain in", "to wg0 for the network office")
 
 
+def test_wireguards_own_port():
+    """WireGuard's port that is shut towards the default route is told, and one that is open is not."""
+    nft(GOOD)
+    ip("route add default via 10.20.0.10")
+    try:
+        assert look(RULES, ports={"wg0": 51820}, etc=Path("/nonexistent")) == [
+            one for one in seen() if "masquerade" in one.what
+        ]
+        (finding,) = (
+            one for one in look(RULES, ports={"wg0": 51821}, etc=Path("/nonexistent")) if "51821" in one.what
+        )
+        assert finding.level == "broken"
+        assert finding.fix == "nft 'insert rule inet filter input udp dport 51821 accept'"
+    finally:
+        ip("route del default")
+
+
+def test_sets_that_are_accepted_by():
+    """The elements of a named set or map are looked up where a rule accepts by them."""
+    nft("""
+table inet filter {
+    set inner { type ifname; elements = { "in0", "in7" }; }
+    set vpn { type ipv4_addr; flags interval; elements = { 10.9.0.0/16 }; }
+    map zones { type ifname : verdict; elements = { "wg0" : goto clients }; }
+    chain forward {
+        type filter hook forward priority filter; policy drop;
+        iifname @inner ct state established accept
+        iifname vmap @zones
+    }
+    chain clients { ip saddr @vpn oifname @inner accept; ip6 saddr fd00::/8 accept; }
+}
+""")
+    assert seen() == []
+    nft('delete element inet filter zones { "wg0" : goto clients }')
+    only("broken", "no rule that accepts traffic from wg0")
+
+
 def test_forwarding_is_off():
     """Forwarding that is off is the only thing said, for each version, and also for one device."""
     with setting("ipv4/ip_forward", 0):
@@ -372,6 +410,16 @@ def test_no_nft(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(EnforceError, match="package nftables"):
         seen()
+
+
+def test_a_refusal_is_an_error():
+    """Without the permission to look, it says so instead of finding nothing."""
+    argv = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--reuid=65534", "--clear-groups"]
+    code = "from jitd.core.firewall import *; from jitd.enforce.surroundings import look; look(RULES)"
+    code = code.replace("RULES", "Rules(interfaces=(InterfaceRules(name='wg0', gateway=(), networks=()),))")
+    done = subprocess.run([*argv, sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "EnforceError" in done.stderr
+    assert "not permitted" in done.stderr
 
 
 def test_a_big_set_is_not_read():

@@ -221,7 +221,7 @@ def test_ufw():
     tcp = replace(OUT, protocol="tcp")
 
     def judge(line: str, traffic: Traffic = tcp) -> str:
-        (found,) = surroundings_iptables.parse(UFW.format(line), "ip", "iptables")
+        (found,) = surroundings_iptables.parse(UFW.format(line), "ip")
         return fate(found, found.chains["FORWARD"], traffic).verdict
 
     assert judge("") == "drop"
@@ -238,11 +238,49 @@ def test_ufw():
     assert judge("-A ufw-user-forward -m set --match-set friends src -j ACCEPT\n") == "drop"
 
 
+def test_iptables_explains_its_own_chains():
+    """Chains that are opaque to nft get iptables' rules, and the others of the table keep theirs."""
+    at = {"family": "ip", "table": "filter"}
+    accept = [{"accept": None}]
+    said = [
+        {"table": {"family": "ip", "name": "filter"}},
+        *({"chain": {**at, "name": name}} for name in ("ufw-before-forward", "ufw-user-forward", "mine")),
+        {
+            "chain": {
+                **at,
+                "name": "FORWARD",
+                "type": "filter",
+                "hook": "forward",
+                "prio": 0,
+                "policy": "drop",
+            }
+        },
+        {
+            "rule": {
+                **at,
+                "chain": "FORWARD",
+                "handle": 7,
+                "expr": [{"jump": {"target": "ufw-before-forward"}}],
+            }
+        },
+        {"rule": {**at, "chain": "ufw-before-forward", "handle": 8, "expr": [{"xt": None}, *accept]}},
+        {"rule": {**at, "chain": "mine", "handle": 9, "expr": accept}},
+    ]
+    found = surroundings_nft.parse(json.dumps({"nftables": said})).tables
+    (one,) = found
+    assert "accept" in fate(one, one.chains["FORWARD"], OUT).possible
+    surroundings_iptables.explain(found, surroundings_iptables.parse(UFW.format(""), "ip"))
+    tcp = replace(OUT, protocol="tcp")
+    assert "accept" not in fate(one, one.chains["FORWARD"], tcp).possible
+    assert fate(one, one.chains["FORWARD"], replace(tcp, reply=True)).verdict == "accept"
+    assert [rule.name for rule in one.chains["mine"].rules] == ["rule handle 9"]
+
+
 def test_what_is_no_save():
     """A rule of a chain that was not declared, or with an open quote, is refused."""
     for line in ("-A nowhere -j ACCEPT", '-A FORWARD -m comment --comment "x'):
         with pytest.raises(EnforceError, match="cannot be read"):
-            surroundings_iptables.parse(f"*filter\n:FORWARD ACCEPT [0:0]\n{line}\nCOMMIT\n", "ip", "iptables")
+            surroundings_iptables.parse(f"*filter\n:FORWARD ACCEPT [0:0]\n{line}\nCOMMIT\n", "ip")
 
 
 def test_flush_ruleset(tmp_path: Path):

@@ -13,7 +13,7 @@ from typing import Final
 from jitd.core.firewall import Rules
 from jitd.core.model import IPNetwork
 from jitd.enforce import surroundings_programs as programs
-from jitd.enforce.surroundings_filter import bypassed, dropped
+from jitd.enforce.surroundings_filter import bypassed, dropped, shut
 from jitd.enforce.surroundings_finding import BROKEN, WARNING, Finding
 from jitd.enforce.surroundings_forwarding import misdirected, switched_off
 from jitd.enforce.surroundings_nat import redirected, unanswered
@@ -26,16 +26,21 @@ _FLUSH: Final = re.compile(r"^\s*flush\s+ruleset\b", re.MULTILINE)
 
 
 def look(
-    rules: Rules, *, pools: Mapping[str, Sequence[IPNetwork]] | None = None, etc: Path = Path("/etc")
+    rules: Rules,
+    *,
+    pools: Mapping[str, Sequence[IPNetwork]] | None = None,
+    ports: Mapping[str, int] | None = None,
+    etc: Path = Path("/etc"),
 ) -> list[Finding]:
     """Look at sysctls, routes and all of netfilter's tables. Blocks, for about 0.2 s; at most 5 s a program.
 
-    `pools` are the interfaces' address pools; without them each interface's own route shows its pool. Interfaces that
-    are not there or not up are left out. Raises EnforceError when nft or the kernel cannot be asked.
+    `pools` are the interfaces' address pools; without them each interface's own route shows its pool. `ports` are the
+    UDP ports on which WireGuard listens; without them nobody looks whether these are shut. Interfaces that are not
+    there or not up are left out. Raises EnforceError when nft or the kernel cannot be asked.
     """
     if not rules.interfaces:
         return []
-    listing = programs.listing()
+    listing, troubles = programs.listing()
     network = links()
     found: list[Finding] = []
     everywhere = []
@@ -50,14 +55,13 @@ def look(
         mine = [trip for trip in everywhere if trip.side.name == interface.name]
         found += dropped(listing.tables, interface.name, mine)
         found += bypassed(listing.flowtables, listing.tables, interface.name, mine, os.uname().release)
+    for name, port in (ports or {}).items():
+        if name in network.names:
+            found += shut(listing.tables, name, port, network)
     found += flushed(etc)
     found += [
-        Finding(
-            level=WARNING,
-            what=f"there are rules of the old iptables, which only root can read: see {program}",
-            fix=program,
-        )
-        for program in programs.unread()
+        Finding(level=WARNING, what=f"rules of iptables are not looked at: {trouble}", fix="")
+        for trouble in troubles
     ]
     return sorted(dict.fromkeys(found), key=lambda one: one.level != BROKEN)
 

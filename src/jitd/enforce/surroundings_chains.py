@@ -15,6 +15,8 @@ from jitd.core.model import IPNetwork
 
 #: nftables itself allows 16 jumps.
 _DEPTH: Final = 16
+#: What a chain may do that was not listed.
+_ANY: Final = frozenset({"accept", "return"})
 
 Span = tuple[int, int]  # both ends belong to it
 
@@ -77,40 +79,40 @@ UNKNOWN: Final = Test("unknown", None)
 class Rule:
     """`verdict`: accept, drop, return, jump, goto, snat, dnat, or "" for what changes no packet's way.
 
-    `number` is nft's handle, or the place in the chain, counted from 1.
+    `name` is how people find it: `rule handle 7` of nft's, `rule 3` of iptables'.
     """
 
     tests: tuple[Test, ...]
     verdict: str
     target: str = ""
-    number: int = 0
+    name: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
 class Chain:
-    """A chain; one without a hook is only jumped to."""
+    """A chain; one without a hook is only jumped to. `opaque`: it has conditions of iptables', hidden from nft."""
 
     name: str
     hook: str = ""
     kind: str = ""  # filter, nat, route
     policy: str = "accept"
     devices: tuple[str, ...] = ()
+    opaque: bool = False
     rules: list[Rule] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
 class Table:
-    """A table. `tool` is what speaks to it: nft, iptables (through nftables), iptables-legacy."""
+    """A table. `tool` is what speaks to it: nft, or iptables-legacy and ip6tables-legacy."""
 
     family: str  # ip, ip6, inet, netdev
     name: str
     tool: str = "nft"
-    opaque: bool = False  # has conditions that nft does not show
     chains: dict[str, Chain] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """`table ip filter`, or `iptables-legacy's table filter`."""
-        if self.tool.endswith("legacy"):
+        if self.tool != "nft":
             return f"{self.tool}'s table {self.name}"
         return f"table {self.family} {self.name}"
 
@@ -209,7 +211,7 @@ def _possible(
         back = False
         if rule.verdict in ("jump", "goto"):
             target = table.chains.get(rule.target)
-            inner = _possible(table, target, traffic, known, depth + 1) if target else frozenset({"return"})
+            inner = _possible(table, target, traffic, known, depth + 1) if target else _ANY
             back = rule.verdict == "jump" and "return" in inner
             found |= inner - {"return"} if rule.verdict == "jump" else inner
         else:

@@ -8,6 +8,7 @@ from jitd.core.firewallrules import TABLE
 from jitd.enforce.surroundings_chains import Chain, Fate, Table, Traffic, fate
 from jitd.enforce.surroundings_finding import BROKEN, WARNING, Finding
 from jitd.enforce.surroundings_nft import Flowtable
+from jitd.enforce.surroundings_routes import Links
 from jitd.enforce.surroundings_trips import Trip
 
 _HOOKS: Final = ("ingress", "prerouting", "input", "forward", "output", "postrouting", "egress")
@@ -26,15 +27,10 @@ class _Drops:
 
 def dropped(tables: Iterable[Table], interface: str, trips: Sequence[Trip]) -> Iterator[Finding]:
     """What others' chains drop of the granted traffic of an interface, one finding for each chain."""
-    for table in tables:
-        if table.name == TABLE and table.family in ("inet", "netdev"):
-            continue
-        for chain in table.chains.values():
-            if chain.hook not in _HOOKS or chain.kind == "nat":
-                continue
-            drops = _drops(table, chain, trips)
-            if drops.fate is not None:
-                yield _finding(table, chain, interface, drops, drops.fate)
+    for table, chain in _foreign(tables):
+        drops = _drops(table, chain, trips)
+        if drops.fate is not None:
+            yield _finding(table, chain, interface, drops, drops.fate)
 
 
 def bypassed(
@@ -70,6 +66,41 @@ def bypassed(
                 " grant until the peer is removed",
                 fix=f"nft delete flowtable {flowtable.table} {flowtable.name}",
             )
+
+
+def shut(tables: Iterable[Table], interface: str, port: int, links: Links) -> Iterator[Finding]:
+    """Chains that surely drop what comes to WireGuard's own port from the way to the internet."""
+    for route in links.routes:
+        if route.network.prefixlen:
+            continue
+        traffic = Traffic(
+            source=route.network,
+            destination=route.network,
+            iif=route.device,
+            protocol="udp",
+            dport=(port, port),
+            local=True,
+        )
+        for table, chain in _foreign(tables):
+            if table.judges(route.network.version) and _passes(chain, traffic):
+                found = fate(table, chain, traffic)
+                if found.verdict == "drop" and "accept" not in found.possible:
+                    yield Finding(
+                        level=BROKEN,
+                        what=f"{table}{_owners(table)}, chain {chain.name} drops udp/{port} from {route.device}, where"
+                        f" WireGuard listens for {interface}: clients reach nothing",
+                        fix=_fix_port(table, chain, port),
+                    )
+
+
+def _foreign(tables: Iterable[Table]) -> Iterator[tuple[Table, Chain]]:
+    """Others' chains that may drop."""
+    for table in tables:
+        if table.name == TABLE and table.family in ("inet", "netdev"):
+            continue
+        for chain in table.chains.values():
+            if chain.hook in _HOOKS and chain.kind != "nat":
+                yield table, chain
 
 
 def _drops(table: Table, chain: Chain, trips: Sequence[Trip]) -> _Drops:
@@ -116,9 +147,7 @@ def _finding(table: Table, chain: Chain, interface: str, drops: _Drops, found: F
     if set(drops.goals) != drops.asked:
         what += f" for {' or '.join(drops.goals)}"
     where = f"{table}{_owners(table)}, chain {chain.name}"
-    place = f"rule handle {found.rule.number}" if found.rule and table.tool == "nft" else "rule"
-    if found.rule and table.tool != "nft":
-        place = f"rule {found.rule.number}"
+    place = found.rule.name if found.rule else ""
     if found.rule and found.where != chain.name:
         place += f" in chain {found.where}"
     lost = "granted traffic is dropped" if drops.surely else "granted traffic may be dropped"
@@ -165,8 +194,8 @@ def _fix(table: Table, chain: Chain, interface: str, directions: Sequence[str]) 
         return f"ufw route allow in on {interface}"
     if _ufw(table) and chain.hook == "input":
         return f"ufw allow in on {interface}"
-    if table.tool != "nft" or (table.family in ("ip", "ip6") and chain.name.isupper()):
-        tool = table.tool if table.tool != "nft" else {"ip": "iptables", "ip6": "ip6tables"}[table.family]
+    tool = _iptables(table, chain)
+    if tool:
         name = "DOCKER-USER" if chain.hook == "forward" and "DOCKER-USER" in table.chains else chain.name
         # Docker, and iptables' own way of keeping rules, know nothing of nft.
         rules = [f"{tool} -I {name} {ways[one][1]} {interface} -j ACCEPT" for one in directions]
@@ -176,3 +205,23 @@ def _fix(table: Table, chain: Chain, interface: str, directions: Sequence[str]) 
         for one in directions
     )
     return f"nft '{rule}'"
+
+
+def _fix_port(table: Table, chain: Chain, port: int) -> str:
+    if table.name == "firewalld":
+        return f"firewall-cmd --permanent --add-port={port}/udp && firewall-cmd --reload"
+    if _ufw(table) and chain.hook == "input":
+        return f"ufw allow {port}/udp"
+    tool = _iptables(table, chain)
+    if tool:
+        return f"{tool} -I {chain.name} -p udp --dport {port} -j ACCEPT"
+    return f"nft 'insert rule {table.family} {table.name} {chain.name} udp dport {port} accept'"
+
+
+def _iptables(table: Table, chain: Chain) -> str:
+    """The program that made the chain; "" for nft."""
+    if table.tool != "nft":
+        return table.tool
+    if table.family in ("ip", "ip6") and chain.hook and chain.name == chain.hook.upper():
+        return {"ip": "iptables", "ip6": "ip6tables"}[table.family]
+    return ""

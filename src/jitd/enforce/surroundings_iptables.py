@@ -1,7 +1,7 @@
 """What `iptables-save` and its relatives print, as chains to be judged."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 from typing import Final
 
@@ -43,7 +43,20 @@ _NUMBERS: Final = {"8": "echo-request", "0": "echo-reply", "128": "echo-request"
 _HOOKS: Final = frozenset(("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"))
 
 
-def parse(text: str, family: str, tool: str) -> list[Table]:
+def explain(tables: Iterable[Table], saved: Iterable[Table]) -> None:
+    """Give the chains that are opaque to nft the rules that iptables shows for them.
+
+    Other chains of the same tables, which iptables does not show, stay as they are.
+    """
+    known = {(table.family, table.name): table for table in saved}
+    for table in tables:
+        there = known.get((table.family, table.name))
+        for chain in table.chains.values():
+            if chain.opaque and there is not None and chain.name in there.chains:
+                chain.rules, chain.opaque = there.chains[chain.name].rules, False
+
+
+def parse(text: str, family: str, tool: str = "nft") -> list[Table]:
     """Read the tables of one family (ip or ip6). Raises EnforceError when this is no such text."""
     tables: list[Table] = []
     for line in text.splitlines():
@@ -63,12 +76,14 @@ def parse(text: str, family: str, tool: str) -> list[Table]:
                 _, name, *words = shlex.split(line)
                 chain = tables[-1].chains[name]
             except (ValueError, KeyError) as error:
-                raise EnforceError(f"what {tool} says of its rules cannot be read: {line[:120]!r}") from error
-            chain.rules.append(_rule(words, len(chain.rules) + 1, tables[-1]))
+                raise EnforceError(
+                    f"what iptables says of its rules cannot be read: {line[:120]!r}"
+                ) from error
+            chain.rules.append(_rule(words, f"rule {len(chain.rules) + 1}", tables[-1]))
     return tables
 
 
-def _rule(words: list[str], number: int, table: Table) -> Rule:
+def _rule(words: list[str], name: str, table: Table) -> Rule:
     tests: list[Test] = []
     negated = False
     place = 0
@@ -84,7 +99,7 @@ def _rule(words: list[str], number: int, table: Table) -> Rule:
         argument = arguments[0] if arguments else ""
         if word in ("-j", "-g"):
             # What follows are the target's own options.
-            return _end(tuple(tests), word, argument, number, table)
+            return _end(tuple(tests), word, argument, name, table)
         if word in _OPTIONS:
             tests.append(Test(_OPTIONS[word], tuple(_values(_OPTIONS[word], argument)) or None, negated))
         elif word == "--comment":
@@ -93,17 +108,17 @@ def _rule(words: list[str], number: int, table: Table) -> Rule:
         elif word != "-m" or argument not in _KNOWN:
             tests.append(UNKNOWN)
         negated = False
-    return Rule(tuple(tests), "", number=number)
+    return Rule(tuple(tests), "", name=name)
 
 
-def _end(tests: tuple[Test, ...], word: str, target: str, number: int, table: Table) -> Rule:
+def _end(tests: tuple[Test, ...], word: str, target: str, name: str, table: Table) -> Rule:
     if target in _VERDICTS:
-        return Rule(tests, _VERDICTS[target], number=number)
+        return Rule(tests, _VERDICTS[target], name=name)
     if target in ("NFQUEUE", "QUEUE"):
-        return Rule((*tests, UNKNOWN), "accept", number=number)
+        return Rule((*tests, UNKNOWN), "accept", name=name)
     if target in table.chains:
-        return Rule(tests, "goto" if word == "-g" else "jump", target, number)
-    return Rule(tests, "", number=number)
+        return Rule(tests, "goto" if word == "-g" else "jump", target, name)
+    return Rule(tests, "", name=name)
 
 
 def _values(field: str, argument: str) -> Iterator[Value]:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from jitd.core.firewallrules import TABLE
+from jitd.core.model import IPNetwork
 from jitd.enforce.surroundings_chains import Chain, Rule, Table, Traffic, fate, paths
 from jitd.enforce.surroundings_finding import WARNING, Finding
 from jitd.enforce.surroundings_routes import Links
-from jitd.enforce.surroundings_trips import Side, Trip
+from jitd.enforce.surroundings_trips import Side, Trip, within
 
 _NAMED: Final = 3  # this many routes are written out
 
@@ -23,22 +24,24 @@ def unanswered(side: Side, trips: Iterable[Trip], tables: Sequence[Table], links
         for one in links.routes
         if not one.network.prefixlen and one.network.version == side.version
     }
-    missing: dict[str, str] = {}
+    missing: dict[IPNetwork, str] = {}
     for trip in trips:
         way = trip.way
         if way.error or way.local or way.device == side.name or not (way.via or way.device in defaults):
             continue
         if not any(_hidden(tables, traffic) for traffic in trip.traffic()):
-            missing[str(trip.place)] = way.device
+            missing[trip.place] = way.device
     if not missing:
         return
-    places = list(missing)[:_NAMED]
-    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    places = [
+        str(one) for one in missing if not any(one != other and within(one, other) for other in missing)
+    ]
+    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
     family = "ip" if side.version == 4 else "ip6"
     devices = ", ".join(f'"{device}"' for device in sorted(set(missing.values())))
     yield Finding(
         level=WARNING,
-        what=f"no masquerade for clients of {side.name} towards {', '.join(places)}{more}: hosts there need a route"
+        what=f"no masquerade for clients of {side.name} towards {', '.join(places[:_NAMED])}{more}: hosts there need a route"
         f" to {side.clients} through this gateway, or their answers go elsewhere",
         fix=f"nft 'add table {family} clients-nat; add chain {family} clients-nat postrouting"
         " { type nat hook postrouting priority srcnat; };"
@@ -54,13 +57,12 @@ def redirected(side: Side, trips: Iterable[Trip], tables: Sequence[Table]) -> It
             for table, chain in _chains(tables, "prerouting", side.version):
                 for path in paths(table, chain, traffic, "dnat"):
                     if _meant(path):
-                        number = path[-1].number
-                        rule = f"rule handle {number}" if table.tool == "nft" else f"rule {number}"
-                        found.setdefault((f"{table}, chain {chain.name}", rule), str(trip.place))
-    for (where, rule), place in found.items():
+                        rule = f"{table}, chain {chain.name}", path[-1].name
+                        found.setdefault(rule, str(trip.place))
+    for (where, name), place in found.items():
         yield Finding(
             level=WARNING,
-            what=f"{where} sends traffic from {side.name} for {place} on to another address ({rule}):"
+            what=f"{where} sends traffic from {side.name} for {place} on to another address ({name}):"
             f" that address is what the networks of {side.name} are asked for",
             fix="",
         )
@@ -69,7 +71,7 @@ def redirected(side: Side, trips: Iterable[Trip], tables: Sequence[Table]) -> It
 def _hidden(tables: Sequence[Table], traffic: Traffic) -> bool:
     """Whether something replaces the client's address by one of the gateway's, or may."""
     return any(
-        table.opaque or "snat" in fate(table, chain, traffic).possible
+        chain.opaque or "snat" in fate(table, chain, traffic).possible
         for table, chain in _chains(tables, "postrouting", traffic.source.version)
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
+from jitd.core.firewallrules import TABLE
 from jitd.enforce.port import EnforceError
 from jitd.enforce.surroundings_chains import UNKNOWN, Chain, Rule, Table, Test, Value, between, span
 
@@ -55,6 +56,7 @@ _META: Final = {
 }
 _SPOKEN: Final = {"ipv4": "4", "ipv6": "6", "ip": "4", "ip6": "6", "host": "unicast"}
 _PROTOCOLS: Final = {"icmpv6": "ipv6-icmp"}
+_PLAIN_NAMES: Final = re.compile(r"\S+ \w[\w./-]* \w[\w./-]*", re.ASCII)
 _ON: Final = re.compile(r"\bhook (?:in|e)gress devices? (?:= )?(\{[^}]*\}|\S+)")
 _NAME: Final = re.compile(r"[^\s{},\"]+")
 _CT: Final = {"state": "state", "direction": "direction", "status": "status"}
@@ -67,6 +69,9 @@ _TARGETS: Final = {
     "NETMAP": "dnat",
     "REJECT": "drop",
 }
+
+
+Named = tuple[str, str, str]  # family, table, name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +91,55 @@ class Listing:
     flowtables: tuple[Flowtable, ...]
 
 
-def parse(text: str) -> Listing:
-    """Read nft's JSON. Raises EnforceError when it is none."""
+def parse(text: str, elements: Mapping[Named, Sequence[Any]] | None = None) -> Listing:
+    """Read nft's JSON; `elements` are those of named sets and maps. Raises EnforceError when it is none of nft's."""
     try:
-        entries = json.loads(text)["nftables"]
-    except (ValueError, KeyError, TypeError) as error:
+        return _parse(json.loads(text)["nftables"], elements or {})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EnforceError(
             "nft's listing of the rules cannot be read: it is not the JSON expected"
         ) from error
+
+
+def named(text: str) -> dict[Named, str]:
+    """The sets and maps that rules of others accept by, each with the command that lists it.
+
+    What only drops, such as a blocklist, which may be huge, is not among them.
+    """
+    kinds: dict[Named, str] = {}
+    wanted: dict[Named, None] = {}
+    for entry in json.loads(text)["nftables"]:
+        for kind, body in entry.items():
+            if body.get("family") not in _FAMILIES or body.get("table", TABLE) == TABLE:
+                continue
+            if kind in ("set", "map"):
+                kinds[body["family"], body["table"], body["name"]] = kind
+            elif kind == "rule" and not any("drop" in one or "reject" in one for one in body.get("expr", [])):
+                for statement in body.get("expr", []):
+                    name = _reference(statement)
+                    if name:
+                        wanted[body["family"], body["table"], name] = None
+    return {
+        one: f"list {kinds[one]} {one[0]} {one[1]} {one[2]}"
+        for one in wanted
+        if one in kinds and _PLAIN_NAMES.fullmatch(" ".join(one))
+    }
+
+
+def contents(text: str) -> dict[Named, Sequence[Any]]:
+    """The elements of the sets and maps that were listed. Raises EnforceError."""
+    try:
+        return {
+            (body["family"], body["table"], body["name"]): body.get("elem", [])
+            for entry in json.loads(text)["nftables"]
+            for kind, body in entry.items()
+            if kind in ("set", "map")
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise EnforceError("nft's listing of a set cannot be read: it is not the JSON expected") from error
+
+
+def _parse(entries: Sequence[Mapping[str, Any]], elements: Mapping[Named, Sequence[Any]]) -> Listing:
     tables: dict[tuple[str, str], Table] = {}
     flowtables: list[Flowtable] = []
     for entry in entries:
@@ -104,22 +150,39 @@ def parse(text: str) -> Listing:
             if kind == "table":
                 tables[family, body["name"]] = Table(family=family, name=body["name"])
             elif kind == "flowtable":
+                where = f"{family} {body['table']}"
                 flowtables.append(
-                    Flowtable(
-                        table=f"{family} {body['table']}",
-                        name=body["name"],
-                        devices=_devices(body.get("dev")),
-                    )
+                    Flowtable(table=where, name=body["name"], devices=_devices(body.get("dev")))
                 )
             elif kind == "chain":
                 chain = _chain(body)
                 tables[family, body["table"]].chains[chain.name] = chain
             elif kind == "rule":
-                table = tables[family, body["table"]]
-                table.opaque |= any("xt" in one for one in body.get("expr", []))
-                chain = table.chains[body["chain"]]
-                chain.rules += [replace(rule, number=body.get("handle", 0)) for rule in _rules(body)]
+                chain = tables[family, body["table"]].chains[body["chain"]]
+                chain.opaque |= any("xt" in one for one in body.get("expr", []))
+                name = f"rule handle {body.get('handle', '?')}"
+                said = [_filled(one, body, elements) for one in body.get("expr", [])]
+                chain.rules += [replace(rule, name=name) for rule in _rules(said)]
     return Listing(tables=tuple(tables.values()), flowtables=tuple(flowtables))
+
+
+def _reference(statement: Mapping[str, Any]) -> str:
+    """The named set of a match, or the named map of a verdict, without its @."""
+    for kind, key in (("match", "right"), ("vmap", "data")):
+        value = statement.get(kind, {}).get(key) if kind in statement else None
+        if isinstance(value, str) and value.startswith("@"):
+            return value[1:]
+    return ""
+
+
+def _filled(
+    statement: Mapping[str, Any], rule: Mapping[str, Any], elements: Mapping[Named, Sequence[Any]]
+) -> Mapping[str, Any]:
+    name: Named = (rule["family"], rule["table"], _reference(statement))
+    if name not in elements:
+        return statement
+    kind, key = ("match", "right") if "match" in statement else ("vmap", "data")
+    return {kind: {**statement[kind], key: {"set": elements[name]}}}
 
 
 def add_devices(tables: Iterable[Table], text: str) -> None:
@@ -152,10 +215,10 @@ def _chain(body: Mapping[str, Any]) -> Chain:
     )
 
 
-def _rules(body: Mapping[str, Any]) -> Iterator[Rule]:
+def _rules(statements: Iterable[Mapping[str, Any]]) -> Iterator[Rule]:
     """One rule of nft's; several, where a map or combined fields say several things at once."""
     ways: list[tuple[Test, ...]] = [()]
-    for statement in body.get("expr", []):
+    for statement in statements:
         for kind, what in statement.items():
             if kind in _HARMLESS:
                 continue
@@ -166,7 +229,7 @@ def _rules(body: Mapping[str, Any]) -> Iterator[Rule]:
                     yield from (Rule((*way, *key), verdict, target) for way in ways)
                 # What is not in the map goes on.
             elif kind in _VERDICTS:
-                target = what["target"] if kind in ("jump", "goto") else ""
+                target = what.get("target", "") if kind in ("jump", "goto") else ""
                 yield from (Rule(way, _VERDICTS[kind], target) for way in ways)
                 return
             elif kind == "xt":
@@ -213,7 +276,7 @@ def _map(what: Mapping[str, Any]) -> Iterator[tuple[tuple[Test, ...], str, str]]
         ((name, body),) = verdict.items()
         if name not in _VERDICTS:
             continue
-        target = body["target"] if name in ("jump", "goto") else ""
+        target = body.get("target", "") if name in ("jump", "goto") else ""
         parts = what["key"]
         if isinstance(parts, dict) and "concat" in parts:
             ways = _together(parts["concat"], [key]) or [(UNKNOWN,)]
