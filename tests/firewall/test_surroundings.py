@@ -11,7 +11,8 @@ from firewall.test_packets import NAMESPACES
 from jitd.enforce import surroundings_iptables, surroundings_nft
 from jitd.enforce.port import EnforceError
 from jitd.enforce.surroundings import flushed
-from jitd.enforce.surroundings_chains import Chain, Fate, Table, Traffic, fate
+from jitd.enforce.surroundings_chains import Chain, Fate, Table, fate
+from jitd.enforce.surroundings_traffic import Traffic
 from support.inside import run_inside
 
 

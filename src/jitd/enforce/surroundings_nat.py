@@ -5,9 +5,10 @@ from typing import Final
 
 from jitd.core.firewallrules import TABLE
 from jitd.core.model import IPNetwork
-from jitd.enforce.surroundings_chains import Chain, Rule, Table, Traffic, fate, paths
+from jitd.enforce.surroundings_chains import Chain, Rule, Table, fate, paths
 from jitd.enforce.surroundings_finding import WARNING, Finding
 from jitd.enforce.surroundings_routes import Links
+from jitd.enforce.surroundings_traffic import Traffic
 from jitd.enforce.surroundings_trips import Side, Trip, within
 
 _NAMED: Final = 3  # this many routes are written out

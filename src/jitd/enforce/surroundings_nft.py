@@ -4,15 +4,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from jitd.core.firewallrules import TABLE
 from jitd.enforce.port import EnforceError
-from jitd.enforce.surroundings_chains import UNKNOWN, Chain, Rule, Table, Test, Value, between, span
-
-#: More elements than this in a map or in a set of combined fields are not looked at one by one.
-_ELEMENTS: Final = 256
+from jitd.enforce.surroundings_chains import Chain, Rule, Table
+from jitd.enforce.surroundings_expressions import mapped, matched
+from jitd.enforce.surroundings_traffic import UNKNOWN, Test
 
 _FAMILIES: Final = ("ip", "ip6", "inet", "netdev")
 _PLAIN: Final = ("accept", "drop", "return")
@@ -44,22 +42,11 @@ _HARMLESS: Final = frozenset(
         "ct expectation",
     )
 )
-_META: Final = {
-    "iifname": "iif",
-    "iif": "iif",
-    "oifname": "oif",
-    "oif": "oif",
-    "l4proto": "protocol",
-    "nfproto": "version",
-    "protocol": "version",
-    "pkttype": "type",
-}
-_SPOKEN: Final = {"ipv4": "4", "ipv6": "6", "ip": "4", "ip6": "6", "host": "unicast"}
-_PROTOCOLS: Final = {"icmpv6": "ipv6-icmp"}
+#: A set with more elements is not compared one by one with everything that may pass.
+_ELEMENTS: Final = 4096
 _PLAIN_NAMES: Final = re.compile(r"\S+ \w[\w./-]* \w[\w./-]*", re.ASCII)
 _ON: Final = re.compile(r"\bhook (?:in|e)gress devices? (?:= )?(\{[^}]*\}|\S+)")
 _NAME: Final = re.compile(r"[^\s{},\"]+")
-_CT: Final = {"state": "state", "direction": "direction", "status": "status"}
 #: Targets and matches of iptables that nft names without showing what they say.
 _TARGETS: Final = {
     "MASQUERADE": "snat",
@@ -127,13 +114,13 @@ def named(text: str) -> dict[Named, str]:
 
 
 def contents(text: str) -> dict[Named, Sequence[Any]]:
-    """The elements of the sets and maps that were listed. Raises EnforceError."""
+    """The elements of the sets and maps that were listed, except for big ones. Raises EnforceError."""
     try:
         return {
             (body["family"], body["table"], body["name"]): body.get("elem", [])
             for entry in json.loads(text)["nftables"]
             for kind, body in entry.items()
-            if kind in ("set", "map")
+            if kind in ("set", "map") and len(body.get("elem", [])) <= _ELEMENTS
         }
     except (ValueError, KeyError, TypeError) as error:
         raise EnforceError("nft's listing of a set cannot be read: it is not the JSON expected") from error
@@ -223,10 +210,15 @@ def _rules(statements: Iterable[Mapping[str, Any]]) -> Iterator[Rule]:
             if kind in _HARMLESS:
                 continue
             if kind == "match":
-                ways = [(*way, *more) for way in ways for more in _match(what)]
+                ways = [(*way, *more) for way in ways for more in matched(what)]
             elif kind == "vmap":
-                for key, verdict, target in _map(what):
-                    yield from (Rule((*way, *key), verdict, target) for way in ways)
+                yield from (
+                    Rule((*way, *key), _VERDICTS[verdict], body.get("target", "") if body else "")
+                    for key, choice in mapped(what)
+                    for verdict, body in choice.items()
+                    if verdict in _VERDICTS
+                    for way in ways
+                )
                 # What is not in the map goes on.
             elif kind in _VERDICTS:
                 target = what.get("target", "") if kind in ("jump", "goto") else ""
@@ -252,125 +244,3 @@ def _foreign(what: Mapping[str, Any] | None, ways: list[tuple[Test, ...]]) -> st
     if name != "comment":
         ways[:] = [(*way, UNKNOWN) for way in ways]
     return ""
-
-
-def _match(what: Mapping[str, Any]) -> list[tuple[Test, ...]]:
-    """The ways in which a match can hold, each of them tests that must hold together."""
-    left, right, op = what["left"], what["right"], what["op"]
-    if op not in ("==", "in", "!="):
-        return [(UNKNOWN,)]
-    if isinstance(left, dict) and "concat" in left:
-        if op == "!=" or not isinstance(right, dict):
-            return [(UNKNOWN,)]
-        elements = [right] if "concat" in right else _elements(right)
-        return _together(left["concat"], elements) or [(UNKNOWN,)]
-    return [_tests(left, _elements(right), negated=op == "!=")]
-
-
-def _map(what: Mapping[str, Any]) -> Iterator[tuple[tuple[Test, ...], str, str]]:
-    data = what["data"]
-    if not isinstance(data, dict) or len(data.get("set", [])) > _ELEMENTS:
-        yield (UNKNOWN,), "accept", ""
-        return
-    for key, verdict in data["set"]:
-        ((name, body),) = verdict.items()
-        if name not in _VERDICTS:
-            continue
-        target = body.get("target", "") if name in ("jump", "goto") else ""
-        parts = what["key"]
-        if isinstance(parts, dict) and "concat" in parts:
-            ways = _together(parts["concat"], [key]) or [(UNKNOWN,)]
-        else:
-            ways = [_tests(parts, [key], negated=False)]
-        yield from ((way, _VERDICTS[name], target) for way in ways)
-
-
-def _together(lefts: Sequence[Any], elements: Sequence[Any] | None) -> list[tuple[Test, ...]]:
-    if elements is None or len(elements) > _ELEMENTS:
-        return []
-    ways = []
-    for element in elements:
-        parts = _bare(element)
-        if not isinstance(parts, dict) or "concat" not in parts:
-            return []
-        pairs = zip(lefts, parts["concat"], strict=True)
-        ways.append(tuple(test for left, part in pairs for test in _tests(left, [part], negated=False)))
-    return ways
-
-
-def _elements(right: Any) -> list[Any] | None:
-    """The values on the right; None: a set whose elements are not listed, or a calculation."""
-    if isinstance(right, dict) and "set" in right:
-        return list(right["set"]) if isinstance(right["set"], list) else [right["set"]]
-    if isinstance(right, list):
-        return right
-    return None if isinstance(right, str) and right.startswith("@") else [right]
-
-
-def _bare(element: Any) -> Any:
-    return element["elem"]["val"] if isinstance(element, dict) and "elem" in element else element
-
-
-def _tests(left: Any, elements: Sequence[Any] | None, *, negated: bool) -> tuple[Test, ...]:
-    needs, field = _field(left)
-    if not field:
-        return (*needs, UNKNOWN)
-    values = None if elements is None else [_value(field, _bare(one)) for one in elements]
-    known = None if values is None or None in values else tuple(one for one in values if one is not None)
-    return (*needs, Test(field, known, negated))
-
-
-def _field(left: Any) -> tuple[tuple[Test, ...], str]:
-    """What is compared, and what must hold for the comparison to be made at all."""
-    if not isinstance(left, dict):
-        return (), ""
-    if "meta" in left:
-        return (), _META.get(left["meta"].get("key", ""), "")
-    if "ct" in left:
-        return (), _CT.get(left["ct"].get("key", ""), "")
-    if "fib" in left:
-        fib = left["fib"]
-        flags = fib.get("flags", [])
-        to = "daddr" in ([flags] if isinstance(flags, str) else flags)
-        return (), "type" if fib.get("result") == "type" and to else ""
-    if "payload" in left:
-        return _payload(left["payload"].get("protocol", ""), left["payload"].get("field", ""))
-    return (), ""
-
-
-def _payload(protocol: str, name: str) -> tuple[tuple[Test, ...], str]:
-    fields = {"saddr": "source", "daddr": "destination", "protocol": "protocol", "nexthdr": "protocol"}
-    if protocol in ("ip", "ip6"):
-        return (Test("version", ("4" if protocol == "ip" else "6",)),), fields.get(name, "")
-    port = name if name in ("sport", "dport") else ""
-    if protocol == "th":
-        return (), port
-    if protocol in ("icmp", "icmpv6") and name == "type":
-        port = "icmp"
-    return (Test("protocol", (_PROTOCOLS.get(protocol, protocol),)),), port
-
-
-def _value(field: str, element: Any) -> Value | None:
-    if isinstance(element, dict):
-        if "prefix" in element and isinstance(element["prefix"].get("addr"), str):
-            prefix = element["prefix"]
-            return span(ip_network(f"{prefix['addr']}/{prefix['len']}", strict=False))
-        if "range" in element:
-            first, last = element["range"]
-            if isinstance(first, int) and isinstance(last, int):
-                return first, last
-            if field in ("source", "destination"):
-                return between(ip_address(first), ip_address(last))
-        return None
-    if field in ("sport", "dport"):
-        return (element, element) if isinstance(element, int) else None
-    if not isinstance(element, str):
-        return None
-    if field in ("source", "destination"):
-        try:
-            return between(ip_address(element), ip_address(element))
-        except ValueError:
-            return None
-    if field == "protocol":
-        return _PROTOCOLS.get(element, element)
-    return _SPOKEN.get(element, element)
