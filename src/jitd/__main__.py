@@ -6,9 +6,13 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jitd import config
 from jitd.core.errors import EXIT_DONE, EXIT_FAILURE, JitError
+
+if TYPE_CHECKING:
+    from jitd.cut import Done
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +71,14 @@ def _parser() -> argparse.ArgumentParser:
         "--cut", action="store_true", help="and then cut everybody whom jitd has let in, until it runs again"
     )
     stop.set_defaults(act=_stop)
+
+    uninstall = verbs.add_parser(
+        "uninstall",
+        parents=[common],
+        help="cut everybody, and remove jitd's interfaces and firewall; files stay, and are named",
+    )
+    uninstall.add_argument("--yes", action="store_true", help="do not ask")
+    uninstall.set_defaults(act=_uninstall)
 
     check = verbs.add_parser(
         "check", parents=[common], help="validate the configuration and name what is wrong"
@@ -142,15 +154,36 @@ def _stop(asked: argparse.Namespace) -> int:
 def _cut(loaded: config.Config) -> int:
     from jitd import cut
 
-    done = cut.everybody(loaded)
+    return _tell(cut.everybody(loaded), "still open")
+
+
+def _tell(done: "Done", left: str) -> int:
     for line in done.told:
         print(line)
     for line in done.left:
-        print(f"jitd: still open: {line}", file=sys.stderr)
-    if done.left:
+        print(f"jitd: {left}: {line}", file=sys.stderr)
+    return EXIT_FAILURE if done.left else EXIT_DONE
+
+
+def _uninstall(asked: argparse.Namespace) -> int:
+    from jitd import uninstall
+
+    path = _path(asked)
+    loaded = config.load(path)
+    print("\n".join(uninstall.plan(loaded)), flush=True)
+    if not asked.yes and not _agreed():
+        print("Nothing was changed.")
         return EXIT_FAILURE
-    print("Grants stay as they are: the next start lets in again who still has one.")
-    return EXIT_DONE
+    return _tell(uninstall.uninstall(loaded, path), "still there")
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        raise JitError("bad_request", "cannot ask: this is no terminal", "Type it again with --yes.")
+    try:
+        return input("Go on? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
 
 
 def _version(_: argparse.Namespace) -> int:

@@ -91,7 +91,12 @@ def everybody(config: Config) -> Done:
             if enforce.firewall == "nftables" and enforce.backend != "memory":
                 _close_as_at_boot(state_dir / CLOSED_FILE, done)
             return done
-        return cut(found, lambda: open_wireguard(config), lambda: open_firewall(config))
+        done = cut(found, lambda: open_wireguard(config), lambda: open_firewall(config))
+        if found and not done.left:
+            done.told.append(
+                "Grants stay as they are: who still has one is let in again when jitd is started."
+            )
+        return done
 
 
 @contextmanager

@@ -109,3 +109,22 @@ def test_others_peers_of_an_adopted_interface_stay(lone: Site) -> None:
         stream.arrives()
     lone.streams.stop()
     assert [stream.losses(since) for stream in flows] == [""] * len(flows)
+
+
+def test_uninstall_leaves_nobody_in(office: Site) -> None:
+    """After `uninstall --yes` no packet passes, and interface, tables and the file for boot are gone; files stay."""
+    office.grant("alice", "1h")
+    streams = office.both_ways("alice")
+    for stream in streams:
+        stream.arrives()
+    closed = office.world.path("/var/lib/jitd/closed.nft")
+    assert closed.exists()
+    done = office.world.run(["jitd", "uninstall", "--yes"])
+    office.gateway.daemon = None
+    for stream in streams:
+        assert stream.silent()
+    assert office.world.run(["ip", "link", "show", "wg0"], check=False).returncode != 0
+    assert table(office) == []
+    assert not closed.exists()
+    assert "  rm -r /var/lib/jitd " in done.stdout
+    assert office.world.path("/var/lib/jitd/jitd.db").exists()
