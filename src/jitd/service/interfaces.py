@@ -12,7 +12,7 @@ from jitd.core.model import Interface
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState, SetPeer
 from jitd.service import plans, views
 from jitd.service.call import Call, Render, Reply, View
-from jitd.service.converge import unmanaged_peer
+from jitd.service.peering import unmanaged_peer
 from jitd.store import devices, networks
 from jitd.store import interfaces as store
 

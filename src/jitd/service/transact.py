@@ -17,6 +17,7 @@ from jitd.service.agreement import Agreement
 from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Reply, View
 from jitd.service.converge import Converger
 from jitd.service.guard import Guard
+from jitd.service.peering import Peering
 from jitd.service.unrecorded import Unrecorded
 from jitd.store import devices, events, facts, networks, requests
 from jitd.store.database import FILE_NAME, Rows, Store
@@ -65,7 +66,8 @@ class Transactor:
             always=config.enforce.always,
             close_local_users=config.enforce.close_local_users,
         )
-        self._converger = Converger(wireguard=wireguard, guard=guard, people=people, tell=self._tell)
+        peering = Peering(wireguard=wireguard, tell=self._tell)
+        self._converger = Converger(peering=peering, guard=guard, people=people, tell=self._tell)
         self._high_water_ms = 0
         self._unrecorded = Unrecorded(
             file=TombstoneFile(config.daemon.state_dir / TOMBSTONES),
@@ -108,7 +110,7 @@ class Transactor:
             )
         with self._store.transaction() as rows:
             self._tell_in(rows, "started", data={"backend": self._wireguard.name})
-        self._converger.sampler.load(self._rows)
+        self._converger.peering.sampler.load(self._rows)
         self._converger.prepare(self._rows)
         self.expire()
         self._converger.everything(self._rows, now, touched=True)
@@ -181,7 +183,7 @@ class Transactor:
             over = endings.due(self._rows, now)
         except JitError:
             # It cannot even be read. What is open is also known without it.
-            for request_id in self._converger.over(now):
+            for request_id in self._converger.openings.over(now):
                 self._converger.close(request_id, now)
             raise
         if over:
@@ -210,15 +212,18 @@ class Transactor:
             endings.revoke_gone(rows, gone, now)
             self._note_time(rows, now)
             self.groups = self._listed_groups(rows)
-            self._converger.sampler.flush(rows)
-        self._converger.sampler.flushed()
+            self._converger.peering.sampler.flush(rows)
+        self._converger.peering.sampler.flushed()
         self._confirm([request for request, _ in gone], self._now())
         self._committed()
 
     def look(self, *, everything: bool) -> None:
         """Compare what somebody else may change, and what was changed a moment ago; or every interface."""
         now = self._now()
-        self._converger.look(self._rows, now, everything=everything)
+        if everything:
+            self._converger.everything(self._rows, now)
+        else:
+            self._converger.look(self._rows, now)
         self._record_held(now)
         self._confirm([], self._now())
         self._committed()
@@ -258,9 +263,9 @@ class Transactor:
         self._unconfirmed = [request for request in waiting if request.id not in done]
         if confirmed:
             with self._store.transaction() as rows:
-                self._converger.sampler.flush(rows)
+                self._converger.peering.sampler.flush(rows)
                 endings.record_confirmed(rows, confirmed, now)
-            self._converger.sampler.flushed()
+            self._converger.peering.sampler.flushed()
 
     def _committed(self) -> None:
         now = self._now()
@@ -317,7 +322,7 @@ class Transactor:
             **self._common(rows, actor),
             wireguard=self._wireguard,
             owner_of=self._owner_of,
-            link_spec=self._converger.link_spec,
+            link_spec=self._converger.peering.spec,
             forget_interface=self._converger.forget,
         )
 

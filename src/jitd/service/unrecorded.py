@@ -108,7 +108,7 @@ class Unrecorded:
 
     def _which(self, how: Status, actor: Actor, body: Body) -> tuple[int, Account] | None:
         """The open grant that is meant, from memory alone; None when it cannot be told or the caller may not."""
-        known = self.converger.open_grants()
+        known = self.converger.openings.grants()
         asked = body.get("id")
         if how is Status.REVOKED:
             return (asked, known[asked]) if asked in known and self.is_admin(actor) else None

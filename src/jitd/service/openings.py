@@ -1,0 +1,82 @@
+"""What was last worked out to be open, by device: to close without the store, and to know whose traffic it was."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from jitd.core.model import Account, Interface, Now
+from jitd.service.access import DeviceAccess
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A device that something lets in through an interface."""
+
+    interface: Interface
+    access: DeviceAccess
+    at_boot_ms: int  # when it was worked out
+
+
+@dataclass(slots=True)
+class Openings:
+    """Belongs to the worker thread."""
+
+    _open: dict[int, dict[str, Opening]] = field(default_factory=dict)
+
+    def note(self, interface: Interface, accesses: Iterable[DeviceAccess], now: Now) -> None:
+        """What was worked out for all devices of an interface."""
+        self._open[interface.id] = {}
+        self.note_some(interface, accesses, (), now)
+
+    def note_some(
+        self, interface: Interface, accesses: Iterable[DeviceAccess], gone: Collection[str], now: Now
+    ) -> None:
+        """What was worked out for some devices; the public keys in `gone` are open no more."""
+        opened = self._open.setdefault(interface.id, {})
+        for key in gone:
+            opened.pop(key, None)
+        for one in accesses:
+            key = one.tunnel.device.public_key
+            if one.reasons:
+                opened[key] = Opening(interface, one, now.boot_ms)
+            else:
+                opened.pop(key, None)
+
+    def forget(self, interface_id: int) -> None:
+        """Stop caring for a removed interface."""
+        self._open.pop(interface_id, None)
+
+    def accesses(self, interface_id: int, keys: Collection[str] | None = None) -> dict[str, DeviceAccess]:
+        """What was open on an interface, by public key; of some keys or of all."""
+        opened = self._open.get(interface_id, {})
+        return {key: one.access for key, one in opened.items() if keys is None or key in keys}
+
+    def grants(self) -> dict[int, Account]:
+        """Who has which grant open."""
+        return {number: one.access.tunnel.account for one, number, _ in self._reasons()}
+
+    def over(self, now: Now) -> set[int]:
+        """The grants whose time is over."""
+        return {
+            number
+            for one, number, left_ms in self._reasons()
+            if left_ms is not None and one.at_boot_ms + left_ms <= now.boot_ms
+        }
+
+    def without(self, request_id: int) -> list[tuple[Interface, DeviceAccess, DeviceAccess]]:
+        """Take a grant out. Returns (interface, access before, access now) of each device that it was for."""
+        found = []
+        for opened in self._open.values():
+            for key, one in opened.items():
+                rest = tuple(reason for reason in one.access.reasons if reason.request_id != request_id)
+                if len(rest) < len(one.access.reasons):
+                    after = replace(one.access, reasons=rest)
+                    found.append((one.interface, one.access, after))
+                    opened[key] = replace(one, access=after)
+        return found
+
+    def _reasons(self) -> Iterator[tuple[Opening, int, int | None]]:
+        for opened in self._open.values():
+            for one in opened.values():
+                for reason in one.access.reasons:
+                    if reason.request_id is not None:
+                        yield one, reason.request_id, reason.left_ms

@@ -1,0 +1,243 @@
+"""WireGuard's part in convergence: interfaces and their peers.
+
+Belongs to the worker thread. Every method may raise EnforceError; some changes may have been made then.
+"""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_interface
+from typing import Final
+
+from jitd.core.firewall import IPAddress
+from jitd.core.model import Interface, IPNetwork, Now
+from jitd.core.peers import Actual, Wanted, closing, difference
+from jitd.enforce.port import (
+    Change,
+    EnforceError,
+    LinkSpec,
+    LinkState,
+    Peer,
+    RemovePeer,
+    SetPeer,
+    WireGuard,
+)
+from jitd.service.sampler import Sampler
+from jitd.service.tell import Tell
+from jitd.store import devices, interfaces
+from jitd.store.database import Rows
+from jitd.store.interfaces import UnmanagedPeer
+
+log = logging.getLogger("jitd.converge")
+
+#: WireGuard's own word for "no preshared key".
+NO_PRESHARED_KEY: Final = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#: Seconds; it lives for a moment only.
+_CALL: Final = 25
+
+#: What a peer passes: its allowed IPs, None when it is not there.
+Passing = frozenset[IPNetwork] | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Peering:
+    """The peers of every interface, and how they were left."""
+
+    wireguard: WireGuard
+    tell: Tell
+    sampler: Sampler = field(default_factory=Sampler)
+    #: How the peers of an interface were left, by key: what is otherwise later is somebody else's doing.
+    left: dict[int, dict[str, Passing]] = field(default_factory=dict)
+
+    def forget(self, interface_id: int) -> None:
+        """Stop caring for a removed interface."""
+        self.left.pop(interface_id, None)
+
+    def spec(self, interface: Interface) -> LinkSpec:
+        """An own interface as it should be: the gateway has the first host address of each pool."""
+        return LinkSpec(
+            name=interface.name,
+            private_key=interface.private_key,
+            port=interface.port,
+            addresses=tuple(
+                ip_interface(f"{pool.network_address + 1}/{pool.prefixlen}")
+                for pool in (interface.pool4, interface.pool6)
+                if pool is not None
+            ),
+            mtu=interface.mtu,
+        )
+
+    def gateway(self, interface: Interface) -> list[IPAddress]:
+        """The gateway's own addresses on an own interface."""
+        return [address.ip for address in self.spec(interface).addresses]
+
+    def read(self, interface: Interface, *, known: bool) -> LinkState:
+        """Read an interface; an own one is made when it is not there, which is told when it was `known` before."""
+        if not interface.adopted and self.wireguard.ensure_link(self.spec(interface)):
+            self.left.pop(interface.id, None)
+            if known:
+                self.tell("interface_recreated", interface=interface.name)
+        return self.wireguard.read(interface.name)
+
+    def is_as_left(self, interface: Interface) -> bool:
+        """Whether every peer of an enforced interface is as it was left, and nobody else is there. Raises nothing."""
+        left = self.left.get(interface.id)
+        if left is None or not interface.enforced:
+            return False
+        try:
+            peers = self.wireguard.read(interface.name).peers
+        except EnforceError:
+            return False
+        return {key: peer.allowed_ips for key, peer in peers.items()} == {
+            key: passing for key, passing in left.items() if passing is not None
+        }
+
+    def whole(
+        self,
+        interface: Interface,
+        state: LinkState,
+        wanted: Mapping[str, Wanted],
+        expected: Mapping[str, Passing],
+        leave: frozenset[str],
+        *,
+        closed: bool,
+        touched: bool,
+    ) -> set[str]:
+        """Compare all peers, repair, read back. Returns the keys that do not agree.
+
+        `closed`: nothing may be opened. `touched`: only strangers are told of.
+        """
+        actual = _actual(state)
+        todo = difference(wanted, actual, leave=leave)
+        if closed:
+            todo = closing(todo, actual)
+        self.tell_strangers(interface, (key for key in todo.to_remove if key not in expected))
+        if not touched:
+            self.tell_changed(interface, expected, state.peers)
+        if todo:
+            self.apply(
+                interface, todo.to_remove, [(peer, peer.public_key in state.peers) for peer in todo.to_set]
+            )
+            state = self.wireguard.read(interface.name)
+        self.left[interface.id] = {key: _at(state.peers, key) for key in expected}
+        gone = dict.fromkeys(todo.to_remove)
+        return {key for key, passing in {**expected, **gone}.items() if _at(state.peers, key) != passing}
+
+    def some(self, interface: Interface, wanted: Iterable[Wanted], expected: Mapping[str, Passing]) -> None:
+        """Bring some peers to what they should be, without reading any."""
+        left = self.left.setdefault(interface.id, {})
+        self.apply(
+            interface,
+            [key for key, passing in expected.items() if passing is None],
+            [(one, left.get(one.public_key) is not None) for one in wanted],
+        )
+        left.update(expected)
+
+    def differing(self, interface: Interface, expected: Mapping[str, Passing]) -> set[str]:
+        """Read back: those of the keys that are not as expected."""
+        peers = self.wireguard.read(interface.name).peers
+        return {key for key, passing in expected.items() if _at(peers, key) != passing}
+
+    def apply(
+        self, interface: Interface, to_remove: Collection[str], to_set: Iterable[tuple[Wanted, bool]]
+    ) -> None:
+        """Remove and set peers, the latter with whether they are there already.
+
+        A peer that comes back is called by the gateway: its client goes on with a session that nobody has any more,
+        and would begin another one only after 15 s (REKEY_TIMEOUT and KEEPALIVE_TIMEOUT of the WireGuard paper). To
+        switch a keepalive on sends a packet at once, and a handshake before it; it is switched off again.
+        """
+        changes: list[Change] = [RemovePeer(key) for key in to_remove]
+        called: list[Change] = []
+        for peer, is_there in to_set:
+            endpoint = "" if is_there else self.sampler.endpoints.get(peer.public_key, "")
+            changes.append(
+                SetPeer(
+                    public_key=peer.public_key,
+                    allowed_ips=peer.allowed_ips,
+                    # Also to take away what somebody else has set.
+                    preshared_key=peer.preshared_key or NO_PRESHARED_KEY,
+                    endpoint=endpoint or None,
+                    keepalive=_CALL if endpoint else None,
+                )
+            )
+            if endpoint:
+                called.append(SetPeer(public_key=peer.public_key, allowed_ips=peer.allowed_ips, keepalive=0))
+        for key in to_remove:
+            self.sampler.gone(interface.id, key)
+        self.wireguard.apply(interface.name, changes)
+        if called:
+            self.wireguard.apply(interface.name, called)
+
+    def keep_unmanaged(self, rows: Rows, interface: Interface, state: LinkState, now: Now) -> frozenset[str]:
+        """Follow what the owner of an unenforced interface does to the peers there; returns the keys to leave."""
+        if interface.enforced:
+            return frozenset()
+        known = {peer.public_key: peer for peer in interfaces.unmanaged(rows, interface.id)}
+        ours = {
+            tunnel.device.public_key
+            for tunnel in devices.tunnels(rows, interface_id=interface.id)
+            if tunnel.device.public_key not in known
+        }
+        present = set()
+        for key, peer in state.peers.items():
+            if key in ours:
+                continue
+            present.add(key)
+            if key not in known or known[key].allowed_ips != peer.allowed_ips:
+                interfaces.keep_unmanaged(rows, unmanaged_peer(interface.id, peer), now.wall_ms)
+                if key not in known:
+                    self.tell("unmanaged_seen", interface=interface.name, public_key=key)
+        for key in known.keys() - present:
+            interfaces.forget_unmanaged(rows, interface.id, key)
+            self.tell("unmanaged_gone", interface=interface.name, public_key=key)
+        return frozenset(present)
+
+    def tell_strangers(self, interface: Interface, keys: Iterable[str]) -> None:
+        """Tell of peers that nobody knows, which are removed."""
+        for key in keys:
+            log.warning("removed a stranger from %s: %s", interface.name, key)
+            self.tell("stranger_removed", interface=interface.name, public_key=key)
+
+    def tell_changed(
+        self, interface: Interface, expected: Mapping[str, Passing], there: Mapping[str, Peer]
+    ) -> None:
+        """Tell of known peers that are neither as they were left nor as they are to be."""
+        left = self.left.get(interface.id, {})
+        for key, passing in expected.items():
+            found = _at(there, key)
+            if key in left and found not in (left[key], passing):
+                log.warning("a peer of %s was changed by somebody else: %s", interface.name, key)
+                self.tell(
+                    "peer_repaired",
+                    interface=interface.name,
+                    public_key=key,
+                    found=None if found is None else sorted(str(ip) for ip in found),
+                )
+
+
+def unmanaged_peer(interface_id: int, peer: Peer) -> UnmanagedPeer:
+    """A peer of somebody else's, as it is kept."""
+    return UnmanagedPeer(
+        interface_id=interface_id,
+        public_key=peer.public_key,
+        allowed_ips=peer.allowed_ips,
+        preshared_key=peer.preshared_key,
+        endpoint=peer.endpoint,
+        keepalive=peer.keepalive,
+    )
+
+
+def _actual(state: LinkState) -> dict[str, Actual]:
+    return {
+        key: Actual(
+            public_key=key,
+            allowed_ips=peer.allowed_ips,
+            preshared_key="" if peer.preshared_key == NO_PRESHARED_KEY else peer.preshared_key,
+        )
+        for key, peer in state.peers.items()
+    }
+
+
+def _at(peers: Mapping[str, Peer], key: str) -> Passing:
+    return peers[key].allowed_ips if key in peers else None
