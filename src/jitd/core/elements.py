@@ -118,14 +118,7 @@ def difference(
 ) -> ElementDifference:
     """What to give and take so that `actual` becomes `wanted`."""
     wrong = [
-        member
-        for member, right in wanted.items()
-        # In its last moments it may have run out by the kernel's own ticks.
-        if (
-            not agrees(right, actual[member], reading)
-            if member in actual
-            else right.left_ms - reading.done_ms > EARLY_MS
-        )
+        member for member, right in wanted.items() if not is_as_wanted(right, actual.get(member), reading)
     ]
     return ElementDifference(
         given=tuple(wrong),
@@ -137,6 +130,16 @@ def difference(
             if member in actual and actual[member].most_ms > _most(wanted[member], reading)
         ),
     )
+
+
+def is_as_wanted(right: Right | None, element: Element | None, reading: Reading) -> bool:
+    """Whether an element, or none, is what a right, or none, asks for."""
+    if right is None:
+        return element is None
+    if element is None:
+        # In its last moments it may have run out by the kernel's own ticks.
+        return right.left_ms - reading.done_ms <= EARLY_MS
+    return agrees(right, element, reading)
 
 
 def agrees(right: Right, element: Element, reading: Reading) -> bool:

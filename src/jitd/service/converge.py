@@ -49,6 +49,8 @@ class Converger:
     agreement: Agreement = field(default_factory=Agreement)
     openings: Openings = field(default_factory=Openings)
     _retries: dict[int, _Retry] = field(default_factory=dict)
+    #: Public keys that were converged since a survey began.
+    changed: set[str] = field(default_factory=set)
     #: Interfaces that were changed and not read back as a whole since.
     _unread: set[int] = field(default_factory=set)
 
@@ -142,6 +144,7 @@ class Converger:
         before |= self.openings.accesses(interface.id)
         self.openings.note(interface, accesses, now)
         expected = _expected(accesses)
+        self.changed.update(expected)
         errors: list[EnforceError] = []
         state: LinkState | None = None
         leave = frozenset[str]()
@@ -181,6 +184,7 @@ class Converger:
         expected: dict[str, Passing] = {**dict.fromkeys(gone), **_expected(accesses)}
         if not expected:
             return True
+        self.changed.update(expected)
         before = self.openings.accesses(interface.id, expected.keys())
         self.openings.note_some(interface, accesses, gone.keys(), now)
         rights = {member: right for one in accesses for member, right in one.rights.items()}
@@ -244,6 +248,7 @@ class Converger:
     def _close(self, interface: Interface, before: DeviceAccess, rest: DeviceAccess, now: Now) -> bool:
         """Both layers, whatever becomes of the other one."""
         expected = _expected([rest])
+        self.changed.update(expected)
         errors: list[EnforceError] = []
         wrong: set[str] = set()
         try:

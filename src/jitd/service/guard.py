@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from jitd.core import elements
-from jitd.core.elements import Lease, Member, Reading, Right
+from jitd.core.elements import Element, Lease, Member, Reading, Right
 from jitd.core.firewall import Always, InterfaceRules, IPAddress, NetworkRules, Rules
 from jitd.core.model import Interface, Network, Now
 from jitd.enforce.firewallport import Ensured, Firewall
@@ -85,6 +85,28 @@ class Guard:
             managed=managed,
         )
 
+    def read(self, network_ids: Collection[int]) -> dict[Member, Element]:
+        """The living members of these networks."""
+        return {Member(one.network_id, one.ip): one for one in self.firewall.read(network_ids)}
+
+    def expel(self, interface: Interface, strangers: Collection[Member]) -> None:
+        """Take out, and tell of, members whose address nobody has."""
+        self.firewall.apply([], strangers)
+        for member in strangers:
+            self._tell_of("element_removed", interface, member)
+
+    def tell_changed(
+        self,
+        interface: Interface,
+        wanted: Mapping[Member, Right],
+        actual: Mapping[Member, Element],
+        reading: Reading,
+    ) -> None:
+        """Tell of what somebody else did to these members, which were read and are not put right yet."""
+        believed = self._believed.get(interface.id, set())
+        mine = {member: right for member, right in wanted.items() if member in believed or member in actual}
+        self._tell(interface, believed, mine, elements.difference(mine, actual, reading))
+
     def whole(
         self,
         interface: Interface,
@@ -102,7 +124,7 @@ class Guard:
             return frozenset()
         believed = self._believed.get(interface.id)
         begun = self.boot_ms() - now.boot_ms
-        actual = {Member(one.network_id, one.ip): one for one in self.firewall.read(network_ids)}
+        actual = self.read(network_ids)
         reading = Reading(begun, self.boot_ms() - now.boot_ms)
         todo = elements.difference(wanted, actual, reading)
         if believed is not None and not flushed:
@@ -177,7 +199,10 @@ class Guard:
             ("element_restored", [one for one in todo.missing if one in believed]),
         ):
             for member in members:
-                self.tell(kind, interface=interface.name, ip=str(member.ip), network_id=member.network_id)
+                self._tell_of(kind, interface, member)
+
+    def _tell_of(self, kind: str, interface: Interface, member: Member) -> None:
+        self.tell(kind, interface=interface.name, ip=str(member.ip), network_id=member.network_id)
 
 
 def network_rules(network: Network) -> NetworkRules:

@@ -138,7 +138,9 @@ class Service:
 
     async def check(self) -> None:
         """Compare everything with the kernel, and everybody with the system's users."""
-        await self._worker.run(self._transactor.check, Priority.CHECK)
+        for step in await self._worker.run(self._transactor.begin_check, Priority.CHECK):
+            await self._worker.run(step, Priority.CHECK)
+        await self._worker.run(self._transactor.end_check, Priority.CHECK)
 
     async def look(self, *, everything: bool = False) -> None:
         """Compare what somebody else may change, and what was changed a moment ago; or every interface."""

@@ -2,16 +2,17 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from jitd.config import Config
 from jitd.core.clock import Clock
 from jitd.core.errors import JitError
-from jitd.core.model import Actor, Now, Request
+from jitd.core.model import Actor, Interface, Now, Request
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import WireGuard
-from jitd.service import endings
+from jitd.service import endings, survey
 from jitd.service.access import People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Reply, View
@@ -19,7 +20,7 @@ from jitd.service.converge import Converger
 from jitd.service.guard import Guard
 from jitd.service.peering import Peering
 from jitd.service.unrecorded import Unrecorded
-from jitd.store import devices, events, facts, networks, requests
+from jitd.store import devices, events, facts, interfaces, networks, requests
 from jitd.store.database import FILE_NAME, Rows, Store
 from jitd.store.tombstones import FILE_NAME as TOMBSTONES
 from jitd.store.tombstones import TombstoneFile
@@ -32,6 +33,8 @@ _HIGH_WATER: Final = "wall_high_ms"
 
 #: (wall ms, boot ms) of the next thing that happens by itself; None where there is nothing.
 Deadline = tuple[int | None, int | None]
+#: A part of a check.
+Step = Callable[[], None]
 
 
 class Transactor:
@@ -201,11 +204,42 @@ class Transactor:
             self._converger.touched(self._rows, touched, now)
         self._committed()
 
-    def check(self) -> None:
-        """Compare everything with the kernel, and everybody with the system's users."""
+    def begin_check(self) -> list[Step]:
+        """Begin to compare everything with the kernel, and everybody with the system's users.
+
+        Returns steps that are to be called in the worker one after the other, with others' turns in between; then
+        `end_check`. Who is gone opens nothing, recorded or not: the record comes last.
+        """
+        steps: list[Step] = []
+        for interface in interfaces.all_(self._rows):
+            parts = survey.slices(self._rows, interface)
+            steps += (
+                [partial(self._compare, interface.id)] if len(parts) <= 1 else self._survey(interface, parts)
+            )
+        return steps
+
+    def _compare(self, interface_id: int) -> None:
+        interface = interfaces.by_id(self._rows, interface_id)
+        if interface in interfaces.all_(self._rows):
+            self._converger.interface(self._rows, interface, self._now())
+
+    def _survey(self, interface: Interface, parts: list[list[int]]) -> list[Step]:
+        surveyed: list[survey.Survey] = []
+
+        def begin() -> None:
+            if interface in interfaces.all_(self._rows):
+                found = survey.begin(self._converger, self._rows, interface, self._now())
+                surveyed.extend([found] if found is not None else [])
+
+        def compare(part: list[int]) -> None:
+            for one in surveyed:
+                survey.compare(self._converger, self._rows, one, part, self._now())
+
+        return [begin, *(partial(compare, part) for part in parts)]
+
+    def end_check(self) -> None:
+        """Record what a check found."""
         now = self._now()
-        # Who is gone opens nothing, recorded or not.
-        self._converger.everything(self._rows, now)
         self.expire()
         gone = endings.without_account(self._rows, self._people)
         with self._store.transaction() as rows:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 
+from jitd.core import elements
 from jitd.core.model import Account, Device, IPNetwork
 from jitd.store.database import Rows
 
@@ -120,6 +121,27 @@ def newest_address(rows: Rows, interface_id: int, version: int) -> str | None:
         (interface_id,),
     )
     return found
+
+
+def ids_on(rows: Rows, interface_id: int) -> list[int]:
+    """The ids of the devices that have a tunnel on an interface."""
+    found = rows.all(
+        "SELECT device_id FROM tunnel WHERE interface_id = ? ORDER BY device_id", (interface_id,)
+    )
+    return [row["device_id"] for row in found]
+
+
+def known_on(rows: Rows, interface_id: int) -> tuple[set[str], set[IPv4Address | IPv6Address]]:
+    """(public keys, single addresses) of all tunnels of an interface."""
+    keys = rows.all(
+        "SELECT d.public_key FROM tunnel t JOIN device d ON d.id = t.device_id WHERE t.interface_id = ?",
+        (interface_id,),
+    )
+    ips = rows.all("SELECT ip FROM address WHERE interface_id = ?", (interface_id,))
+    return (
+        {row["public_key"] for row in keys},
+        {address for row in ips for address in elements.addresses([ip_network(row["ip"])])},
+    )
 
 
 def tunnels(
