@@ -48,7 +48,7 @@ async def _deadlines(service: Service, clock: Clock) -> None:
             await service.expire()
             if not _reached(wall_ms, clock.now_ms()) and not _reached(boot_ms, clock.boot_ms()):
                 # The wall clock was stepped: what is left of each grant is another number now.
-                await service.look(everything=True)
+                await service.compare()
     finally:
         waiting.cancel()
         changed.cancel()
@@ -68,7 +68,7 @@ async def _on_notice(service: Service, notices: Notices) -> None:
             await came.wait()
             came.clear()
             if notices.foreign():
-                await service.look(everything=True)
+                await service.compare()
                 await asyncio.sleep(NOTICE_SECONDS)
     finally:
         loop.remove_reader(notices.fileno())

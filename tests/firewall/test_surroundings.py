@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from firewall.test_packets import NAMESPACES
-from jitd.enforce import surroundings_iptables, surroundings_nft
 from jitd.enforce.port import EnforceError
-from jitd.enforce.surroundings import flushed
-from jitd.enforce.surroundings_chains import Chain, Fate, Table, fate
-from jitd.enforce.surroundings_traffic import Traffic
+from jitd.enforce.surroundings import flushed, iptables, nft
+from jitd.enforce.surroundings.chains import Chain, Fate, Table, fate
+from jitd.enforce.surroundings.traffic import Traffic
 from support.inside import run_inside
 
 
@@ -49,7 +48,7 @@ def table(
             {"rule": {**at, "chain": name, "handle": number, "expr": line}}
             for number, line in enumerate(lines, 1)
         ]
-    (found,) = surroundings_nft.parse(json.dumps({"nftables": said})).tables
+    (found,) = nft.parse(json.dumps({"nftables": said})).tables
     return found
 
 
@@ -167,7 +166,7 @@ def test_a_flowtable_is_read():
             {"flowtable": {"family": "ip", "name": "g", "table": "y", "handle": 2, "dev": ["in0", "in1"]}},
         ]
     }
-    found = surroundings_nft.parse(json.dumps(said)).flowtables
+    found = nft.parse(json.dumps(said)).flowtables
     assert [(one.table, one.name, one.devices) for one in found] == [
         ("inet x", "f", ("wg0",)),
         ("ip y", "g", ("in0", "in1")),
@@ -190,7 +189,7 @@ table inet guard {
 \t}
 }
 """
-    surroundings_nft.add_devices(tables, text)
+    nft.add_devices(tables, text)
     assert [one.chains["in"].devices for one in tables] == [("wg0.5",), ("in0", "x")]
 
 
@@ -198,7 +197,7 @@ def test_what_is_no_listing():
     """Text that is no JSON of nft's is refused."""
     for text in ("", "table inet x {", "[]", '{"other": 1}'):
         with pytest.raises(EnforceError, match="cannot be read"):
-            surroundings_nft.parse(text)
+            nft.parse(text)
 
 
 UFW = r"""
@@ -222,7 +221,7 @@ def test_ufw():
     tcp = replace(OUT, protocol="tcp")
 
     def judge(line: str, traffic: Traffic = tcp) -> str:
-        (found,) = surroundings_iptables.parse(UFW.format(line), "ip")
+        (found,) = iptables.parse(UFW.format(line), "ip")
         return fate(found, found.chains["FORWARD"], traffic).verdict
 
     assert judge("") == "drop"
@@ -267,10 +266,10 @@ def test_iptables_explains_its_own_chains():
         {"rule": {**at, "chain": "ufw-before-forward", "handle": 8, "expr": [{"xt": None}, *accept]}},
         {"rule": {**at, "chain": "mine", "handle": 9, "expr": accept}},
     ]
-    found = surroundings_nft.parse(json.dumps({"nftables": said})).tables
+    found = nft.parse(json.dumps({"nftables": said})).tables
     (one,) = found
     assert "accept" in fate(one, one.chains["FORWARD"], OUT).possible
-    surroundings_iptables.explain(found, surroundings_iptables.parse(UFW.format(""), "ip"))
+    iptables.explain(found, iptables.parse(UFW.format(""), "ip"))
     tcp = replace(OUT, protocol="tcp")
     assert "accept" not in fate(one, one.chains["FORWARD"], tcp).possible
     assert fate(one, one.chains["FORWARD"], replace(tcp, reply=True)).verdict == "accept"
@@ -281,7 +280,7 @@ def test_what_is_no_save():
     """A rule of a chain that was not declared, or with an open quote, is refused."""
     for line in ("-A nowhere -j ACCEPT", '-A FORWARD -m comment --comment "x'):
         with pytest.raises(EnforceError, match="cannot be read"):
-            surroundings_iptables.parse(f"*filter\n:FORWARD ACCEPT [0:0]\n{line}\nCOMMIT\n", "ip")
+            iptables.parse(f"*filter\n:FORWARD ACCEPT [0:0]\n{line}\nCOMMIT\n", "ip")
 
 
 def test_flush_ruleset(tmp_path: Path):

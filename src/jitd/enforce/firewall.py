@@ -21,12 +21,12 @@ from jitd.core.firewall import Rules
 from jitd.core.firewallrules import TABLE, set_name
 from jitd.core.model import IPNetwork
 from jitd.enforce import nfmessages, nft, surroundings
+from jitd.enforce.finding import Finding
 from jitd.enforce.firewallport import Ensured
 from jitd.enforce.nfmessages import Family, Kind
 from jitd.enforce.nfnetlink import Change, NftError, NftSocket
 from jitd.enforce.nftnotices import NftNotices
 from jitd.enforce.port import EnforceError
-from jitd.enforce.surroundings_finding import Finding
 
 log = logging.getLogger("jitd.firewall")
 
@@ -167,9 +167,11 @@ class NftFirewall:
             text += firewallrules.netdev_table(self._rules, devices)
         return text == self._loaded and self._fingerprint() == self._print
 
-    def look_around(self, rules: Rules, pools: Mapping[str, Sequence[IPNetwork]]) -> list[Finding]:
+    def look_around(
+        self, rules: Rules, pools: Mapping[str, Sequence[IPNetwork]], ports: Mapping[str, int]
+    ) -> list[Finding]:
         """As the port says."""
-        return surroundings.look(rules, pools=pools)
+        return surroundings.look(rules, pools=pools, ports=ports)
 
     def notices(self) -> NftNotices:
         """As the port says."""

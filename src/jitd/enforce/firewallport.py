@@ -11,7 +11,7 @@ from typing import Protocol
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
 from jitd.core.model import IPNetwork
-from jitd.enforce.surroundings_finding import Finding
+from jitd.enforce.finding import Finding
 
 
 class Ensured(IntEnum):
@@ -78,10 +78,12 @@ class Firewall(Protocol):
         """Whether the rules stand as `ensure` left them, on the devices that exist now. Raises EnforceError."""
         ...
 
-    def look_around(self, rules: Rules, pools: Mapping[str, Sequence[IPNetwork]]) -> list[Finding]:
+    def look_around(
+        self, rules: Rules, pools: Mapping[str, Sequence[IPNetwork]], ports: Mapping[str, int]
+    ) -> list[Finding]:
         """What in this machine's own set-up would drop what the rules let through, or get around them.
 
-        `pools` are the interfaces' address pools by name. Takes up to some seconds, and may be called in any thread.
+        `pools` are the interfaces' address pools by name, `ports` the UDP ports that they listen on. Takes up to some seconds, and may be called in any thread.
         Raises EnforceError.
         """
         ...

@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
 from jitd.core.model import IPNetwork
+from jitd.enforce.finding import Finding
 from jitd.enforce.firewallport import Ensured
-from jitd.enforce.surroundings_finding import Finding
 from jitd.enforce.port import EnforceError
 
 
@@ -65,7 +65,9 @@ class MemoryFirewall:
         """As the port says."""
         return self._rules is not None and self._rules == self._loaded
 
-    def look_around(self, _rules: Rules, _pools: Mapping[str, Sequence[IPNetwork]]) -> list[Finding]:
+    def look_around(
+        self, _rules: Rules, _pools: Mapping[str, Sequence[IPNetwork]], _ports: Mapping[str, int]
+    ) -> list[Finding]:
         """Nothing: there is no second layer that something could drop or get around."""
         return []
 

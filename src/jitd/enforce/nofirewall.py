@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
 from jitd.core.model import IPNetwork
+from jitd.enforce.finding import Finding
 from jitd.enforce.firewallport import Ensured
-from jitd.enforce.surroundings_finding import Finding
 
 
 class NoFirewall:
@@ -41,7 +41,9 @@ class NoFirewall:
         """True: nothing is missing."""
         return True
 
-    def look_around(self, _rules: Rules, _pools: Mapping[str, Sequence[IPNetwork]]) -> list[Finding]:
+    def look_around(
+        self, _rules: Rules, _pools: Mapping[str, Sequence[IPNetwork]], _ports: Mapping[str, int]
+    ) -> list[Finding]:
         """Nothing: there is no second layer that something could drop or get around."""
         return []
 

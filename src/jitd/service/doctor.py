@@ -19,12 +19,11 @@ def doctor(view: View, query: wire.DoctorQuery) -> Reply:
 
 def look_around(view: View) -> tuple[wire.Check, ...]:
     """What other tables, routes and settings of this machine do to granted traffic."""
-    pools = {
-        interface.name: [pool for pool in (interface.pool4, interface.pool6) if pool is not None]
-        for interface in interfaces.all_(view.rows)
-    }
+    every = interfaces.all_(view.rows)
+    pools = {one.name: [pool for pool in (one.pool4, one.pool6) if pool is not None] for one in every}
+    ports = {one.name: one.port for one in every}
     try:
-        found = view.firewall.look_around(view.rules(view.rows), pools)
+        found = view.firewall.look_around(view.rules(view.rows), pools, ports)
     except EnforceError as error:
         return (_check("warning", f"cannot look around: {error}"),)
     return tuple(_check(one.level, one.what, one.fix) for one in found)

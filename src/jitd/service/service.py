@@ -138,13 +138,17 @@ class Service:
 
     async def check(self) -> None:
         """Compare everything with the kernel, and everybody with the system's users."""
-        for step in await self._worker.run(self._transactor.begin_check, Priority.CHECK):
-            await self._worker.run(step, Priority.CHECK)
+        await self.compare()
         await self._worker.run(self._transactor.end_check, Priority.CHECK)
 
-    async def look(self, *, everything: bool = False) -> None:
-        """Compare what somebody else may change, and what was changed a moment ago; or every interface."""
-        await self._worker.run(lambda: self._transactor.look(everything=everything), Priority.CHECK)
+    async def compare(self) -> None:
+        """Compare every interface with the kernel, in steps between which endings and verbs have their turn."""
+        for step in await self._worker.run(self._transactor.begin_check, Priority.CHECK):
+            await self._worker.run(step, Priority.CHECK)
+
+    async def look(self) -> None:
+        """Compare what somebody else may change, and what was changed a moment ago."""
+        await self._worker.run(self._transactor.look, Priority.CHECK)
 
     async def look_around(self) -> None:
         """See what else on this machine drops or gets around, for status."""

@@ -207,8 +207,8 @@ class Transactor:
     def begin_check(self) -> list[Step]:
         """Begin to compare everything with the kernel, and everybody with the system's users.
 
-        Returns steps that are to be called in the worker one after the other, with others' turns in between; then
-        `end_check`. Who is gone opens nothing, recorded or not: the record comes last.
+        Returns steps that are to be called in the worker one after the other, with others' turns in between. Who is
+        gone opens nothing, recorded or not: the record comes last (`end_check`).
         """
         steps: list[Step] = []
         for interface in interfaces.all_(self._rows):
@@ -251,13 +251,10 @@ class Transactor:
         self._confirm([request for request, _ in gone], self._now())
         self._committed()
 
-    def look(self, *, everything: bool) -> None:
-        """Compare what somebody else may change, and what was changed a moment ago; or every interface."""
+    def look(self) -> None:
+        """Compare what somebody else may change, and what was changed a moment ago."""
         now = self._now()
-        if everything:
-            self._converger.everything(self._rows, now)
-        else:
-            self._converger.look(self._rows, now)
+        self._converger.look(self._rows, now)
         self._record_held(now)
         self._confirm([], self._now())
         self._committed()

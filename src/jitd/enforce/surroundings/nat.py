@@ -5,11 +5,11 @@ from typing import Final
 
 from jitd.core.firewallrules import TABLE
 from jitd.core.model import IPNetwork
-from jitd.enforce.surroundings_chains import Chain, Rule, Table, fate, paths
-from jitd.enforce.surroundings_finding import WARNING, Finding
-from jitd.enforce.surroundings_routes import Links
-from jitd.enforce.surroundings_traffic import Traffic
-from jitd.enforce.surroundings_trips import Side, Trip, within
+from jitd.enforce.finding import WARNING, Finding
+from jitd.enforce.surroundings.chains import Chain, Rule, Table, fate, paths
+from jitd.enforce.surroundings.routes import Links
+from jitd.enforce.surroundings.traffic import Traffic
+from jitd.enforce.surroundings.trips import Side, Trip, within
 
 _NAMED: Final = 3  # this many routes are written out
 

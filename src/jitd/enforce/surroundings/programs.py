@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from jitd.enforce import surroundings_iptables, surroundings_nft
 from jitd.enforce.port import EnforceError
-from jitd.enforce.surroundings_chains import Table
-from jitd.enforce.surroundings_nft import Listing, Named
+from jitd.enforce.surroundings import iptables, nft
+from jitd.enforce.surroundings.chains import Table
+from jitd.enforce.surroundings.nft import Listing, Named
 
 log = logging.getLogger("jitd.firewall")
 
@@ -33,10 +33,10 @@ def listing() -> tuple[Listing, list[str]]:
     text = run(["nft", "--json", "--terse", "list", "ruleset"])
     if text is None:
         raise EnforceError("there is no program nft: install the package nftables")
-    found = surroundings_nft.parse(text)
-    elements = _elements(surroundings_nft.named(text))
+    found = nft.parse(text)
+    elements = _elements(nft.named(text))
     if elements:
-        found = surroundings_nft.parse(text, elements)
+        found = nft.parse(text, elements)
     on_devices = [
         chain
         for table in found.tables
@@ -45,7 +45,7 @@ def listing() -> tuple[Listing, list[str]]:
     ]
     if not all(chain.devices for chain in on_devices):
         # Up to nft 1.0.6 the JSON leaves them out.
-        surroundings_nft.add_devices(found.tables, run(["nft", "--terse", "list", "chains"]) or "")
+        nft.add_devices(found.tables, run(["nft", "--terse", "list", "chains"]) or "")
     tables = list(found.tables)
     troubles: list[str] = []
     for family, program in _IPTABLES:
@@ -89,7 +89,7 @@ def _elements(wanted: Mapping[Named, str]) -> dict[Named, Sequence[Any]]:
         if left <= 0:
             break
         try:
-            found |= surroundings_nft.contents(run(["nft", "--json", *command.split()], left) or "")
+            found |= nft.contents(run(["nft", "--json", *command.split()], left) or "")
         except EnforceError as error:
             # It has gone meanwhile, or has too many elements. Then its rules are a doubt and no error.
             log.debug("a set of others is left out: %s", error)
@@ -103,7 +103,7 @@ def _explain(tables: Sequence[Table], family: str, program: str) -> None:
     said = run([f"{program}-nft-save"]) or run([f"{program}-save"]) or ""
     # Without the word it is the old iptables', which shows other rules.
     if _NEW.search(said.partition("\n")[0]):
-        surroundings_iptables.explain(mine, surroundings_iptables.parse(said, family))
+        iptables.explain(mine, iptables.parse(said, family))
 
 
 def _legacy(family: str, program: str) -> list[Table]:
@@ -122,4 +122,4 @@ def _legacy(family: str, program: str) -> list[Table]:
     said = run([f"{program}-legacy-save"])
     if said is None:
         raise EnforceError(f"there are rules of the old {program}, and no program {program}-legacy-save")
-    return surroundings_iptables.parse(said, family, f"{program}-legacy")
+    return iptables.parse(said, family, f"{program}-legacy")

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from jitd.core.firewallrules import TABLE
-from jitd.enforce.surroundings_chains import Chain, Fate, Table, fate
-from jitd.enforce.surroundings_finding import BROKEN, WARNING, Finding
-from jitd.enforce.surroundings_nft import Flowtable
-from jitd.enforce.surroundings_routes import Links
-from jitd.enforce.surroundings_traffic import Traffic
-from jitd.enforce.surroundings_trips import Trip
+from jitd.enforce.finding import BROKEN, WARNING, Finding
+from jitd.enforce.surroundings.chains import Chain, Fate, Table, fate
+from jitd.enforce.surroundings.nft import Flowtable
+from jitd.enforce.surroundings.routes import Links
+from jitd.enforce.surroundings.traffic import Traffic
+from jitd.enforce.surroundings.trips import Trip
 
 _HOOKS: Final = ("ingress", "prerouting", "input", "forward", "output", "postrouting", "egress")
 

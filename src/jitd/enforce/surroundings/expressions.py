@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
-from jitd.enforce.surroundings_traffic import UNKNOWN, Test, Value, between, span
+from jitd.enforce.surroundings.traffic import UNKNOWN, Test, Value, between, span
 
 #: More elements than this in a map or in a set of combined fields are not looked at one by one.
 _ELEMENTS: Final = 256

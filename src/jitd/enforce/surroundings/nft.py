@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from jitd.core.firewallrules import TABLE
 from jitd.enforce.port import EnforceError
-from jitd.enforce.surroundings_chains import Chain, Rule, Table
-from jitd.enforce.surroundings_expressions import mapped, matched
-from jitd.enforce.surroundings_traffic import UNKNOWN, Test
+from jitd.enforce.surroundings.chains import Chain, Rule, Table
+from jitd.enforce.surroundings.expressions import mapped, matched
+from jitd.enforce.surroundings.traffic import UNKNOWN, Test
 
 _FAMILIES: Final = ("ip", "ip6", "inet", "netdev")
 _PLAIN: Final = ("accept", "drop", "return")

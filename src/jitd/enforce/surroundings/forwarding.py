@@ -4,9 +4,9 @@ import errno
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from jitd.enforce.surroundings_finding import BROKEN, WARNING, Finding
-from jitd.enforce.surroundings_routes import setting
-from jitd.enforce.surroundings_trips import Side, Trip, within
+from jitd.enforce.finding import BROKEN, WARNING, Finding
+from jitd.enforce.surroundings.routes import setting
+from jitd.enforce.surroundings.trips import Side, Trip, within
 
 _NO_ROUTE: Final = {
     errno.ENETUNREACH: "has no route",

@@ -12,13 +12,13 @@ from typing import Final
 
 from jitd.core.firewall import Rules
 from jitd.core.model import IPNetwork
-from jitd.enforce import surroundings_programs as programs
-from jitd.enforce.surroundings_filter import bypassed, dropped, shut
-from jitd.enforce.surroundings_finding import BROKEN, WARNING, Finding
-from jitd.enforce.surroundings_forwarding import misdirected, switched_off
-from jitd.enforce.surroundings_nat import redirected, unanswered
-from jitd.enforce.surroundings_routes import links
-from jitd.enforce.surroundings_trips import goals, sides, trips
+from jitd.enforce.finding import BROKEN, WARNING, Finding
+from jitd.enforce.surroundings import programs as programs
+from jitd.enforce.surroundings.filter import bypassed, dropped, shut
+from jitd.enforce.surroundings.forwarding import misdirected, switched_off
+from jitd.enforce.surroundings.nat import redirected, unanswered
+from jitd.enforce.surroundings.routes import links
+from jitd.enforce.surroundings.trips import goals, sides, trips
 
 __all__ = ["Finding", "look"]
 

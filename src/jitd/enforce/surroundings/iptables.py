@@ -6,8 +6,8 @@ from ipaddress import ip_network
 from typing import Final
 
 from jitd.enforce.port import EnforceError
-from jitd.enforce.surroundings_chains import Chain, Rule, Table
-from jitd.enforce.surroundings_traffic import UNKNOWN, Test, Value, span
+from jitd.enforce.surroundings.chains import Chain, Rule, Table
+from jitd.enforce.surroundings.traffic import UNKNOWN, Test, Value, span
 
 _VERDICTS: Final = {
     "ACCEPT": "accept",

@@ -7,8 +7,8 @@ from typing import Final
 
 from jitd.core.firewall import InterfaceRules, IPAddress, Rules
 from jitd.core.model import IPNetwork, Ports
-from jitd.enforce.surroundings_routes import Links, Question, Way, ask
-from jitd.enforce.surroundings_traffic import Span, Traffic
+from jitd.enforce.surroundings.routes import Links, Question, Way, ask
+from jitd.enforce.surroundings.traffic import Span, Traffic
 
 #: An interface with more is looked at in so many places: this runs beside the daemon.
 TRIPS: Final = 100

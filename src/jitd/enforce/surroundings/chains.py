@@ -1,15 +1,15 @@
 """What chains of somebody else's would do with some traffic, as far as that can be known without sending it.
 
-Traffic is described by what is known of it before it is there (`surroundings_traffic.py`); a rule's tests answer YES,
-NO or PERHAPS (a mark, a rate, a set whose elements were not listed, half of a network). Both of nftables' JSON (`surroundings_nft.py`) and
-iptables' save format (`surroundings_iptables.py`) become this.
+Traffic is described by what is known of it before it is there (`traffic.py`); a rule's tests answer YES,
+NO or PERHAPS (a mark, a rate, a set whose elements were not listed, half of a network). Both of nftables' JSON (`nft.py`) and
+iptables' save format (`iptables.py`) become this.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from jitd.enforce.surroundings_traffic import Answer, Test, Traffic, holds
+from jitd.enforce.surroundings.traffic import Answer, Test, Traffic, holds
 
 #: nftables itself allows 16 jumps.
 _DEPTH: Final = 16
