@@ -17,7 +17,7 @@ from jitd.directory import SystemDirectory
 from jitd.enforce.choose import choose, choose_firewall
 from jitd.enforce.firewallport import Firewall, Notices
 from jitd.enforce.port import EnforceError, WireGuard
-from jitd.lock import Lock
+from jitd.lock import Lock, NamespaceLock
 from jitd.server.app import Server
 from jitd.service.service import Service
 
@@ -72,6 +72,8 @@ async def _run(
         ) from error
     # What was begun is ended in the opposite order, also when one of the ends fails.
     async with AsyncExitStack() as ending:
+        if peers.name != "memory":
+            ending.callback(NamespaceLock().release)
         if directory is None:
             directory = own_directory = SystemDirectory()
             ending.callback(own_directory.close)

@@ -74,7 +74,11 @@ def _take_away(config: Config, found: Sequence[Guarded]) -> Done:
         done.left.append(str(error))
         return done
     # Last: it would close the interfaces again at the next start of the machine.
-    (config.daemon.state_dir / CLOSED_FILE).unlink(missing_ok=True)
+    closed = config.daemon.state_dir / CLOSED_FILE
+    try:
+        closed.unlink(missing_ok=True)
+    except OSError as error:
+        done.left.append(f"{closed}: {error.strerror}")
     return done
 
 

@@ -40,9 +40,10 @@ def test_wide_tunnels_are_no_members() -> None:
     assert elements.rights([small, large], [grant(5000)]) == {}
 
 
-def difference(
-    wanted: Right | None, least: int | None, most: int | None = None, reading: Reading = Reading()
-):
+NOW = Reading()
+
+
+def difference(wanted: Right | None, least: int | None, most: int | None = None, reading: Reading = NOW):
     """Of one member."""
     actual = {} if least is None else {MEMBER: Element(1, IP, least, most if most is not None else least)}
     found = elements.difference({} if wanted is None else {MEMBER: wanted}, actual, reading)

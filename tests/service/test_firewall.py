@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 
 import pytest
-from world import ALICE, BOB, HOUR, ROOT, World, key
+from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd import scheduler
 from jitd.core.elements import LEASE_MS, Lease, Member
@@ -235,3 +235,37 @@ async def test_the_scheduler_plans_anew_when_the_clock_is_stepped(office: World)
             await asyncio.sleep(0.01)
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_a_freed_address_waits_until_both_layers_are_rid_of_it(broken: World) -> None:
+    """While the member of a removed device could not be taken out, nobody else gets its address; then somebody does."""
+    await broken.do(interfaces.add, ROOT, name="wg1", pools=["10.8.0.0/29"], port=51821)
+    await broken.do(networks.add, ROOT, name="lab", interface="wg1", routes=["10.20.0.0/16"])
+    for number in range(5):
+        await broken.do(devices.add, CAROL, name=f"d{number}", public_key=key(f"d{number}"))
+    assert broken.peers("wg1")[key("d0")] == {"10.8.0.2/32"}
+    broken.firewall.fails = "nftables refused: try later"
+    await broken.do(devices.remove, CAROL, name="d0")
+    with pytest.raises(JitError, match="used up"):
+        await broken.do(devices.add, CAROL, name="d9", public_key=key("d9"))
+    broken.firewall.fails = ""
+    await broken.advance(2000)
+    await broken.do(devices.add, CAROL, name="d9", public_key=key("d9"))
+    assert broken.peers("wg1")[key("d9")] == {"10.8.0.2/32"}
+
+
+async def test_an_adopted_interface_that_its_owner_made_again(office: World) -> None:
+    """It is one event, not one for each peer, and who has access is in again."""
+    office.wireguard.add_foreign_link("wg5", addresses=["10.55.0.1/24"], port=51825)
+    await office.do(interfaces.adopt, ROOT, name="wg5")
+    await office.do(networks.add, ROOT, name="lab", interface="wg5", routes=["10.20.0.0/16"])
+    await office.do(interfaces.enforce, ROOT, name="wg5", on=True)
+    number = await office.asked(ALICE, network="lab")
+    await office.do(grants.grant, ROOT, id=number, duration=HOUR)
+    before = office.peers("wg5")
+    office.wireguard.remove_link("wg5")
+    office.wireguard.add_foreign_link("wg5", addresses=["10.55.0.1/24"], port=51825)
+    known = len(await kinds(office))
+    await office.service.look()
+    assert office.peers("wg5") == before
+    assert (await kinds(office))[known:] == ["interface_replaced"]

@@ -106,6 +106,7 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
         f"adopted {e['interface']} ({d.get('owner', '')}) with {len(d.get('unmanaged', []))} unmanaged peers"
     ),
     "interface_recreated": lambda e, d: f"made {e['interface']} again: somebody had taken it away",  # noqa: ARG005
+    "interface_replaced": lambda e, d: f"{e['interface']} was made again by its owner: looked at anew",  # noqa: ARG005
     "enforce_on": lambda e, d: f"enforces {e['interface']} now: {len(d.get('loses', []))} peers lost access",
     "enforce_off": lambda e, d: (
         f"stopped enforcing {e['interface']}: {len(d.get('gains', []))} peers pass again"

@@ -1,8 +1,10 @@
 """Where the kernel does not agree with the store yet. Written by the worker, read by queries in other threads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from jitd import wire
+from jitd.core.model import IPNetwork
 
 
 @dataclass(slots=True)
@@ -13,6 +15,8 @@ class Agreement:
     keys: frozenset[tuple[int, str]] = frozenset()  # (interface id, public key) not yet as wanted
     names: dict[int, str] = field(default_factory=dict)  # interface id -> name, for messages
 
+    #: Addresses of removed devices, by (interface id, public key), that the kernel was not seen to give up yet.
+    freed: dict[tuple[int, str], frozenset[IPNetwork]] = field(default_factory=dict)
     around: tuple[wire.Check, ...] = ()  # what the last look around the machine gave
     unrecorded: list[str] = field(default_factory=list)  # sentences about what could not be recorded yet
 
@@ -25,9 +29,20 @@ class Agreement:
             errors.pop(interface_id, None)
         self.errors = errors
         self.names = {**self.names, interface_id: name}
+        self.freed = {
+            pair: ips for pair, ips in self.freed.items() if pair[0] != interface_id or pair[1] in keys
+        }
         self.keys = frozenset(pair for pair in self.keys if pair[0] != interface_id) | {
             (interface_id, key) for key in keys
         }
+
+    def free(self, interface_id: int, gone: Mapping[str, frozenset[IPNetwork]]) -> None:
+        """Hold the addresses of removed devices until both layers were read back without them."""
+        self.freed = {**self.freed, **{(interface_id, key): ips for key, ips in gone.items()}}
+
+    def held(self, interface_id: int) -> frozenset[IPNetwork]:
+        """The addresses on an interface that cannot be given out yet."""
+        return frozenset(ip for pair, ips in self.freed.items() if pair[0] == interface_id for ip in ips)
 
     def forget(self, interface_id: int) -> None:
         """Forget a removed interface."""

@@ -185,6 +185,8 @@ class Converger:
         if not expected:
             return True
         self.changed.update(expected)
+        if gone:
+            self.agreement.free(interface.id, gone)
         before = self.openings.accesses(interface.id, expected.keys())
         self.openings.note_some(interface, accesses, gone.keys(), now)
         rights = {member: right for one in accesses for member, right in one.rights.items()}

@@ -42,7 +42,7 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render:
             policy.may_use(network, call.person(account.name))
             for network in networks.of_interface(call.rows, interface.id)
         ):
-            tunnels.ensure(call.rows, device, interface, call.now.wall_ms)
+            tunnels.ensure(call.rows, device, interface, call.now.wall_ms, call.agreement.held(interface.id))
         call.touched.devices.add((interface.id, device.id))
     call.event("device_added", user=account.name, uid=account.uid, device=name, public_key=public_key)
     return _shown(device, account)
@@ -124,7 +124,7 @@ def config(call: Call, body: wire.DeviceRefBody) -> Render:
     """
     account, device = _named(call, body)
     interface = _config_interface(call, account, body.get("interface"))
-    if tunnels.ensure(call.rows, device, interface, call.now.wall_ms):
+    if tunnels.ensure(call.rows, device, interface, call.now.wall_ms, call.agreement.held(interface.id)):
         # Standing access begins with the address.
         call.touched.devices.add((interface.id, device.id))
     if not interface.endpoint:

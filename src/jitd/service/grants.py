@@ -28,7 +28,7 @@ def grant(call: Call, body: wire.GrantBody) -> Render:
     _refuse_useless(call, request.account, network, mine)
     interface = interfaces.by_id(call.rows, network.interface_id)
     for device in mine:
-        tunnels.ensure(call.rows, device, interface, call.now.wall_ms)
+        tunnels.ensure(call.rows, device, interface, call.now.wall_ms, call.agreement.held(interface.id))
     granted = Grant(
         decided_ms=call.now.wall_ms,
         decided_by=call.actor.user,

@@ -48,10 +48,13 @@ class Peering:
     sampler: Sampler = field(default_factory=Sampler)
     #: How the peers of an interface were left, by key: what is otherwise later is somebody else's doing.
     left: dict[int, dict[str, Passing]] = field(default_factory=dict)
+    #: The kernel's number of each interface: another one means that somebody made it again.
+    _indexes: dict[int, int] = field(default_factory=dict)
 
     def forget(self, interface_id: int) -> None:
         """Stop caring for a removed interface."""
         self.left.pop(interface_id, None)
+        self._indexes.pop(interface_id, None)
 
     def spec(self, interface: Interface) -> LinkSpec:
         """An own interface as it should be: the gateway has the first host address of each pool."""
@@ -75,9 +78,16 @@ class Peering:
         """Read an interface; an own one is made when it is not there, which is told when it was `known` before."""
         if not interface.adopted and self.wireguard.ensure_link(self.spec(interface)):
             self.left.pop(interface.id, None)
+            self._indexes.pop(interface.id, None)
             if known:
                 self.tell("interface_recreated", interface=interface.name)
-        return self.wireguard.read(interface.name)
+        state = self.wireguard.read(interface.name)
+        if self._indexes.setdefault(interface.id, state.index) != state.index:
+            # Its peers are those of its owner's file, and not somebody's doing one by one.
+            self._indexes[interface.id] = state.index
+            self.left.pop(interface.id, None)
+            self.tell("interface_replaced", interface=interface.name)
+        return state
 
     def is_as_left(self, interface: Interface) -> bool:
         """Whether every peer of an enforced interface is as it was left, and nobody else is there. Raises nothing."""

@@ -10,14 +10,14 @@ from jitd.store import devices, interfaces
 from jitd.store.database import Rows
 
 
-def ensure(rows: Rows, device: Device, interface: Interface, now_ms: int) -> bool:
-    """Give the device addresses on the interface; False: it has some already.
+def ensure(rows: Rows, device: Device, interface: Interface, now_ms: int, held: frozenset[IPNetwork]) -> bool:
+    """Give the device addresses on the interface, none of those that are `held`; False: it has some already.
 
     Raises JitError refused when a pool is used up.
     """
     if devices.tunnels(rows, interface_id=interface.id, device_ids=[device.id]):
         return False
-    taken = _unmanaged(rows, interface)
+    taken = _unmanaged(rows, interface) | held
     ips = [
         _next_free(rows, interface, pool, taken)
         for pool in (interface.pool4, interface.pool6)
