@@ -1,91 +1,22 @@
 """The shipped unit. Runs in a machine of its own, where systemd is PID 1."""
 
-import json
-import os
-import shlex
-import shutil
-import socket
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from installed import LIMIT, SOCKET, call, installed, journal, show, systemctl, verify
 
 from support.wait import until
-
-ROOT = Path(__file__).resolve().parents[2]
-UNIT = Path("/etc/systemd/system/jitd.service")
-SOCKET = Path("/run/jitd/jitd.sock")
-LIMIT = 120  # seconds; everything is ten to twenty times as slow in there
-
-
-def systemctl(*argv: str, check: bool = True) -> str:
-    """What systemctl prints."""
-    done = subprocess.run(["systemctl", *argv], check=False, capture_output=True, text=True, timeout=LIMIT)
-    assert done.returncode == 0 or not check, f"{argv}: {done.stdout}{done.stderr}\n{journal()}"
-    return done.stdout.strip()
-
-
-def journal() -> str:
-    """What the unit has logged."""
-    argv = ["journalctl", "--unit=jitd", "--no-pager", "--output=cat"]
-    return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=LIMIT).stdout
-
-
-def show(name: str) -> str:
-    """A property of the running unit."""
-    return systemctl("show", "--value", f"--property={name}", "jitd")
-
-
-def call(method: str, path: str, **body: object) -> dict[str, object]:
-    """One request."""
-    payload = json.dumps(body).encode() if method == "POST" else b""
-    with socket.socket(socket.AF_UNIX) as channel:
-        channel.settimeout(LIMIT)
-        channel.connect(os.fspath(SOCKET))
-        head = f"{method} {path} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
-        channel.sendall(head.encode() + payload)
-        answer = b""
-        while chunk := channel.recv(65536):
-            answer += chunk
-    reply: dict[str, object] = json.loads(answer.partition(b"\r\n\r\n")[2])
-    return reply
 
 
 @pytest.fixture(scope="module", autouse=True)
 def unit() -> Iterator[None]:
-    """The unit, installed and started as the README says, with jitd at /usr/bin."""
-    jitd = Path("/usr/bin/jitd")
-    # This machine's Python may lie in root's home, which ProtectHome hides: what is installed does not.
-    home = "" if not os.path.realpath(sys.executable).startswith("/root/") else "ProtectHome=read-only\n"
-    program = Path("/usr/local/lib/jitd-under-test.py")
-    program.write_text(
-        f"import sys\nsys.path[:0] = {[str(ROOT / 'src'), *sys.path]!r}\n"
-        "from jitd.__main__ import main\nsys.exit(main())\n"
-    )
-    # Through a shell: the path of this Python may have a blank, which no #! line takes.
-    jitd.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {program} "$@"\n')
-    jitd.chmod(0o755)
-    shutil.copy(ROOT / "packaging" / "jitd.service", UNIT)
-    extra = Path("/etc/systemd/system/jitd.service.d/test.conf")
-    extra.parent.mkdir()
-    # Checkouts may lie in /tmp, too.
-    private = (
-        "PrivateTmp=no\nReadWritePaths=/tmp\n"
-        if str(ROOT).startswith("/tmp/") or sys.prefix.startswith("/tmp/")
-        else ""
-    )
-    extra.write_text(f"[Service]\n{home}{private}")
-    shutil.rmtree("/var/lib/jitd", ignore_errors=True)
-    shutil.rmtree("/etc/jitd", ignore_errors=True)
-    subprocess.run([jitd, "init"], check=True, timeout=LIMIT)
-    systemctl("daemon-reload")
-    systemctl("start", "jitd")
-    yield
-    systemctl("stop", "jitd", check=False)
+    """The unit, installed and started as the README says."""
+    with installed():
+        yield
 
 
 def test_start_returns_when_it_answers() -> None:
@@ -97,10 +28,7 @@ def test_start_returns_when_it_answers() -> None:
     assert stat.S_IMODE(SOCKET.parent.stat().st_mode) == 0o755
     assert stat.S_IMODE(Path("/var/lib/jitd").stat().st_mode) == 0o700
     # systemd knows every line of the unit.
-    verified = subprocess.run(
-        ["systemd-analyze", "verify", UNIT], check=False, capture_output=True, text=True, timeout=LIMIT
-    )
-    assert [line for line in verified.stderr.splitlines() if "man " not in line] == []
+    assert verify("jitd.service") == []
 
 
 def test_the_journal_has_priorities() -> None:
