@@ -29,9 +29,8 @@ class Agreement:
             errors.pop(interface_id, None)
         self.errors = errors
         self.names = {**self.names, interface_id: name}
-        self.freed = {
-            pair: ips for pair, ips in self.freed.items() if pair[0] != interface_id or pair[1] in keys
-        }
+        if not error:
+            self.freed = {pair: ips for pair, ips in self.freed.items() if pair[0] != interface_id}
         self.keys = frozenset(pair for pair in self.keys if pair[0] != interface_id) | {
             (interface_id, key) for key in keys
         }
