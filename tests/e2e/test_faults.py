@@ -1,0 +1,55 @@
+"""A seeded selection of the faults that `make faults` plays: no packet passes after the end, whatever happens."""
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from faults.catalogue import FAULTS, Fault
+from faults.scene import stage
+from support.site import Say, Site
+
+pytestmark = pytest.mark.root
+
+SEED = 3
+
+
+class Shared:
+    """A stage for one fault after the other; a new one after something went wrong on it."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+        self._stack = ExitStack()
+        self._site: Site | None = None
+
+    def site(self) -> Site:
+        """The stage."""
+        if self._site is None:
+            self._site = self._stack.enter_context(stage(self._factory.mktemp("stage")))
+        return self._site
+
+    def leave(self) -> None:
+        """End it; the next one is made when it is asked for."""
+        self._site = None
+        self._stack.close()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """One stage for all tests of this file, as long as nothing goes wrong on it."""
+    made = Shared(tmp_path_factory)
+    yield made
+    made.leave()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+def test_no_packet_passes_after_the_end(shared: Shared, say: Say, fault: Fault) -> None:
+    """After the fault no packet passes past its end, nothing acknowledged is lost, and kernel and store agree."""
+    try:
+        outcome = fault.play(shared.site(), random.Random(f"{SEED} {fault.name}"))
+        say(outcome.line(fault.name))
+        assert outcome.past == 0
+    except BaseException:
+        shared.leave()
+        raise

@@ -1,0 +1,223 @@
+"""The scene that each fault is played in: bob is in and stays in, alice is what the fault is about.
+
+Packets go both ways for both, 1000 a second. At its end a scene looks at all that has to be true after any fault.
+"""
+
+import json
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from faults.agreement import agreed
+from faults.outcome import Outcome
+from support.gateway import RefusedError, wall_to_monotonic_ns
+from support.site import Site, site
+from support.streams import Stream, Streams
+from support.wait import until
+
+#: Seconds within which a client is back for sure: one that lost its session begins again after 15 s, at 5 s intervals.
+BACK = 40.0
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A grant of alice's. `end_ns` is on CLOCK_MONOTONIC."""
+
+    number: int
+    end_ns: int
+
+
+class Scene:
+    """A trial. Packets of alice's that are sent between `shut` and `open` must not arrive."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.gateway = site.gateway
+        self.world = site.world
+        self.acknowledged: dict[int, Collection[str]] = {}
+        self._shut: list[tuple[int, int]] = []
+        self._ends: list[int] = []
+        self._shut_since: int | None = None
+        self._seq = 0
+        self.recovery = ""
+        self.recovered_ms: float | None = None
+        self.trials = 1
+        self.note = ""
+
+    def begin(self) -> None:
+        """Start the packets, and see that bob's pass and alice's do not."""
+        agreed(self.site)
+        self._seq = int(self.gateway.get("/v1/health")["seq"])
+        self.site.streams = Streams(self.world, self.site.streams.directory)
+        self.mine: Sequence[Stream] = self.site.both_ways("alice")
+        self._shut_since = time.monotonic_ns()
+        self.others: Sequence[Stream] = self.site.both_ways("bob")
+        self.calm = max(stream.arrives(BACK).sent for stream in self.others)
+
+    # --- alice ---
+
+    def grant(self, duration: str) -> Granted:
+        """Give alice access and wait until packets pass both ways."""
+        self.open()
+        begun = time.monotonic_ns()
+        said = self.gateway.json(
+            "carol", "grant", "--user", "alice", "--network", "office", "--duration", duration
+        )
+        number = int(said["request"]["id"])
+        self.acknowledged[number] = {"active", "expired"}
+        granted = Granted(number, wall_to_monotonic_ns(said["request"]["ends"]))
+        for stream in self.mine:
+            stream.arrives()
+        assert granted.end_ns > begun
+        return granted
+
+    def revoke(self, number: int) -> None:
+        """Revoke a grant of alice's; also where the reply is that the kernel does not agree yet."""
+        try:
+            self.gateway.jitctl("carol", "revoke", str(number), "--reason", "the fault")
+        except RefusedError as refused:
+            if refused.status != 9:
+                raise
+        self.acknowledged[number] = {"revoked"}
+
+    def shut(self, from_ns: int | None = None) -> None:
+        """From this moment on (by default now) nothing of alice's passes: it is an end."""
+        self._shut_since = time.monotonic_ns() if from_ns is None else from_ns
+        self._ends.append(self._shut_since)
+
+    def open(self) -> None:
+        """From now on something may."""
+        if self._shut_since is not None:
+            self._shut.append((self._shut_since, time.monotonic_ns()))
+        self._shut_since = None
+
+    def silent(self) -> None:
+        """See that the next packets of alice's do not arrive, in either direction."""
+        for stream in self.mine:
+            assert stream.silent(), f"packets pass: {stream.name}"
+
+    def passes(self, seconds: float = BACK) -> None:
+        """See that alice's packets arrive, in both directions."""
+        for stream in self.mine:
+            stream.arrives(seconds)
+
+    # --- time ---
+
+    @staticmethod
+    def wait(moment_ns: int) -> None:
+        """Wait for a moment of CLOCK_MONOTONIC: the moment itself is the condition."""
+        seconds = max(moment_ns - time.monotonic_ns(), 0) / 1e9
+        until(lambda: time.monotonic_ns() >= moment_ns, "the moment comes", seconds + 10, every=0.002)
+
+    @contextmanager
+    def recovering(self, how: str) -> Iterator[None]:
+        """Measure from here to when kernel and store agree, at the end of the block at the latest."""
+        begun = time.monotonic()
+        yield
+        agreed(self.site)
+        self.recovery, self.recovered_ms = how, (time.monotonic() - begun) * 1000
+
+    def told(self, kind: str, seconds: float = BACK) -> None:
+        """Wait for an event of this kind since the scene began."""
+        until(lambda: any(event["kind"] == kind for event in self._events()), f"event {kind}", seconds)
+
+    # --- the end ---
+
+    def finish(self, *, others_may_lose_ms: float = 0) -> Outcome:
+        """Look at everything. Raises AssertionError unless all but the packets is as it has to be.
+
+        `others_may_lose_ms`: so long a hole in bob's packets is the fault's and not jitd's.
+        """
+        self.site.streams.stop()
+        self.open()
+        agreed(self.site)
+        for number, statuses in self.acknowledged.items():
+            status = self.gateway.request(number)["status"]
+            assert status in statuses, f"{number} is {status}, and was acknowledged as {statuses}"
+        seqs = [event["seq"] for event in self._events()]
+        assert seqs == list(range(self._seq + 1, self._seq + 1 + len(seqs))), f"a gap in SEQ: {seqs}"
+        losses = "; ".join(filter(None, (stream.losses(self.calm) for stream in self.others)))
+        lost_ms = max(self._hole_ms(stream) for stream in self.others)
+        assert lost_ms <= others_may_lose_ms, losses
+        past = sum(
+            1
+            for stream in self.mine
+            for packet in stream.received()
+            if any(begin < packet.sent <= end for begin, end in self._shut)
+        )
+        return Outcome(
+            trials=self.trials,
+            past=past,
+            late_ms=self._late_ms(),
+            lost_ms=lost_ms,
+            recovery=self.recovery,
+            recovered_ms=self.recovered_ms,
+            note=self.note,
+        )
+
+    def _hole_ms(self, stream: Stream) -> float:
+        """The longest time without a packet that arrived, from the first lost packet to the next that came."""
+        arrived = {packet.number for packet in stream.received()}
+        longest, first = 0, None
+        for packet in stream.sent():
+            if packet.sent < self.calm:
+                continue
+            if packet.number in arrived:
+                first = None
+                continue
+            first = packet.sent if first is None else first
+            longest = max(longest, packet.sent - first + 1_000_000)
+        return longest / 1e6
+
+    def _late_ms(self) -> float | None:
+        """When the last packet before each end came, and those after it while it was shut: the worst of them."""
+        late = []
+        until_ns = dict(self._shut)
+        for end in self._ends:
+            came = [
+                packet.received
+                for stream in self.mine
+                for packet in stream.received()
+                if packet.sent <= until_ns.get(end, end)
+            ]
+            if came:
+                late.append((max(came) - end) / 1e6)
+        return max(late, default=None)
+
+    def _events(self) -> list[dict[str, Any]]:
+        lines = self.gateway.jitctl("carol", "events", "--after", str(self._seq), "--output", "jsonl")
+        return [json.loads(line) for line in lines.splitlines()]
+
+
+@contextmanager
+def played(site: Site) -> Iterator[Scene]:
+    """A scene that has begun. Its packets end with it, whatever happens."""
+    scene = Scene(site)
+    try:
+        scene.begin()
+        yield scene
+    finally:
+        site.streams.stop()
+
+
+Play = Callable[[Site], Outcome]
+
+
+@contextmanager
+def stage(directory: Path) -> Iterator[Site]:
+    """A new site for any number of scenes, one after the other: bob is in for hours, and alice was in before."""
+    with site(directory) as made:
+        made.laptop("alice")
+        made.laptop("bob")
+        for user in ("alice", "bob"):
+            made.gateway.jitctl("carol", "grant", "--user", user, "--network", "office", "--duration", "8h")
+        for user in ("alice", "bob"):
+            for stream in made.both_ways(user):
+                stream.arrives(BACK)
+        made.streams.stop()
+        number = made.gateway.get("/v1/list?status=active&user=alice")["requests"][0]["id"]
+        made.gateway.jitctl("carol", "revoke", str(number), "--reason", "the client has called once")
+        yield made
