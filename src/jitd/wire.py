@@ -66,6 +66,7 @@ class RequestView(TypedDict):
     requested: int
     requested_by: str
     wanted: int | None
+    lapses: int
     decided: int | None
     decided_by: str
     comment: str
@@ -318,6 +319,7 @@ class NetworkView(TypedDict):
     members: list[str]
     default_duration: int
     max_duration: int
+    pending_ttl: int
     created: int
     active: int
     pending: int
@@ -333,6 +335,7 @@ class NetworkAddBody(TypedDict):
     members: NotRequired[list[str]]
     default_duration: NotRequired[int | None]
     max_duration: NotRequired[int | None]
+    pending_ttl: NotRequired[int | None]
 
 
 class NetworkSetBody(TypedDict):
@@ -344,6 +347,7 @@ class NetworkSetBody(TypedDict):
     members: NotRequired[list[str]]
     default_duration: NotRequired[int]
     max_duration: NotRequired[int]
+    pending_ttl: NotRequired[int]
     plan: NotRequired[bool]
     confirm: NotRequired[str | None]
 

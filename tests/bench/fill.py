@@ -78,6 +78,7 @@ def fill(state_dir: Path, people: Sequence[Person], ends_ms: Callable[[int], int
                     wanted_ms=None,
                     requested_ms=now_ms - 1000,
                     requested_by=person.name,
+                    lapses_ms=now_ms + 86_400_000,
                 )
                 ends = ends_ms(place)
                 granted = Grant(

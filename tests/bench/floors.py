@@ -35,15 +35,15 @@ def sqlite_transactions(directory: Path, count: int) -> list[float]:
             " created_ms) VALUES (1, 'wg0', 0, 1, 'k', 'k', 1, '', '[]', 0, 0)"
         )
         database.execute(
-            "INSERT INTO network (id, name, interface_id, routes, ports, jit, members, default_ms, max_ms, created_ms)"
-            " VALUES (1, 'office', 1, '[]', '[]', 1, '[]', 1, 1, 0)"
+            "INSERT INTO network (id, name, interface_id, routes, ports, jit, members, default_ms, max_ms, pending_ms, created_ms)"
+            " VALUES (1, 'office', 1, '[]', '[]', 1, '[]', 1, 1, 1, 0)"
         )
 
         def once() -> None:
             database.execute("BEGIN IMMEDIATE")
             made = database.execute(
-                "INSERT INTO request (account_id, network_id, reason, requested_ms, requested_by)"
-                " VALUES (1, 1, 'reason', 0, 'p')"
+                "INSERT INTO request (account_id, network_id, reason, requested_ms, requested_by, lapses_ms)"
+                " VALUES (1, 1, 'reason', 0, 'p', 1)"
             ).lastrowid
             database.execute(
                 "UPDATE request SET decision = 'granted', decided_ms = 0, decided_by = 'root', starts_ms = 0,"

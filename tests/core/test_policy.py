@@ -20,6 +20,7 @@ OFFICE = Network(
     members=(),
     default_ms=2 * durations.HOUR,
     max_ms=8 * durations.HOUR,
+    pending_ms=86_400_000,
     created_ms=0,
 )
 ALICE = Person(name="alice", exists=Answer.YES, uid=1001, groups=frozenset({"alice", "staff"}))

@@ -9,7 +9,7 @@ from world import ALICE, BOB, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.enforce.port import RemovePeer, SetPeer
-from jitd.service import grants, queries, requests
+from jitd.service import grants, networks, queries, requests
 from jitd.store.database import FILE_NAME
 
 
@@ -228,3 +228,28 @@ async def test_a_grant_on_a_lost_interface_makes_it_again(office: World) -> None
     reply = await office.do(grants.grant, ROOT, id=number)
     assert reply["agrees"] is True
     assert set(office.peers()) == {"alice", "bob"}
+
+
+async def test_a_request_lapses_when_nobody_decides(office: World) -> None:
+    """After its network's time a request is lapsed, and told so; it can be neither granted nor cancelled, but asked again."""
+    await office.do(networks.set_, ROOT, name="office", pending_ttl=HOUR)
+    number = await office.asked()
+    office.clock.advance(HOUR - 1)
+    assert (await office.ask(queries.show, ROOT, id=number))["request"]["status"] == "pending"
+    assert office.service.next_deadline()[0] == office.clock.now_ms() + 1
+    office.clock.advance(1)
+    assert (await office.ask(queries.show, ROOT, id=number))["request"]["status"] == "lapsed"
+    await office.service.expire()
+    shown = await office.ask(queries.show, ROOT, id=number)
+    assert [event["kind"] for event in shown["events"]] == ["requested", "lapsed"]
+    assert shown["request"]["tab"] == "ended"
+    for verb, actor in ((grants.grant, ROOT), (requests.cancel, ALICE), (grants.deny, ROOT)):
+        with pytest.raises(JitError) as caught:
+            await office.do(verb, actor, id=number)
+        assert caught.value.code == "ended"
+        assert "it lapsed" in caught.value.message
+    again = await office.asked()
+    await office.do(grants.grant, ROOT, id=again, duration=HOUR)
+    office.clock.advance(HOUR // 2)
+    # The time to decide is not the time of access.
+    assert (await office.ask(queries.show, ROOT, id=again))["request"]["status"] == "active"

@@ -184,6 +184,8 @@ def _show(reply: wire.ShowReply) -> None:
         facts.append(("from", times.local(one["starts"])))
         facts.append(("until", times.local(one["ends"])))
         facts.append(("devices", ", ".join(one["devices"])))
+    if one["status"] == "pending":
+        facts.append(("lapses", times.local(one["lapses"])))
     left = words.time_left(one, now)
     if left:
         facts.append(("left", left))

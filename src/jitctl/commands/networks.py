@@ -30,6 +30,12 @@ Default = Annotated[
     str | None, typer.Option("--default-duration", metavar="TIME", help="Where nobody names one (2h).")
 ]
 Most = Annotated[str | None, typer.Option("--max-duration", metavar="TIME", help="The longest grant (8h).")]
+Pending = Annotated[
+    str | None,
+    typer.Option(
+        "--pending-ttl", metavar="TIME", help="A request lapses if nobody decides in this time (1d)."
+    ),
+]
 
 
 class Switch(StrEnum):
@@ -53,6 +59,7 @@ def add(
     member: Members = None,
     default_duration: Default = None,
     max_duration: Most = None,
+    pending_ttl: Pending = None,
 ) -> int:
     """Add a network. Just-in-time access is on: everyone but administrators has to ask.
 
@@ -69,6 +76,7 @@ def add(
             members=member,
             default_duration=duration_ms(default_duration),
             max_duration=duration_ms(max_duration),
+            pending_ttl=duration_ms(pending_ttl),
         )
     )
     return _told(context, reply, f'jitctl request {name} --reason "…"', f"jitctl network jit {name} off")
@@ -79,10 +87,12 @@ def set_(
     name: Name,
     route: Routes = None,
     port: Ports = None,
+    no_ports: Annotated[bool, typer.Option("--no-ports", help="Open all ports again.")] = False,
     member: Members = None,
     no_members: Annotated[bool, typer.Option("--no-members", help="Let every user ask again.")] = False,
     default_duration: Default = None,
     max_duration: Most = None,
+    pending_ttl: Pending = None,
     yes: Yes = False,
 ) -> int:
     """Change a network; what is not named stays. Says who gains and loses access, and asks.
@@ -93,10 +103,11 @@ def set_(
     body = {
         "name": name,
         "routes": route or None,
-        "ports": port or None,
+        "ports": [] if no_ports else port or None,
         "members": [] if no_members else member or None,
         "default_duration": duration_ms(default_duration),
         "max_duration": duration_ms(max_duration),
+        "pending_ttl": duration_ms(pending_ttl),
     }
     return _told(context, planned(client.network_set, body, yes=yes, question=f"Change {name}?"))
 
@@ -211,6 +222,7 @@ def _show(one: wire.NetworkView) -> None:
             "durations",
             f"{durations.show(one['default_duration'])}, at most {durations.show(one['max_duration'])}",
         ),
+        ("pending", f"a request lapses after {durations.show(one['pending_ttl'])}"),
         ("requests", f"{one['pending']} pending, {one['active']} granted and running"),
     ]
     for name, value in facts:

@@ -96,6 +96,7 @@ class Network:
     members: tuple[str, ...]
     default_ms: int
     max_ms: int
+    pending_ms: int  # how long a request waits for a decision
     created_ms: int
 
 
@@ -219,6 +220,7 @@ class Request:
     wanted_ms: int | None  # wished duration; None: the network's default
     requested_ms: int
     requested_by: str  # the user name of the caller, who may be an administrator
+    lapses_ms: int  # without a decision it lapses then, by the wall clock
     decision: Grant | Denial | None = None
     ending: Ending | None = None
 
@@ -233,7 +235,7 @@ class Request:
             return self.ending.how
         match self.decision:
             case None:
-                return Status.PENDING
+                return Status.LAPSED if now.wall_ms >= self.lapses_ms else Status.PENDING
             case Denial():
                 return Status.DENIED
             case Grant() as grant:

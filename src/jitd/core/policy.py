@@ -11,6 +11,7 @@ from jitd.core.people import Answer, Person
 
 DEFAULT_DURATION_MS: Final = 2 * durations.HOUR
 DEFAULT_MAX_MS: Final = 8 * durations.HOUR
+DEFAULT_PENDING_MS: Final = durations.DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,16 @@ def _clock(grant: Grant, now: Now) -> str:
     return "wall" if same_boot and now.boot_ms < grant.ends_boot_ms - _CLOCKS_APART_MS else "both"
 
 
+def lapse(rows: Rows, now: Now) -> int:
+    """Record that nobody has decided these requests in time. Returns how many there were."""
+    names, found = _Names(rows), requests.lapsed(rows, now.wall_ms)
+    for request in found:
+        ending = Ending(how=Status.LAPSED, at_ms=now.wall_ms, by="", comment="nobody decided in time")
+        if requests.end(rows, request.id, ending):
+            _record(names, "lapsed", request, now, {"comment": ending.comment})
+    return len(found)
+
+
 def without_account(rows: Rows, people: People) -> list[tuple[Request, str]]:
     """The live grants whose account is gone for sure, and why."""
     live = requests.live(rows, network_ids=[network.id for network in networks.all_(rows)])

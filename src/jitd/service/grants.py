@@ -169,6 +169,7 @@ def _unasked(call: Call, body: wire.GrantBody, comment: str) -> Request:
         wanted_ms=None,
         requested_ms=call.now.wall_ms,
         requested_by=call.actor.user,
+        lapses_ms=call.now.wall_ms + network.pending_ms,
     )
     return found(call, made)
 

@@ -42,9 +42,11 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render:
         members=_members(call, body.get("members", [])),
         default_ms=body.get("default_duration") or min(policy.DEFAULT_DURATION_MS, most),
         max_ms=most,
+        pending_ms=body.get("pending_ttl") or policy.DEFAULT_PENDING_MS,
         created_ms=call.now.wall_ms,
     )
     _check_durations(network)
+    _check_pending(network)
     _refuse_beside(call, interface, network)
     before = plans.passing(call, [interface])
     added = store.add(call.rows, network)
@@ -66,9 +68,11 @@ def set_(call: Call, body: wire.NetworkSetBody) -> Render:
         members=_members(call, body["members"]) if "members" in body else before.members,
         default_ms=body.get("default_duration", before.default_ms),
         max_ms=body.get("max_duration", before.max_ms),
+        pending_ms=body.get("pending_ttl", before.pending_ms),
     )
     _refuse_beside(call, interface, after)
     _check_durations(after)
+    _check_pending(after)
     _check_members(after)
     plan = _change(call, body, before, after, interface)
     if after != before:
@@ -264,6 +268,15 @@ def _check_durations(network: Network) -> None:
         )
 
 
+def _check_pending(network: Network) -> None:
+    if not durations.MINUTE <= network.pending_ms <= durations.LONGEST_MS:
+        raise JitError(
+            "bad_request",
+            f"cannot let requests wait for {durations.show(max(0, network.pending_ms))}",
+            "Use a duration from 1m to 365d, such as --pending-ttl 24h.",
+        )
+
+
 def _warnings(call: Call, network: Network) -> list[str]:
     groups = [member[1:] for member in network.members if member.startswith("@")]
     missing = [group for group in groups if call.people.directory.group_exists(group) is not Answer.YES]
@@ -278,4 +291,5 @@ def _facts(network: Network) -> dict[str, object]:
         "members": list(network.members),
         "default_duration": network.default_ms,
         "max_duration": network.max_ms,
+        "pending_ttl": network.pending_ms,
     }

@@ -3,7 +3,7 @@
 from jitd import wire
 from jitd.core import durations, policy, text
 from jitd.core.errors import JitError
-from jitd.core.model import TAB_OF, Account, Ending, Network, Request, Status
+from jitd.core.model import Account, Ending, Network, Request, Status
 from jitd.core.people import Answer
 from jitd.service import views
 from jitd.service.call import Call, Render, View
@@ -48,6 +48,7 @@ def request(call: Call, body: wire.RequestBody) -> Render:
         wanted_ms=wanted,
         requested_ms=call.now.wall_ms,
         requested_by=call.actor.user,
+        lapses_ms=call.now.wall_ms + network.pending_ms,
     )
     call.event("requested", request=found(call, made), reason=reason, wanted=wanted)
     return shown(made)
@@ -199,8 +200,9 @@ def chosen_network(view: View, user: str, uid: int, name: str | None) -> Network
 def stale(view: View, verb: str, request_id: int) -> JitError:
     """The error for a decision on a state that is not there any more; tells what happened."""
     request = found(view, request_id)
+    lapsed = request.status(view.now) is Status.LAPSED
     return JitError(
-        "conflict",
+        "ended" if lapsed else "conflict",
         f"cannot {verb} {request_id}: {_became(view, request)}",
         f"See jitctl show {request_id} for its history.",
     )
@@ -212,7 +214,7 @@ def _became(view: View, request: Request) -> str:
         request.decision.decided_by if request.decision else ""
     )
     if request.ending is None:
-        then = request.decision.decided_ms if request.decision else request.requested_ms
+        then = request.decision.decided_ms if request.decision else min(view.now.wall_ms, request.lapses_ms)
     else:
         then = request.ending.at_ms
     ago = durations.show(view.now.wall_ms - then)
@@ -224,7 +226,7 @@ def _became(view: View, request: Request) -> str:
         case Status.EXPIRED | Status.LAPSED:
             return f"it {status} {ago} ago"
         case _:
-            return f"{who or 'jitd'} {status if status is not Status.DENIED else 'denied'} it {ago} ago"
+            return f"{who or 'jitd'} {status} it {ago} ago"
 
 
 def _refuse_second(call: Call, account: Account, network: Network) -> None:
@@ -236,7 +238,7 @@ def _refuse_second(call: Call, account: Account, network: Network) -> None:
                 f"cannot ask again for {network.name}: request {other.id} is pending",
                 f"Wait for it (jitctl show {other.id}), or take it back: jitctl cancel {other.id}",
             )
-        if TAB_OF[status] is TAB_OF[Status.ACTIVE]:
+        if status in (Status.ACTIVE, Status.SCHEDULED):
             raise JitError(
                 "conflict",
                 f"cannot ask again for {network.name}: grant {other.id} is {status}",

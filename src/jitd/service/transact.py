@@ -198,6 +198,10 @@ class Transactor:
             with self._store.transaction() as rows:
                 endings.expire(rows, over, now)
         self._confirm(over, cut)
+        lapses_ms = requests.next_lapse(self._rows)
+        if lapses_ms is not None and lapses_ms <= now.wall_ms:
+            with self._store.transaction() as rows:
+                endings.lapse(rows, now)
         if requests.of_other_boots(self._rows, now.boot_id):
             with self._store.transaction() as rows:
                 touched = endings.activate(rows, now, self._high_water_ms)
@@ -303,7 +307,8 @@ class Transactor:
         wall, boot = endings.next_end(self._rows, now)
         start = endings.next_start(self._rows, now, self._high_water_ms)
         retry = self._converger.next_retry()
-        wall = min((at for at in (wall, start) if at is not None), default=None)
+        lapse = requests.next_lapse(self._rows)
+        wall = min((at for at in (wall, start, lapse) if at is not None), default=None)
         boot = min((at for at in (boot, retry) if at is not None), default=None)
         self._committed_to(events.last_seq(self._rows), (wall, boot))
 

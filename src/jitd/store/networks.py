@@ -8,7 +8,7 @@ from jitd.core.model import Network
 from jitd.core.ports import parse_ports
 from jitd.store.database import Rows
 
-_COLUMNS = "id, name, interface_id, routes, ports, jit, members, default_ms, max_ms, created_ms"
+_COLUMNS = "id, name, interface_id, routes, ports, jit, members, default_ms, max_ms, pending_ms, created_ms"
 
 
 def _network(row: dict[str, Any]) -> Network:
@@ -33,6 +33,7 @@ def _values(network: Network) -> dict[str, object]:
         "members": json.dumps(list(network.members)),
         "default_ms": network.default_ms,
         "max_ms": network.max_ms,
+        "pending_ms": network.pending_ms,
         "created_ms": network.created_ms,
     }
 

@@ -10,6 +10,7 @@ from jitd.store.database import Rows
 _SELECT: Final = "SELECT r.*, a.uid AS account_uid, a.name AS account_name FROM request r JOIN account a ON a.id = r.account_id"
 #: SQLite takes a limited number of parameters.
 IN_ONE_QUESTION: Final = 1000
+_PENDING: Final = "r.decision IS NULL AND r.ended_how IS NULL"
 _LIVE: Final = "r.decision = 'granted' AND r.ended_how IS NULL"
 
 
@@ -57,6 +58,7 @@ def _request(row: Mapping[str, Any]) -> Request:
         wanted_ms=row["wanted_ms"],
         requested_ms=row["requested_ms"],
         requested_by=row["requested_by"],
+        lapses_ms=row["lapses_ms"],
         decision=decision,
         ending=ending,
     )
@@ -142,6 +144,17 @@ def next_end(rows: Rows, boot_id: str) -> tuple[int | None, int | None]:
     return wall, boot
 
 
+def next_lapse(rows: Rows) -> int | None:
+    """When the next pending request lapses, milliseconds; None when nothing is pending."""
+    found: int | None = rows.value(f"SELECT min(r.lapses_ms) FROM request r WHERE {_PENDING}")
+    return found
+
+
+def lapsed(rows: Rows, wall_ms: int) -> list[Request]:
+    """The pending requests that nobody needs to decide any more."""
+    return [_request(row) for row in rows.all(f"{_SELECT} WHERE {_PENDING} AND r.lapses_ms <= ?", (wall_ms,))]
+
+
 def add(
     rows: Rows,
     *,
@@ -151,6 +164,7 @@ def add(
     wanted_ms: int | None,
     requested_ms: int,
     requested_by: str,
+    lapses_ms: int,
 ) -> int:
     """Store a pending request and return its id. A second pending one of the pair violates a unique index."""
     return rows.insert(
@@ -162,6 +176,7 @@ def add(
             "wanted_ms": wanted_ms,
             "requested_ms": requested_ms,
             "requested_by": requested_by,
+            "lapses_ms": lapses_ms,
         },
     )
 

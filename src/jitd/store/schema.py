@@ -44,6 +44,7 @@ CREATE TABLE network (
   members TEXT NOT NULL,          -- JSON list of principals
   default_ms INTEGER NOT NULL CHECK (default_ms > 0),
   max_ms INTEGER NOT NULL CHECK (max_ms >= default_ms),
+  pending_ms INTEGER NOT NULL CHECK (pending_ms > 0),
   created_ms INTEGER NOT NULL,
   removed_ms INTEGER,
   CHECK (jit = 1 OR members <> '[]')
@@ -103,6 +104,7 @@ CREATE TABLE request (
   wanted_ms INTEGER,
   requested_ms INTEGER NOT NULL,
   requested_by TEXT NOT NULL,
+  lapses_ms INTEGER NOT NULL,     -- when nobody needs to decide any more
   decision TEXT CHECK (decision IN ('granted', 'denied')),
   decided_ms INTEGER,
   decided_by TEXT,
@@ -131,6 +133,7 @@ CREATE UNIQUE INDEX request_pending ON request (account_id, network_id) WHERE de
 CREATE INDEX request_live ON request (network_id) WHERE decision = 'granted' AND ended_how IS NULL;
 CREATE INDEX request_end ON request (ends_ms) WHERE decision = 'granted' AND ended_how IS NULL;
 CREATE INDEX request_boot_end ON request (boot_id, ends_boot_ms) WHERE decision = 'granted' AND ended_how IS NULL;
+CREATE INDEX request_lapse ON request (lapses_ms) WHERE decision IS NULL AND ended_how IS NULL;
 CREATE INDEX request_state ON request (state, id);
 CREATE INDEX request_account ON request (account_id, id);
 CREATE INDEX request_network ON request (network_id, id);
