@@ -65,3 +65,13 @@ async def test_a_client_is_called_where_it_was_last_heard_from(office: World) ->
     await office.granted(ALICE)
     peer = office.wireguard.read("wg0").peers[key("alice")]
     assert (peer.endpoint, peer.keepalive) == ("198.51.100.7:40000", 0)
+
+
+async def test_a_short_grant_was_used_too(office: World) -> None:
+    """What comes between two checks counts from when the peer was added."""
+    number = await office.granted(ALICE, duration=15_000)
+    office.clock.advance(15_000)
+    passes(office, 900_000, 900_000, office.clock.now_ms())
+    await office.service.expire()
+    found = await usage(office, number)
+    assert (found["used"], found["rx_bytes"]) == (15_000, 900_000)

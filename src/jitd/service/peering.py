@@ -4,7 +4,7 @@ Belongs to the worker thread. Every method may raise EnforceError; some changes 
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from typing import Final
@@ -41,10 +41,11 @@ Passing = frozenset[IPNetwork] | None
 
 @dataclass(slots=True, kw_only=True)
 class Peering:
-    """The peers of every interface, and how they were left."""
+    """The peers of every interface, and how they were left. `boot_ms` is the boot clock, in milliseconds."""
 
     wireguard: WireGuard
     tell: Tell
+    boot_ms: Callable[[], int]
     sampler: Sampler = field(default_factory=Sampler)
     #: How the peers of an interface were left, by key: what is otherwise later is somebody else's doing.
     left: dict[int, dict[str, Passing]] = field(default_factory=dict)
@@ -160,6 +161,8 @@ class Peering:
         changes: list[Change] = [RemovePeer(key) for key in to_remove]
         called: list[Change] = []
         for peer, is_there in to_set:
+            if not is_there:
+                self.sampler.new(interface.id, peer.public_key, self.boot_ms())
             endpoint = "" if is_there else self.sampler.endpoints.get(peer.public_key, "")
             changes.append(
                 SetPeer(

@@ -50,6 +50,10 @@ class Sampler:
             numbers = [r.request_id for r in one.reasons if r.request_id is not None and not r.paused]
             self._count(interface_id, peer, numbers, now)
 
+    def new(self, interface_id: int, public_key: str, boot_ms: int) -> None:
+        """A peer was added: its counters begin now."""
+        self._last[interface_id, public_key] = _Sample(0, 0, boot_ms)
+
     def gone(self, interface_id: int, public_key: str) -> None:
         """A peer was removed: its counters begin anew."""
         self._last.pop((interface_id, public_key), None)

@@ -69,7 +69,7 @@ class Transactor:
             always=config.enforce.always,
             close_local_users=config.enforce.close_local_users,
         )
-        peering = Peering(wireguard=wireguard, tell=self._tell)
+        peering = Peering(wireguard=wireguard, tell=self._tell, boot_ms=clock.boot_ms)
         self._converger = Converger(peering=peering, guard=guard, people=people, tell=self._tell)
         self._high_water_ms = 0
         self._unrecorded = Unrecorded(
