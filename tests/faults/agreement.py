@@ -59,9 +59,13 @@ def agreed(site: Site, seconds: float = SECONDS) -> None:
 
 def elements(site: Site, family: str) -> dict[str, int]:
     """Milliseconds left by address, of all networks of a family's table; empty when there is no table."""
-    listed = site.world.run(["nft", "list", "table", family, "jitd"], check=False).stdout
+    return listed(site.world.run(["nft", "list", "table", family, "jitd"], check=False).stdout)
+
+
+def listed(table: str) -> dict[str, int]:
+    """The same from what `nft list table` printed."""
     found = {}
-    for _, _, text in _SET.findall(listed):
+    for _, _, text in _SET.findall(table):
         for entry in filter(None, (part.strip() for part in text.split(","))):
             match = _ELEMENT.match(entry)
             assert match, f"an element without an end: {entry}"

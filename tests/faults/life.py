@@ -1,11 +1,15 @@
 """What happens to the daemon itself: killed, stopped, started under another boot clock."""
 
 import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 
 from faults.outcome import Outcome
-from faults.scene import played
+from faults.scene import Scene, played
 from support.site import Site
+from support.wait import until
 
 
 def killed_before_expiry(site: Site, chance: Random) -> Outcome:
@@ -40,3 +44,54 @@ def stopped_across_expiry(site: Site, chance: Random) -> Outcome:
             daemon.popen.send_signal(signal.SIGCONT)
             site.ended(granted.number, 20)
         return scene.finish()
+
+
+def boot_clock_back(site: Site, chance: Random) -> Outcome:
+    """A start under a boot clock that is behind: by that clock alone a grant would last longer."""
+    behind = min(600, int(time.clock_gettime(time.CLOCK_BOOTTIME)) // 2)
+    with played(site) as scene:
+        granted = scene.grant("12s")
+        scene.gateway.stop(signal.SIGKILL)
+        scene.shut(granted.end_ns)
+        with _under(scene, -behind):
+            site.ended(granted.number, 30)
+            scene.silent()
+        scene.recovery = "the kernel cut; the wall clock decided"
+        assert _clock(scene, granted.number) == "wall"
+        return scene.finish()
+
+
+def boot_clock_ahead(site: Site, chance: Random) -> Outcome:
+    """A start under a boot clock that is ahead: the grant is over, and its event says which clock said so."""
+    with played(site) as scene:
+        granted = scene.grant("12s")
+        scene.gateway.stop(signal.SIGKILL)
+        scene.shut(granted.end_ns)
+        with _under(scene, 600):
+            site.ended(granted.number, 30)
+            scene.silent()
+        scene.recovery = "the boot clock decided, and the event says so"
+        assert _clock(scene, granted.number) == "boot"
+        return scene.finish()
+
+
+def _clock(scene: Scene, number: int) -> str:
+    events = scene.gateway.get(f"/v1/show?id={number}")["events"]
+    return str(next(event["data"]["clock"] for event in events if event["kind"] == "expired"))
+
+
+@contextmanager
+def _under(scene: Scene, offset: int) -> Iterator[None]:
+    """jitd started with another boot clock, so many seconds ahead, and under the machine's own one afterwards."""
+    with scene.gateway.log.open("a") as log:
+        argv = ["unshare", "--time", "--boottime", str(offset), "--fork", "--kill-child", "jitd", "run"]
+        above = scene.world.start(argv, output=log)
+    until(scene.gateway.answers, "jitd answers", 20)
+    try:
+        yield
+    finally:
+        inside = scene.world.path(f"/proc/{scene.gateway.get('/v1/health')['pid']}")
+        above.stop(signal.SIGKILL)
+        until(lambda: not inside.exists(), "jitd has ended")
+        scene.gateway.daemon = None
+        scene.gateway.start()

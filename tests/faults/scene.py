@@ -84,14 +84,17 @@ class Scene:
         self.acknowledged[number] = {"revoked"}
 
     def shut(self, from_ns: int | None = None) -> None:
-        """From this moment on (by default now) nothing of alice's passes: it is an end."""
+        """From this moment on (by default now) nothing of alice's passes: it is an end, unless it was shut before."""
+        if self._shut_since is not None:
+            return
         self._shut_since = time.monotonic_ns() if from_ns is None else from_ns
         self._ends.append(self._shut_since)
 
-    def open(self) -> None:
-        """From now on something may."""
+    def open(self, from_ns: int | None = None) -> None:
+        """From this moment on (by default now) something may."""
         if self._shut_since is not None:
-            self._shut.append((self._shut_since, time.monotonic_ns()))
+            moment = time.monotonic_ns() if from_ns is None else from_ns
+            self._shut.append((self._shut_since, moment))
         self._shut_since = None
 
     def silent(self) -> None:

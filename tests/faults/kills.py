@@ -1,0 +1,54 @@
+"""Kills at random moments of a stream of requests, grants, denials and revokes, with packets."""
+
+from pathlib import Path
+from random import Random
+
+from faults.outcome import Outcome
+from faults.scene import played
+from support.site import Site
+
+TESTS = Path(__file__).resolve().parents[1]
+
+
+def few_kills(site: Site, chance: Random) -> Outcome:
+    """Ten of them."""
+    return _kills(site, chance, 10)
+
+
+def many_kills(site: Site, chance: Random) -> Outcome:
+    """Fifty of them."""
+    return _kills(site, chance, 50)
+
+
+def _kills(site: Site, chance: Random, number: int) -> Outcome:
+    with played(site) as scene:
+        scene.gateway.stop()
+        python = site.world.path("/usr/local/bin/jitd").read_text().splitlines()[0].removeprefix("#!")
+        file = site.streams.directory / f"kills-{scene.calm}"
+        seed = chance.randrange(1_000_000)
+        done = site.world.run(
+            [
+                *(
+                    "env",
+                    f"PYTHONPATH={TESTS}:/usr/local/lib/jitctl/src",
+                    python,
+                    "-m",
+                    "faults.kills_inside",
+                ),
+                *(str(number), str(seed), site.keys["alice"], site.addresses["alice"], str(file)),
+            ],
+            check=False,
+            seconds=60 + number * 20,
+        )
+        assert done.returncode == 0, f"seed {seed}: {done.stdout}{done.stderr}"
+        requests, unanswered, slowest = done.stdout.split()
+        for line in file.read_text().splitlines():
+            what, moment = line.split()
+            (scene.open if what == "open" else scene.shut)(int(moment))
+        scene.gateway.start()
+        scene.silent()
+        scene.trials = number
+        scene.recovery = "a start: the kernel is as the store says"
+        scene.recovered_ms = float(slowest)
+        scene.note = f"{requests} requests, {unanswered} verbs cut short"
+        return scene.finish()

@@ -1,0 +1,137 @@
+"""What happens to the store: a full disk, a locked database."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+
+from faults.outcome import Outcome
+from faults.scene import Granted, Scene, played
+from support.site import Site
+from support.wait import until
+
+STATE = "/var/lib/jitd"
+KEPT = "/root/jitd-state"
+LOCK = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1], isolation_level=None) as line:
+    line.execute("BEGIN IMMEDIATE")
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def disk_full_at_expiry(site: Site, chance: Random) -> Outcome:
+    """The disk is full when a grant ends: it is cut on time; a new grant is refused and changes nothing."""
+    with _small_disk(site), played(site) as scene:
+        granted = scene.grant("8s")
+        _fill(site)
+        scene.shut(granted.end_ns)
+        scene.wait(granted.end_ns + 200_000_000)
+        scene.silent()
+        assert site.keys["alice"] not in scene.gateway.peers()
+        refused = scene.gateway.refusal(
+            "carol", "grant", "--user", "alice", "--network", "office", "-d", "1h"
+        )
+        assert "cannot" in refused.stderr, refused
+        scene.silent()
+        with scene.recovering("cut on time; recorded when there was room"):
+            _free(site)
+            site.ended(granted.number, 40)
+        return scene.finish()
+
+
+def disk_full_at_revoke(site: Site, chance: Random) -> Outcome:
+    """The disk is full when a grant is revoked: it is cut, the caller is told, and it is recorded later."""
+    with _small_disk(site), played(site) as scene:
+        granted = scene.grant("1h")
+        _fill(site)
+        _revoked_unrecorded(scene, granted)
+        with scene.recovering("cut at once; recorded when there was room"):
+            _free(site)
+            site.ended(granted.number, 40)
+        return scene.finish()
+
+
+def locked_at_expiry(site: Site, chance: Random) -> Outcome:
+    """Another process holds the database locked for seconds before and after a grant's end: it is cut on time."""
+    with played(site) as scene:
+        granted = scene.grant("8s")
+        scene.wait(granted.end_ns - chance.randrange(200, 4000) * 1_000_000)
+        with _locked(site):
+            scene.shut(granted.end_ns)
+            scene.wait(granted.end_ns + chance.randrange(500, 6000) * 1_000_000)
+            scene.silent()
+            begun = time.monotonic_ns()
+        with scene.recovering("cut on time; recorded when the lock was gone"):
+            site.ended(granted.number, 40)
+        assert begun > granted.end_ns
+        return scene.finish()
+
+
+def locked_at_revoke(site: Site, chance: Random) -> Outcome:
+    """Another process holds the database locked when a grant is revoked: it is cut, and recorded later."""
+    with played(site) as scene:
+        granted = scene.grant("1h")
+        with _locked(site):
+            _revoked_unrecorded(scene, granted)
+        with scene.recovering("cut at once; recorded when the lock was gone"):
+            site.ended(granted.number, 40)
+        return scene.finish()
+
+
+def _revoked_unrecorded(scene: Scene, granted: Granted) -> None:
+    """Revoke where the store does not take it: that is said, and access is cut."""
+    refused = scene.gateway.refusal("carol", "revoke", str(granted.number), "--reason", "the fault")
+    scene.shut()
+    assert f"cut: {granted.number}" in refused.stderr, refused
+    scene.acknowledged[granted.number] = {"revoked"}
+    assert scene.site.keys["alice"] not in scene.gateway.peers()
+    scene.silent()
+
+
+@contextmanager
+def _locked(site: Site) -> Iterator[None]:
+    """A transaction of another process holds the database."""
+    said = site.streams.directory / f"lock-{time.monotonic_ns()}"
+    with said.open("w") as output:
+        holder = site.world.start(
+            [sys.executable, "-I", "-c", LOCK, f"{STATE}/jitd.db"], stdin=subprocess.PIPE, output=output
+        )
+    try:
+        until(lambda: "locked" in said.read_text(), "the database is locked")
+        yield
+    finally:
+        assert holder.popen.stdin is not None
+        holder.popen.stdin.close()
+        holder.popen.wait(10)
+
+
+@contextmanager
+def _small_disk(site: Site) -> Iterator[None]:
+    """The state directory on a disk of 4 MB, and back on the large one afterwards."""
+
+    def moved(*between: list[str]) -> None:
+        site.gateway.stop()
+        for line in (["rm", "-rf", KEPT], ["cp", "-a", STATE, KEPT], *between):
+            site.world.run(line)
+        site.world.run(["cp", "-a", f"{KEPT}/.", STATE])
+        site.gateway.start()
+
+    moved(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", STATE])
+    try:
+        yield
+    finally:
+        moved(["umount", STATE])
+
+
+def _fill(site: Site) -> None:
+    # The last part of a page too.
+    site.world.run(["sh", "-c", f"cat /dev/zero >{STATE}/full"], check=False)
+    assert site.world.run(["sh", "-c", f"echo more >{STATE}/more"], check=False).returncode != 0
+
+
+def _free(site: Site) -> None:
+    site.world.run(["rm", "-f", f"{STATE}/full", f"{STATE}/more"])
