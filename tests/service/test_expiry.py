@@ -253,3 +253,15 @@ async def test_a_request_lapses_when_nobody_decides(office: World) -> None:
     office.clock.advance(HOUR // 2)
     # The time to decide is not the time of access.
     assert (await office.ask(queries.show, ROOT, id=again))["request"]["status"] == "active"
+
+
+async def test_a_stop_leaves_one_whole_file(office: World) -> None:
+    """After a stop there is no write-ahead log beside the database: a copy of the one file is a backup."""
+    await office.granted()
+    await office.ask(queries.status, ROOT)
+    directory = office.config.daemon.state_dir
+    assert (directory / f"{FILE_NAME}-wal").exists()
+    await office.service.stop()
+    assert not (directory / f"{FILE_NAME}-wal").exists()
+    office.service = office._new()
+    await office.start()

@@ -298,7 +298,9 @@ def _existing(rules: Rules) -> list[str]:
 
 
 def _has_egress() -> bool:
-    """Whether this kernel has the egress hook. Raises EnforceError when nft is missing or not permitted."""
+    """Whether this kernel has the egress hook. Raises EnforceError when nft is missing, not permitted or broken."""
+    # Asked first what every nftables can: a program that refuses everything says nothing about the kernel.
+    nft.load("table inet jitd-probe {\n}\n", check=True)
     try:
         nft.load(_PROBE, check=True)
     except nft.Refused:

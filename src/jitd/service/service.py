@@ -86,12 +86,15 @@ class Service:
 
     async def stop(self) -> None:
         """Finish what was accepted, record the stop, close the store. Interfaces stay as they are."""
+        # Readers first: the last connection that is closed puts the write-ahead log into the database.
+        self._reading.shutdown()
+        while self._idle:
+            self._idle.pop().close()
         try:
             await self._worker.run(self._transactor.end, Priority.LAST)
         finally:
-            # Whatever became of the record (the disk may be full): the threads end, so that the process can.
+            # Whatever became of the record (the disk may be full): the thread ends, so that the process can.
             await self._worker.stop()
-            self._reading.shutdown()
 
     def reload(self, config: Config) -> None:
         """Take over what may change while running: admin groups and limits."""

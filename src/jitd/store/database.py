@@ -40,6 +40,10 @@ class Rows:
         except sqlite3.Error as error:
             raise JitError("store", f"cannot use the database: {error}", _HINT) from error
 
+    def close(self) -> None:
+        """Close the connection of `open_reader`."""
+        self._database.conn.close()
+
     def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
         """The first row, or None."""
         cursor = self._execute(sql, params)
