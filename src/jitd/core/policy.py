@@ -25,6 +25,11 @@ class Verdict:
         """Only a sure yes counts: what cannot be asked opens nothing."""
         return self.answer is Answer.YES
 
+    @property
+    def code(self) -> str:
+        """The error code of what is refused for it: `busy` when it could not be asked, and another time it can."""
+        return "busy" if self.answer is Answer.UNAVAILABLE else "refused"
+
 
 def is_admin(uid: int, person: Person, admin_groups: Iterable[str], daemon_uid: int) -> Verdict:
     """Whether a uid administers this gateway: root, the uid that jitd runs as, members of the admin groups."""

@@ -76,6 +76,13 @@ class View:
                 f"Use sudo, or ask for membership of an admin group ({groups}).",
             )
 
+    @property
+    def person_behind(self) -> tuple[int, str]:
+        """(uid, name) of the caller; of who logged in, where that one has become root."""
+        if self.actor.uid == 0 and self.actor.login_uid and self.actor.login_user:
+            return self.actor.login_uid, self.actor.login_user
+        return self.actor.uid, self.actor.user
+
     def subject(self, user: str | None = None) -> tuple[int, str]:
         """(uid, name) of whom a user's verb is about: the caller, who logged in behind root, or a named user.
 
@@ -88,9 +95,7 @@ class View:
                     f"cannot act for {user} as {self.actor.user}: only administrators may act for someone else",
                 )
             return self.existing_user(user), user
-        uid, name = self.actor.uid, self.actor.user
-        if uid == 0 and self.actor.login_uid and self.actor.login_user:
-            uid, name = self.actor.login_uid, self.actor.login_user
+        uid, name = self.person_behind
         if not self._may_own(uid):
             raise JitError(
                 "not_permitted",

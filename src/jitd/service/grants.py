@@ -4,7 +4,6 @@ from jitd import wire
 from jitd.core import policy, text
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Denial, Device, Ending, Grant, Network, Request, Status
-from jitd.core.people import Answer
 from jitd.service import tunnels
 from jitd.service.call import Call, PlanOnly, Render, Reply
 from jitd.service.endings import touch
@@ -143,9 +142,8 @@ def _unasked(call: Call, body: wire.GrantBody, comment: str) -> Request:
     _refuse_own(call, "grant", account, None)
     member = policy.may_use(network, call.person(user))
     if not member:
-        code = "busy" if member.answer is Answer.UNAVAILABLE else "refused"
         raise JitError(
-            code, f"cannot grant {network.name} to {user}: {member.why}", "See jitctl network show."
+            member.code, f"cannot grant {network.name} to {user}: {member.why}", "See jitctl network show."
         )
     for other in store.open_of(call.rows, account.id, network.id):
         status = other.status(call.now)
@@ -187,8 +185,7 @@ def _refuse_own(call: Call, verb: str, account: Account, request_id: int | None)
 def _refuse_gone(call: Call, account: Account) -> None:
     same = policy.is_same_account(account, call.person(account.name))
     if not same:
-        code = "busy" if same.answer is Answer.UNAVAILABLE else "refused"
-        raise JitError(code, f"cannot grant anything to {account.name}: {same.why}")
+        raise JitError(same.code, f"cannot grant anything to {account.name}: {same.why}")
 
 
 def _refuse_useless(call: Call, account: Account, network: Network, mine: list[Device]) -> None:

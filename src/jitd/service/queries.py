@@ -37,10 +37,7 @@ def health(view: View, _query: object) -> Reply:
 
 def status(view: View, _query: object) -> Reply:
     """Every network of the caller, and for administrators how the gateway is doing."""
-    actor = view.actor
-    uid, name = actor.uid, actor.user
-    if uid == 0 and actor.login_uid and actor.login_user:
-        uid, name = actor.login_uid, actor.login_user
+    uid, name = view.person_behind
     account = accounts.find(view.rows, uid, name)
     mine = devices.of_account(view.rows, account.id) if account else []
     person = view.person(name)

@@ -20,8 +20,9 @@ def request(call: Call, body: wire.RequestBody) -> Render:
     network = chosen_network(call, name, uid, body.get("network"))
     member = policy.may_use(network, call.person(name))
     if not member:
-        code = "busy" if member.answer is Answer.UNAVAILABLE else "refused"
-        raise JitError(code, f"cannot ask for {network.name} as {name}: {member.why}", "See jitctl status.")
+        raise JitError(
+            member.code, f"cannot ask for {network.name} as {name}: {member.why}", "See jitctl status."
+        )
     wanted = policy.wanted_duration(network, body.get("duration"))
     standing = policy.has_standing(network, call.person(name), call.admin(name, uid))
     if standing:
