@@ -7,7 +7,7 @@ BIN := .venv/bin
 LINTED := src tests packaging
 TYPED := src tests/support tests/demo tests/bench tests/faults
 
-.PHONY: help demo bench test test-fast lint format venv packages clean
+.PHONY: help demo bench faults test test-fast lint format venv packages clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -24,6 +24,11 @@ bench: ## measure lateness, first packets, changes, bursts and starts beside the
 	@$(SETUP)/packages demo
 	@$(SETUP)/venv
 	@PYTHONPATH=tests:src $(BIN)/python -m bench.run $(ARGS)
+
+faults: ## break everything that can break, with real packets, and write docs/reliability.md (wants root; an hour)
+	@$(SETUP)/packages test
+	@$(SETUP)/venv
+	@PYTHONPATH=tests $(BIN)/python -m faults.run $(ARGS)
 
 test: ## run all tests; as an ordinary user, those that work without root, and say what could not run
 	@$(SETUP)/packages test

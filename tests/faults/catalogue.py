@@ -1,22 +1,32 @@
 """All faults, in the order in which they are played and told."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from faults import firewall, interface, kills, life, steps, storage
+from faults.adopted import adopted
 from faults.outcome import Outcome
+from faults.scene import stage
 from support.site import Site
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`play` is one trial on a stage that it leaves as it found it; `trials` so many of them `make faults` plays."""
+    """`play` is a trial (or some) on a stage, which it leaves as it found it.
+
+    `make faults` plays it `times`, or `all` in its place. Where there is a `limit`, packets may pass, and it says why.
+    """
 
     name: str
     text: str
     play: Callable[[Site, Random], Outcome]
-    trials: int = 5
+    times: int = 3
+    all: Callable[[Site, Random], Outcome] | None = None
+    limit: str = ""
+    stage: Callable[[Path], AbstractContextManager[Site]] = stage
 
 
 FAULTS = (
@@ -24,13 +34,13 @@ FAULTS = (
         "killed-before-expiry",
         "jitd killed (SIGKILL) before a grant ends, started after it",
         life.killed_before_expiry,
-        10,
+        6,
     ),
     Fault(
         "stopped-across-expiry",
         "jitd stopped (SIGSTOP) before a grant ends, continued after it",
         life.stopped_across_expiry,
-        10,
+        6,
     ),
     Fault("boot-clock-back", "started under a boot clock that is behind", life.boot_clock_back),
     Fault("boot-clock-ahead", "started under a boot clock that is ahead", life.boot_clock_ahead),
@@ -39,12 +49,26 @@ FAULTS = (
         "jitd killed at each write, sync and message of a grant and of a revoke",
         steps.some_steps,
         1,
+        steps.all_steps,
     ),
-    Fault("killed-at-random", "jitd killed at a random moment of a stream of verbs", kills.few_kills, 1),
+    Fault(
+        "killed-at-random",
+        "jitd killed at a random moment of a stream of verbs",
+        kills.few_kills,
+        20,
+        kills.many_kills,
+    ),
     Fault("interface-deleted", "the interface deleted with grants live", interface.deleted),
     Fault("wireguard-go-killed", "wireguard-go killed before a grant ends", interface.process_killed),
     Fault("nft-failing", "nft fails after the table was flushed; a revoke meanwhile", firewall.refusing),
-    Fault("flushed", "`nft flush ruleset` with jitd alive, with a grant and without", firewall.flushed, 10),
+    Fault("flushed", "`nft flush ruleset` with jitd alive, with a grant and without", firewall.flushed, 6),
+    Fault(
+        "flushed-at-the-end",
+        "`nft flush ruleset` in the last half second of a grant, with jitd alive",
+        firewall.flushed_at_the_end,
+        6,
+        limit="the kernel's timeout went with the table, and jitd is busy with loading it again when the time is over",
+    ),
     Fault("element-added", "an element added by hand for somebody without a grant", firewall.element_added),
     Fault("element-lengthened", "an element lengthened by hand", firewall.element_lengthened),
     Fault(
@@ -60,4 +84,11 @@ FAULTS = (
         storage.locked_at_expiry,
     ),
     Fault("locked-at-revoke", "the database locked when a grant is revoked", storage.locked_at_revoke),
+    Fault(
+        "wg-quick-restarted",
+        "wg-quick restarted on an adopted interface, with peers in its file",
+        interface.quick_restarted,
+        stage=adopted,
+    ),
+    Fault("syncconf", "`wg syncconf` on an adopted interface", interface.file_loaded, stage=adopted),
 )

@@ -29,6 +29,19 @@ def flushed(site: Site, chance: Random) -> Outcome:
         return scene.finish(others_may_lose_ms=REPAIR_MS)
 
 
+def flushed_at_the_end(site: Site, chance: Random) -> Outcome:
+    """`nft flush ruleset` within the last half second of a grant: the cut is as late as the repair."""
+    with played(site) as scene:
+        granted = scene.grant("8s")
+        scene.wait(granted.end_ns - chance.randrange(20, 500) * 1_000_000)
+        scene.shut(granted.end_ns)
+        with scene.recovering("jitd heard of it, loaded its table again, and cut"):
+            _flush(site)
+            site.ended(granted.number, 20)
+        scene.silent()
+        return scene.finish(others_may_lose_ms=REPAIR_MS)
+
+
 def refusing(site: Site, chance: Random) -> Outcome:
     """The table is flushed and nft fails for a while: a revoke takes the peer away and says what is wrong."""
     with played(site) as scene:

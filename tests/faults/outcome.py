@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Outcome:
     """`past`: packets sent after access was over that arrived all the same, of both directions.
 
-    `late_ms`: when the last packet arrived, milliseconds from the end (negative: before it); None where nothing ended.
+    `early_ms`, `late_ms`: when the last packet arrived, milliseconds from the end (negative: before it), the smallest
+    and the largest of several ends; None where nothing ended.
     `lost_ms`: the longest hole in the packets of somebody who was in all the time, milliseconds.
     `recovered_ms`: from when the cause was gone, or for what jitd has to find by itself from the fault, to when kernel
     and store were seen to agree; None where there was nothing to recover.
@@ -15,6 +16,7 @@ class Outcome:
 
     trials: int
     past: int
+    early_ms: float | None
     late_ms: float | None
     lost_ms: float
     recovery: str
@@ -33,10 +35,12 @@ class Outcome:
 def together(outcomes: list[Outcome]) -> Outcome:
     """The worst of several trials of the same fault. There is at least one."""
     late = [one.late_ms for one in outcomes if one.late_ms is not None]
+    early = [one.early_ms for one in outcomes if one.early_ms is not None]
     mended = [one.recovered_ms for one in outcomes if one.recovered_ms is not None]
     return Outcome(
         trials=sum(one.trials for one in outcomes),
         past=sum(one.past for one in outcomes),
+        early_ms=min(early, default=None),
         late_ms=max(late, default=None),
         lost_ms=max(one.lost_ms for one in outcomes),
         recovery=outcomes[-1].recovery,

@@ -3,9 +3,10 @@
 Packets go both ways for both, 1000 a second. At its end a scene looks at all that has to be true after any fault.
 """
 
+import bisect
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,9 @@ class Granted:
 class Scene:
     """A trial. Packets of alice's that are sent between `shut` and `open` must not arrive."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, rate: int) -> None:
         self.site = site
+        self.rate = rate
         self.gateway = site.gateway
         self.world = site.world
         self.acknowledged: dict[int, Collection[str]] = {}
@@ -52,9 +54,9 @@ class Scene:
         agreed(self.site)
         self._seq = int(self.gateway.get("/v1/health")["seq"])
         self.site.streams = Streams(self.world, self.site.streams.directory)
-        self.mine: Sequence[Stream] = self.site.both_ways("alice")
+        self.mine: Sequence[Stream] = self.site.both_ways("alice", rate=self.rate)
         self._shut_since = time.monotonic_ns()
-        self.others: Sequence[Stream] = self.site.both_ways("bob")
+        self.others: Sequence[Stream] = self.site.both_ways("bob", rate=self.rate)
         self.calm = max(stream.arrives(BACK).sent for stream in self.others)
 
     # --- alice ---
@@ -151,10 +153,12 @@ class Scene:
             for packet in stream.received()
             if any(begin < packet.sent <= end for begin, end in self._shut)
         )
+        late = self._late_ms()
         return Outcome(
             trials=self.trials,
             past=past,
-            late_ms=self._late_ms(),
+            early_ms=min(late, default=None),
+            late_ms=max(late, default=None),
             lost_ms=lost_ms,
             recovery=self.recovery,
             recovered_ms=self.recovered_ms,
@@ -175,20 +179,22 @@ class Scene:
             longest = max(longest, packet.sent - first + 1_000_000)
         return longest / 1e6
 
-    def _late_ms(self) -> float | None:
-        """When the last packet before each end came, and those after it while it was shut: the worst of them."""
+    def _late_ms(self) -> list[float]:
+        """For each end, when the last packet came that was sent before access was opened again."""
+        opened = dict(self._shut)
+        came = sorted((packet.sent, packet.received) for stream in self.mine for packet in stream.received())
         late = []
-        until_ns = dict(self._shut)
         for end in self._ends:
-            came = [
-                packet.received
-                for stream in self.mine
-                for packet in stream.received()
-                if packet.sent <= until_ns.get(end, end)
+            before = bisect.bisect_right(came, opened.get(end, end), key=lambda pair: pair[0])
+            # Only what was sent in the last seconds before: a grant that nothing passed in ends nothing.
+            recent = [
+                received
+                for sent, received in came[max(before - 5000, 0) : before]
+                if sent > end - 10_000_000_000
             ]
-            if came:
-                late.append((max(came) - end) / 1e6)
-        return max(late, default=None)
+            if recent:
+                late.append((max(recent) - end) / 1e6)
+        return late
 
     def _events(self) -> list[dict[str, Any]]:
         lines = self.gateway.jitctl("carol", "events", "--after", str(self._seq), "--output", "jsonl")
@@ -196,17 +202,14 @@ class Scene:
 
 
 @contextmanager
-def played(site: Site) -> Iterator[Scene]:
-    """A scene that has begun. Its packets end with it, whatever happens."""
-    scene = Scene(site)
+def played(site: Site, rate: int = 1000) -> Iterator[Scene]:
+    """A scene that has begun, with `rate` packets a second. They end with it, whatever happens."""
+    scene = Scene(site, rate)
     try:
         scene.begin()
         yield scene
     finally:
         site.streams.stop()
-
-
-Play = Callable[[Site], Outcome]
 
 
 @contextmanager
