@@ -18,6 +18,7 @@ class Fault:
     """`play` is a trial (or some) on a stage, which it leaves as it found it.
 
     `make faults` plays it `times`, or `all` in its place. Where there is a `limit`, packets may pass, and it says why.
+    `make test` plays those that are played `often`, once.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Fault:
     times: int = 3
     all: Callable[[Site, Random], Outcome] | None = None
     limit: str = ""
+    often: bool = True
     stage: Callable[[Path], AbstractContextManager[Site]] = stage
 
 
@@ -43,7 +45,7 @@ FAULTS = (
         6,
     ),
     Fault("boot-clock-back", "started under a boot clock that is behind", life.boot_clock_back),
-    Fault("boot-clock-ahead", "started under a boot clock that is ahead", life.boot_clock_ahead),
+    Fault("boot-clock-ahead", "started under a boot clock that is ahead", life.boot_clock_ahead, often=False),
     Fault(
         "killed-at-steps",
         "jitd killed at each write, sync and message of a grant and of a revoke",
@@ -58,7 +60,7 @@ FAULTS = (
         20,
         kills.many_kills,
     ),
-    Fault("interface-deleted", "the interface deleted with grants live", interface.deleted),
+    Fault("interface-deleted", "the interface deleted with grants live", interface.deleted, often=False),
     Fault("wireguard-go-killed", "wireguard-go killed before a grant ends", interface.process_killed),
     Fault("nft-failing", "nft fails after the table was flushed; a revoke meanwhile", firewall.refusing),
     Fault("flushed", "`nft flush ruleset` with jitd alive, with a grant and without", firewall.flushed, 6),
@@ -75,8 +77,9 @@ FAULTS = (
         "peers-by-hand",
         "`wg set`: a peer without a grant, wider addresses, a stranger",
         interface.peers_by_hand,
+        often=False,
     ),
-    Fault("disk-full-at-expiry", "the disk full when a grant ends", storage.disk_full_at_expiry),
+    Fault("disk-full-at-expiry", "the disk full when a grant ends", storage.disk_full_at_expiry, often=False),
     Fault("disk-full-at-revoke", "the disk full when a grant is revoked", storage.disk_full_at_revoke),
     Fault(
         "locked-at-expiry",
@@ -89,6 +92,7 @@ FAULTS = (
         "wg-quick restarted on an adopted interface, with peers in its file",
         interface.quick_restarted,
         stage=adopted,
+        often=False,
     ),
     Fault("syncconf", "`wg syncconf` on an adopted interface", interface.file_loaded, stage=adopted),
 )

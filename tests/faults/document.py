@@ -19,8 +19,8 @@ HEADER = (
 
 HOW = """\
 Each fault is played on a gateway in network namespaces of its own: a real jitd with nftables and wireguard-go, real
-clients, and numbered packets in both directions for two people, 1,000 a second each way (100 for the random kills).
-alice is the one whom the fault is about; bob is in all the time.
+clients, and numbered packets in both directions for two people. alice is the one whom the fault is about: 1,000 a
+second each way (100 for the random kills). bob is in all the time: 250 a second each way (100).
 
 - An end is the end of alice's grant, or where it was revoked, the reply that said so; where jitd was killed before it
   could reply, the moment when it answered again. Past the end is a packet of hers that was sent after it and arrived.

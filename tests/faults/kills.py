@@ -47,7 +47,7 @@ def _kills(site: Site, chance: Random, number: int) -> Outcome:
         for line in file.read_text().splitlines():
             what, moment = line.split()
             (scene.open if what == "open" else scene.shut)(int(moment))
-        scene.gateway.start()
+        scene.start()
         scene.silent()
         scene.trials = number
         scene.recovery = "a start: the kernel is as the store says"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from random import Random
 
 from faults.outcome import Outcome
-from faults.scene import Scene, played
+from faults.scene import STARTED, Scene, played
 from support.site import Site
 from support.wait import until
 
@@ -22,7 +22,7 @@ def killed_before_expiry(site: Site, chance: Random) -> Outcome:
         scene.wait(granted.end_ns + chance.randrange(100, 1500) * 1_000_000)
         scene.silent()
         with scene.recovering("the kernel cut; a start recorded it"):
-            scene.gateway.start()
+            scene.start()
             site.ended(granted.number, 20)
         return scene.finish()
 
@@ -86,7 +86,7 @@ def _under(scene: Scene, offset: int) -> Iterator[None]:
     with scene.gateway.log.open("a") as log:
         argv = ["unshare", "--time", "--boottime", str(offset), "--fork", "--kill-child", "jitd", "run"]
         above = scene.world.start(argv, output=log)
-    until(scene.gateway.answers, "jitd answers", 20)
+    until(scene.gateway.answers, "jitd answers", STARTED)
     try:
         yield
     finally:
@@ -94,4 +94,4 @@ def _under(scene: Scene, offset: int) -> Iterator[None]:
         above.stop(signal.SIGKILL)
         until(lambda: not inside.exists(), "jitd has ended")
         scene.gateway.daemon = None
-        scene.gateway.start()
+        scene.start()

@@ -61,7 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         facts = machine.facts(Path(directory), quick=False)
         stages = Stages(Path(directory))
         try:
-            played = [_play(fault, stages, seed=asked.seed, quick=asked.quick) for fault in chosen]
+            played = [
+                _play(fault, stages, seed=asked.seed, quick=asked.quick, times=asked.times)
+                for fault in chosen
+            ]
         except KeyboardInterrupt:
             sys.stderr.write("\nfaults: interrupted; everything is cleaned up.\n")
             return 130
@@ -79,12 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(any(one.bad for one in played))
 
 
-def _play(fault: Fault, stages: Stages, *, seed: int, quick: bool) -> Played:
+def _play(fault: Fault, stages: Stages, *, seed: int, quick: bool, times: int) -> Played:
     """All trials of a fault. A failure ends them, and the next fault gets a new stage."""
     play = fault.play if quick or fault.all is None else fault.all
     outcomes = []
     failure = ""
-    for trial in range(1 if quick else fault.times):
+    for trial in range(1 if quick else min(times, fault.times)):
         begun = time.monotonic()
         try:
             outcome = play(stages.site(fault), Random(f"{seed} {trial} {fault.name}"))

@@ -39,6 +39,9 @@ def _killed_at(site: Site, steps: list[Step]) -> Outcome:
     """Kill at each of the steps, start again, and compare each time."""
     with played(site) as scene:
         found = [_Kill(scene, *step).play() for step in steps]
+        for request in scene.gateway.get("/v1/list?status=active&user=alice")["requests"]:
+            scene.revoke(request["id"])
+            scene.shut()
         scene.trials = len(steps)
         scene.recovery, scene.recovered_ms = "a start: the kernel is as the store says", max(found)
         return scene.finish()
@@ -100,7 +103,7 @@ class _Kill:
         daemon.popen.wait(20)
         strace.popen.wait(20)
         begun = time.monotonic()
-        scene.gateway.start()
+        scene.start()
         started = time.monotonic_ns()
         agreed(scene.site)
         seconds = time.monotonic() - begun

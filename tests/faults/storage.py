@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from random import Random
 
 from faults.outcome import Outcome
-from faults.scene import Granted, Scene, played
+from faults.scene import STARTED, Granted, Scene, played
 from support.site import Site
 from support.wait import until
 
@@ -118,7 +118,7 @@ def _small_disk(site: Site) -> Iterator[None]:
         for line in (["rm", "-rf", KEPT], ["cp", "-a", STATE, KEPT], *between):
             site.world.run(line)
         site.world.run(["cp", "-a", f"{KEPT}/.", STATE])
-        site.gateway.start()
+        site.gateway.start(STARTED)
 
     moved(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", STATE])
     try:
