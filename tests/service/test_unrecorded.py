@@ -9,7 +9,14 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
 from jitd.service import grants, queries, requests
+from jitd.store import database
 from jitd.store.database import FILE_NAME
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits two seconds for a lock that the test holds."""
+    monkeypatch.setattr(database, "BUSY_MS", 50)
 
 
 @contextmanager
@@ -24,11 +31,11 @@ def locked(world: World) -> Iterator[None]:
         other.close()
 
 
-def ruin(world: World) -> None:
+def ruin(world: World, table: str = "request") -> None:
     """Somebody damages the database."""
     other = sqlite3.connect(world.config.daemon.state_dir / FILE_NAME, isolation_level=None)
     other.execute("PRAGMA foreign_keys = OFF")
-    other.execute("DROP TABLE request")
+    other.execute(f"DROP TABLE {table}")
     other.close()
 
 
@@ -94,6 +101,16 @@ async def test_a_damaged_database_keeps_nobody_in(office: World) -> None:
     with pytest.raises(JitError):
         await office.advance(HOUR)
     assert office.peers() == {}
+
+
+async def test_a_half_damaged_database_keeps_nobody_in(office: World) -> None:
+    """Expiry cuts from what is remembered, also when it can be read who is over and not what that opened."""
+    await office.granted(ALICE, duration=HOUR)
+    ruin(office, "device")
+    with pytest.raises(JitError):
+        await office.advance(HOUR)
+    assert office.peers() == {}
+    assert office.members() == {}
 
 
 async def test_the_other_grant_of_a_device_stays_open(office: World) -> None:

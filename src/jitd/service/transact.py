@@ -184,13 +184,13 @@ class Transactor:
         # database must not keep anybody in.
         try:
             over = endings.due(self._rows, now)
+            if over:
+                self._converger.touched(self._rows, endings.touched(self._rows, over), now)
         except JitError:
             # It cannot even be read. What is open is also known without it.
             for request_id in self._converger.openings.over(now):
                 self._converger.close(request_id, now)
             raise
-        if over:
-            self._converger.touched(self._rows, endings.touched(self._rows, over), now)
         cut = self._now()
         self._converger.retry(self._rows, now)
         self._record_held(cut)
