@@ -88,6 +88,18 @@ FAULTS = (
     ),
     Fault("locked-at-revoke", "the database locked when a grant is revoked", storage.locked_at_revoke),
     Fault(
+        "corrupted-at-expiry",
+        "the database overwritten with nonsense when a grant ends",
+        storage.corrupted_at_expiry,
+        often=False,
+    ),
+    Fault(
+        "corrupted-at-revoke",
+        "the database overwritten with nonsense when a grant is revoked",
+        storage.corrupted_at_revoke,
+        often=False,
+    ),
+    Fault(
         "wg-quick-restarted",
         "wg-quick restarted on an adopted interface, with peers in its file",
         interface.quick_restarted,

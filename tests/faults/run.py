@@ -120,6 +120,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="each of them once; writes no file")
     parser.add_argument(
+        "--times",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="each of them N times at most; some are played more often",
+    )
+    parser.add_argument(
         "--seed", type=int, default=1, help="what the moments by chance come from (default: 1)"
     )
     parser.add_argument("--write", type=Path, metavar="PATH", help="write to this file, whatever was played")

@@ -82,6 +82,61 @@ def locked_at_revoke(site: Site, chance: Random) -> Outcome:
         return scene.finish()
 
 
+def corrupted_at_expiry(site: Site, chance: Random) -> Outcome:
+    """The database is overwritten with nonsense before a grant ends: it is cut on time, and recorded in the backup."""
+    with played(site) as scene:
+        granted = scene.grant("20s")
+        _backed_up(scene)
+        scene.passes()
+        _corrupt(site)
+        scene.shut(granted.end_ns)
+        scene.wait(granted.end_ns + chance.randrange(100, 3000) * 1_000_000)
+        scene.silent()
+        assert site.keys["alice"] not in scene.gateway.peers()
+        with scene.recovering("cut on time; recorded when a backup was put in its place"):
+            _restored(scene)
+            site.ended(granted.number, 40)
+        return scene.finish()
+
+
+def corrupted_at_revoke(site: Site, chance: Random) -> Outcome:
+    """The database is overwritten with nonsense when a grant is revoked: it is cut, and stays out of the backup too."""
+    with played(site) as scene:
+        granted = scene.grant("1h")
+        _backed_up(scene)
+        scene.passes()
+        _corrupt(site)
+        _revoked_unrecorded(scene, granted)
+        with scene.recovering("cut at once; recorded when a backup was put in its place"):
+            _restored(scene)
+            site.ended(granted.number, 40)
+        return scene.finish()
+
+
+def _backed_up(scene: Scene) -> None:
+    """Stop, copy the database, go on."""
+    scene.gateway.stop()
+    scene.world.run(["sh", "-c", f"rm -rf {KEPT}; mkdir {KEPT}; cp -a {STATE}/jitd.db* {KEPT}"])
+    scene.start()
+
+
+def _corrupt(site: Site) -> None:
+    """Overwrite all of the database but the first page, and the log, without changing how long they are."""
+    for name, skip in (("jitd.db", 4096), ("jitd.db-wal", 0)):
+        file = site.world.path(f"{STATE}/{name}")
+        with file.open("r+b") as stream:
+            length = stream.seek(0, 2)
+            stream.seek(min(skip, length))
+            stream.write(b"nonsense" * ((length - min(skip, length)) // 8))
+
+
+def _restored(scene: Scene) -> None:
+    """Put the copy in the place of what is broken. What jitd keeps beside the database stays."""
+    scene.gateway.stop()
+    scene.world.run(["sh", "-c", f"rm {STATE}/jitd.db*; cp -a {KEPT}/jitd.db* {STATE}"])
+    scene.start()
+
+
 def _revoked_unrecorded(scene: Scene, granted: Granted) -> None:
     """Revoke where the store does not take it: that is said, and access is cut."""
     refused = scene.gateway.refusal("carol", "revoke", str(granted.number), "--reason", "the fault")
