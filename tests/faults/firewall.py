@@ -4,7 +4,7 @@ from random import Random
 
 from faults.agreement import TABLES, elements
 from faults.outcome import Outcome
-from faults.scene import played
+from faults.scene import BACK, played
 from support.site import Site
 from support.wait import until
 
@@ -20,7 +20,7 @@ def flushed(site: Site, chance: Random) -> Outcome:
         scene.wait(granted.end_ns - chance.randrange(2000, 4000) * 1_000_000)
         _flush(site)
         scene.shut(granted.end_ns)
-        site.ended(granted.number, 20)
+        site.ended(granted.number, BACK)
         with scene.recovering("jitd heard of it and loaded its table again"):
             _flush(site)
             until(lambda: elements(site, "inet"), "the table is back", 20)
@@ -37,7 +37,7 @@ def flushed_at_the_end(site: Site, chance: Random) -> Outcome:
         scene.shut(granted.end_ns)
         with scene.recovering("jitd heard of it, loaded its table again, and cut"):
             _flush(site)
-            site.ended(granted.number, 20)
+            site.ended(granted.number, BACK)
         scene.silent()
         return scene.finish(others_may_lose_ms=REPAIR_MS)
 
@@ -87,7 +87,7 @@ def element_lengthened(site: Site, chance: Random) -> Outcome:
         with scene.recovering("jitd heard of it and shortened the element"):
             _by_hand(site, "delete", "add")
             scene.told("element_shortened")
-        site.ended(granted.number, 20)
+        site.ended(granted.number, BACK)
         scene.silent()
         return scene.finish()
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from random import Random
 
 from faults.outcome import Outcome
-from faults.scene import STARTED, Scene, played
+from faults.scene import BACK, STARTED, Scene, played
 from support.site import Site
 from support.wait import until
 
@@ -23,7 +23,7 @@ def killed_before_expiry(site: Site, chance: Random) -> Outcome:
         scene.silent()
         with scene.recovering("the kernel cut; a start recorded it"):
             scene.start()
-            site.ended(granted.number, 20)
+            site.ended(granted.number, BACK)
         return scene.finish()
 
 
@@ -42,7 +42,7 @@ def stopped_across_expiry(site: Site, chance: Random) -> Outcome:
             daemon.send(signal.SIGCONT)
             # nsenter stops with its program, and has to be woken by itself.
             daemon.popen.send_signal(signal.SIGCONT)
-            site.ended(granted.number, 20)
+            site.ended(granted.number, BACK)
         return scene.finish()
 
 
@@ -54,7 +54,7 @@ def boot_clock_back(site: Site, chance: Random) -> Outcome:
         scene.gateway.stop(signal.SIGKILL)
         scene.shut(granted.end_ns)
         with _under(scene, -behind):
-            site.ended(granted.number, 30)
+            site.ended(granted.number, BACK)
             scene.silent()
         scene.recovery = "the kernel cut; the wall clock decided"
         assert _clock(scene, granted.number) == "wall"
@@ -68,7 +68,7 @@ def boot_clock_ahead(site: Site, chance: Random) -> Outcome:
         scene.gateway.stop(signal.SIGKILL)
         scene.shut(granted.end_ns)
         with _under(scene, 600):
-            site.ended(granted.number, 30)
+            site.ended(granted.number, BACK)
             scene.silent()
         scene.recovery = "the boot clock decided, and the event says so"
         assert _clock(scene, granted.number) == "boot"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from random import Random
 
 from faults.outcome import Outcome
-from faults.scene import STARTED, Granted, Scene, played
+from faults.scene import BACK, STARTED, Granted, Scene, played
 from support.site import Site
 from support.wait import until
 
@@ -39,7 +39,7 @@ def disk_full_at_expiry(site: Site, chance: Random) -> Outcome:
         scene.silent()
         with scene.recovering("cut on time; recorded when there was room"):
             _free(site)
-            site.ended(granted.number, 40)
+            site.ended(granted.number, BACK)
         return scene.finish()
 
 
@@ -51,7 +51,7 @@ def disk_full_at_revoke(site: Site, chance: Random) -> Outcome:
         _revoked_unrecorded(scene, granted)
         with scene.recovering("cut at once; recorded when there was room"):
             _free(site)
-            site.ended(granted.number, 40)
+            site.ended(granted.number, BACK)
         return scene.finish()
 
 
@@ -66,7 +66,7 @@ def locked_at_expiry(site: Site, chance: Random) -> Outcome:
             scene.silent()
             begun = time.monotonic_ns()
         with scene.recovering("cut on time; recorded when the lock was gone"):
-            site.ended(granted.number, 40)
+            site.ended(granted.number, BACK)
         assert begun > granted.end_ns
         return scene.finish()
 
@@ -78,16 +78,15 @@ def locked_at_revoke(site: Site, chance: Random) -> Outcome:
         with _locked(site):
             _revoked_unrecorded(scene, granted)
         with scene.recovering("cut at once; recorded when the lock was gone"):
-            site.ended(granted.number, 40)
+            site.ended(granted.number, BACK)
         return scene.finish()
 
 
 def corrupted_at_expiry(site: Site, chance: Random) -> Outcome:
     """The database is overwritten with nonsense before a grant ends: it is cut on time, and recorded in the backup."""
     with played(site) as scene:
-        granted = scene.grant("20s")
+        granted = scene.grant("15s")
         _backed_up(scene)
-        scene.passes()
         _corrupt(site)
         scene.shut(granted.end_ns)
         scene.wait(granted.end_ns + chance.randrange(100, 3000) * 1_000_000)
@@ -95,7 +94,7 @@ def corrupted_at_expiry(site: Site, chance: Random) -> Outcome:
         assert site.keys["alice"] not in scene.gateway.peers()
         with scene.recovering("cut on time; recorded when a backup was put in its place"):
             _restored(scene)
-            site.ended(granted.number, 40)
+            site.ended(granted.number, BACK)
         return scene.finish()
 
 
@@ -109,7 +108,7 @@ def corrupted_at_revoke(site: Site, chance: Random) -> Outcome:
         _revoked_unrecorded(scene, granted)
         with scene.recovering("cut at once; recorded when a backup was put in its place"):
             _restored(scene)
-            site.ended(granted.number, 40)
+            site.ended(granted.number, BACK)
         return scene.finish()
 
 
