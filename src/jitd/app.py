@@ -14,7 +14,7 @@ from jitd.core.clock import Clock
 from jitd.core.errors import JitError
 from jitd.core.people import Directory
 from jitd.directory import SystemDirectory
-from jitd.enforce.choose import choose, choose_firewall
+from jitd.enforce.choose import choose, choose_firewall, forget_firewall
 from jitd.enforce.firewallport import Firewall, Notices
 from jitd.enforce.port import EnforceError, WireGuard
 from jitd.lock import Lock, NamespaceLock
@@ -112,13 +112,19 @@ def _layers(
 ) -> tuple[WireGuard, Firewall]:
     """The machine's, where none is given. Raises EnforceError."""
     enforce = config.enforce
+    closed = config.daemon.state_dir / CLOSED_FILE
+    if firewall is None and enforce.firewall == "none" and enforce.backend != "memory":
+        try:
+            forget_firewall(closed)
+        except EnforceError as error:
+            log.error("tables of an earlier start may be left in nftables: %s", error)  # noqa: TRY400
     return (
         wireguard or choose(enforce.backend, enforce.wireguard_go),
         firewall
         or choose_firewall(
             enforce.firewall,
             enforce.backend,
-            closed=config.daemon.state_dir / CLOSED_FILE,
+            closed=closed,
             boot_ms=clock.boot_ms,
         ),
     )

@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from support import network, streams
 from support.site import Site
+
+pytestmark = pytest.mark.root
 
 
 def grant(office: Site, user: str, name: str, duration: str = "1h") -> int:
@@ -73,3 +77,14 @@ def test_doctor_names_what_drops_granted_traffic(office: Site) -> None:
     assert "FORWARD has the policy drop" in broken["what"]
     refused = office.world.run(["jitctl", "doctor", "firewall"], user="alice", check=False)
     assert refused.returncode == 7
+
+
+def test_without_the_second_layer_its_table_is_taken_away(office: Site) -> None:
+    """A start with firewall = "none" removes the table of before, which would shut everybody out, and a grant opens."""
+    office.gateway.stop()
+    office.world.run(["sed", "-i", 's/firewall = "nftables"/firewall = "none"/', "/etc/jitd/jitd.toml"])
+    office.gateway.start()
+    assert office.world.run(["nft", "list", "tables"]).stdout == ""
+    assert office.world.run(["ls", "/var/lib/jitd/closed.nft"], check=False).returncode != 0
+    grant(office, "alice", "office")
+    assert office.connects("alice", 6)

@@ -62,7 +62,7 @@ class Gateway:
             body = f"\n{line}{body}"
         file.write_text(before + (header or f"\n[{table}]\n") + body + separator + rest)
 
-    def start(self, seconds: float = 20) -> float:
+    def start(self, seconds: float = 60) -> float:
         """Start `jitd run` and wait until it answers. Returns how long that took, in seconds."""
         assert self.daemon is None
         begun = time.monotonic()

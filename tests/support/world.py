@@ -242,7 +242,7 @@ class World:
         given: str = "",
         check: bool = True,
         env: dict[str, str] | None = None,
-        seconds: float = 30,
+        seconds: float = 60,
     ) -> subprocess.CompletedProcess[str]:
         """Run a program to its end with `given` on standard input.
 

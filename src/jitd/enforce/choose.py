@@ -68,3 +68,18 @@ def choose_firewall(name: str, backend: str, *, closed: Path | None, boot_ms: Ca
     firewall = NftFirewall(closed)
     firewall.probe()
     return firewall
+
+
+def forget_firewall(closed: Path) -> None:
+    """Take away what an earlier start with `nftables` left: its table would go on to shut everybody out.
+
+    `closed` is the file that would do so at the next boot. Raises EnforceError when the tables cannot be removed.
+    """
+    from jitd.enforce.firewall import NftFirewall
+
+    closed.unlink(missing_ok=True)
+    firewall = NftFirewall()
+    try:
+        firewall.remove_all()
+    finally:
+        firewall.close()

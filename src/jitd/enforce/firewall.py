@@ -180,6 +180,9 @@ class NftFirewall:
     def remove_all(self) -> None:
         """As the port says."""
         families = [family for family in Family if self._exists(family)]
+        if not families:
+            self._rules, self._loaded, self._print = None, "", b""
+            return
         nft.load("".join(f"delete table {_SPELLED[family]} {TABLE}\n" for family in families))
         self._rules, self._loaded, self._print = None, "", b""
 

@@ -57,8 +57,7 @@ class Converger:
     def prepare(self, rows: Rows) -> None:
         """Load the firewall's rules: without them nothing can be cut there. What fails is tried again with the rest."""
         for interface in interfaces.all_(rows):
-            if not interface.adopted:
-                self.guard.saw_addresses(interface.id, self.peering.gateway(interface))
+            self.guard.saw_addresses(interface.id, self.peering.gateway(interface))
         self._rules(rows)
 
     # --- what to converge ---

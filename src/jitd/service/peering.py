@@ -72,8 +72,13 @@ class Peering:
         )
 
     def gateway(self, interface: Interface) -> list[IPAddress]:
-        """The gateway's own addresses on an own interface."""
-        return [address.ip for address in self.spec(interface).addresses]
+        """The gateway's own addresses on an interface; none while an adopted one cannot be read. Raises nothing."""
+        if not interface.adopted:
+            return [address.ip for address in self.spec(interface).addresses]
+        try:
+            return [address.ip for address in self.wireguard.read(interface.name).addresses]
+        except EnforceError:
+            return []
 
     def read(self, interface: Interface, *, known: bool) -> LinkState:
         """Read an interface; an own one is made when it is not there, which is told when it was `known` before."""
