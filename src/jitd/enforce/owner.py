@@ -1,6 +1,7 @@
 """Who made an interface that jitd adopts: wg-quick, systemd-networkd or somebody by hand. Read-only."""
 
 import configparser
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,14 @@ def find_owner(
 ) -> Owner:
     """Who made the interface `name`, judged by the files that their makers keep."""
     path = wg_quick / f"{name}.conf"
-    if path.exists():
+    try:
+        is_there = path.exists()
+    except PermissionError as error:
+        if os.geteuid() == 0:
+            return Owner(kind="wg-quick", path=str(path), unreadable=str(error))
+        # Only an ordinary user's jitd may not look there, and that one enforces nothing.
+        is_there = False
+    if is_there:
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
