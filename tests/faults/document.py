@@ -66,8 +66,10 @@ class Played:
         return bool(self.failure) or (past and not self.fault.limit)
 
 
-def document(played: Sequence[Played], facts: Sequence[str], *, seed: int, seconds: float) -> str:
-    """The whole file."""
+def document(
+    played: Sequence[Played], facts: Sequence[str], *, seed: int, seconds: float, whole: bool
+) -> str:
+    """The file. `whole`: nothing was left out, and nothing was played less often than usual."""
     promises = [one for one in played if not one.fault.limit]
     limits = [one for one in played if one.fault.limit]
     outcomes = [one.outcome for one in promises if one.outcome is not None]
@@ -79,8 +81,9 @@ def document(played: Sequence[Played], facts: Sequence[str], *, seed: int, secon
         "",
         f"- {dt.datetime.now(dt.UTC):%Y-%m-%d}, seed {seed}, {seconds / 60:.0f} minutes",
         *facts,
+        *_less(whole),
         f"- **{sum(one.trials for one in outcomes):,} trials, {sum(one.past for one in outcomes)} packets past the"
-        f" end, {len(bad)} faults that were not as they have to be**",
+        f" end, {len(bad)} faults that were not as they have to be**{_beside(limits)}",
         "",
         *_table(promises),
         "",
@@ -98,6 +101,19 @@ def document(played: Sequence[Played], facts: Sequence[str], *, seed: int, secon
         lines += ["What a limit costs, measured in the same run:", "", *_table(limits), ""]
         lines += [f"- {one.fault.text}: {one.fault.limit}" for one in limits] + [""]
     return "\n".join(lines)
+
+
+def _less(whole: bool) -> list[str]:
+    return (
+        []
+        if whole
+        else ["- **not the whole run**: some faults were left out or played less often than usual"]
+    )
+
+
+def _beside(limits: Sequence[Played]) -> str:
+    past = sum(one.outcome.past for one in limits if one.outcome is not None)
+    return f"; besides, {past} packets where a known limit was tried (last table)" if limits else ""
 
 
 def _table(played: Sequence[Played]) -> list[str]:

@@ -72,9 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stages.leave()
     # What the numbers of another document mean stands there.
     lines = [line for line in facts if line.startswith("- ") and "median" not in line]
-    text = document(played, lines, seed=asked.seed, seconds=time.monotonic() - begun)
+    whole = not (asked.only or asked.quick or asked.times)
+    text = document(played, lines, seed=asked.seed, seconds=time.monotonic() - begun, whole=whole)
     print(text)
-    if asked.write or not (asked.only or asked.quick):
+    if asked.write or whole:
         file = asked.write or FILE
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
@@ -82,12 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(any(one.bad for one in played))
 
 
-def _play(fault: Fault, stages: Stages, *, seed: int, quick: bool, times: int) -> Played:
+def _play(fault: Fault, stages: Stages, *, seed: int, quick: bool, times: int | None) -> Played:
     """All trials of a fault. A failure ends them, and the next fault gets a new stage."""
     play = fault.play if quick or fault.all is None else fault.all
     outcomes = []
     failure = ""
-    for trial in range(1 if quick else min(times, fault.times)):
+    for trial in range(1 if quick else min(times or fault.times, fault.times)):
         begun = time.monotonic()
         try:
             outcome = play(stages.site(fault), Random(f"{seed} {trial} {fault.name}"))
@@ -124,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=1000,
         metavar="N",
-        help="each of them N times at most; some are played more often",
+        help="each of them N times at most; writes no file",
     )
     parser.add_argument(
         "--seed", type=int, default=1, help="what the moments by chance come from (default: 1)"
