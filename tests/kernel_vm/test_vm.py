@@ -14,7 +14,8 @@ from support.inside import ROOT, TESTS, Inside, run_inside
 RUN = Path(__file__).with_name("run")
 PLAIN = sorted(TESTS.rglob("inside_vm_*.py"))
 SYSTEMD = sorted(TESTS.rglob("inside_systemd_*.py"))
-SECONDS = 1200  # for one start; on two quiet cores the longest takes some 450, beside another machine twice that
+# For one start: on two quiet cores the longest takes some 450 s, beside another machine twice that.
+SECONDS = 1200
 
 pytestmark = pytest.mark.vm
 
