@@ -36,6 +36,10 @@ class Client:
         """Ask for access; see wire.RequestBody."""
         return cast("wire.RequestReply", self._post("request", body))
 
+    def ensure(self, **body: Any) -> wire.RequestReply:
+        """See to it that there is access for so long; see wire.RequestBody."""
+        return cast("wire.RequestReply", self._post("ensure", body))
+
     def cancel(self, **body: Any) -> wire.RequestReply:
         """Take a pending request back; see wire.IdBody."""
         return cast("wire.RequestReply", self._post("cancel", body))
@@ -67,6 +71,18 @@ class Client:
     def revoke(self, **body: Any) -> wire.RequestReply:
         """Revoke a grant; see wire.DecisionBody."""
         return cast("wire.RequestReply", self._post("revoke", body))
+
+    def acknowledge(self, **body: Any) -> wire.RequestReply:
+        """Say that break-glass was looked at; see wire.DecisionBody."""
+        return cast("wire.RequestReply", self._post("acknowledge", body))
+
+    def freeze(self, **body: Any) -> wire.FreezeReply:
+        """Close everything; see wire.FreezeBody."""
+        return cast("wire.FreezeReply", self._post("freeze", body))
+
+    def thaw(self) -> wire.FreezeReply:
+        """End a freeze."""
+        return cast("wire.FreezeReply", self._post("thaw", {}))
 
     # --- looking ---
 

@@ -28,6 +28,8 @@ class Daemon:
     socket: Path = Path("/run/jitd/jitd.sock")
     state_dir: Path = Path("/var/lib/jitd")
     admin_groups: tuple[str, ...] = ()
+    kept_when_frozen: tuple[str, ...] = ()  # administrators whom `jitctl freeze` does not close out
+    gate_users: tuple[str, ...] = ()  # shared accounts whose ssh keys say who is there (`jitctl gate`)
     log_level: str = "info"
 
 
@@ -134,7 +136,7 @@ def parse(tables: Mapping[str, Any]) -> Config:
 
 #: What a running jitd takes over; everything else is read once, at the start.
 _LIVE: Final = frozenset(
-    {"daemon.admin_groups", "daemon.log_level"}
+    {f"daemon.{key}" for key in ("admin_groups", "kept_when_frozen", "gate_users", "log_level")}
     | {f"limits.{key}" for key in ("requests_open_per_user", "requests_per_hour", "devices_per_user")}
 )
 

@@ -114,6 +114,24 @@ class SystemDirectory:
             return Answer.YES if known.group else Answer.UNAVAILABLE
         return Answer.NO if name in self._no_groups or _too_long(name) else Answer.UNAVAILABLE
 
+    def members(self, group: str) -> frozenset[str] | None:
+        """Who is in a group: those whom it lists, and local users whose primary group it is.
+
+        None when it cannot be looked up, or when users come from elsewhere too and nobody is listed.
+        """
+        if self.group_exists(group) is Answer.NO:
+            return frozenset()
+        known = self._groups.get(group)
+        if known is None or known.group is None:
+            return None
+        found = known.group
+        try:
+            local = self._files.users()
+        except (OSError, ValueError):
+            return found.members or None
+        members = found.members | {name for name, user in local.items() if found.gid in user.gids}
+        return members or (None if self._files.signature() is None else frozenset())
+
     def is_system(self, uid: int) -> bool:
         """Whether a uid is below those that /etc/login.defs gives to people, or nobody's.
 

@@ -21,6 +21,10 @@ socket = $socket
 state_dir = $state_dir
 # Members of these groups administer this gateway, as root does: they see everything, grant, deny and revoke.
 admin_groups = $admin_groups
+# Administrators of these names keep their access while everything is frozen (jitctl freeze).
+kept_when_frozen = []
+# Shared accounts whose ssh keys say who is there (jitctl gate), for contractors without an account of their own.
+gate_users = []
 # debug, info, warning or error.
 log_level = "info"
 

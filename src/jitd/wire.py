@@ -52,8 +52,10 @@ class Health(Reply):
 class RequestView(TypedDict):
     """A request or grant, as shown.
 
-    `status` is one of model.Status; `marks` hold activating, cutting, paused. `managed_by` is who decided or ended
-    it last. `wanted`, `starts`, `ends`, `decided` and `ended` are null where they do not apply.
+    `status` is one of model.Status; `marks` hold activating, cutting, paused, frozen, urgent, unreviewed.
+    `managed_by` is who decided or ended it last. `wanted`, `starts`, `ends`, `decided` and `ended` are null where they
+    do not apply. `start` and `until` are what was wished; `extends` is the grant that it asks more of. While it is
+    pending, `approvals` is how many have to agree, and `approved_by` who does already.
     """
 
     id: int
@@ -67,6 +69,15 @@ class RequestView(TypedDict):
     requested_by: str
     wanted: int | None
     lapses: int
+    start: int | None
+    until: int | None
+    extends: int | None
+    break_glass: bool
+    approvals: int
+    approved_by: list[str]
+    reviewed: int | None
+    reviewed_by: str
+    reviewed_comment: str
     decided: int | None
     decided_by: str
     comment: str
@@ -80,12 +91,22 @@ class RequestView(TypedDict):
 
 
 class RequestBody(TypedDict):
-    """Ask for access. Without `network` the only one that the user may ask for; `user` only for administrators."""
+    """Ask for access. Without `network` the only one that the user may ask for; `user` only for administrators.
+
+    `until` in place of `duration`, and `start`, are milliseconds UTC. `again` takes the reason of the last request.
+    `break_glass` opens at once, for those who may. With `plan` nothing is changed.
+    """
 
     reason: str
     network: NotRequired[str | None]
     duration: NotRequired[int | None]
+    until: NotRequired[int | None]
+    start: NotRequired[int | None]
+    urgent: NotRequired[bool]
+    break_glass: NotRequired[bool]
+    again: NotRequired[bool]
     user: NotRequired[str | None]
+    plan: NotRequired[bool]
 
 
 class IdBody(TypedDict):
@@ -101,29 +122,35 @@ class IdBody(TypedDict):
 class GrantBody(TypedDict):
     """Grant a pending request (`id`), or give access without one (`user` and `network`).
 
-    `duration` falls back to what was wished, then to the network's default. With `plan` nothing is changed.
+    `duration`, or `until` in milliseconds UTC, falls back to what was wished, then to the network's default. With
+    `plan` nothing is changed.
     """
 
     id: NotRequired[int | None]
     user: NotRequired[str | None]
     network: NotRequired[str | None]
     duration: NotRequired[int | None]
+    until: NotRequired[int | None]
     comment: NotRequired[str | None]
     plan: NotRequired[bool]
 
 
 class DecisionBody(TypedDict):
-    """Deny a request or revoke a grant."""
+    """Deny a request, revoke a grant, acknowledge break-glass."""
 
     id: int
     comment: NotRequired[str | None]
 
 
 class ExtendBody(TypedDict):
-    """Lengthen an active grant by `duration`, without a gap."""
+    """Lengthen an active grant by `duration`, or until `until` in milliseconds UTC, without a gap.
+
+    Its own user asks for that, with `comment` as the reason.
+    """
 
     id: int
-    duration: int
+    duration: NotRequired[int | None]
+    until: NotRequired[int | None]
     comment: NotRequired[str | None]
 
 
@@ -135,6 +162,31 @@ class RequestReply(ChangeReply):
     request: RequestView | None
     already: bool
     note: str
+
+
+class FreezeBody(TypedDict):
+    """Close everything at once. The reason is what everybody is told."""
+
+    reason: str
+
+
+class FreezeView(TypedDict):
+    """A freeze: since when, by whom, why."""
+
+    since: int
+    by: str
+    reason: str
+
+
+class FreezeReply(ChangeReply):
+    """What holds after the verb, null when nothing is frozen. `kept` are those whom it does not close out; `warnings`
+    tell of what it cannot close.
+    """
+
+    freeze: FreezeView | None
+    kept: list[str]
+    already: bool
+    warnings: list[str]
 
 
 class ListQuery(TypedDict):
@@ -178,7 +230,8 @@ class NetworkStatus(TypedDict):
     """A network from its user's side.
 
     `state` is one of: request (may ask), pending, scheduled, active, standing, closed (may not use it).
-    `paused` tells whether the active grant is switched off. `error` says what the kernel does not agree with yet.
+    `paused` tells whether the active grant is switched off, `frozen` whether everything is, `asked` which pending
+    request asks for more of it. `error` says what the kernel does not agree with yet, or why it is closed.
     """
 
     network: str
@@ -190,6 +243,8 @@ class NetworkStatus(TypedDict):
     starts: int | None
     ends: int | None
     devices: list[str]
+    asked: int | None
+    frozen: bool
     error: str
 
 
@@ -309,7 +364,10 @@ class Plan(TypedDict):
 
 
 class NetworkView(TypedDict):
-    """A network as its administrator sees it; others see name, interface, routes, ports, jit and durations."""
+    """A network as its administrator sees it; others see name, interface, routes, ports, jit and durations.
+
+    `settings` has everything that can be set, as plain values by the name that people type.
+    """
 
     name: str
     interface: str
@@ -317,6 +375,7 @@ class NetworkView(TypedDict):
     ports: list[str]
     jit: bool
     members: list[str]
+    settings: dict[str, object]
     default_duration: int
     max_duration: int
     pending_ttl: int
@@ -326,7 +385,7 @@ class NetworkView(TypedDict):
 
 
 class NetworkAddBody(TypedDict):
-    """A new network, JIT on. Durations in milliseconds."""
+    """A new network, JIT on. Durations in milliseconds; `changes` are `KEY=VALUE` for every other setting."""
 
     name: str
     interface: NotRequired[str | None]
@@ -336,10 +395,11 @@ class NetworkAddBody(TypedDict):
     default_duration: NotRequired[int | None]
     max_duration: NotRequired[int | None]
     pending_ttl: NotRequired[int | None]
+    changes: NotRequired[list[str]]
 
 
 class NetworkSetBody(TypedDict):
-    """Change a network; what is absent stays."""
+    """Change a network; what is absent stays. `changes` are `KEY=VALUE`, `KEY+=VALUE` and `KEY-=VALUE`."""
 
     name: str
     routes: NotRequired[list[str]]
@@ -348,6 +408,7 @@ class NetworkSetBody(TypedDict):
     default_duration: NotRequired[int]
     max_duration: NotRequired[int]
     pending_ttl: NotRequired[int]
+    changes: NotRequired[list[str]]
     plan: NotRequired[bool]
     confirm: NotRequired[str | None]
 
@@ -505,21 +566,23 @@ class InterfacesReply(Reply):
 
 
 class DeviceView(TypedDict):
-    """A device with its tunnel addresses, by interface name."""
+    """A device with its tunnel addresses, by interface name. `ends` is when it is removed by itself, or null."""
 
     user: str
     name: str
     public_key: str
     created: int
+    ends: int | None
     addresses: dict[str, list[str]]
     last_handshake: int
 
 
 class DeviceAddBody(TypedDict):
-    """Register a public key; `user` only for administrators. `plan` and `confirm` for a key that passes already."""
+    """Register a public key, until `until` (milliseconds UTC) or for good; `user` only for administrators."""
 
     name: str
     public_key: str
+    until: NotRequired[int | None]
     user: NotRequired[str | None]
 
 

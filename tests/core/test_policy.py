@@ -6,7 +6,6 @@ from ipaddress import ip_network
 import pytest
 
 from jitd.core import durations, policy
-from jitd.core.errors import JitError
 from jitd.core.model import Account, Actor, Network
 from jitd.core.people import Answer, Person
 
@@ -74,7 +73,7 @@ def test_standing_access(
 ) -> None:
     """JIT on: administrators only. JIT off: members and administrators. Not known is not a yes."""
     network = replace(OFFICE, jit=jit, members=members)
-    assert policy.has_standing(network, person, admin).answer is expected
+    assert policy.has_standing(network, person, admin, None).answer is expected
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,7 @@ def test_standing_access(
 )
 def test_an_account_is_a_uid_and_a_name(person: Person, expected: Answer) -> None:
     """The same name with another uid is another person; one who may not log in has nothing."""
-    assert policy.is_same_account(Account(id=1, uid=1001, name="alice"), person).answer is expected
+    assert policy.is_same_account(Account(id=1, uid=1001, name="alice"), person, 0).answer is expected
 
 
 @pytest.mark.parametrize(
@@ -107,28 +106,3 @@ def test_own_request_also_through_sudo(uid: int, login_uid: int | None, own: boo
     """A request is the caller's own if the uid or the login uid is its user's."""
     actor = Actor(uid=uid, user="x", login_uid=login_uid)
     assert policy.is_own(actor, Account(id=1, uid=1001, name="alice")) is own
-
-
-def test_durations_fall_back_in_order() -> None:
-    """What the decider gave, else what was wished, else the network's default."""
-    hour = durations.HOUR
-    assert policy.granted_duration(OFFICE, 3 * hour, 4 * hour) == 3 * hour
-    assert policy.granted_duration(OFFICE, None, 4 * hour) == 4 * hour
-    assert policy.granted_duration(OFFICE, None, None) == 2 * hour
-    assert policy.granted_duration(OFFICE, 8 * hour, None) == 8 * hour
-
-
-def test_the_maximum_is_named() -> None:
-    """A grant above the network's maximum is refused, and the answer names the maximum."""
-    with pytest.raises(JitError) as caught:
-        policy.granted_duration(OFFICE, 9 * durations.HOUR, None)
-    assert caught.value.code == "refused"
-    assert caught.value.message == "cannot give access to office for 9h: its maximum is 8h"
-    assert caught.value.hint == "Use --duration 8h or less."
-
-
-@pytest.mark.parametrize("given_ms", [0, -1, 999])
-def test_nothing_is_granted_for_no_time(given_ms: int) -> None:
-    """Less than a second, zero and negative durations are errors."""
-    with pytest.raises(JitError):
-        policy.granted_duration(OFFICE, given_ms, None)

@@ -15,7 +15,7 @@ from world import ALICE, BOB, CAROL, ROOT, World
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.enforce.port import RemovePeer
-from jitd.service import devices, grants, networks, queries, requests
+from jitd.service import devices, grants, holding, networks, queries, requests
 from jitd.service.guard import TICK_MS
 
 USERS = {"alice": ALICE, "bob": BOB}
@@ -125,7 +125,7 @@ class AnySequence(RuleBasedStateMachine):
         assert (reply is not None) == (number in self.live)
         self.live.pop(number, None)
 
-    @rule(user=st.sampled_from(sorted(USERS)), verb=st.sampled_from([requests.release, requests.cancel]))
+    @rule(user=st.sampled_from(sorted(USERS)), verb=st.sampled_from([holding.release, requests.cancel]))
     def give_back(self, user: str, verb) -> None:
         """A user takes back what is pending or gives back what is live."""
         self.settle()
@@ -139,7 +139,7 @@ class AnySequence(RuleBasedStateMachine):
     def switch(self, user: str, off: bool) -> None:
         """A user pauses or resumes."""
         self.settle()
-        reply = self.run(requests.pause if off else requests.resume, USERS[user])
+        reply = self.run(holding.pause if off else holding.resume, USERS[user])
         if reply is not None:
             self.live[reply["request"]["id"]].paused = off
 

@@ -7,7 +7,7 @@ from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.server.route import Kind
 from jitd.server.routes import ROUTES
-from jitd.service import devices, doctor, grants, interfaces, networks, queries, requests
+from jitd.service import devices, doctor, freezing, grants, holding, interfaces, networks, queries, requests
 
 SERVICE = Actor(uid=1, user="daemon")
 SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
@@ -19,14 +19,18 @@ ADMINS = {"admin", "root", "sudo"}
 EVERYBODY = set(CALLERS)
 MATRIX = {
     requests.request: ({"network": "lab", "reason": "x"}, {"owner", "other", "admin", "sudo"}),
+    requests.ensure: ({"network": "lab", "reason": "x"}, {"owner", "other", "admin", "sudo"}),
     requests.cancel: ({"id": 1}, {"owner"}),
-    requests.release: ({"id": 2}, {"owner"}),
-    requests.pause: ({"id": 2}, {"owner"}),
-    requests.resume: ({"id": 2}, {"owner"}),
+    holding.release: ({"id": 2}, {"owner"}),
+    holding.pause: ({"id": 2}, {"owner"}),
+    holding.resume: ({"id": 2}, {"owner"}),
     grants.grant: ({"id": 1}, ADMINS),
-    grants.extend: ({"id": 2, "duration": 60_000}, ADMINS),
+    grants.extend: ({"id": 2, "duration": 60_000}, {"owner", *ADMINS}),
     grants.deny: ({"id": 1}, ADMINS),
     grants.revoke: ({"id": 2}, ADMINS),
+    grants.acknowledge: ({"id": 3, "comment": "looked at"}, ADMINS),
+    freezing.freeze: ({"reason": "intruder"}, ADMINS),
+    freezing.thaw: ({}, ADMINS),
     networks.add: ({"name": "new", "interface": "wg2", "routes": ["10.3.0.0/16"]}, ADMINS),
     networks.set_: ({"name": "office", "members": ["alice"]}, ADMINS),
     networks.jit: ({"name": "office", "on": True}, ADMINS),
@@ -71,6 +75,14 @@ async def test_who_may_call_what(world: World, verb, caller: str) -> None:
     await world.do(networks.add, ROOT, name="lab", interface="wg1", routes=["10.2.0.0/16"])
     await world.do(requests.request, ALICE, network="lab", reason="pending")
     await world.granted(ALICE)
+    vault = {
+        "name": "vault",
+        "interface": "wg1",
+        "routes": ["10.4.0.0/16"],
+        "changes": ["jit.break_glass=bob"],
+    }
+    await world.do(networks.add, ROOT, **vault)
+    await world.do(requests.request, BOB, network="vault", reason="it is on fire", break_glass=True)
     if caller == "owner" and verb is requests.request:
         await world.do(requests.cancel, ALICE, id=1)
     world.wireguard.add_foreign_link("wg9", addresses=("10.5.0.1/24",), port=9)

@@ -7,7 +7,8 @@ from jitd.store.database import Rows
 
 async def test_no_question_before_a_verb_looks_at_every_live_grant(office: World) -> None:
     """Each query for what is due, what waits and what comes next is a search in an index, not a scan."""
-    from jitd.store import requests
+    from jitd.store import accounts, requests
+    from jitd.store import devices as stored_devices
 
     asked: list[tuple[str, object]] = []
 
@@ -25,9 +26,12 @@ async def test_no_question_before_a_verb_looks_at_every_live_grant(office: World
     plain = office.service._transactor._rows
     rows = Listening(plain._database)
     requests.due(rows, 0, "boot-1", 0)
-    requests.of_other_boots(rows, "boot-1")
+    requests.waiting(rows, "boot-1", 0)
     requests.next_end(rows, "boot-1")
-    assert len(asked) == 6
+    requests.next_start(rows, "boot-1")
+    accounts.next_end(rows)
+    stored_devices.next_end(rows)
+    assert len(asked) == 10
     for sql, params in asked:
         steps = [step["detail"] for step in plain.all(f"EXPLAIN QUERY PLAN {sql}", params)]
         assert not [step for step in steps if step.startswith("SCAN")], (sql, steps)

@@ -9,7 +9,7 @@ from world import ALICE, BOB, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.enforce.port import RemovePeer, SetPeer
-from jitd.service import grants, networks, queries, requests
+from jitd.service import grants, holding, networks, queries, requests
 from jitd.store.database import FILE_NAME
 
 
@@ -62,7 +62,7 @@ async def test_an_old_grants_end_never_cuts_a_new_one(office: World) -> None:
     """After a release and a new grant, the first grant's end passes without effect."""
     await office.granted(ALICE, duration=HOUR)
     await office.advance(HOUR // 2)
-    await office.do(requests.release, ALICE)
+    await office.do(holding.release, ALICE)
     await office.granted(ALICE, duration=HOUR)
     await office.advance(HOUR // 2)
     assert set(office.peers()) == {"alice"}

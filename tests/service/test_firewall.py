@@ -11,7 +11,7 @@ from jitd.core.elements import LEASE_MS, Lease, Member
 from jitd.core.errors import JitError
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.port import EnforceError
-from jitd.service import devices, grants, interfaces, networks, queries, requests
+from jitd.service import devices, grants, holding, interfaces, networks, queries, requests
 from jitd.service.guard import TICK_MS
 
 MINUTE = 60_000
@@ -49,10 +49,10 @@ async def test_ends_and_switches_reach_the_member(office: World) -> None:
     number = await office.granted(ALICE, duration=HOUR)
     await office.do(grants.extend, ROOT, id=number, duration=HOUR)
     assert office.members() == {"1 10.9.0.2": 2 * HOUR}
-    await office.do(requests.pause, ALICE, id=number)
+    await office.do(holding.pause, ALICE, id=number)
     assert office.members() == {}
     office.clock.advance(MINUTE)
-    await office.do(requests.resume, ALICE, id=number)
+    await office.do(holding.resume, ALICE, id=number)
     assert office.members() == {"1 10.9.0.2": 2 * HOUR - MINUTE}
     await office.do(grants.revoke, ROOT, id=number)
     assert office.members() == {}
@@ -73,7 +73,7 @@ async def test_networks_of_one_interface_are_granted_apart(office: World) -> Non
     second = await office.asked(ALICE, network="prod-db")
     await office.do(grants.grant, ROOT, id=second, duration=2 * HOUR)
     assert office.members() == {"1 10.9.0.2": HOUR, "2 10.9.0.2": 2 * HOUR}
-    await office.do(requests.release, ALICE, id=first)
+    await office.do(holding.release, ALICE, id=first)
     assert office.members() == {"2 10.9.0.2": 2 * HOUR}
     assert office.peers() == {"alice": {"10.9.0.2/32"}}
     await office.advance(2 * HOUR)

@@ -4,7 +4,7 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, grants, queries, requests
+from jitd.service import devices, grants, holding, queries, requests
 
 
 async def test_status_shows_each_state(office: World) -> None:
@@ -19,7 +19,7 @@ async def test_status_shows_each_state(office: World) -> None:
     assert await state() == ("pending", False)
     await office.do(grants.grant, ROOT, id=number, duration=HOUR)
     assert await state() == ("active", False)
-    await office.do(requests.pause, ALICE)
+    await office.do(holding.pause, ALICE)
     assert await state() == ("active", True)
     await office.advance(HOUR)
     assert await state() == ("request", False)

@@ -6,7 +6,7 @@ from world import ALICE, BOB, HOUR, ROOT, World, key
 from jitd.config import Limits
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, grants, networks, queries, requests
+from jitd.service import devices, grants, holding, networks, queries, requests
 
 
 async def test_a_request_is_pending_and_opens_nothing(office: World) -> None:
@@ -82,7 +82,7 @@ async def test_cancel_ends_a_pending_request_once(office: World) -> None:
 async def test_release_cuts_at_once(office: World) -> None:
     """A released grant's device leaves the interface."""
     number = await office.granted()
-    reply = await office.do(requests.release, ALICE)
+    reply = await office.do(holding.release, ALICE)
     assert (reply["request"]["id"], reply["request"]["status"]) == (number, "released")
     assert office.peers() == {}
 
@@ -91,13 +91,13 @@ async def test_pause_and_resume_switch_within_the_granted_time(office: World) ->
     """A paused peer stays without addresses, resume gives them back, and the end does not move."""
     number = await office.granted(duration=HOUR)
     ends = (await office.ask(queries.show, ALICE, id=number))["request"]["ends"]
-    reply = await office.do(requests.pause, ALICE)
+    reply = await office.do(holding.pause, ALICE)
     assert reply["request"]["marks"] == ["paused"]
     assert office.peers() == {"alice": frozenset()}
-    again = await office.do(requests.pause, ALICE)
+    again = await office.do(holding.pause, ALICE)
     assert again["already"] is True
     await office.advance(HOUR // 2)
-    reply = await office.do(requests.resume, ALICE)
+    reply = await office.do(holding.resume, ALICE)
     assert office.peers() == {"alice": frozenset({"10.9.0.2/32"})}
     assert reply["request"]["ends"] == ends
     await office.advance(HOUR // 2)
@@ -107,7 +107,7 @@ async def test_pause_and_resume_switch_within_the_granted_time(office: World) ->
 async def test_a_paused_grant_ends_in_time(office: World) -> None:
     """The clock runs on while paused: at the end the peer goes."""
     await office.granted(duration=HOUR)
-    await office.do(requests.pause, ALICE)
+    await office.do(holding.pause, ALICE)
     await office.advance(HOUR)
     assert office.peers() == {}
 
@@ -115,7 +115,7 @@ async def test_a_paused_grant_ends_in_time(office: World) -> None:
 async def test_other_peoples_requests_do_not_exist(office: World) -> None:
     """A user can neither see nor touch what is somebody else's."""
     number = await office.granted(ALICE)
-    for verb in (requests.cancel, requests.release, requests.pause, requests.resume):
+    for verb in (requests.cancel, holding.release, holding.pause, holding.resume):
         with pytest.raises(JitError) as caught:
             await office.do(verb, BOB, id=number)
         assert caught.value.code == "not_found"

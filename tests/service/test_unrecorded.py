@@ -8,7 +8,7 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
-from jitd.service import grants, queries, requests
+from jitd.service import grants, holding, queries, requests
 from jitd.store import database
 from jitd.store.database import FILE_NAME
 
@@ -69,7 +69,7 @@ async def test_what_is_held_stays_out_over_a_restart(office: World) -> None:
     number = await office.granted(ALICE)
     with locked(office):
         with pytest.raises(JitError, match="cut"):
-            await office.do(requests.release, ALICE)
+            await office.do(holding.release, ALICE)
         await office.service.stop()
     office.service = office._new()
     await office.service.start()
@@ -82,7 +82,7 @@ async def test_only_who_may_can_close_without_the_store(office: World) -> None:
     """The rules are the same: a user revokes nothing, and releases nothing of somebody else's."""
     number = await office.granted(ALICE)
     with locked(office):
-        for verb in (grants.revoke, requests.release):
+        for verb in (grants.revoke, holding.release):
             with pytest.raises(JitError) as caught:
                 await office.do(verb, BOB, id=number)
             assert caught.value.code in ("store", "not_permitted")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from world import ALICE, HOUR, ROOT, World, key
 
-from jitd.service import grants, queries, requests
+from jitd.service import grants, holding, queries, requests
 
 MINUTE = 60_000
 
@@ -47,7 +47,7 @@ async def test_counters_that_begin_anew_are_not_taken_back(office: World) -> Non
     first = await office.granted(ALICE)
     passes(office, 5000, 5000)
     await office.service.check()
-    await office.do(requests.release, ALICE)
+    await office.do(holding.release, ALICE)
     second = await office.granted(ALICE)
     passes(office, 70, 80)
     await office.service.check()
@@ -60,7 +60,7 @@ async def test_a_client_is_called_where_it_was_last_heard_from(office: World) ->
     await office.granted(ALICE)
     passes(office, 1, 1)
     await office.service.check()
-    await office.do(requests.release, ALICE)
+    await office.do(holding.release, ALICE)
     await office.restart()
     await office.granted(ALICE)
     peer = office.wireguard.read("wg0").peers[key("alice")]

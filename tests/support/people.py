@@ -35,6 +35,10 @@ class StaticDirectory:
         """Whether a group was named."""
         return Answer.YES if name in self.groups else Answer.NO
 
+    def members(self, group: str) -> frozenset[str]:
+        """Who was put into a group."""
+        return frozenset(name for name, person in self.people.items() if group in person.groups)
+
     def is_system(self, uid: int) -> bool:
         """As on Debian: people begin at 1000."""
         return uid < 1000 or uid == 65534

@@ -9,7 +9,13 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
+from jitd.core.durations import show
+from jitd.core.hours import Window
+
 IPNetwork = IPv4Network | IPv6Network
+
+#: The uid of those who are no users of the system, but registered here by an administrator (contractors).
+REGISTERED: Final = -1
 
 #: The login uid of a process that nobody logged in for (containers, services): (uid_t) -1 in the kernel.
 NO_LOGIN: Final = 4294967295
@@ -33,11 +39,22 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A person who owns devices: a (uid, name) pair of the system. The uid under another name is someone else."""
+    """A person who owns devices: a (uid, name) pair of the system. The uid under another name is someone else.
+
+    With the uid REGISTERED it is somebody whom the system does not know and an administrator has registered.
+    """
 
     id: int
     uid: int
     name: str
+    email: str = ""
+    ends_ms: int | None = None  # from then on it may do nothing and passes nowhere
+    disabled: str | None = None  # why an administrator has shut it out; None: nobody has
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether it is known to jitd alone, and not to the system."""
+        return self.uid == REGISTERED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +96,28 @@ class Ports:
         return f"{self.protocol}/{span}"
 
 
+@dataclass(frozen=True, slots=True)
+class AutoApproval:
+    """Who gets access without waiting for somebody, up to which duration, and how often.
+
+    Its text is read back to an equal one: `@dev,alice up to 1h, 5 a week`.
+    """
+
+    who: tuple[str, ...]
+    most_ms: int
+    a_week: int
+
+    def __str__(self) -> str:
+        """As it is typed."""
+        return f"{','.join(self.who)} up to {show(self.most_ms)}, {self.a_week} a week"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """What people ask for: destinations behind an interface.
+    """What people ask for: destinations behind an interface, with the policy that decides who gets there.
 
-    `members` are principals: "alice" is a user, "@staff" a group; empty means every user of the system, and is
-    allowed only while JIT is on.
+    Who is meant is named by principals: "alice" is a user, "@staff" a group. `core/settings.py` has the names that
+    people type for all of this.
     """
 
     id: int
@@ -92,12 +125,42 @@ class Network:
     interface_id: int
     routes: tuple[IPNetwork, ...]
     ports: tuple[Ports, ...]  # empty: all
+    created_ms: int
+    # who
     jit: bool
-    members: tuple[str, ...]
+    members: tuple[
+        str, ...
+    ]  # who may use it at all; empty: everybody, allowed only where everybody has to ask
+    jit_groups: tuple[str, ...] = ()  # who has to ask; empty: everybody
+    jit_exempt: tuple[str, ...] = ()  # who never has to
+    jit_admins_too: bool = False
+    approvers: tuple[str, ...] = ()  # who decides here, beside administrators
+    approvals: int = 1  # how many different people have to agree
+    # how long
     default_ms: int
     max_ms: int
+    min_ms: int = 1000
     pending_ms: int  # how long a request waits for a decision
-    created_ms: int
+    extend_beyond_max: bool = False
+    # when
+    hours: tuple[Window, ...] = ()  # empty: always
+    # why
+    reason_required: bool = True
+    reason_min: int = 1  # characters
+    reason_pattern: str = ""  # a regular expression for the whole reason
+    reason_expected: str = ""  # in words, for those whose reason does not match
+    # without waiting for somebody
+    break_glass: tuple[str, ...] = ()  # who may open it at once, to be reviewed afterwards
+    break_glass_ms: int = 3_600_000  # for how long at most
+    break_glass_reason_min: int = 10  # characters
+    break_glass_quota: int = 3  # times in a week, for each user
+    auto_approve: tuple[AutoApproval, ...] = ()
+
+    @property
+    def principals(self) -> frozenset[str]:
+        """Everybody whom a rule names."""
+        named = [self.members, self.jit_groups, self.jit_exempt, self.approvers, self.break_glass]
+        return frozenset().union(*named, *(rule.who for rule in self.auto_approve))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +172,7 @@ class Device:
     name: str
     public_key: str
     created_ms: int
+    ends_ms: int | None = None  # it is removed then
 
 
 class Status(StrEnum):
@@ -200,6 +264,36 @@ class Ending:
     comment: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """That a decider has looked at a use of break-glass."""
+
+    at_ms: int
+    by: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """That one of several who have to agree does."""
+
+    uid: int
+    name: str
+    login_uid: int | None
+    at_ms: int
+    duration_ms: int | None  # how long, as far as this one said
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """Everything is closed, whatever is granted, until somebody thaws it."""
+
+    since_ms: int
+    by: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Now:
     """One reading of both clocks."""
@@ -217,10 +311,16 @@ class Request:
     account: Account
     network_id: int
     reason: str
-    wanted_ms: int | None  # wished duration; None: the network's default
+    wanted_ms: int | None  # wished duration; None: the network's default, or until `wanted_until_ms`
     requested_ms: int
     requested_by: str  # the user name of the caller, who may be an administrator
     lapses_ms: int  # without a decision it lapses then, by the wall clock
+    wanted_start_ms: int | None = None  # when it is to begin; None: at once
+    wanted_until_ms: int | None = None  # when it is to end, in place of a duration
+    urgent: bool = False
+    break_glass: bool = False
+    review: Review | None = None  # of break-glass
+    extends_id: int | None = None  # asks for more time of this grant, and gives no access of its own
     decision: Grant | Denial | None = None
     ending: Ending | None = None
 
@@ -238,6 +338,9 @@ class Request:
                 return Status.LAPSED if now.wall_ms >= self.lapses_ms else Status.PENDING
             case Denial():
                 return Status.DENIED
+            case Grant() as grant if self.extends_id is not None:
+                # It has no access that could be activated in this boot or another.
+                return Status.EXPIRED if now.wall_ms >= grant.ends_ms else Status.ACTIVE
             case Grant() as grant:
                 if grant.is_over(now):
                     return Status.EXPIRED

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from jitd.core.model import REGISTERED
+
 
 class Answer(Enum):
     """Whether something is so; UNAVAILABLE when the source could not be asked (LDAP down)."""
@@ -56,6 +58,11 @@ class Person:
         return Answer.NO
 
 
+def registered(name: str) -> Person:
+    """What there is to say of somebody whom the system does not know: a name, and no groups."""
+    return Person(name=name, exists=Answer.YES, uid=REGISTERED)
+
+
 class Directory(Protocol):
     """Cached answers about users and groups. `person` never blocks: it is called from the worker thread."""
 
@@ -77,4 +84,8 @@ class Directory(Protocol):
 
     def group_exists(self, name: str) -> Answer:
         """The last answer about whether this group exists."""
+        ...
+
+    def members(self, group: str) -> frozenset[str] | None:
+        """Who is in a group, as far as can be told; None when it cannot be looked up."""
         ...

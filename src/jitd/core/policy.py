@@ -1,17 +1,10 @@
-"""Who may do what, for how long. Every answer names the rule that decided."""
+"""Who may do what. Every answer names the rule that decided. `terms.py` has for how long, and when."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
-from jitd.core import durations
-from jitd.core.errors import JitError
-from jitd.core.model import Account, Actor, Grant, Network
+from jitd.core.model import REGISTERED, Account, Actor, AutoApproval, Network
 from jitd.core.people import Answer, Person
-
-DEFAULT_DURATION_MS: Final = 2 * durations.HOUR
-DEFAULT_MAX_MS: Final = 8 * durations.HOUR
-DEFAULT_PENDING_MS: Final = durations.DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +42,17 @@ def is_admin(uid: int, person: Person, admin_groups: Iterable[str], daemon_uid: 
     return Verdict(Answer.NO, "only root and members of the admin groups administer this gateway")
 
 
-def is_same_account(account: Account, person: Person) -> Verdict:
-    """Whether the user that the system has under this name now is the one of the account (uid and name)."""
+def is_same_account(account: Account, person: Person, now_ms: int) -> Verdict:
+    """Whether an account is still good: the user that the system has under this name now is the one of the account,
+    nobody has disabled it, and its time is not over.
+    """
+    if account.disabled is not None:
+        why = f": {account.disabled}" if account.disabled else ""
+        return Verdict(Answer.NO, f"an administrator has disabled {account.name}{why}")
+    if account.ends_ms is not None and now_ms >= account.ends_ms:
+        return Verdict(Answer.NO, f"the time of {account.name} at this gateway is over")
+    if account.is_registered:
+        return Verdict(Answer.YES, f"{account.name} is registered here")
     if person.exists is Answer.UNAVAILABLE:
         return Verdict(Answer.UNAVAILABLE, f"the user {account.name} cannot be looked up now")
     if person.exists is Answer.NO:
@@ -64,95 +66,138 @@ def is_same_account(account: Account, person: Person) -> Verdict:
     return Verdict(Answer.YES, f"{account.name} is a user of this system")
 
 
-def may_use(network: Network, person: Person) -> Verdict:
+def may_use(network: Network, person: Person, admin: Verdict) -> Verdict:
     """Whether this user may use the network at all, and so may ask for it."""
     if not network.members:
         return Verdict(Answer.YES, f"every user may ask for {network.name}")
+    if admin:
+        return Verdict(Answer.YES, f"administrators may use {network.name}")
     answer = person.matches(network.members)
     named = ", ".join(network.members)
     if answer is Answer.UNAVAILABLE:
-        return Verdict(
-            answer,
-            f"the groups of {person.name} cannot be looked up now (members of {network.name}: {named})",
-        )
+        return Verdict(answer, _cannot_ask(person, f"members of {network.name}: {named}"))
     return Verdict(answer, f"the members of {network.name} are {named}")
 
 
-def has_standing(network: Network, person: Person, admin: Verdict) -> Verdict:
+def must_ask(network: Network, person: Person, admin: Verdict, unresolved: Verdict | None) -> Verdict:
+    """Whether just-in-time access applies to this user on this network. UNAVAILABLE counts as yes.
+
+    `unresolved` tells of a group of `jit.groups` that does not exist or cannot be looked up: then everybody must ask,
+    as nobody knows whom the rule leaves out.
+    """
+    if not network.jit:
+        return Verdict(Answer.NO, f"just-in-time access is off for {network.name}")
+    if not network.jit_admins_too:
+        if admin:
+            return Verdict(Answer.NO, f"administrators have standing access to {network.name}")
+        if admin.answer is Answer.UNAVAILABLE:
+            return admin
+    exempt = person.matches(network.jit_exempt)
+    named = ", ".join(network.jit_exempt)
+    if exempt is Answer.YES:
+        return Verdict(Answer.NO, f"{named} never have to ask for {network.name} (jit.exempt)")
+    if exempt is Answer.UNAVAILABLE:
+        return Verdict(exempt, _cannot_ask(person, f"jit.exempt of {network.name}: {named}"))
+    if not network.jit_groups:
+        return Verdict(Answer.YES, f"just-in-time access is on for {network.name}")
+    if unresolved is not None:
+        return unresolved
+    scoped = person.matches(network.jit_groups)
+    named = ", ".join(network.jit_groups)
+    if scoped is Answer.UNAVAILABLE:
+        return Verdict(scoped, _cannot_ask(person, f"jit.groups of {network.name}: {named}"))
+    if scoped is Answer.YES:
+        return Verdict(Answer.YES, f"{named} have to ask for {network.name} (jit.groups)")
+    return Verdict(Answer.NO, f"only {named} have to ask for {network.name} (jit.groups)")
+
+
+def has_standing(network: Network, person: Person, admin: Verdict, unresolved: Verdict | None) -> Verdict:
     """Whether this user has access to the network without a grant."""
+    asks = must_ask(network, person, admin, unresolved)
+    if asks.answer is not Answer.NO:
+        # Not known counts as: must ask. That answer has its grace where it was known not long ago.
+        answer = Answer.UNAVAILABLE if asks.answer is Answer.UNAVAILABLE else Answer.NO
+        return Verdict(answer, asks.why)
     if admin:
-        return Verdict(Answer.YES, f"administrators have standing access to {network.name}")
-    if network.jit:
-        return Verdict(admin.answer, f"just-in-time access is on for {network.name}")
-    member = may_use(network, person)
-    if member:
-        return Verdict(Answer.YES, f"just-in-time access is off for {network.name}, and {member.why}")
-    return member
+        return Verdict(Answer.YES, asks.why)
+    if not network.members:
+        # Without members everybody may ask; standing access is for those who are named.
+        named = person.matches(network.jit_exempt) is Answer.YES
+        return Verdict(Answer.YES if named else Answer.NO, asks.why)
+    member = may_use(network, person, admin)
+    return Verdict(Answer.YES, f"{asks.why}, and {member.why}") if member else member
+
+
+def may_decide(network: Network, person: Person, admin: Verdict) -> Verdict:
+    """Whether this user decides about requests for the network: administrators, and its approvers."""
+    if admin:
+        return admin
+    answer = person.matches(network.approvers)
+    named = ", ".join(network.approvers)
+    if answer is Answer.YES:
+        return Verdict(answer, f"the approvers of {network.name} are {named}")
+    if Answer.UNAVAILABLE in (answer, admin.answer):
+        return Verdict(
+            Answer.UNAVAILABLE, _cannot_ask(person, f"approvers of {network.name}: {named or 'nobody'}")
+        )
+    return Verdict(
+        Answer.NO,
+        f"administrators and the approvers of {network.name} ({named}) decide"
+        if named
+        else f"only administrators decide about {network.name}",
+    )
+
+
+def may_break_glass(network: Network, person: Person) -> Verdict:
+    """Whether this user may open the network at once in an emergency."""
+    answer = person.matches(network.break_glass)
+    named = ", ".join(network.break_glass)
+    if answer is Answer.UNAVAILABLE:
+        return Verdict(answer, _cannot_ask(person, f"jit.break_glass of {network.name}: {named}"))
+    return Verdict(answer, f"break-glass on {network.name} is for {named or 'nobody'}")
+
+
+def auto_approval(
+    network: Network, person: Person, duration_ms: int, used: dict[str, int]
+) -> tuple[AutoApproval | None, str]:
+    """The rule that grants this duration without waiting for somebody, else None and why the nearest one does not.
+
+    `used` says how often each rule, by its text, has granted something to this user in the last week.
+    """
+    why = ""
+    for rule in network.auto_approve:
+        answer = person.matches(rule.who)
+        if answer is Answer.NO:
+            continue
+        if answer is Answer.UNAVAILABLE:
+            why = why or _cannot_ask(person, f'the rule "{rule}"')
+        elif duration_ms > rule.most_ms:
+            why = why or f'it is longer than the rule "{rule}" allows'
+        elif used.get(str(rule), 0) >= rule.a_week:
+            why = f'the rule "{rule}" is used up for this week'
+        else:
+            return rule, f'the rule "{rule}"'
+    return None, why
 
 
 def is_own(actor: Actor, account: Account) -> bool:
     """Whether the caller is the person of the account: by uid, or by who logged in (behind sudo or su)."""
+    if account.is_registered:
+        return actor.uid == REGISTERED and actor.user == account.name
     return account.uid in (actor.uid, actor.login_uid)
 
 
-def wanted_duration(network: Network, asked_ms: int | None) -> int | None:
-    """Check a wished duration against the network's cap. Raises JitError refused that names the cap."""
-    if asked_ms is not None:
-        _check(network, asked_ms)
-    return asked_ms
+def same_person(uid: int, login_uid: int | None, other_uid: int, other_login_uid: int | None) -> bool:
+    """Whether two callers are the same person. Behind root it is who logged in; two that nobody knows are one."""
+    return bool(_identity(uid, login_uid) & _identity(other_uid, other_login_uid))
 
 
-def granted_duration(network: Network, given_ms: int | None, wished_ms: int | None) -> int:
-    """How long a grant lasts: what the decider gave, else what was wished, else the network's default.
-
-    Milliseconds. Raises JitError bad_request or refused, naming the rule.
-    """
-    for duration in (given_ms, wished_ms):
-        if duration is not None:
-            return _check(network, duration)
-    return network.default_ms
+def _identity(uid: int, login_uid: int | None) -> frozenset[int]:
+    if login_uid is None:
+        return frozenset({uid})
+    # Everybody who uses sudo is uid 0: that makes no two of them one.
+    return frozenset({login_uid}) if uid == 0 else frozenset({uid, login_uid})
 
 
-def extended_end(network: Network, grant: Grant, by_ms: int) -> int:
-    """The new end of a grant that is lengthened by `by_ms`. The maximum counts from the grant's start.
-
-    Milliseconds UTC. Raises JitError bad_request or refused, naming the maximum and what is left of it.
-    """
-    if by_ms < durations.SECOND:
-        raise JitError(
-            "bad_request",
-            "cannot extend by less than a second",
-            "Name a duration such as 45m or 2h; nothing is granted for ever.",
-        )
-    latest = grant.starts_ms + network.max_ms
-    if grant.ends_ms + by_ms > latest:
-        most = durations.show(network.max_ms)
-        left = latest - grant.ends_ms
-        hint = (
-            f"Use --duration {durations.show(left)} or less."
-            if left >= durations.SECOND
-            else "It has all of it already."
-        )
-        raise JitError(
-            "refused",
-            f"cannot extend access to {network.name} by {durations.show(by_ms)}: its maximum is {most} from the start",
-            hint,
-        )
-    return grant.ends_ms + by_ms
-
-
-def _check(network: Network, duration_ms: int) -> int:
-    if duration_ms < durations.SECOND:
-        raise JitError(
-            "bad_request",
-            "cannot grant for less than a second",
-            "Name a duration such as 45m or 8h; nothing is granted for ever.",
-        )
-    if duration_ms > network.max_ms:
-        most = durations.show(network.max_ms)
-        raise JitError(
-            "refused",
-            f"cannot give access to {network.name} for {durations.show(duration_ms)}: its maximum is {most}",
-            f"Use --duration {most} or less.",
-        )
-    return duration_ms
+def _cannot_ask(person: Person, about: str) -> str:
+    return f"the groups of {person.name} cannot be looked up now ({about})"

@@ -6,7 +6,7 @@ from typing import Final, TypedDict
 
 from jitd import wire
 from jitd.server.route import Kind, Route
-from jitd.service import devices, doctor, grants, interfaces, networks, queries, requests
+from jitd.service import devices, doctor, freezing, grants, holding, interfaces, networks, queries, requests
 
 _CHANGE: Final = Kind.CHANGE
 _QUERY: Final = Kind.QUERY
@@ -21,6 +21,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     # requests and grants
     Route("POST", "/v1/request", _CHANGE, requests.request,
           wire.RequestBody, wire.RequestReply, "Ask for access"),
+    Route("POST", "/v1/ensure", _CHANGE, requests.ensure,
+          wire.RequestBody, wire.RequestReply, "Have access for so long: ask only for what is missing"),
     Route("POST", "/v1/cancel", _CHANGE, requests.cancel,
           wire.IdBody, wire.RequestReply, "Take a request back"),
     Route("POST", "/v1/grant", _CHANGE, grants.grant,
@@ -29,11 +31,16 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/v1/deny", _CHANGE, grants.deny, wire.DecisionBody, wire.RequestReply, "Deny a request"),
     Route("POST", "/v1/revoke", _CHANGE, grants.revoke,
           wire.DecisionBody, wire.RequestReply, "End a grant of someone"),
-    Route("POST", "/v1/release", _CHANGE, requests.release,
+    Route("POST", "/v1/acknowledge", _CHANGE, grants.acknowledge,
+          wire.DecisionBody, wire.RequestReply, "Say that a use of break-glass was looked at"),
+    Route("POST", "/v1/freeze", _CHANGE, freezing.freeze,
+          wire.FreezeBody, wire.FreezeReply, "Close everything at once"),
+    Route("POST", "/v1/thaw", _CHANGE, freezing.thaw, NoQuery, wire.FreezeReply, "End a freeze"),
+    Route("POST", "/v1/release", _CHANGE, holding.release,
           wire.IdBody, wire.RequestReply, "End a grant of one's own"),
-    Route("POST", "/v1/pause", _CHANGE, requests.pause,
+    Route("POST", "/v1/pause", _CHANGE, holding.pause,
           wire.IdBody, wire.RequestReply, "Switch a grant off for now"),
-    Route("POST", "/v1/resume", _CHANGE, requests.resume,
+    Route("POST", "/v1/resume", _CHANGE, holding.resume,
           wire.IdBody, wire.RequestReply, "Switch a grant on again"),
     # networks
     Route("POST", "/v1/network/add", _CHANGE, networks.add,

@@ -6,11 +6,11 @@ from typing import Final
 
 from jitd.core import durations, elements, policy
 from jitd.core.elements import Member, Right
-from jitd.core.model import Account, Interface, Network, Now
+from jitd.core.model import REGISTERED, Account, Freeze, Interface, Network, Now, Request
 from jitd.core.peers import Reason, Wanted, wanted
-from jitd.core.people import Answer, Directory
+from jitd.core.people import Answer, Directory, Person, registered
 from jitd.core.policy import Verdict
-from jitd.store import devices, interfaces, networks, requests
+from jitd.store import devices, freezes, interfaces, networks, requests
 from jitd.store.database import Rows
 from jitd.store.devices import Tunnel
 
@@ -23,11 +23,12 @@ class Memory:
     """What decides beside the store and the system's users. Belongs to the worker thread; gone with the process.
 
     `sure`: when a standing right was last sure, by (account id, network id), in boot time. `closed`: grants that have
-    been ended and cannot be recorded yet.
+    been ended and cannot be recorded yet; `frozen`: a freeze that cannot be.
     """
 
     sure: dict[tuple[int, int], int] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
+    frozen: Freeze | None = None
 
     def decide(self, account_id: int, network_id: int, answer: Answer, boot_ms: int) -> bool:
         """Whether the right counts now: yes, or not known while it was sure not long ago."""
@@ -43,31 +44,73 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """What the policy needs of people."""
+    """What the policy needs of people. `kept_when_frozen` are administrators whom a freeze does not close out."""
 
     directory: Directory
     admin_groups: tuple[str, ...]
     daemon_uid: int
     memory: Memory
+    kept_when_frozen: tuple[str, ...] = ()
+
+    def person(self, uid: int, name: str) -> Person:
+        """What the system says of a user; of somebody who is only registered here, that there is one."""
+        return registered(name) if uid == REGISTERED else self.directory.person(name)
 
     def admin(self, name: str, uid: int) -> Verdict:
         """Whether a user administers this gateway."""
-        return policy.is_admin(uid, self.directory.person(name), self.admin_groups, self.daemon_uid)
+        return policy.is_admin(uid, self.person(uid, name), self.admin_groups, self.daemon_uid)
+
+    def unresolved(self, network: Network) -> Verdict | None:
+        """The first group of the scope that does not exist or cannot be looked up; None when all are known."""
+        for group in network.jit_groups:
+            answer = self.directory.group_exists(group[1:]) if group.startswith("@") else Answer.YES
+            if answer is not Answer.YES:
+                known = "cannot be looked up now" if answer is Answer.UNAVAILABLE else "does not exist"
+                why = (
+                    f"the group {group[1:]} {known}, so everybody has to ask for {network.name} (jit.groups)"
+                )
+                return Verdict(Answer.UNAVAILABLE if answer is Answer.UNAVAILABLE else Answer.YES, why)
+        return None
+
+    def has_standing(self, network: Network, uid: int, name: str) -> Verdict:
+        """Whether a user has access to a network without a grant, as far as the policy goes."""
+        return policy.has_standing(
+            network, self.person(uid, name), self.admin(name, uid), self.unresolved(network)
+        )
+
+    def may_use(self, network: Network, uid: int, name: str) -> Verdict:
+        """Whether a user may use a network at all."""
+        return policy.may_use(network, self.person(uid, name), self.admin(name, uid))
+
+    def may_decide(self, network: Network, uid: int, name: str) -> Verdict:
+        """Whether a user decides about requests for a network."""
+        return policy.may_decide(network, self.person(uid, name), self.admin(name, uid))
 
     def standing(self, network: Network, account: Account, now: Now) -> tuple[bool, str]:
         """Whether an account has access to a network without a grant, and why."""
-        person = self.directory.person(account.name)
-        same = policy.is_same_account(account, person)
+        same = self.same(account, now)
         if same.answer is Answer.NO:
             return self.memory.decide(account.id, network.id, Answer.NO, now.boot_ms), same.why
-        verdict = policy.has_standing(network, person, self.admin(account.name, account.uid))
+        verdict = self.has_standing(network, account.uid, account.name)
         answer = Answer.UNAVAILABLE if same.answer is Answer.UNAVAILABLE and verdict else verdict.answer
         return self.memory.decide(account.id, network.id, answer, now.boot_ms), verdict.why
 
-    def is_gone(self, account: Account) -> str:
-        """Why an account has lost everything (removed, another person now), "" when it has not or nobody knows."""
-        verdict = policy.is_same_account(account, self.directory.person(account.name))
-        return verdict.why if verdict.answer is Answer.NO else ""
+    def same(self, account: Account, now: Now) -> Verdict:
+        """Whether an account is still good."""
+        return policy.is_same_account(account, self.person(account.uid, account.name), now.wall_ms)
+
+    def lost(self, network: Network, account: Account, now: Now) -> str:
+        """Why an account may not use a network any more, whatever it was granted: it is removed, disabled, another
+        person now, no member. "" when that is not so, or nobody knows.
+        """
+        for verdict in (self.same(account, now), self.may_use(network, account.uid, account.name)):
+            if verdict.answer is Answer.NO:
+                return verdict.why
+        return ""
+
+    def is_kept(self, account: Account) -> bool:
+        """Whether a freeze does not close this account out."""
+        return account.name in self.kept_when_frozen and bool(self.admin(account.name, account.uid))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,39 +136,70 @@ def of_interface(
 ) -> list[DeviceAccess]:
     """Every tunnel of an interface, or those of some devices, with the reasons for it to be there now."""
     only = None if device_ids is None else list(device_ids)
-    behind = networks.of_interface(rows, interface.id)
-    names = {network.id: network.name for network in behind}
-    reasons: dict[int, list[Reason]] = {}
+    behind = {network.id: network for network in networks.of_interface(rows, interface.id)}
+    frozen = people.memory.frozen or freezes.current(rows)
+    grants: dict[int, list[Request]] = {}
     for device_id, request in requests.live_of_devices(rows, interface.id, only):
-        grant = request.grant
-        if grant is None or not grant.is_active(now) or people.is_gone(request.account):
-            continue
-        if request.id in people.memory.closed:
-            continue
-        reasons.setdefault(device_id, []).append(
-            Reason(
-                kind="grant",
-                network=names[request.network_id],
-                why=f"grant {request.id}",
-                request_id=request.id,
-                paused=grant.paused_ms is not None,
-                network_id=request.network_id,
-                left_ms=grant.left_ms(now),
-            )
-        )
+        if request.grant is not None and request.grant.is_active(now):
+            grants.setdefault(device_id, []).append(request)
     found = []
     standing: dict[tuple[int, int], tuple[bool, str]] = {}
+    lost: dict[tuple[int, int], str] = {}
     for tunnel in devices.tunnels(rows, interface_id=interface.id, device_ids=only):
-        mine = reasons.get(tunnel.device.id, [])
-        for network in behind:
-            pair = (tunnel.account.id, network.id)
-            if pair not in standing:
-                standing[pair] = people.standing(network, tunnel.account, now)
-            has, why = standing[pair]
-            if has:
-                mine.append(Reason(kind="standing", network=network.name, why=why, network_id=network.id))
-        found.append(DeviceAccess(tunnel=tunnel, reasons=tuple(mine)))
+        account = tunnel.account
+        reasons: list[Reason] = []
+        if frozen is None or people.is_kept(account):
+            for request in grants.get(tunnel.device.id, []):
+                network = behind[request.network_id]
+                pair = (account.id, network.id)
+                if pair not in lost:
+                    lost[pair] = people.lost(network, account, now)
+                if not lost[pair] and request.id not in people.memory.closed:
+                    reasons.append(_granted(request, network, tunnel, now))
+            for network in behind.values():
+                pair = (account.id, network.id)
+                if pair not in standing:
+                    standing[pair] = people.standing(network, account, now)
+                has, why = standing[pair]
+                if has:
+                    reasons.append(_standing(network, why, tunnel, now))
+        if tunnel.device.ends_ms is not None and tunnel.device.ends_ms <= now.wall_ms:
+            reasons = []
+        found.append(DeviceAccess(tunnel=tunnel, reasons=tuple(reasons)))
     return found
+
+
+def _granted(request: Request, network: Network, tunnel: Tunnel, now: Now) -> Reason:
+    assert request.grant is not None
+    left_ms, ends_ms = request.grant.left_ms(now), _end(tunnel)
+    return Reason(
+        kind="grant",
+        network=network.name,
+        why=f"grant {request.id}",
+        request_id=request.id,
+        paused=request.grant.paused_ms is not None,
+        network_id=network.id,
+        left_ms=left_ms if ends_ms is None else min(left_ms, max(0, ends_ms - now.wall_ms)),
+    )
+
+
+def _standing(network: Network, why: str, tunnel: Tunnel, now: Now) -> Reason:
+    """A lease that is renewed; near the end of its user or its device, no longer than that."""
+    ends_ms = _end(tunnel)
+    is_last = ends_ms is not None and ends_ms - now.wall_ms <= elements.LEASE_MS
+    return Reason(
+        kind="standing",
+        network=network.name,
+        why=why,
+        network_id=network.id,
+        left_ms=max(0, ends_ms - now.wall_ms) if is_last and ends_ms is not None else None,
+    )
+
+
+def _end(tunnel: Tunnel) -> int | None:
+    """Nothing outlives its user or its device."""
+    ends = [end for end in (tunnel.account.ends_ms, tunnel.device.ends_ms) if end is not None]
+    return min(ends, default=None)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -7,7 +7,7 @@ from typing import Any
 from jitd.config import Config
 from jitd.core.errors import JitError
 from jitd.core.firewall import Rules
-from jitd.core.model import Account, Actor, Interface, IPNetwork, Now, Request
+from jitd.core.model import REGISTERED, Account, Actor, Interface, IPNetwork, Network, Now, Request
 from jitd.core.people import Answer, Person
 from jitd.core.policy import Verdict
 from jitd.enforce.firewallport import Firewall
@@ -76,6 +76,24 @@ class View:
                 f"Use sudo, or ask for membership of an admin group ({groups}).",
             )
 
+    def decides(self, network: Network) -> bool:
+        """Whether the caller decides about requests for the network, for sure."""
+        return bool(self.people.may_decide(network, self.actor.uid, self.actor.user))
+
+    def decidable(self) -> frozenset[int]:
+        """The ids of the networks that the caller decides about."""
+        return frozenset(network.id for network in networks.all_(self.rows) if self.decides(network))
+
+    def require_decider(self, network: Network, what: str) -> None:
+        """Let only those go on who decide about the network. `what` ends the sentence "cannot …"."""
+        verdict = self.people.may_decide(network, self.actor.uid, self.actor.user)
+        if not verdict:
+            raise JitError(
+                "not_permitted",
+                f"cannot {what} as {self.actor.user}: {verdict.why}",
+                f"Use sudo, or ask an administrator to name you: jitctl network set {network.name} approvers+=…",
+            )
+
     @property
     def person_behind(self) -> tuple[int, str]:
         """(uid, name) of the caller; of who logged in, where that one has become root."""
@@ -105,7 +123,12 @@ class View:
         return uid, name
 
     def existing_user(self, name: str) -> int:
-        """The uid of a user of the system who may own devices. Raises JitError not_found, refused or busy."""
+        """The uid of somebody who may own devices: registered here, or a user of the system.
+
+        Raises JitError not_found, refused or busy.
+        """
+        if accounts.registered(self.rows, name) is not None:
+            return REGISTERED
         person = self.person(name)
         if person.exists is Answer.UNAVAILABLE:
             raise JitError(
@@ -132,6 +155,8 @@ class View:
         """
         if uid == self.people.daemon_uid:
             return uid != 0
+        if uid == REGISTERED:
+            return True
         return uid != 0 and not self.people.directory.is_system(uid)
 
     def account(self, user: str | None = None) -> Account | None:
@@ -165,14 +190,15 @@ class Call(View):
         network: str | None = None,
         interface: str | None = None,
         device: str | None = None,
+        by_jitd: bool = False,
         **data: object,
     ) -> None:
-        """Record what happened, in the transaction of what happened."""
+        """Record what happened, in the transaction of what happened. `by_jitd`: a rule did it, and no person."""
         events.add(
             self.rows,
             kind,
             at_ms=self.now.wall_ms,
-            actor=self.actor,
+            actor=None if by_jitd else self.actor,
             request_id=request.id if request else None,
             user=user or (request.account.name if request else None),
             user_uid=uid if uid is not None else (request.account.uid if request else None),

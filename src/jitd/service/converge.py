@@ -13,7 +13,7 @@ from typing import Final
 from jitd.core.elements import Member, Right, addresses
 from jitd.core.model import Interface, IPNetwork, Now
 from jitd.enforce.port import EnforceError, LinkState
-from jitd.service import access
+from jitd.service import access, standing
 from jitd.service.access import DeviceAccess, People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Touched
@@ -131,6 +131,14 @@ class Converger:
         ]
         return all(agrees)
 
+    def close_everything(self, now: Now) -> bool:
+        """Take everything away that is not kept in a freeze, without the store. Returns whether the kernel agrees."""
+        agrees = [
+            self._close(interface, before, rest, now)
+            for interface, before, rest in self.openings.emptied(self.people.is_kept)
+        ]
+        return all(agrees)
+
     # --- how ---
 
     def interface(self, rows: Rows, interface: Interface, now: Now, *, touched: bool = False) -> bool:
@@ -139,8 +147,10 @@ class Converger:
         `touched`: a verb or a restart may be why it differs, so that only strangers are told of.
         """
         accesses = access.of_interface(rows, interface, self.people, now)
-        before = {one.tunnel.device.public_key: one for one in accesses}
-        before |= self.openings.accesses(interface.id)
+        opened = self.openings.accesses(interface.id)
+        if not touched and opened:
+            standing.tell_changes(rows, self.tell, self.people, opened, accesses, now)
+        before = {one.tunnel.device.public_key: one for one in accesses} | opened
         self.openings.note(interface, accesses, now)
         expected = _expected(accesses)
         self.changed.update(expected)

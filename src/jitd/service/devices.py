@@ -1,16 +1,15 @@
 """Devices: registering public keys, naming the owners of unmanaged peers, client configurations."""
 
 from jitd import wire
-from jitd.core import elements, keys, policy, text
+from jitd.core import elements, keys, text
 from jitd.core.errors import JitError
-from jitd.core.model import Account, Device, Ending, Interface, Status
+from jitd.core.model import Account, Device, Interface
 from jitd.core.people import Answer
-from jitd.service import plans, tunnels, views
+from jitd.service import endings, plans, tunnels, views
 from jitd.service.call import Call, Render, Reply, View
 from jitd.service.interfaces import named as named_interface
 from jitd.store import accounts, interfaces, networks
 from jitd.store import devices as store
-from jitd.store import requests as stored_requests
 
 
 def add(call: Call, body: wire.DeviceAddBody) -> Render:
@@ -39,7 +38,7 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render:
         if public_key in unmanaged:
             _take_over(call, device, interface)
         elif any(
-            policy.may_use(network, call.person(account.name))
+            call.people.may_use(network, account.uid, account.name)
             for network in networks.of_interface(call.rows, interface.id)
         ):
             tunnels.ensure(call.rows, device, interface, call.now.wall_ms, call.agreement.held(interface.id))
@@ -55,22 +54,10 @@ def remove(call: Call, body: wire.DeviceRefBody) -> Render:
     which = [interfaces.by_id(call.rows, tunnel.interface_id) for tunnel in tunnels_before]
     passing = plans.passing(call, which)
     view = _view(call, device, account)
-    for request in stored_requests.live_grants_of_device(call.rows, device.id):
-        others = [one for one, _ in stored_requests.devices_of(call.rows, request.id) if one != device.id]
-        if not set(others) & {one.id for one in store.of_account(call.rows, account.id)}:
-            ending = Ending(
-                how=Status.RELEASED,
-                at_ms=call.now.wall_ms,
-                by=call.actor.user,
-                comment=f"its device {device.name} was removed",
-            )
-            stored_requests.end(call.rows, request.id, ending)
-            call.ended.append(request)
-            call.event("released", request=request, comment=ending.comment)
-    for tunnel in tunnels_before:
-        interfaces.forget_unmanaged(call.rows, tunnel.interface_id, device.public_key)
-        call.touched.keys[tunnel.interface_id, device.public_key] = tunnel.ips
-    store.remove(call.rows, device.id, call.now.wall_ms)
+    released = endings.drop_device(call.rows, call.touched, device, call.now, call.actor.user, "was removed")
+    for request, comment in released:
+        call.ended.append(request)
+        call.event("released", request=request, comment=comment)
     plan = plans.settle(body, passing, plans.passing(call, which))
     call.event(
         "device_removed", user=account.name, uid=account.uid, device=device.name, public_key=device.public_key
@@ -146,12 +133,10 @@ def config(call: Call, body: wire.DeviceRefBody) -> Render:
 
 def _wg_quick(view: View, account: Account, device: Device, interface: Interface) -> str:
     (tunnel,) = store.tunnels(view.rows, interface_id=interface.id, device_ids=[device.id])
-    person = view.person(account.name)
     routes = [
         str(route)
         for network in networks.of_interface(view.rows, interface.id)
-        if policy.may_use(network, person)
-        or policy.has_standing(network, person, view.admin(account.name, account.uid))
+        if view.people.may_use(network, account.uid, account.name)
         for route in network.routes
     ]
     # The gateway's own tunnel addresses, so that the tunnel can be tried with a ping.
@@ -185,13 +170,11 @@ def _wg_quick(view: View, account: Account, device: Device, interface: Interface
 def _config_interface(call: Call, account: Account, name: str | None) -> Interface:
     if name is not None:
         return named_interface(call, name)
-    person = call.person(account.name)
     reachable = [
         interface
         for interface in interfaces.all_(call.rows)
         if any(
-            policy.may_use(network, person)
-            or policy.has_standing(network, person, call.admin(account.name, account.uid))
+            call.people.may_use(network, account.uid, account.name)
             for network in networks.of_interface(call.rows, interface.id)
         )
     ]
@@ -289,7 +272,7 @@ def _import_line(call: Call, interface: Interface, line: wire.ImportLine) -> tup
         )
     uid = call.existing_user(line["user"])
     account = accounts.ensure(call.rows, uid, line["user"], call.now.wall_ms)
-    if call.person(line["user"]).exists is not Answer.YES:
+    if call.people.person(uid, line["user"]).exists is not Answer.YES:
         raise JitError("not_found", f"cannot import {public_key}: there is no user {line['user'][:40]!r}")
     _refuse_known_key(call, public_key, account)
     if any(device.name == name for device in store.of_account(call.rows, account.id)):

@@ -1,14 +1,14 @@
-"""What ends by itself: grants that are over, and grants of accounts that are gone."""
+"""What begins and ends by itself: grants, and the time of people and devices."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from jitd.core.model import Ending, Grant, Now, Request, Status
+from jitd.core.model import Device, Ending, Grant, Now, Request, Status
 from jitd.service.access import People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Touched
-from jitd.store import devices, events, networks, requests
+from jitd.store import accounts, devices, events, interfaces, networks, requests
 from jitd.store.database import Rows
 
 #: Clocks that nobody has set differ by less, milliseconds.
@@ -59,16 +59,24 @@ def lapse(rows: Rows, now: Now) -> int:
     return len(found)
 
 
-def without_account(rows: Rows, people: People) -> list[tuple[Request, str]]:
-    """The live grants whose account is gone for sure, and why."""
-    live = requests.live(rows, network_ids=[network.id for network in networks.all_(rows)])
-    return [(request, why) for request in live if (why := people.is_gone(request.account))]
+def without_right(rows: Rows, people: People, now: Now) -> list[tuple[Request, str]]:
+    """The live grants whose user may not use the network any more for sure, and why: gone, disabled, no member."""
+    behind = {network.id: network for network in networks.all_(rows)}
+    known: dict[tuple[int, int], str] = {}
+    found = []
+    for request in requests.live(rows, network_ids=behind):
+        pair = (request.account.id, request.network_id)
+        if pair not in known:
+            known[pair] = people.lost(behind[request.network_id], request.account, now)
+        if known[pair]:
+            found.append((request, known[pair]))
+    return found
 
 
-def revoke_gone(rows: Rows, gone: Iterable[tuple[Request, str]], now: Now) -> Touched:
-    """Revoke the grants of accounts that are gone."""
+def revoke_lost(rows: Rows, lost: Iterable[tuple[Request, str]], now: Now) -> Touched:
+    """Revoke the grants of those who may not use the network any more."""
     found, names = Touched(), _Names(rows)
-    for request, why in gone:
+    for request, why in lost:
         ending = Ending(how=Status.REVOKED, at_ms=now.wall_ms, by="", comment=why)
         if requests.end(rows, request.id, ending):
             touch(rows, found, request)
@@ -76,28 +84,95 @@ def revoke_gone(rows: Rows, gone: Iterable[tuple[Request, str]], now: Now) -> To
     return found
 
 
+def people_over(rows: Rows, people: People, now: Now) -> tuple[list[tuple[Request, str]], Touched]:
+    """Record that the time of accounts and devices is over. Returns the grants that ended, why, and what to converge."""
+    found, ended, names = Touched(), list[tuple[Request, str]](), _Names(rows)
+    for account in accounts.over(rows, now.wall_ms):
+        accounts.note_end(rows, account.id, now.wall_ms)
+        events.add(
+            rows,
+            "user_ended",
+            at_ms=now.wall_ms,
+            actor=None,
+            user=account.name,
+            user_uid=account.uid,
+            data={"ends": account.ends_ms},
+        )
+        mine = [one.id for one in devices.of_account(rows, account.id)]
+        found.devices.update(
+            (one.interface_id, one.device.id) for one in devices.tunnels(rows, device_ids=mine)
+        )
+        for request in requests.open_of(rows, account.id):
+            if request.grant is not None and request.extends_id is None:
+                ended.append((request, people.same(account, now).why))
+    found.devices |= revoke_lost(rows, ended, now).devices
+    for device, account in devices.over(rows, now.wall_ms):
+        for request, comment in drop_device(rows, found, device, now, "", "had its end"):
+            ended.append((request, comment))
+            _record(names, "released", request, now, {"comment": comment})
+        events.add(
+            rows,
+            "device_removed",
+            at_ms=now.wall_ms,
+            actor=None,
+            user=account.name,
+            user_uid=account.uid,
+            device=device.name,
+            data={"public_key": device.public_key, "ends": device.ends_ms},
+        )
+    return ended, found
+
+
+def next_people_end(rows: Rows) -> int | None:
+    """When the time of the next account or device is over, milliseconds; None when none has an end."""
+    ends = (accounts.next_end(rows), devices.next_end(rows))
+    return min((at for at in ends if at is not None), default=None)
+
+
+def drop_device(
+    rows: Rows, found: Touched, device: Device, now: Now, by: str, why: str
+) -> list[tuple[Request, str]]:
+    """Remove a device. A grant that has no other one is released: returns those, with what was recorded as comment."""
+    released = []
+    left = {one.id for one in devices.of_account(rows, device.account_id)} - {device.id}
+    for request in requests.live_grants_of_device(rows, device.id):
+        if left.isdisjoint(number for number, _ in requests.devices_of(rows, request.id)):
+            comment = f"its device {device.name} {why}"
+            ending = Ending(how=Status.RELEASED, at_ms=now.wall_ms, by=by, comment=comment)
+            requests.end(rows, request.id, ending)
+            released.append((request, comment))
+    for tunnel in devices.tunnels(rows, device_ids=[device.id]):
+        interfaces.forget_unmanaged(rows, tunnel.interface_id, device.public_key)
+        found.keys[tunnel.interface_id, device.public_key] = tunnel.ips
+    devices.remove(rows, device.id, now.wall_ms)
+    return released
+
+
 def activate(rows: Rows, now: Now, high_water_ms: int) -> Touched:
-    """Activate the live grants that are not active in this boot: those of an earlier boot.
+    """Activate the live grants that have begun and are not active in this boot: scheduled ones, and those of an
+    earlier boot.
 
     What is left of them is counted by the wall clock, the only one that goes on over a reboot; so nothing is
     activated while it is behind the highest value that it ever had.
     """
-    found = Touched()
+    found, names = Touched(), _Names(rows)
     if now.wall_ms < high_water_ms:
         return found
-    for request in requests.of_other_boots(rows, now.boot_id):
+    for request in requests.waiting(rows, now.boot_id, now.wall_ms):
         grant = request.grant
         assert grant is not None
-        if grant.starts_ms <= now.wall_ms < grant.ends_ms:
+        if now.wall_ms < grant.ends_ms:
             requests.set_boot_end(rows, request.id, now.boot_id, now.boot_ms + grant.ends_ms - now.wall_ms)
             touch(rows, found, request)
+            if not grant.boot_id:
+                _record(names, "activated", request, now, {"starts": grant.starts_ms, "ends": grant.ends_ms})
     return found
 
 
 def next_start(rows: Rows, now: Now, high_water_ms: int) -> int | None:
     """When the wall clock lets the next grant be activated, milliseconds; None when nothing waits."""
-    waiting = [one.grant.starts_ms for one in requests.of_other_boots(rows, now.boot_id) if one.grant]
-    return max(min(waiting), high_water_ms) if waiting else None
+    starts_ms = requests.next_start(rows, now.boot_id)
+    return None if starts_ms is None else max(starts_ms, high_water_ms)
 
 
 def touch(rows: Rows, found: Touched, request: Request) -> None:

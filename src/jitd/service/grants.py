@@ -1,95 +1,80 @@
-"""Deciding: grant, deny, revoke. The verbs of administrators."""
+"""Deciding: grant, extend, deny, revoke, acknowledge. The verbs of administrators and approvers."""
 
 from jitd import wire
-from jitd.core import policy, text
+from jitd.core import policy, terms, text
 from jitd.core.errors import JitError
-from jitd.core.model import Account, Denial, Device, Ending, Grant, Network, Request, Status
-from jitd.service import tunnels
+from jitd.core.model import Denial, Ending, Grant, Network, Request, Review, Status, Vote
+from jitd.core.people import Answer
+from jitd.core.terms import Term, Wish
+from jitd.service import granting, requests
 from jitd.service.call import Call, PlanOnly, Render, Reply
 from jitd.service.endings import touch
-from jitd.service.requests import found, named_network, shown, stale
-from jitd.store import accounts, devices, interfaces, networks
+from jitd.service.lookup import decidable, found, named_network, refuse_second, shown, stale, visible
+from jitd.store import accounts, networks
 from jitd.store import requests as store
 
 
 def grant(call: Call, body: wire.GrantBody) -> Render:
-    """Grant a pending request, or give access to a user without one. With `plan` only say what would be."""
-    call.require_admin("grant access")
+    """Grant a pending request, or give access to a user without one. With `plan` only say what would be.
+
+    Where several have to agree, one of them says so, and the last one opens.
+    """
     comment = text.comment(body.get("comment"))
-    request = _asked(call, body) if body.get("id") is not None else _unasked(call, body, comment)
-    network = networks.by_id(call.rows, request.network_id)
-    _refuse_own(call, "grant", request.account, request.id)
-    _refuse_gone(call, request.account)
+    request, network = _asked(call, body) if body.get("id") is not None else _unasked(call, body, comment)
+    granting.refuse_own(call, "grant", request.account, request.id)
     if request.status(call.now) is not Status.PENDING:
         raise stale(call, "grant", request.id)
-    duration = policy.granted_duration(network, body.get("duration"), request.wanted_ms)
-    mine = devices.of_account(call.rows, request.account.id)
-    _refuse_useless(call, request.account, network, mine)
-    interface = interfaces.by_id(call.rows, network.interface_id)
-    for device in mine:
-        tunnels.ensure(call.rows, device, interface, call.now.wall_ms, call.agreement.held(interface.id))
-    granted = Grant(
-        decided_ms=call.now.wall_ms,
-        decided_by=call.actor.user,
-        comment=comment,
-        starts_ms=call.now.wall_ms,
-        ends_ms=call.now.wall_ms + duration,
-        boot_id=call.now.boot_id,
-        ends_boot_ms=call.now.boot_ms + duration,
-    )
-    if not store.grant(call.rows, request.id, granted, [device.id for device in mine]):
-        raise stale(call, "grant", request.id)
-    after = found(call, request.id)
-    touch(call.rows, call.touched, after)
-    call.event(
-        "granted",
-        request=after,
-        starts=granted.starts_ms,
-        ends=granted.ends_ms,
-        duration=duration,
-        comment=comment,
-        devices=[device.name for device in mine],
-    )
+    granting.refuse_open(call, request.account, network)
+    extended = _extended(call, request) if request.extends_id is not None else None
+    term = _term(call, request, network, extended, Wish(body.get("duration"), body.get("until")))
+    agreed = _agreed(call, request, network, Wish(body.get("duration"), body.get("until")), term, comment)
+    if agreed is not None:
+        if extended is None:
+            granting.open_(call, request, network, agreed, by=call.actor.user, comment=comment)
+        else:
+            _lengthen(call, extended, network, agreed, comment, request)
     if body.get("plan"):
-        reply: Reply = {**shown(request.id)(call), "agrees": True, "waiting": ""}
+        reply: Reply = {**shown(request.id, term.why)(call), "agrees": True, "waiting": ""}
         raise PlanOnly(reply)
-    return shown(request.id)
+    return shown(request.id, term.why)
 
 
 def extend(call: Call, body: wire.ExtendBody) -> Render:
-    """Lengthen an active grant without a gap, within the network's maximum counted from the grant's start."""
-    call.require_admin("extend a grant")
-    request = found(call, body["id"])
-    _refuse_own(call, "extend", request.account, request.id)
-    _refuse_gone(call, request.account)
-    if request.grant is None or request.status(call.now) is not Status.ACTIVE:
+    """Lengthen an active grant without a gap: at once by somebody who decides, else it is asked for.
+
+    Where several have to agree, it is asked for, and counts as the first yes.
+    """
+    request = visible(call, body["id"])
+    network = networks.by_id(call.rows, request.network_id)
+    own = policy.is_own(call.actor, request.account)
+    if not own:
+        call.require_decider(network, "extend a grant")
+    if (
+        request.grant is None
+        or request.extends_id is not None
+        or request.status(call.now) is not Status.ACTIVE
+    ):
         raise stale(call, "extend", request.id)
     comment = text.comment(body.get("comment"))
-    network = networks.by_id(call.rows, request.network_id)
-    ends = policy.extended_end(network, request.grant, body["duration"])
-    if not store.extend(call.rows, request.id, request.grant.ends_ms, ends - request.grant.ends_ms):
-        raise stale(call, "extend", request.id)
-    # Its element in the firewall gets the new end, too.
-    touch(call.rows, call.touched, request)
-    call.event(
-        "extended",
-        request=request,
-        before=request.grant.ends_ms,
-        ends=ends,
-        duration=body["duration"],
-        comment=comment,
-    )
-    return shown(request.id)
+    wish = Wish(body.get("duration"), body.get("until"))
+    if own:
+        return shown(requests.ask_for_more(call, request, network, wish, comment))
+    if network.approvals > 1:
+        asked = requests.ask_for_more(call, request, network, wish, comment)
+        return grant(call, {"id": asked, "comment": body.get("comment")})
+    granting.refuse_gone(call, "extend the access of", request.account)
+    term = terms.extended(network, request.account, request.grant, wish)
+    _lengthen(call, request, network, term, comment, None)
+    return shown(request.id, term.why)
 
 
 def deny(call: Call, body: wire.DecisionBody) -> Render:
     """Deny a pending request."""
-    call.require_admin("deny a request")
-    request = found(call, body["id"])
-    _refuse_own(call, "deny", request.account, request.id)
+    request, _ = decidable(call, body["id"], "deny a request")
+    granting.refuse_own(call, "deny", request.account, request.id)
     comment = text.comment(body.get("comment"))
     denial = Denial(decided_ms=call.now.wall_ms, decided_by=call.actor.user, comment=comment)
-    if not store.deny(call.rows, request.id, denial):
+    if request.status(call.now) is not Status.PENDING or not store.deny(call.rows, request.id, denial):
         raise stale(call, "deny", request.id)
     call.event("denied", request=request, comment=comment)
     return shown(request.id)
@@ -97,14 +82,19 @@ def deny(call: Call, body: wire.DecisionBody) -> Render:
 
 def revoke(call: Call, body: wire.DecisionBody) -> Render:
     """End a grant before its time."""
-    call.require_admin("revoke a grant")
-    request = found(call, body["id"])
+    request, _ = decidable(call, body["id"], "revoke a grant")
     comment = text.comment(body.get("comment"))
     if request.status(call.now) is Status.PENDING:
         raise JitError(
             "conflict",
             f"cannot revoke {request.id}: it is still pending",
             f"Deny it: jitctl deny {request.id}",
+        )
+    if request.extends_id is not None:
+        raise JitError(
+            "conflict",
+            f"cannot revoke {request.id}: it only lengthened grant {request.extends_id}",
+            f"End that one: jitctl revoke {request.extends_id}",
         )
     ending = Ending(how=Status.REVOKED, at_ms=call.now.wall_ms, by=call.actor.user, comment=comment)
     if not store.end(call.rows, request.id, ending):
@@ -116,7 +106,28 @@ def revoke(call: Call, body: wire.DecisionBody) -> Render:
     return shown(request.id)
 
 
-def _asked(call: Call, body: wire.GrantBody) -> Request:
+def acknowledge(call: Call, body: wire.DecisionBody) -> Render:
+    """Say that a use of break-glass was looked at, with a comment for whoever looks next."""
+    request, _ = decidable(call, body["id"], "acknowledge break-glass")
+    granting.refuse_own(call, "acknowledge", request.account, request.id)
+    if not request.break_glass:
+        raise JitError(
+            "conflict", f"cannot acknowledge {request.id}: it is no break-glass", "See jitctl list."
+        )
+    comment = text.reason(body.get("comment") or "", "comment")
+    review = Review(at_ms=call.now.wall_ms, by=call.actor.user, comment=comment)
+    if not store.review(call.rows, request.id, review):
+        assert request.review is not None
+        raise JitError(
+            "conflict",
+            f"cannot acknowledge {request.id}: {request.review.by} has done so already",
+            f"See jitctl show {request.id} for its history.",
+        )
+    call.event("acknowledged", request=request, comment=comment)
+    return shown(request.id)
+
+
+def _asked(call: Call, body: wire.GrantBody) -> tuple[Request, Network]:
     if body.get("user") or body.get("network"):
         raise JitError(
             "bad_request",
@@ -125,11 +136,12 @@ def _asked(call: Call, body: wire.GrantBody) -> Request:
         )
     request_id = body["id"]
     assert request_id is not None
-    return found(call, request_id)
+    return decidable(call, request_id, "grant access")
 
 
-def _unasked(call: Call, body: wire.GrantBody, comment: str) -> Request:
-    """A request made and granted in one step, for a user who did not ask."""
+def _unasked(call: Call, body: wire.GrantBody, comment: str) -> tuple[Request, Network]:
+    """A request made and granted in one step, for a user who did not ask. Administrators only."""
+    call.require_admin("grant access")
     user, network_name = body.get("user"), body.get("network")
     if not user or not network_name:
         raise JitError(
@@ -139,65 +151,132 @@ def _unasked(call: Call, body: wire.GrantBody, comment: str) -> Request:
         )
     network = named_network(call, network_name)
     account = accounts.ensure(call.rows, call.existing_user(user), user, call.now.wall_ms)
-    _refuse_own(call, "grant", account, None)
-    member = policy.may_use(network, call.person(user))
+    granting.refuse_own(call, "grant", account, None)
+    member = call.people.may_use(network, account.uid, user)
     if not member:
         raise JitError(
             member.code, f"cannot grant {network.name} to {user}: {member.why}", "See jitctl network show."
         )
-    for other in store.open_of(call.rows, account.id, network.id):
-        status = other.status(call.now)
-        if status is Status.PENDING:
-            raise JitError(
-                "conflict",
-                f"cannot grant {network.name} to {user} without a request: request {other.id} is pending",
-                f"Grant that one: jitctl grant {other.id}",
-            )
-        if status in (Status.ACTIVE, Status.SCHEDULED):
-            raise JitError(
-                "conflict",
-                f"cannot grant {network.name} to {user} again: grant {other.id} is {status}",
-                f"For more time: jitctl extend {other.id} --duration 2h",
-            )
+    refuse_second(call, account, network, f"grant {network.name} to {user} without a request")
     made = store.add(
         call.rows,
         account_id=account.id,
         network_id=network.id,
         reason=comment or f"granted by {call.actor.user} without a request",
-        wanted_ms=None,
+        wanted_ms=body.get("duration"),
         requested_ms=call.now.wall_ms,
         requested_by=call.actor.user,
         lapses_ms=call.now.wall_ms + network.pending_ms,
+        wanted_until_ms=body.get("until"),
     )
-    return found(call, made)
+    return found(call, made), network
 
 
-def _refuse_own(call: Call, verb: str, account: Account, request_id: int | None) -> None:
-    if policy.is_own(call.actor, account):
-        which = f"{request_id}" if request_id is not None else f"access to {account.name}"
+def _extended(call: Call, request: Request) -> Request:
+    """The grant that a request asks for more of. Raises JitError ended when it is over."""
+    assert request.extends_id is not None
+    extended = found(call, request.extends_id)
+    if extended.grant is None or extended.status(call.now) is not Status.ACTIVE:
         raise JitError(
-            "refused",
-            f"cannot {verb} {which}: it is your own, and nobody decides on their own request",
-            "Another administrator has to decide it.",
+            "ended",
+            f"cannot grant {request.id}: grant {extended.id}, which it would lengthen, is {extended.status(call.now)}",
+            f"See jitctl show {extended.id}.",
         )
+    return extended
 
 
-def _refuse_gone(call: Call, account: Account) -> None:
-    same = policy.is_same_account(account, call.person(account.name))
-    if not same:
-        raise JitError(same.code, f"cannot grant anything to {account.name}: {same.why}")
+def _term(call: Call, request: Request, network: Network, extended: Request | None, given: Wish) -> Term:
+    """From when until when, by what the decider says, else by what was asked for."""
+    wished = Wish(request.wanted_ms, request.wanted_until_ms)
+    if extended is not None:
+        assert extended.grant is not None
+        return terms.extended(network, request.account, extended.grant, given or wished)
+    starts_ms = max(call.now.wall_ms, request.wanted_start_ms or 0)
+    return terms.term(network, request.account, starts_ms, [given, wished])
 
 
-def _refuse_useless(call: Call, account: Account, network: Network, mine: list[Device]) -> None:
-    if not mine:
-        raise JitError(
-            "refused",
-            f"cannot grant {network.name} to {account.name}: {account.name} has no device that it could be opened for",
-            f"Add one: jitctl device add laptop --user {account.name} --public-key KEY",
+def _agreed(
+    call: Call, request: Request, network: Network, given: Wish, term: Term, comment: str
+) -> Term | None:
+    """The term that all who have to agree have agreed on: the shortest. None: others still have to."""
+    if network.approvals <= 1:
+        return term
+    standing = []
+    for vote in store.votes(call.rows, request.id):
+        if policy.same_person(call.actor.uid, call.actor.login_uid, vote.uid, vote.login_uid):
+            raise JitError(
+                "conflict",
+                f"cannot grant {request.id} twice: you have agreed already, and {network.approvals} different people"
+                " have to",
+                "Somebody else who may decide has to do it.",
+            )
+        right = call.people.may_decide(network, vote.uid, vote.name)
+        if right.answer is Answer.UNAVAILABLE:
+            raise JitError("busy", f"cannot count the yes of {vote.name}: {right.why}", "Try again later.")
+        if right:
+            standing.append(vote)
+        else:
+            store.forget_vote(call.rows, request.id, vote)
+            call.event("approval_void", request=request, by=vote.name, comment=right.why)
+    mine = Vote(
+        uid=call.actor.uid,
+        name=call.actor.user,
+        login_uid=call.actor.login_uid,
+        at_ms=call.now.wall_ms,
+        duration_ms=(term.ends_ms - term.starts_ms) if given else None,
+        comment=comment,
+    )
+    store.vote(call.rows, request.id, mine)
+    standing.append(mine)
+    call.event(
+        "approved",
+        request=request,
+        number=len(standing),
+        of=network.approvals,
+        duration=mine.duration_ms,
+        comment=comment,
+    )
+    if len(standing) < network.approvals:
+        return None
+    shortest = min(
+        (vote.duration_ms for vote in standing if vote.duration_ms is not None), default=term.duration_ms
+    )
+    if shortest >= term.duration_ms:
+        return term
+    return Term(term.starts_ms, term.starts_ms + shortest, "the shortest duration that was agreed to")
+
+
+def _lengthen(
+    call: Call, grant: Request, network: Network, term: Term, comment: str, asked: Request | None
+) -> None:
+    """Move the end of an active grant; `asked` is the request for it, if there was one."""
+    assert grant.grant is not None
+    before = grant.grant.ends_ms
+    if term.ends_ms <= before:
+        raise JitError("refused", f"cannot extend access to {network.name}: {term.why}", "")
+    if not store.extend(call.rows, grant.id, before, term.ends_ms - before):
+        raise stale(call, "extend", grant.id)
+    if asked is not None:
+        more = Grant(
+            decided_ms=call.now.wall_ms,
+            decided_by=call.actor.user,
+            comment=comment,
+            starts_ms=before,
+            ends_ms=term.ends_ms,
+            boot_id="",
+            ends_boot_ms=0,
         )
-    person = call.person(account.name)
-    standing = policy.has_standing(network, person, call.admin(account.name, account.uid))
-    if standing:
-        raise JitError(
-            "refused", f"cannot grant {network.name} to {account.name}: it is open already, {standing.why}"
-        )
+        if not store.grant(call.rows, asked.id, more, []):
+            raise stale(call, "grant", asked.id)
+    # Its element in the firewall gets the new end, too.
+    touch(call.rows, call.touched, grant)
+    call.event(
+        "extended",
+        request=grant,
+        before=before,
+        ends=term.ends_ms,
+        duration=term.ends_ms - before,
+        comment=comment,
+        asked=asked.id if asked else None,
+        cap=term.why,
+    )

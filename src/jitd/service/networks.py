@@ -1,19 +1,19 @@
 """Networks: adding, changing, switching just-in-time access on and off."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any, Final
 
 from jitd import wire
-from jitd.core import addresses, durations, policy, text
+from jitd.core import addresses, settings, terms, text
 from jitd.core.errors import JitError
 from jitd.core.firewall import ambiguous
 from jitd.core.model import Ending, Interface, Network, Status
 from jitd.core.people import Answer
-from jitd.core.ports import parse_ports
 from jitd.service import plans, views
 from jitd.service.call import Call, Render, Reply, View
 from jitd.service.guard import network_rules
-from jitd.service.requests import named_network
+from jitd.service.lookup import named_network
 from jitd.store import interfaces
 from jitd.store import networks as store
 from jitd.store import requests as stored_requests
@@ -30,28 +30,29 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render:
             f"Change it with jitctl network set {name}, or choose another name.",
         )
     interface = _chosen_interface(call, body.get("interface"))
-    ports = tuple(parse_ports(one) for one in body.get("ports", []))
-    most = body.get("max_duration") or policy.DEFAULT_MAX_MS
+    most = body.get("max_duration") or terms.DEFAULT_MAX_MS
     network = Network(
         id=0,
         name=name,
         interface_id=interface.id,
-        routes=addresses.routes(body["routes"]),
-        ports=ports,
+        routes=(),
+        ports=(),
         jit=True,
-        members=_members(call, body.get("members", [])),
-        default_ms=body.get("default_duration") or min(policy.DEFAULT_DURATION_MS, most),
+        members=(),
+        default_ms=min(terms.DEFAULT_DURATION_MS, most),
         max_ms=most,
-        pending_ms=body.get("pending_ttl") or policy.DEFAULT_PENDING_MS,
+        pending_ms=terms.DEFAULT_PENDING_MS,
         created_ms=call.now.wall_ms,
     )
-    _check_durations(network)
-    _check_pending(network)
+    network = _changed(call, network, body)
+    if not network.routes:
+        addresses.routes([])
+    settings.check(network)
     _refuse_beside(call, interface, network)
     before = plans.passing(call, [interface])
     added = store.add(call.rows, network)
     call.touched.interfaces.add(interface.id)
-    call.event("network_added", network=name, interface=interface.name, after=_facts(added))
+    call.event("network_added", network=name, interface=interface.name, after=settings.plain(added))
     plan = plans.make(before, plans.passing(call, [interface]), _warnings(call, added))
     return _shown(name, plan)
 
@@ -61,27 +62,17 @@ def set_(call: Call, body: wire.NetworkSetBody) -> Render:
     call.require_admin("change a network")
     before = named_network(call, body["name"])
     interface = interfaces.by_id(call.rows, before.interface_id)
-    after = replace(
-        before,
-        routes=addresses.routes(body["routes"]) if "routes" in body else before.routes,
-        ports=tuple(parse_ports(one) for one in body["ports"]) if "ports" in body else before.ports,
-        members=_members(call, body["members"]) if "members" in body else before.members,
-        default_ms=body.get("default_duration", before.default_ms),
-        max_ms=body.get("max_duration", before.max_ms),
-        pending_ms=body.get("pending_ttl", before.pending_ms),
-    )
+    after = _changed(call, before, body)
     _refuse_beside(call, interface, after)
-    _check_durations(after)
-    _check_pending(after)
-    _check_members(after)
+    settings.check(after)
     plan = _change(call, body, before, after, interface)
     if after != before:
         call.event(
             "network_changed",
             network=before.name,
             interface=interface.name,
-            before=_facts(before),
-            after=_facts(after),
+            before=settings.plain(before),
+            after=settings.plain(after),
         )
     return _shown(before.name, plan)
 
@@ -91,7 +82,7 @@ def jit(call: Call, body: wire.NetworkJitBody) -> Render:
     call.require_admin("switch just-in-time access")
     before = named_network(call, body["name"])
     after = replace(before, jit=body["on"])
-    _check_members(after)
+    settings.check(after)
     interface = interfaces.by_id(call.rows, before.interface_id)
     plan = _change(call, body, before, after, interface)
     if after != before:
@@ -128,19 +119,20 @@ def remove(call: Call, body: wire.NameBody) -> Render:
     store.remove(call.rows, network.id, call.now.wall_ms)
     call.touched.interfaces.add(interface.id)
     plan = plans.settle(body, passing, plans.passing(call, [interface]))
-    call.event("network_removed", network=network.name, interface=interface.name, before=_facts(network))
+    call.event(
+        "network_removed", network=network.name, interface=interface.name, before=settings.plain(network)
+    )
     return lambda _: {"network": view, "plan": plan, "done": True}
 
 
 def list_(view: View, _query: object) -> Reply:
     """The networks that the caller may ask for; administrators see all."""
     admin = view.by_admin
-    person = view.person(view.actor.user)
     return {
         "networks": [
-            views.network_view(view, network, for_admin=admin)
+            views.network_view(view, network, for_admin=admin or view.decides(network))
             for network in store.all_(view.rows)
-            if admin or policy.may_use(network, person)
+            if admin or view.decides(network) or view.people.may_use(network, *view.person_behind)
         ]
     }
 
@@ -148,12 +140,12 @@ def list_(view: View, _query: object) -> Reply:
 def show(view: View, query: wire.NameQuery) -> Reply:
     """One network."""
     network = named_network(view, query["name"])
-    admin = view.by_admin
-    if not admin and not policy.may_use(network, view.person(view.actor.user)):
+    decides = view.decides(network)
+    if not decides and not view.people.may_use(network, *view.person_behind):
         raise JitError(
             "not_found", f"cannot find a network {text.clean(query['name'])[:40]!r}", "See jitctl status."
         )
-    return {"network": views.network_view(view, network, for_admin=admin)}
+    return {"network": views.network_view(view, network, for_admin=decides)}
 
 
 def _change(
@@ -233,63 +225,102 @@ def _refuse_beside(call: Call, interface: Interface, network: Network) -> None:
         )
 
 
-def _members(call: Call, names: Iterable[str]) -> tuple[str, ...]:
-    members = sorted(set(names))
-    for member in members:
-        plain = member.removeprefix("@")
-        if not plain or text.clean(plain) != plain or " " in plain or len(plain) > text.NAME_LENGTH:
-            raise JitError(
-                "bad_request",
-                f"cannot use {text.clean(member)[:40]!r} as a member",
-                "Name users as alice and groups as @staff.",
-            )
-        if not member.startswith("@") and call.person(member).exists is not Answer.UNAVAILABLE:
-            call.existing_user(member)
-    return tuple(members)
+#: The fields of a body that are settings in milliseconds, and the other ones, by the names of the settings.
+_DURATIONS: Final = {"default_duration": "default_ms", "max_duration": "max_ms", "pending_ttl": "pending_ms"}
+_LISTS: Final = ("routes", "ports", "members")
 
 
-def _check_members(network: Network) -> None:
-    if not network.jit and not network.members:
+def _changed(call: Call, network: Network, body: wire.NetworkAddBody | wire.NetworkSetBody) -> Network:
+    """The network with what a body says of its settings; everybody whom it names anew must exist."""
+    given: Mapping[str, Any] = body
+    lists = {key: given[key] for key in _LISTS if given.get(key) is not None}
+    after = settings.with_values(network, lists)
+    durations_ms = {field: given[key] for key, field in _DURATIONS.items() if given.get(key) is not None}
+    after = replace(after, **durations_ms)
+    after = settings.with_changes(after, map(settings.parse_change, given.get("changes") or ()))
+    known = network.principals
+    for one in sorted(after.principals - known):
+        if not one.startswith("@") and call.people.directory.person(one).exists is not Answer.UNAVAILABLE:
+            _existing(call, one)
+    if after.approvers != network.approvers or after.approvals != network.approvals:
+        _refuse_undecidable(call, after)
+    return after
+
+
+def _existing(call: Call, name: str) -> None:
+    try:
+        call.existing_user(name)
+    except JitError as error:
+        if error.code == "not_found" and call.people.directory.group_exists(name) is Answer.YES:
+            raise JitError(error.code, error.message, f"Did you mean the group? Write @{name}.") from None
+        raise
+
+
+def _refuse_undecidable(call: Call, network: Network) -> None:
+    """A network that asks for more people than there are, or names approvers none of whom is there, would let nobody
+    in: a rule must not be stricter by accident either. Raises JitError refused.
+    """
+    directory = call.people.directory
+    deciders: set[str] = set()
+    named: set[str] = set()
+    empty = []
+    for one in [*network.approvers, *(f"@{group}" for group in call.people.admin_groups)]:
+        members = directory.members(one[1:]) if one.startswith("@") else frozenset({one})
+        if members is None:
+            return  # it cannot be looked up now, and may well be enough
+        deciders |= members
+        if one in network.approvers:
+            named |= members
+            if not members:
+                empty.append(one)
+    if network.approvers and not named:
         raise JitError(
             "refused",
-            f"cannot leave {network.name} open without members: with just-in-time access off, its members have"
-            " standing access, and nobody is named",
-            f"Name them first: jitctl network set {network.name} --member @staff",
+            f"cannot leave {network.name} to {', '.join(network.approvers)}: nobody is in {', '.join(empty)}",
+            "Name somebody who is there, or none: administrators decide everywhere.",
         )
-
-
-def _check_durations(network: Network) -> None:
-    if not durations.SECOND <= network.default_ms <= network.max_ms <= durations.LONGEST_MS:
+    # Root decides too, whoever that is.
+    if network.approvals > len(deciders | {"root"}):
         raise JitError(
-            "bad_request",
-            f"cannot use a default of {durations.show(network.default_ms)} with a maximum of"
-            f" {durations.show(network.max_ms)}",
-            "The default is at least 1s and at most the maximum, and the maximum at most 365d.",
-        )
-
-
-def _check_pending(network: Network) -> None:
-    if not durations.MINUTE <= network.pending_ms <= durations.LONGEST_MS:
-        raise JitError(
-            "bad_request",
-            f"cannot let requests wait for {durations.show(max(0, network.pending_ms))}",
-            "Use a duration from 1m to 365d, such as --pending-ttl 24h.",
+            "refused",
+            f"cannot ask for {network.approvals} approvals on {network.name}: only"
+            f" {', '.join(sorted(deciders | {'root'}))} may decide there",
+            "Name more approvers first: jitctl network set NAME approvers+=@leads",
         )
 
 
 def _warnings(call: Call, network: Network) -> list[str]:
-    groups = [member[1:] for member in network.members if member.startswith("@")]
-    missing = [group for group in groups if call.people.directory.group_exists(group) is not Answer.YES]
-    return [f"there is no group {group} now: it lets nobody in" for group in missing]
-
-
-def _facts(network: Network) -> dict[str, object]:
-    return {
-        "routes": [str(route) for route in network.routes],
-        "ports": [str(ports) for ports in network.ports],
-        "jit": network.jit,
-        "members": list(network.members),
-        "default_duration": network.default_ms,
-        "max_duration": network.max_ms,
-        "pending_ttl": network.pending_ms,
+    missing = {
+        "members": "it lets nobody in",
+        "jit_groups": "everybody has to ask",
+        "jit_exempt": "it exempts nobody",
+        "approvers": "it lets nobody decide",
+        "break_glass": "it lets nobody use break-glass",
     }
+    found = [
+        f"there is no group {group} now: {means}"
+        for field, means in missing.items()
+        for group in _missing_groups(call, getattr(network, field))
+    ]
+    found += [
+        f'there is no group {group} now: the rule "{rule}" is not for it'
+        for rule in network.auto_approve
+        for group in _missing_groups(call, rule.who)
+    ]
+    return found + _outlived(call, network)
+
+
+def _missing_groups(call: Call, principals: Iterable[str]) -> list[str]:
+    groups = [one[1:] for one in principals if one.startswith("@")]
+    return [group for group in groups if call.people.directory.group_exists(group) is not Answer.YES]
+
+
+def _outlived(call: Call, network: Network) -> list[str]:
+    """The grants that were made under a longer maximum: a new one does not shorten them."""
+    return [
+        f"grant {request.id} of {request.account.name} is longer than the maximum, and runs on: jitctl revoke {request.id}"
+        for request in (stored_requests.live(call.rows, network_ids=[network.id]) if network.id else [])
+        if request.grant is not None
+        and not network.extend_beyond_max
+        and request.grant.ends_ms - request.grant.starts_ms > network.max_ms
+    ]

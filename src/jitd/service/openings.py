@@ -1,6 +1,6 @@
 """What was last worked out to be open, by device: to close without the store, and to know whose traffic it was."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from jitd.core.model import Account, Interface, Now
@@ -72,6 +72,16 @@ class Openings:
                     after = replace(one.access, reasons=rest)
                     found.append((one.interface, one.access, after))
                     opened[key] = replace(one, access=after)
+        return found
+
+    def emptied(self, keep: Callable[[Account], bool]) -> list[tuple[Interface, DeviceAccess, DeviceAccess]]:
+        """Take everything out but what those have whom `keep` names. Returns as `without`."""
+        found = []
+        for opened in self._open.values():
+            for key, one in list(opened.items()):
+                if one.access.reasons and not keep(one.access.tunnel.account):
+                    found.append((one.interface, one.access, replace(one.access, reasons=())))
+                    del opened[key]
         return found
 
     def _reasons(self) -> Iterator[tuple[Opening, int, int | None]]:

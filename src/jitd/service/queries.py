@@ -6,14 +6,14 @@ from importlib.metadata import version
 from typing import Final, TypeVar
 
 from jitd import wire
-from jitd.core import policy
 from jitd.core.errors import JitError
 from jitd.core.model import TAB_OF, Account, Network, Request, Status, Tab
+from jitd.core.people import Answer
 from jitd.service import views
 from jitd.service.access import GRACE_MS
 from jitd.service.call import Reply, View
-from jitd.service.requests import visible
-from jitd.store import accounts, devices, events, interfaces, networks
+from jitd.service.lookup import visible
+from jitd.store import accounts, devices, events, freezes, interfaces, networks
 from jitd.store import requests as store
 
 E = TypeVar("E", bound=StrEnum)
@@ -40,7 +40,6 @@ def status(view: View, _query: object) -> Reply:
     uid, name = view.person_behind
     account = accounts.find(view.rows, uid, name)
     mine = devices.of_account(view.rows, account.id) if account else []
-    person = view.person(name)
     admin = view.by_admin
     reply: Reply = {
         "user": name,
@@ -48,7 +47,7 @@ def status(view: View, _query: object) -> Reply:
         "networks": [
             _network_status(view, network, uid, name, account, [device.name for device in mine])
             for network in networks.all_(view.rows)
-            if policy.may_use(network, person) or policy.has_standing(network, person, view.admin(name, uid))
+            if view.people.may_use(network, uid, name)
         ],
         "devices": len(mine),
     }
@@ -58,14 +57,14 @@ def status(view: View, _query: object) -> Reply:
 
 
 def list_(view: View, query: wire.ListQuery) -> Reply:
-    """A page of requests: the caller's own, or everybody's for administrators; pending first, then newest first."""
+    """A page of requests: pending first, then newest first. Administrators see all, others their own and those that
+    they decide about.
+    """
     wanted = _statuses(query)
-    own: int | None = None
+    whose: store.Whose | None = None
     if not view.by_admin:
         account = accounts.find(view.rows, view.actor.uid, view.actor.user)
-        if account is None:
-            return {"requests": [], "next": "", "counts": {}}
-        own = account.id
+        whose = store.Whose(account.id if account else 0, view.decidable())
     limit = query.get("limit", 50)
     if not 1 <= limit <= LONGEST_PAGE:
         raise JitError(
@@ -74,38 +73,35 @@ def list_(view: View, query: wire.ListQuery) -> Reply:
             f"Use --limit with a number from 1 to {LONGEST_PAGE}.",
         )
     if wanted is not None and not wanted:
-        return {"requests": [], "next": "", "counts": _counts(view, own)}  # no status is on the named tabs
+        return {"requests": [], "next": "", "counts": _counts(view, whose)}  # no status is on the named tabs
     # The store knows what happened; that a granted one is scheduled, active or over now is known only here.
     states = frozenset("granted" if one in _LIVE else str(one) for one in wanted or ())
     if wanted is not None and Status.EXPIRED in wanted:
         states |= {"granted"}
     filters = store.Filter(
         states=states,
-        account_id=own,
+        whose=whose,
         user=query.get("user"),
         network=query.get("network"),
         search=query.get("search"),
     )
-    pending, below = _cursor(query.get("after", ""))
-    page: list[tuple[Request, str]] = []
-    while len(page) <= limit:
-        found = store.list_page(view.rows, filters, pending=pending, below_id=below, limit=limit + 1)
-        page += [one for one in found if wanted is None or one[0].status(view.now) in wanted]
-        if len(found) == limit + 1:
+    tier, below = _cursor(query.get("after", ""))
+    tiers = list(store.TIERS)
+    page: list[tuple[str, Request, str]] = []
+    for at in tiers[tiers.index(tier) :]:
+        while len(page) <= limit:
+            found = store.list_page(view.rows, filters, tier=at, below_id=below, limit=limit + 1)
+            page += [(at, *one) for one in found if wanted is None or one[0].status(view.now) in wanted]
+            if len(found) <= limit:
+                break
             below = found[-1][0].id
-        elif pending:
-            pending, below = False, None
-        else:
-            break
+        below = None
     shown, more = page[:limit], len(page) > limit
-    following = ""
-    if more:
-        last = shown[-1][0]
-        following = f"{'p' if last.status(view.now) is Status.PENDING else 'd'}{last.id}"
+    following = f"{shown[-1][0]}{shown[-1][1].id}" if more else ""
     return {
-        "requests": [views.request_view(view, request, name) for request, name in shown],
+        "requests": [views.request_view(view, request, name) for _, request, name in shown],
         "next": following,
-        "counts": _counts(view, own),
+        "counts": _counts(view, whose),
     }
 
 
@@ -121,19 +117,22 @@ def show(view: View, query: wire.IdQuery) -> Reply:
 
 def events_page(view: View, query: wire.EventsQuery) -> Reply:
     """Events after a SEQ, oldest first, at most EVENT_PAGE; users see those that concern them."""
-    user, user_uid = query.get("user"), None
+    concerns: events.Concerns | None = None
     if not view.by_admin:
-        if user is not None and user != view.actor.user:
+        decided = view.decidable()
+        user = query.get("user")
+        if user is not None and user != view.actor.user and not decided:
             raise JitError("not_permitted", f"cannot show the events of {user} to {view.actor.user}")
-        user, user_uid = view.actor.user, view.actor.uid
+        names = frozenset(networks.by_id(view.rows, number).name for number in decided)
+        concerns = events.Concerns(view.actor.user, view.actor.uid, names)
     found = events.page(
         view.rows,
         after=query.get("after", 0),
         limit=EVENT_PAGE,
         since_ms=query.get("since"),
         until_ms=query.get("until"),
-        user=user,
-        user_uid=user_uid,
+        user=query.get("user"),
+        concerns=concerns,
         network=query.get("network"),
         request_id=query.get("id"),
         kind=query.get("kind"),
@@ -164,12 +163,12 @@ def _named(kind: type[E], typed: str, what: str) -> E:
         ) from None
 
 
-def _cursor(after: str) -> tuple[bool, int | None]:
-    """Where a page begins: (among the pending, below which id). Raises JitError bad_request."""
+def _cursor(after: str) -> tuple[str, int | None]:
+    """Where a page begins: (in which tier, below which id). Raises JitError bad_request."""
     if not after:
-        return True, None
-    if after[0] in "pd" and after[1:].isascii() and after[1:].isdigit():
-        return after[0] == "p", int(after[1:])
+        return next(iter(store.TIERS)), None
+    if after[0] in store.TIERS and after[1:].isascii() and after[1:].isdigit():
+        return after[0], int(after[1:])
     raise JitError(
         "bad_request",
         f"cannot continue after {after[:40]!r}",
@@ -177,10 +176,10 @@ def _cursor(after: str) -> tuple[bool, int | None]:
     )
 
 
-def _counts(view: View, own: int | None) -> dict[str, int]:
+def _counts(view: View, whose: store.Whose | None) -> dict[str, int]:
     """Requests by tab."""
     totals = dict.fromkeys((str(tab) for tab in Tab), 0)
-    for state, number in store.counts(view.rows, own).items():
+    for state, number in store.counts(view.rows, whose).items():
         tab = Tab.APPROVED if state == "granted" else TAB_OF[Status(state)]
         totals[tab] += number
     return totals
@@ -189,6 +188,7 @@ def _counts(view: View, own: int | None) -> dict[str, int]:
 def _network_status(
     view: View, network: Network, uid: int, name: str, account: Account | None, devices_of: list[str]
 ) -> wire.NetworkStatus:
+    frozen = freezes.current(view.rows)
     found: wire.NetworkStatus = {
         "network": network.name,
         "interface": interfaces.by_id(view.rows, network.interface_id).name,
@@ -199,14 +199,23 @@ def _network_status(
         "starts": None,
         "ends": None,
         "devices": [],
+        "asked": None,
+        "frozen": frozen is not None,
         "error": view.agreement.errors.get(network.interface_id, ""),
     }
-    if policy.has_standing(network, view.person(name), view.admin(name, uid)):
+    same = view.people.same(account, view.now) if account else None
+    if same is not None and same.answer is Answer.NO:
+        found["state"], found["error"] = "closed", same.why
+        return found
+    if view.people.has_standing(network, uid, name):
         found["state"], found["devices"] = "standing", devices_of
         return found
     for request in store.open_of(view.rows, account.id, network.id) if account else []:
         now = request.status(view.now)
-        if now in (Status.PENDING, Status.SCHEDULED, Status.ACTIVE):
+        if request.extends_id is not None:
+            if now is Status.PENDING:
+                found["asked"] = request.id
+        elif now in (Status.PENDING, Status.SCHEDULED, Status.ACTIVE):
             shown = views.request_view(view, request, network.name)
             found["state"], found["id"], found["since"] = str(now), request.id, request.requested_ms
             found["starts"], found["ends"], found["devices"] = (
@@ -221,6 +230,20 @@ def _network_status(
 def _gateway(view: View) -> wire.GatewayStatus:
     counts = store.counts(view.rows, None)
     warnings = []
+    frozen = freezes.current(view.rows)
+    if frozen is not None:
+        warnings.append(f"{frozen.by} has frozen everything: {frozen.reason} (jitctl thaw)")
+    unreviewed = store.unreviewed(view.rows)
+    if unreviewed:
+        numbers = ", ".join(map(str, unreviewed[:5]))
+        warnings.append(
+            f"break-glass that nobody has acknowledged: {numbers} (jitctl show {unreviewed[0]}, then jitctl acknowledge"
+            f" {unreviewed[0]} --comment …)"
+        )
+    for network in networks.all_(view.rows):
+        unresolved = view.people.unresolved(network)
+        if unresolved is not None:
+            warnings.append(unresolved.why)
     for interface in interfaces.all_(view.rows):
         if not interface.enforced:
             warnings.append(
@@ -259,4 +282,4 @@ def _gateway(view: View) -> wire.GatewayStatus:
 
 
 def _is_unsure(view: View, account: Account) -> bool:
-    return view.person(account.name).exists.value == "unavailable"
+    return view.people.person(account.uid, account.name).exists is Answer.UNAVAILABLE

@@ -1,38 +1,53 @@
-"""Asking for access, and taking a request or grant back: the verbs of users."""
+"""Asking for access, and taking a request back."""
+
+from typing import Any
 
 from jitd import wire
-from jitd.core import durations, policy, text
+from jitd.core import durations, policy, reasons, terms
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Ending, Network, Request, Status
-from jitd.core.people import Answer
-from jitd.service import views
-from jitd.service.call import Call, Render, View
-from jitd.service.endings import touch
-from jitd.store import accounts, devices, networks
+from jitd.core.settings import WEEK_MS
+from jitd.core.terms import Wish
+from jitd.service import granting
+from jitd.service.call import Call, PlanOnly, Render, Reply
+from jitd.service.lookup import chosen_network, found, own, refuse_second, shown, stale
+from jitd.store import accounts, devices, freezes
 from jitd.store import requests as store
+
+#: A start may lie so far behind: to type takes time, and clocks differ.
+_LATE_MS = durations.MINUTE
 
 
 def request(call: Call, body: wire.RequestBody) -> Render:
-    """Ask for access to a network. What is open without asking says so and records nothing."""
-    user = body.get("user")
-    uid, name = call.subject(user)
-    reason = text.reason(body["reason"])
+    """Ask for access to a network. What is open without asking says so and records nothing.
+
+    Break-glass opens at once; so does what a rule of the network approves. With `plan` only say what would be.
+    """
+    uid, name = call.subject(body.get("user"))
     network = chosen_network(call, name, uid, body.get("network"))
-    member = policy.may_use(network, call.person(name))
+    account = accounts.ensure(call.rows, uid, name, call.now.wall_ms)
+    granting.refuse_gone(call, "ask as", account)
+    member = call.people.may_use(network, uid, name)
     if not member:
         raise JitError(
             member.code, f"cannot ask for {network.name} as {name}: {member.why}", "See jitctl status."
         )
-    wanted = policy.wanted_duration(network, body.get("duration"))
-    standing = policy.has_standing(network, call.person(name), call.admin(name, uid))
+    standing = call.people.has_standing(network, uid, name)
     if standing:
-        return lambda _: {
-            "request": None,
-            "already": True,
-            "note": f"{network.name} is open for {name}: {standing.why}",
-        }
-    account = accounts.ensure(call.rows, uid, name, call.now.wall_ms)
-    _refuse_second(call, account, network)
+        note = f"{network.name} is open for {name}: {standing.why}"
+        return lambda _: {"request": None, "already": True, "note": note}
+    emergency = bool(body.get("break_glass"))
+    reason = reasons.check(network, _reason(call, body, account, network), break_glass=emergency)
+    wish = Wish(body.get("duration"), body.get("until"))
+    starts_ms = _start(call, body)
+    if emergency:
+        _refuse_break_glass(call, account, network, starts_ms)
+    else:
+        terms.check_hours(network, starts_ms or call.now.wall_ms)
+    term = terms.term(network, account, starts_ms or call.now.wall_ms, [wish], break_glass=emergency)
+    refuse_second(
+        call, account, network, f"ask again for {network.name}", {Status.PENDING} if emergency else ()
+    )
     if not devices.of_account(call.rows, account.id):
         raise JitError(
             "refused",
@@ -41,18 +56,91 @@ def request(call: Call, body: wire.RequestBody) -> Render:
         )
     if not call.by_admin:
         _keep_limits(call, account)
+    if emergency:
+        _cancel_pending(call, account, network)
+    lapses_ms = call.now.wall_ms + network.pending_ms
     made = store.add(
         call.rows,
         account_id=account.id,
         network_id=network.id,
         reason=reason,
-        wanted_ms=wanted,
+        wanted_ms=wish.duration_ms,
         requested_ms=call.now.wall_ms,
         requested_by=call.actor.user,
-        lapses_ms=call.now.wall_ms + network.pending_ms,
+        # Nobody needs to decide about what would be over.
+        lapses_ms=min(lapses_ms, wish.until_ms or lapses_ms),
+        wanted_start_ms=starts_ms,
+        wanted_until_ms=wish.until_ms,
+        urgent=bool(body.get("urgent")),
+        break_glass=emergency,
     )
-    call.event("requested", request=found(call, made), reason=reason, wanted=wanted)
-    return shown(made)
+    asked = found(call, made)
+    note = _decided_at_once(call, asked, network, term)
+    if body.get("plan"):
+        reply: Reply = {**shown(made, note)(call), "agrees": True, "waiting": ""}
+        raise PlanOnly(reply)
+    return shown(made, note)
+
+
+def ensure(call: Call, body: wire.RequestBody) -> Render:
+    """See to it that the caller has access for so long: nothing to do, more time asked for, or a request."""
+    uid, name = call.subject(body.get("user"))
+    network = chosen_network(call, name, uid, body.get("network"))
+    account = accounts.ensure(call.rows, uid, name, call.now.wall_ms)
+    wanted = body.get("duration") or network.default_ms
+    for other in store.open_of(call.rows, account.id, network.id):
+        match other.status(call.now):
+            case Status.PENDING | Status.SCHEDULED:
+                return shown(other.id, already=True)
+            case Status.ACTIVE if other.grant is not None and other.extends_id is None:
+                left = other.grant.left_ms(call.now)
+                if left >= wanted:
+                    return shown(other.id, already=True)
+                if _waits_for_more(call, other):
+                    continue
+                wish = Wish(until_ms=call.now.wall_ms + wanted)
+                return shown(ask_for_more(call, other, network, wish, body.get("reason") or ""))
+            case _:
+                continue
+    return request(call, {**body, "duration": wanted, "network": network.name})
+
+
+def ask_for_more(call: Call, grant: Request, network: Network, wish: Wish, reason: str) -> int:
+    """Make a request for more time of a grant. Returns its id."""
+    assert grant.grant is not None
+    account = grant.account
+    granting.refuse_gone(call, "ask as", account)
+    term = terms.extended(network, account, grant.grant, wish)
+    for other in store.open_of(call.rows, account.id, network.id):
+        if other.status(call.now) is Status.PENDING:
+            raise JitError(
+                "conflict",
+                f"cannot ask for more of {grant.id}: request {other.id} is pending",
+                f"Wait for it (jitctl show {other.id}), or take it back: jitctl cancel {other.id}",
+            )
+    if not call.by_admin:
+        _keep_limits(call, account)
+    made = store.add(
+        call.rows,
+        account_id=account.id,
+        network_id=network.id,
+        reason=reasons.check(network, reason or grant.reason),
+        wanted_ms=term.ends_ms - grant.grant.ends_ms,
+        requested_ms=call.now.wall_ms,
+        requested_by=call.actor.user,
+        lapses_ms=min(call.now.wall_ms + network.pending_ms, grant.grant.ends_ms),
+        extends_id=grant.id,
+    )
+    asked = found(call, made)
+    call.event(
+        "requested",
+        request=asked,
+        reason=asked.reason,
+        wanted=asked.wanted_ms,
+        extends=grant.id,
+        ends=term.ends_ms,
+    )
+    return made
 
 
 def cancel(call: Call, body: wire.IdBody) -> Render:
@@ -65,186 +153,118 @@ def cancel(call: Call, body: wire.IdBody) -> Render:
     return shown(before.id)
 
 
-def release(call: Call, body: wire.IdBody) -> Render:
-    """Give the rest of a grant back."""
-    before = own(call, body, Status.ACTIVE, Status.SCHEDULED, verb="release")
-    ending = Ending(how=Status.RELEASED, at_ms=call.now.wall_ms, by=call.actor.user, comment="")
-    if before.grant is None or not store.end(call.rows, before.id, ending):
-        raise stale(call, "release", before.id)
-    touch(call.rows, call.touched, before)
-    call.ended.append(before)
-    call.event("released", request=before, ends=before.grant.ends_ms)
-    return shown(before.id)
+def _reason(call: Call, body: wire.RequestBody, account: Account, network: Network) -> str:
+    if not body.get("again"):
+        return body.get("reason") or ""
+    last = store.last_reason(call.rows, account.id, network.id)
+    if last is None:
+        raise JitError(
+            "not_found",
+            f"cannot ask again: {account.name} has never asked for {network.name}",
+            'Say why: jitctl request --reason "…"',
+        )
+    return last
 
 
-def pause(call: Call, body: wire.IdBody) -> Render:
-    """Switch access off within the granted time; the clock runs on."""
-    return _switch(call, body, "pause", call.now.wall_ms)
+def _start(call: Call, body: wire.RequestBody) -> int | None:
+    """When access is to begin, None: at once."""
+    starts_ms = body.get("start")
+    if starts_ms is None:
+        return None
+    if starts_ms < call.now.wall_ms - _LATE_MS:
+        raise JitError(
+            "bad_request",
+            "cannot begin in the past",
+            'Name a start that is still to come, such as --start "tomorrow 09:00", or none to begin at once.',
+        )
+    if starts_ms > call.now.wall_ms + durations.LONGEST_MS:
+        raise JitError("bad_request", "cannot begin in more than 365 days", "Ask again nearer to it.")
+    return starts_ms if starts_ms > call.now.wall_ms else None
 
 
-def resume(call: Call, body: wire.IdBody) -> Render:
-    """Switch paused access on again."""
-    return _switch(call, body, "resume", None)
-
-
-def _switch(call: Call, body: wire.IdBody, verb: str, paused_ms: int | None) -> Render:
-    before = own(call, body, Status.ACTIVE, verb=verb)
-    if before.status(call.now) is not Status.ACTIVE:
-        raise stale(call, verb, before.id)
-    if not store.pause(call.rows, before.id, paused_ms):
-        return lambda view: {**shown(before.id)(view), "already": True}
-    touch(call.rows, call.touched, before)
-    call.event("paused" if paused_ms is not None else "resumed", request=before)
-    return shown(before.id)
-
-
-def shown(request_id: int) -> Render:
-    """The reply that shows a request as it is after the verb."""
-    return lambda view: {
-        "request": views.request_view(view, found(view, request_id)),
-        "already": False,
-        "note": "",
+def _decided_at_once(call: Call, asked: Request, network: Network, term: terms.Term) -> str:
+    """Record the request, and what needs nobody's decision. Returns what there is to say about it."""
+    facts: dict[str, Any] = {
+        "reason": asked.reason,
+        "wanted": asked.wanted_ms,
+        "start": asked.wanted_start_ms,
+        "until": asked.wanted_until_ms,
+        "urgent": asked.urgent,
     }
-
-
-def found(view: View, request_id: int) -> Request:
-    """The request of this id. Raises JitError not_found."""
-    request = store.by_id(view.rows, request_id)
-    if request is None:
-        raise JitError(
-            "not_found", f"cannot find a request {request_id}", "See jitctl list for the numbers that exist."
+    if asked.break_glass:
+        granting.open_(
+            call,
+            asked,
+            network,
+            term,
+            by=call.actor.user,
+            comment="break-glass",
+            kind="break_glass",
+            reason=asked.reason,
         )
-    return request
+        return f"break-glass: administrators are told, and one of them has to acknowledge it{_and(term.why)}"
+    call.event("requested", request=asked, **facts)
+    rule, why = policy.auto_approval(
+        network,
+        call.people.person(asked.account.uid, asked.account.name),
+        term.duration_ms,
+        store.auto_approved_since(call.rows, asked.account.id, network.id, call.now.wall_ms - WEEK_MS)
+        if network.auto_approve
+        else {},
+    )
+    if rule is not None and freezes.current(call.rows) is None:
+        granting.open_(call, asked, network, term, by="policy", comment=why, auto_rule=str(rule))
+        return f"granted by {why}{_and(term.why)}"
+    return why and f"people decide: {why}"
 
 
-def visible(view: View, request_id: int) -> Request:
-    """The request of this id if the caller may see it; somebody else's does not exist for a user."""
-    request = found(view, request_id)
-    if not view.by_admin and not policy.is_own(view.actor, request.account):
+def _and(why: str) -> str:
+    return f"; {why}" if why else ""
+
+
+def _refuse_break_glass(call: Call, account: Account, network: Network, starts_ms: int | None) -> None:
+    right = policy.may_break_glass(network, call.people.person(account.uid, account.name))
+    if not right:
         raise JitError(
-            "not_found", f"cannot find a request {request_id}", "See jitctl list for the numbers that exist."
+            right.code,
+            f"cannot open {network.name} by break-glass as {account.name}: {right.why}",
+            f'Ask for it: jitctl request {network.name} --urgent --reason "…"',
         )
-    return request
-
-
-def own(call: Call, body: wire.IdBody, *wanted: Status, verb: str) -> Request:
-    """The caller's request that a verb is about: by id, by network, or the only one in one of these states."""
-    uid, name = call.subject()
-    request_id = body.get("id")
-    if request_id is not None:
-        request = visible(call, request_id)
-        if request.account.uid != uid or request.account.name != name:
-            raise JitError(
-                "not_permitted",
-                f"cannot {verb} {request.id}: it is {request.account.name}'s",
-                f"An administrator ends it with jitctl revoke {request.id} or jitctl deny {request.id}.",
-            )
-        return request
-    account = accounts.find(call.rows, uid, name)
-    candidates = [
-        request
-        for request in (store.open_of(call.rows, account.id) if account else [])
-        if request.status(call.now) in wanted
-    ]
-    network = body.get("network")
-    if network is not None:
-        candidates = [one for one in candidates if one.network_id == named_network(call, network).id]
-    if len(candidates) == 1:
-        return candidates[0]
-    states = " or ".join(wanted)
-    if not candidates:
+    if not policy.is_own(call.actor, account):
         raise JitError(
-            "not_found", f"cannot {verb}: {name} has nothing that is {states}", "See jitctl status."
+            "refused",
+            f"cannot use break-glass for {account.name}: only {account.name} may",
+            "Give access with jitctl grant --user NAME --network NAME.",
         )
-    numbers = ", ".join(f"{one.id} ({networks.by_id(call.rows, one.network_id).name})" for one in candidates)
-    raise JitError(
-        "bad_request",
-        f"cannot tell which one to {verb}: {numbers}",
-        f"Name one: jitctl {verb} {candidates[0].id}",
-    )
+    if starts_ms is not None:
+        raise JitError("bad_request", "cannot use break-glass in advance", "Leave --start away.")
+    used = store.break_glass_since(call.rows, account.id, network.id, call.now.wall_ms - WEEK_MS)
+    if used >= network.break_glass_quota:
+        raise JitError(
+            "limit",
+            f"cannot open {network.name} by break-glass again: {account.name} did {used} times within a week, the limit"
+            f" is {network.break_glass_quota}",
+            f'Ask for it: jitctl request {network.name} --urgent --reason "…"',
+        )
 
 
-def named_network(view: View, name: str) -> Network:
-    """The network of this name. Raises JitError not_found with the names that exist for the caller."""
-    network = networks.by_name(view.rows, name)
-    if network is None:
-        raise JitError("not_found", f"cannot find a network {text.clean(name)[:40]!r}", "See jitctl status.")
-    return network
-
-
-def chosen_network(view: View, user: str, uid: int, name: str | None) -> Network:
-    """The named network, or the only one that the user may ask for."""
-    if name is not None:
-        network = named_network(view, name)
-        if not view.by_admin and policy.may_use(network, view.person(user)).answer is Answer.NO:
-            # A network that somebody may not use does not exist for them.
-            raise JitError(
-                "not_found", f"cannot find a network {text.clean(name)[:40]!r}", "See jitctl status."
-            )
-        return network
-    person = view.person(user)
-    usable = [network for network in networks.all_(view.rows) if policy.may_use(network, person)]
-    askable = [one for one in usable if not policy.has_standing(one, person, view.admin(user, uid))]
-    if len(askable) == 1:
-        return askable[0]
-    if not askable and len(usable) == 1:
-        return usable[0]  # open already, which is worth saying
-    if not askable:
-        raise JitError("not_found", f"cannot find a network that {user} has to ask for", "See jitctl status.")
-    raise JitError(
-        "bad_request",
-        f"cannot tell which network is meant: {', '.join(network.name for network in askable)}",
-        f'Name one: jitctl request {askable[0].name} --reason "…"',
-    )
-
-
-def stale(view: View, verb: str, request_id: int) -> JitError:
-    """The error for a decision on a state that is not there any more; tells what happened."""
-    request = found(view, request_id)
-    lapsed = request.status(view.now) is Status.LAPSED
-    return JitError(
-        "ended" if lapsed else "conflict",
-        f"cannot {verb} {request_id}: {_became(view, request)}",
-        f"See jitctl show {request_id} for its history.",
-    )
-
-
-def _became(view: View, request: Request) -> str:
-    status = request.status(view.now)
-    who = (request.ending.by if request.ending else "") or (
-        request.decision.decided_by if request.decision else ""
-    )
-    if request.ending is None:
-        then = request.decision.decided_ms if request.decision else min(view.now.wall_ms, request.lapses_ms)
-    else:
-        then = request.ending.at_ms
-    ago = durations.show(view.now.wall_ms - then)
-    match status:
-        case Status.PENDING:
-            return "it is still pending"
-        case Status.ACTIVE | Status.SCHEDULED:
-            return f"{who} granted it {ago} ago"
-        case Status.EXPIRED | Status.LAPSED:
-            return f"it {status} {ago} ago"
-        case _:
-            return f"{who or 'jitd'} {status} it {ago} ago"
-
-
-def _refuse_second(call: Call, account: Account, network: Network) -> None:
+def _cancel_pending(call: Call, account: Account, network: Network) -> None:
+    """What waits is not needed any more by somebody who opens it himself."""
     for other in store.open_of(call.rows, account.id, network.id):
-        status = other.status(call.now)
-        if status is Status.PENDING:
-            raise JitError(
-                "conflict",
-                f"cannot ask again for {network.name}: request {other.id} is pending",
-                f"Wait for it (jitctl show {other.id}), or take it back: jitctl cancel {other.id}",
+        if other.status(call.now) is Status.PENDING:
+            ending = Ending(
+                how=Status.CANCELLED,
+                at_ms=call.now.wall_ms,
+                by=call.actor.user,
+                comment="break-glass instead",
             )
-        if status in (Status.ACTIVE, Status.SCHEDULED):
-            raise JitError(
-                "conflict",
-                f"cannot ask again for {network.name}: grant {other.id} is {status}",
-                f"For more time an administrator types: jitctl extend {other.id} --duration 2h",
-            )
+            store.end(call.rows, other.id, ending)
+            call.event("cancelled", request=other, comment=ending.comment)
+
+
+def _waits_for_more(call: Call, grant: Request) -> bool:
+    others = store.open_of(call.rows, grant.account.id, grant.network_id)
+    return any(one.extends_id == grant.id and one.status(call.now) is Status.PENDING for one in others)
 
 
 def _keep_limits(call: Call, account: Account) -> None:

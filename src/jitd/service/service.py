@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from jitd.config import Config
+from jitd.core import settings
 from jitd.core.clock import Clock
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
@@ -172,6 +173,7 @@ class Service:
             admin_groups=config.daemon.admin_groups,
             daemon_uid=os.geteuid(),
             memory=self._memory,
+            kept_when_frozen=config.daemon.kept_when_frozen,
         )
 
     def _is_admin(self, actor: Actor) -> bool:
@@ -192,18 +194,20 @@ class Service:
         """Ask the system about everyone that a verb is about, before the worker may need the answers."""
         groups = self._transactor.groups
         await self._directory.refresh([name for name in (actor.user, actor.login_user) if name], groups)
-        if not self._is_admin(actor):
-            # Everybody else acts for nobody but themselves; what they name is not worth a question.
-            return
-        names = {body.get("user")}
+        names = set[str | None]()
+        listed = set[str]()
         if body.get("id") is not None:
             # Nobody is looked up in a store that cannot be read; the verb itself finds that out, and may close.
             with contextlib.suppress(JitError):
-                names.add(await self._in_reader(lambda rows: _user_of(rows, body["id"])))
-        names.update(line["user"] for line in body.get("devices", []))
-        members = body.get("members", [])
-        names.update(member for member in members if not member.startswith("@"))
-        listed = {member[1:] for member in members if member.startswith("@")}
+                names |= await self._in_reader(lambda rows: _concerned(rows, body["id"]))
+        # Everybody else acts for nobody but themselves; what they name is not worth a question.
+        if self._is_admin(actor):
+            names.add(body.get("user"))
+            names.update(line["user"] for line in body.get("devices", []))
+            principals = {*(body.get("members") or ()), *settings.principals(body.get("changes") or ())}
+            names.update(one for one in principals if not one.startswith("@"))
+            # A user whose name is that of a group was perhaps meant as one.
+            listed = {one.removeprefix("@") for one in principals}
         await self._directory.refresh([name for name in names if name], groups | listed)
 
     async def _bounded(self, running: Awaitable[Reply]) -> Reply:
@@ -233,7 +237,8 @@ class Service:
             self._idle.append(rows)
 
 
-def _user_of(rows: Rows, request_id: int) -> str | None:
-    """Whose request this is, None when there is none."""
+def _concerned(rows: Rows, request_id: int) -> set[str | None]:
+    """Whose request this is, and who has agreed to it."""
     request = requests.by_id(rows, request_id)
-    return request.account.name if request else None
+    voters = {vote.name for vote in requests.votes(rows, request_id)}
+    return {request.account.name, *voters} if request else set()

@@ -12,7 +12,7 @@ from typing import Final
 from jitd.core.elements import Element, Member, Reading, Right, addresses, is_as_wanted
 from jitd.core.model import Interface, Now
 from jitd.enforce.port import EnforceError, LinkState
-from jitd.service import access
+from jitd.service import access, standing
 from jitd.service.access import DeviceAccess
 from jitd.service.converge import Converger
 from jitd.store import devices, interfaces, networks
@@ -79,6 +79,7 @@ def compare(converger: Converger, rows: Rows, survey: Survey, device_ids: Collec
     ]
     keys = {one.tunnel.device.public_key for one in accesses}
     before = converger.openings.accesses(interface.id, keys)
+    standing.tell_changes(rows, converger.tell, converger.people, before, accesses, now)
     reading = Reading(survey.begun_ms - now.boot_ms, survey.done_ms - now.boot_ms)
     then = Now(now.wall_ms + reading.begun_ms, survey.begun_ms, now.boot_id)
     converger.peering.sampler.saw(interface.id, survey.state, before.values(), then)

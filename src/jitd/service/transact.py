@@ -8,7 +8,7 @@ from typing import Any, Final
 from jitd.config import Config
 from jitd.core.clock import Clock
 from jitd.core.errors import JitError
-from jitd.core.model import Actor, Interface, Now, Request
+from jitd.core.model import Account, Actor, Interface, Now, Request
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import WireGuard
@@ -112,7 +112,8 @@ class Transactor:
                 self._high_water_ms - now.wall_ms,
             )
         with self._store.transaction() as rows:
-            self._tell_in(rows, "started", data={"backend": self._wireguard.name})
+            backend = {"backend": self._wireguard.name}
+            events.add(rows, "started", at_ms=now.wall_ms, actor=None, data=backend)
         self._converger.peering.sampler.load(self._rows)
         self._converger.prepare(self._rows)
         self.expire()
@@ -198,11 +199,18 @@ class Transactor:
             with self._store.transaction() as rows:
                 endings.expire(rows, over, now)
         self._confirm(over, cut)
+        people_end = endings.next_people_end(self._rows)
+        if people_end is not None and people_end <= now.wall_ms:
+            # Access already looks at these ends: what is recorded here is converged like everything else.
+            with self._store.transaction() as rows:
+                ended, touched = endings.people_over(rows, self._people, now)
+            self._converger.touched(self._rows, touched, now)
+            self._confirm([request for request, _ in ended], self._now())
         lapses_ms = requests.next_lapse(self._rows)
         if lapses_ms is not None and lapses_ms <= now.wall_ms:
             with self._store.transaction() as rows:
                 endings.lapse(rows, now)
-        if requests.of_other_boots(self._rows, now.boot_id):
+        if requests.waiting(self._rows, now.boot_id, now.wall_ms):
             with self._store.transaction() as rows:
                 touched = endings.activate(rows, now, self._high_water_ms)
             self._converger.touched(self._rows, touched, now)
@@ -245,14 +253,14 @@ class Transactor:
         """Record what a check found."""
         now = self._now()
         self.expire()
-        gone = endings.without_account(self._rows, self._people)
+        lost = endings.without_right(self._rows, self._people, now)
         with self._store.transaction() as rows:
-            endings.revoke_gone(rows, gone, now)
+            endings.revoke_lost(rows, lost, now)
             self._note_time(rows, now)
             self.groups = self._listed_groups(rows)
             self._converger.peering.sampler.flush(rows)
         self._converger.peering.sampler.flushed()
-        self._confirm([request for request, _ in gone], self._now())
+        self._confirm([request for request, _ in lost], self._now())
         self._committed()
 
     def look(self) -> None:
@@ -308,7 +316,8 @@ class Transactor:
         start = endings.next_start(self._rows, now, self._high_water_ms)
         retry = self._converger.next_retry()
         lapse = requests.next_lapse(self._rows)
-        wall = min((at for at in (wall, start, lapse) if at is not None), default=None)
+        people = endings.next_people_end(self._rows)
+        wall = min((at for at in (wall, start, lapse, people) if at is not None), default=None)
         boot = min((at for at in (boot, retry) if at is not None), default=None)
         self._committed_to(events.last_seq(self._rows), (wall, boot))
 
@@ -318,18 +327,31 @@ class Transactor:
             self._high_water_ms = now.wall_ms
             facts.put(rows, _HIGH_WATER, now.wall_ms)
 
-    def _tell(self, kind: str, *, interface: str | None = None, **data: object) -> None:
+    def _tell(
+        self,
+        kind: str,
+        *,
+        interface: str | None = None,
+        account: Account | None = None,
+        network: str | None = None,
+        **data: object,
+    ) -> None:
         """Record something that jitd itself did or saw. What cannot be recorded stops no convergence."""
         try:
             with self._store.transaction() as rows:
-                self._tell_in(rows, kind, interface=interface, data=data)
+                events.add(
+                    rows,
+                    kind,
+                    at_ms=self._clock.now_ms(),
+                    actor=None,
+                    user=account.name if account else None,
+                    user_uid=account.uid if account else None,
+                    network=network,
+                    interface=interface,
+                    data=data,
+                )
         except JitError as error:
             log.error("cannot record %s on %s: %s", kind, interface, error.message)  # noqa: TRY400
-
-    def _tell_in(
-        self, rows: Rows, kind: str, *, interface: str | None = None, data: dict[str, object] | None = None
-    ) -> None:
-        events.add(rows, kind, at_ms=self._clock.now_ms(), actor=None, interface=interface, data=data)
 
     @property
     def _store(self) -> Store:
@@ -348,8 +370,8 @@ class Transactor:
 
     def _listed_groups(self, rows: Rows) -> frozenset[str]:
         """Every group that a rule names."""
-        members = {member for network in networks.all_(rows) for member in network.members}
-        return frozenset(member[1:] for member in members if member.startswith("@")) | frozenset(
+        named = {one for network in networks.all_(rows) for one in network.principals}
+        return frozenset(one[1:] for one in named if one.startswith("@")) | frozenset(
             self._config.daemon.admin_groups
         )
 

@@ -11,12 +11,12 @@ from typing import Final
 
 from jitd.core import policy, text
 from jitd.core.errors import JitError
-from jitd.core.model import Account, Actor, Ending, Now, Request, Status
-from jitd.service import grants, requests
-from jitd.service.access import People
+from jitd.core.model import Account, Actor, Ending, Freeze, Now, Request, Status
+from jitd.service import freezing, grants, holding
+from jitd.service.access import Memory, People
 from jitd.service.call import Body, ChangeVerb
 from jitd.service.converge import Converger
-from jitd.store import events, networks
+from jitd.store import events, freezes, networks
 from jitd.store import requests as store
 from jitd.store.database import Rows
 from jitd.store.tombstones import Tombstone, TombstoneFile
@@ -24,7 +24,7 @@ from jitd.store.tombstones import Tombstone, TombstoneFile
 log = logging.getLogger("jitd.service")
 
 #: The verbs that close, and what they make of a grant.
-_CLOSING: Final[dict[ChangeVerb, Status]] = {grants.revoke: Status.REVOKED, requests.release: Status.RELEASED}
+_CLOSING: Final[dict[ChangeVerb, Status]] = {grants.revoke: Status.REVOKED, holding.release: Status.RELEASED}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,19 +34,24 @@ class Unrecorded:
     file: TombstoneFile
     converger: Converger
     is_admin: Callable[[Actor], bool]
+    memory: Memory = field(default_factory=Memory)
+    _freezer: Actor | None = None
     _held: list[Tombstone] = field(default_factory=list)
 
     def load(self, people: People) -> None:
         """Take over what was not recorded when jitd last ran: it opens nothing."""
-        self._held = self.file.load()
+        self.memory = people.memory
+        self._held, people.memory.frozen = self.file.load()
         people.memory.closed.update(one.request_id for one in self._held)
-        if self._held:
+        if self:
             log.warning("%d endings of the last run are not recorded yet", len(self._held))
 
     def close(
         self, verb: ChangeVerb, actor: Actor, body: Body, people: People, now: Now, error: JitError
     ) -> JitError:
         """Cut what the verb would have ended. Returns what to tell the caller: `error` itself if it closes nothing."""
+        if verb is freezing.freeze:
+            return self._freeze(actor, body, people, now, error)
         how = _CLOSING.get(verb)
         if how is None:
             return error
@@ -59,7 +64,7 @@ class Unrecorded:
         people.memory.closed.add(request_id)
         self._held.append(Tombstone(request_id=request_id, ending=ending, actor=actor))
         agrees = self.converger.close(request_id, now)
-        self.file.save(self._held)
+        self.file.save(self._held, people.memory.frozen)
         log.error("%s %s %d, which cannot be recorded yet: %s", actor.user, how, request_id, error.message)
         return JitError(
             "unrecorded",
@@ -68,9 +73,34 @@ class Unrecorded:
             "Access stays out, and the record follows as soon as the store can be written. Mend that: see jitctl status.",
         )
 
+    def _freeze(self, actor: Actor, body: Body, people: People, now: Now, error: JitError) -> JitError:
+        if not self.is_admin(actor):
+            return error
+        people.memory.frozen = Freeze(since_ms=now.wall_ms, by=actor.user, reason=text.reason(body["reason"]))
+        self._freezer = actor
+        agrees = self.converger.close_everything(now)
+        self.file.save(self._held, people.memory.frozen)
+        log.error("%s has frozen everything, which cannot be recorded yet: %s", actor.user, error.message)
+        return JitError(
+            "unrecorded",
+            f"{'closed' if agrees else 'not closed yet'}: everything; it cannot be recorded yet:"
+            f" {error.message.removesuffix('; nothing was changed')}",
+            "It stays closed, and the record follows as soon as the store can be written. Mend that: see jitctl status.",
+        )
+
     def record(self, rows: Rows) -> list[Request]:
         """Record what is held, in a transaction. Returns the grants as they were before."""
         before = []
+        frozen = self.memory.frozen
+        if frozen is not None and freezes.current(rows) is None:
+            freezes.put(rows, frozen)
+            events.add(
+                rows,
+                "frozen",
+                at_ms=frozen.since_ms,
+                actor=self._freezer,
+                data={"reason": frozen.reason, "by": frozen.by, "recorded_later": True},
+            )
         for one in self._held:
             request = store.by_id(rows, one.request_id)
             if request is None or not store.end(rows, one.request_id, one.ending):
@@ -92,15 +122,17 @@ class Unrecorded:
 
     def recorded(self) -> None:
         """The transaction of `record` is through. Their grants have ended for good: nothing has to keep them out."""
-        self._held = []
-        self.file.save([])
+        self._held, self.memory.frozen = [], None
+        self.file.save([], None)
 
     def __bool__(self) -> bool:
         """Whether anything is held."""
-        return bool(self._held)
+        return bool(self._held) or self.memory.frozen is not None
 
     def waiting(self) -> list[str]:
         """One sentence when something is held, for status."""
+        if self.memory.frozen is not None:
+            return ["the store cannot be written: everything is frozen, and that is not recorded yet"]
         if not self._held:
             return []
         numbers = ", ".join(str(one.request_id) for one in self._held[:10])

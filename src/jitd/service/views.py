@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 
 from jitd import wire
+from jitd.core import settings
 from jitd.core.model import TAB_OF, Actor, Device, Event, Interface, Network, Request, Status
 from jitd.enforce.port import LinkState
 from jitd.service.call import View
-from jitd.store import devices, events, interfaces, networks, requests, usage
+from jitd.store import devices, events, freezes, interfaces, networks, requests, usage
 from jitd.store.devices import Tunnel
 
 
@@ -15,10 +16,12 @@ def request_view(view: View, request: Request, network_name: str = "") -> wire.R
     status = request.status(view.now)
     grant, decision, ending = request.grant, request.decision, request.ending
     granted_devices = requests.devices_of(view.rows, request.id) if grant else []
+    network = networks.by_id(view.rows, request.network_id)
+    several = network.approvals if status is Status.PENDING else 1
     return {
         "id": request.id,
         "user": request.account.name,
-        "network": network_name or networks.by_id(view.rows, request.network_id).name,
+        "network": network_name or network.name,
         "status": str(status),
         "tab": str(TAB_OF[status]),
         "marks": _marks(view, request, status, [device_id for device_id, _ in granted_devices]),
@@ -27,6 +30,15 @@ def request_view(view: View, request: Request, network_name: str = "") -> wire.R
         "requested_by": request.requested_by,
         "wanted": request.wanted_ms,
         "lapses": request.lapses_ms,
+        "start": request.wanted_start_ms,
+        "until": request.wanted_until_ms,
+        "extends": request.extends_id,
+        "break_glass": request.break_glass,
+        "approvals": several,
+        "approved_by": [vote.name for vote in requests.votes(view.rows, request.id)] if several > 1 else [],
+        "reviewed": request.review.at_ms if request.review else None,
+        "reviewed_by": request.review.by if request.review else "",
+        "reviewed_comment": request.review.comment if request.review else "",
         "decided": decision.decided_ms if decision else None,
         "decided_by": decision.decided_by if decision else "",
         "comment": decision.comment if decision else "",
@@ -53,6 +65,12 @@ def _marks(view: View, request: Request, status: Status, device_ids: list[int]) 
             marks.append("activating" if status is Status.ACTIVE else "cutting")
     if status is Status.ACTIVE and request.grant and request.grant.paused_ms is not None:
         marks.append("paused")
+    if status is Status.ACTIVE and freezes.current(view.rows) and not view.people.is_kept(request.account):
+        marks.append("frozen")
+    if request.urgent and status is Status.PENDING:
+        marks.append("urgent")
+    if request.break_glass and request.review is None:
+        marks.append("unreviewed")
     return marks
 
 
@@ -112,6 +130,7 @@ def network_view(view: View, network: Network, *, for_admin: bool) -> wire.Netwo
         "ports": [str(ports) for ports in network.ports],
         "jit": network.jit,
         "members": list(network.members) if for_admin else [],
+        "settings": dict(settings.plain(network)) if for_admin else {},
         "default_duration": network.default_ms,
         "max_duration": network.max_ms,
         "pending_ttl": network.pending_ms,
@@ -190,6 +209,7 @@ def device_views(
             "name": device.name,
             "public_key": device.public_key,
             "created": device.created_ms,
+            "ends": device.ends_ms,
             "addresses": addresses.get(device.id, {}),
             "last_handshake": 0,
         }

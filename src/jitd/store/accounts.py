@@ -1,13 +1,39 @@
 """Accounts: who has ever owned a device or asked for something."""
 
-from jitd.core.model import Account
+from collections.abc import Mapping
+from typing import Any, Final
+
+from jitd.core.model import REGISTERED, Account
 from jitd.store.database import Rows
+
+#: What a query selects of the account `a`, for `of_row`.
+SELECTED: Final = (
+    "a.id AS account_id, a.uid AS account_uid, a.name AS account_name, a.email AS account_email,"
+    " a.ends_ms AS account_ends_ms, a.disabled AS account_disabled"
+)
+
+
+def of_row(row: Mapping[str, Any]) -> Account:
+    """The account of a row that selected SELECTED."""
+    return Account(
+        id=row["account_id"],
+        uid=row["account_uid"],
+        name=row["account_name"],
+        email=row["account_email"],
+        ends_ms=row["account_ends_ms"],
+        disabled=row["account_disabled"],
+    )
 
 
 def find(rows: Rows, uid: int, name: str) -> Account | None:
     """The account of this very (uid, name), or None."""
-    row = rows.one("SELECT id, uid, name FROM account WHERE uid = ? AND name = ?", (uid, name))
-    return Account(**row) if row else None
+    row = rows.one(f"SELECT {SELECTED} FROM account a WHERE a.uid = ? AND a.name = ?", (uid, name))
+    return of_row(row) if row else None
+
+
+def registered(rows: Rows, name: str) -> Account | None:
+    """Who is registered here under this name without being a user of the system, or None."""
+    return find(rows, REGISTERED, name)
 
 
 def ensure(rows: Rows, uid: int, name: str, now_ms: int) -> Account:
@@ -17,3 +43,39 @@ def ensure(rows: Rows, uid: int, name: str, now_ms: int) -> Account:
         return found
     created = rows.insert("account", {"uid": uid, "name": name, "created_ms": now_ms})
     return Account(id=created, uid=uid, name=name)
+
+
+def all_(rows: Rows) -> list[Account]:
+    """Every account, by name."""
+    return [of_row(row) for row in rows.all(f"SELECT {SELECTED} FROM account a ORDER BY a.name, a.uid")]
+
+
+def update(rows: Rows, account: Account) -> None:
+    """Store what an administrator has set of an account. A new end has not been noticed yet."""
+    rows.run(
+        "UPDATE account SET email = ?, ended_ms = CASE WHEN ends_ms IS ? THEN ended_ms END, ends_ms = ?,"
+        " disabled = ? WHERE id = ?",
+        (account.email, account.ends_ms, account.ends_ms, account.disabled, account.id),
+    )
+
+
+def next_end(rows: Rows) -> int | None:
+    """When the time of the next account is over, milliseconds; None when none has an end."""
+    found: int | None = rows.value(
+        "SELECT min(ends_ms) FROM account WHERE ends_ms IS NOT NULL AND ended_ms IS NULL"
+    )
+    return found
+
+
+def over(rows: Rows, wall_ms: int) -> list[Account]:
+    """The accounts whose end has come and was not noticed yet."""
+    found = rows.all(
+        f"SELECT {SELECTED} FROM account a WHERE a.ends_ms IS NOT NULL AND a.ended_ms IS NULL AND a.ends_ms <= ?",
+        (wall_ms,),
+    )
+    return [of_row(row) for row in found]
+
+
+def note_end(rows: Rows, account_id: int, now_ms: int) -> None:
+    """Keep that the end of an account was noticed."""
+    rows.run("UPDATE account SET ended_ms = ? WHERE id = ?", (now_ms, account_id))

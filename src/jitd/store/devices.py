@@ -7,9 +7,10 @@ from typing import Any
 
 from jitd.core import elements
 from jitd.core.model import Account, Device, IPNetwork
+from jitd.store import accounts
 from jitd.store.database import Rows
 
-_COLUMNS = "id, account_id, name, public_key, created_ms"
+_COLUMNS = "id, account_id, name, public_key, created_ms, ends_ms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,25 +25,28 @@ class Tunnel:
     preshared_key: str = field(repr=False)
 
 
-def add(rows: Rows, account_id: int, name: str, public_key: str, now_ms: int) -> Device:
+def add(
+    rows: Rows, account_id: int, name: str, public_key: str, now_ms: int, ends_ms: int | None = None
+) -> Device:
     """Store a new device."""
-    created = rows.insert(
-        "device", {"account_id": account_id, "name": name, "public_key": public_key, "created_ms": now_ms}
-    )
-    return Device(id=created, account_id=account_id, name=name, public_key=public_key, created_ms=now_ms)
+    values = {
+        "account_id": account_id,
+        "name": name,
+        "public_key": public_key,
+        "created_ms": now_ms,
+        "ends_ms": ends_ms,
+    }
+    return Device(id=rows.insert("device", values), **values)  # type: ignore[arg-type]
 
 
 def by_key(rows: Rows, public_key: str) -> tuple[Device, Account] | None:
     """The device with this public key and its owner, or None."""
     row = rows.one(
-        "SELECT d.id, d.account_id, d.name, d.public_key, d.created_ms, a.uid, a.name AS user"
+        f"SELECT d.id, d.name, d.public_key, d.created_ms, d.ends_ms, {accounts.SELECTED}"
         " FROM device d JOIN account a ON a.id = d.account_id WHERE d.public_key = ? AND d.removed_ms IS NULL",
         (public_key,),
     )
-    if row is None:
-        return None
-    account = Account(id=row["account_id"], uid=row.pop("uid"), name=row.pop("user"))
-    return Device(**row), account
+    return (_device(row, row["id"]), accounts.of_row(row)) if row else None
 
 
 def of_account(rows: Rows, account_id: int) -> list[Device]:
@@ -57,10 +61,29 @@ def of_account(rows: Rows, account_id: int) -> list[Device]:
 def owners(rows: Rows) -> list[Account]:
     """Every account that has a device, by name."""
     found = rows.all(
-        "SELECT id, uid, name FROM account WHERE id IN (SELECT account_id FROM device WHERE removed_ms IS NULL)"
-        " ORDER BY name"
+        f"SELECT {accounts.SELECTED} FROM account a"
+        " WHERE a.id IN (SELECT account_id FROM device WHERE removed_ms IS NULL) ORDER BY a.name"
     )
-    return [Account(**row) for row in found]
+    return [accounts.of_row(row) for row in found]
+
+
+def next_end(rows: Rows) -> int | None:
+    """When the next device has its end, milliseconds; None when none has one."""
+    found: int | None = rows.value(
+        "SELECT min(ends_ms) FROM device WHERE ends_ms IS NOT NULL AND removed_ms IS NULL"
+    )
+    return found
+
+
+def over(rows: Rows, wall_ms: int) -> list[tuple[Device, Account]]:
+    """The devices whose end has come, with their owners."""
+    found = rows.all(
+        f"SELECT d.id, d.name, d.public_key, d.created_ms, d.ends_ms, {accounts.SELECTED}"
+        " FROM device d JOIN account a ON a.id = d.account_id"
+        " WHERE d.ends_ms IS NOT NULL AND d.removed_ms IS NULL AND d.ends_ms <= ?",
+        (wall_ms,),
+    )
+    return [(_device(row, row["id"]), accounts.of_row(row)) for row in found]
 
 
 def remove(rows: Rows, device_id: int, now_ms: int) -> None:
@@ -157,8 +180,8 @@ def tunnels(
         where.append(f"t.device_id IN ({', '.join('?' * len(wanted))})")
         params.extend(wanted)
     found = rows.all(
-        "SELECT t.id, t.interface_id, t.preshared_key, d.id AS device_id, d.account_id, d.name, d.public_key,"
-        " d.created_ms, a.uid, a.name AS user, group_concat(x.ip) AS ips"
+        "SELECT t.id, t.interface_id, t.preshared_key, d.id AS device_id, d.name, d.public_key, d.created_ms,"
+        f" d.ends_ms, {accounts.SELECTED}, group_concat(x.ip) AS ips"
         " FROM tunnel t JOIN device d ON d.id = t.device_id JOIN account a ON a.id = d.account_id"
         f" LEFT JOIN address x ON x.tunnel_id = t.id WHERE {' AND '.join(where)} GROUP BY t.id ORDER BY t.id",
         params,
@@ -170,14 +193,19 @@ def _tunnel(row: dict[str, Any]) -> Tunnel:
     return Tunnel(
         id=row["id"],
         interface_id=row["interface_id"],
-        device=Device(
-            id=row["device_id"],
-            account_id=row["account_id"],
-            name=row["name"],
-            public_key=row["public_key"],
-            created_ms=row["created_ms"],
-        ),
-        account=Account(id=row["account_id"], uid=row["uid"], name=row["user"]),
+        device=_device(row, row["device_id"]),
+        account=accounts.of_row(row),
         ips=frozenset(ip_network(ip) for ip in (row["ips"] or "").split(",") if ip),
         preshared_key=row["preshared_key"],
+    )
+
+
+def _device(row: dict[str, Any], device_id: int) -> Device:
+    return Device(
+        id=device_id,
+        account_id=row["account_id"],
+        name=row["name"],
+        public_key=row["public_key"],
+        created_ms=row["created_ms"],
+        ends_ms=row["ends_ms"],
     )

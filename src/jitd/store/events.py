@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from jitd.core.model import Actor, Event
@@ -50,6 +51,15 @@ def last_seq(rows: Rows) -> int:
     return int(rows.value("SELECT max(seq) FROM event") or 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Concerns:
+    """Whom events have to concern: a user, or requests for some networks."""
+
+    user: str
+    uid: int
+    networks: frozenset[str]
+
+
 def page(
     rows: Rows,
     *,
@@ -58,7 +68,7 @@ def page(
     since_ms: int | None = None,
     until_ms: int | None = None,
     user: str | None = None,
-    user_uid: int | None = None,
+    concerns: Concerns | None = None,
     network: str | None = None,
     request_id: int | None = None,
     kind: str | None = None,
@@ -69,7 +79,6 @@ def page(
         "at_ms >= :since": ("since", since_ms),
         "at_ms < :until": ("until", until_ms),
         "user = :user": ("user", user),
-        "user_uid = :user_uid": ("user_uid", user_uid),
         "network = :network": ("network", network),
         "request_id = :request": ("request", request_id),
         "kind = :kind": ("kind", kind),
@@ -79,6 +88,12 @@ def page(
         if value is not None:
             where.append(condition)
             named[name] = value
+    if concerns is not None:
+        own = "(user = :own_user AND user_uid = :own_uid)"
+        listed = ", ".join(f":network{number}" for number in range(len(concerns.networks)))
+        where.append(f"({own} OR (request_id IS NOT NULL AND network IN ({listed})))")
+        named |= {"own_user": concerns.user, "own_uid": concerns.uid}
+        named |= {f"network{number}": name for number, name in enumerate(sorted(concerns.networks))}
     found = rows.all(f"SELECT * FROM event WHERE {' AND '.join(where)} ORDER BY seq LIMIT :limit", named)
     return [_event(row) for row in found]
 

@@ -1,40 +1,50 @@
 """Networks: what people ask for."""
 
 import json
+from dataclasses import fields
+from functools import cache
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, Final
 
+from jitd.core.hours import parse_hours
 from jitd.core.model import Network
 from jitd.core.ports import parse_ports
+from jitd.core.settings import parse_auto_approval
 from jitd.store.database import Rows
 
-_COLUMNS = "id, name, interface_id, routes, ports, jit, members, default_ms, max_ms, pending_ms, created_ms"
+_PRINCIPALS: Final = ("members", "jit_groups", "jit_exempt", "approvers", "break_glass")
+_SWITCHES: Final = ("jit", "jit_admins_too", "extend_beyond_max", "reason_required")
+_COLUMNS: Final = ", ".join(field.name for field in fields(Network))
+
+# The same few texts are read at every verb.
+_window = cache(parse_hours)
+_rule = cache(parse_auto_approval)
 
 
 def _network(row: dict[str, Any]) -> Network:
     return Network(
         **{
             **row,
+            **{name: tuple(json.loads(row[name])) for name in _PRINCIPALS},
+            **{name: bool(row[name]) for name in _SWITCHES},
             "routes": tuple(ip_network(route) for route in json.loads(row["routes"])),
             "ports": tuple(parse_ports(ports) for ports in json.loads(row["ports"])),
-            "jit": bool(row["jit"]),
-            "members": tuple(json.loads(row["members"])),
+            "hours": tuple(_window(one) for one in json.loads(row["hours"])),
+            "auto_approve": tuple(_rule(one) for one in json.loads(row["auto_approve"])),
         }
     )
 
 
 def _values(network: Network) -> dict[str, object]:
+    """As the columns are called as the fields: lists as JSON, switches as 0 and 1."""
+    values = {field.name: getattr(network, field.name) for field in fields(Network) if field.name != "id"}
     return {
-        "name": network.name,
-        "interface_id": network.interface_id,
-        "routes": json.dumps([str(route) for route in network.routes]),
-        "ports": json.dumps([str(ports) for ports in network.ports]),
-        "jit": int(network.jit),
-        "members": json.dumps(list(network.members)),
-        "default_ms": network.default_ms,
-        "max_ms": network.max_ms,
-        "pending_ms": network.pending_ms,
-        "created_ms": network.created_ms,
+        name: json.dumps([str(one) for one in value])
+        if isinstance(value, tuple)
+        else int(value)
+        if isinstance(value, bool)
+        else value
+        for name, value in values.items()
     }
 
 
@@ -88,7 +98,8 @@ def remove(rows: Rows, network_id: int, now_ms: int) -> None:
 def requests_by_state(rows: Rows, network_id: int) -> tuple[int, int]:
     """How many grants are live and how many requests pending on a network."""
     live = rows.value(
-        "SELECT count(*) FROM request WHERE network_id = ? AND decision = 'granted' AND ended_how IS NULL",
+        "SELECT count(*) FROM request WHERE network_id = ? AND decision = 'granted' AND ended_how IS NULL"
+        " AND extends_id IS NULL",
         (network_id,),
     )
     pending = rows.value(

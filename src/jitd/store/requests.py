@@ -4,14 +4,40 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jitd.core.model import Account, Denial, Ending, Grant, Request, Status
+from jitd.core.model import Denial, Ending, Grant, Request, Review, Status, Vote
+from jitd.store import accounts
 from jitd.store.database import Rows
 
-_SELECT: Final = "SELECT r.*, a.uid AS account_uid, a.name AS account_name FROM request r JOIN account a ON a.id = r.account_id"
+_SELECT: Final = f"SELECT r.*, {accounts.SELECTED} FROM request r JOIN account a ON a.id = r.account_id"
 #: SQLite takes a limited number of parameters.
 IN_ONE_QUESTION: Final = 1000
 _PENDING: Final = "r.decision IS NULL AND r.ended_how IS NULL"
-_LIVE: Final = "r.decision = 'granted' AND r.ended_how IS NULL"
+#: What gives access: a request for more time of a grant lengthens that and gives none of its own.
+_LIVE: Final = "r.decision = 'granted' AND r.ended_how IS NULL AND r.extends_id IS NULL"
+_UNREVIEWED: Final = "r.break_glass = 1 AND r.reviewed_ms IS NULL"
+#: What is listed first, and what then: emergencies that nobody has looked at, what waits for a decision, the rest.
+TIERS: Final = {
+    "b": f"{_UNREVIEWED}",
+    "u": "r.state = 'pending' AND r.urgent = 1",
+    "p": "r.state = 'pending' AND r.urgent = 0",
+    "d": f"r.state <> 'pending' AND NOT ({_UNREVIEWED})",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """What somebody may see: the requests of an account (0: of none), and all of some networks."""
+
+    account_id: int
+    network_ids: frozenset[int]
+
+    @property
+    def condition(self) -> str:
+        """As a condition; its numbers come from the database."""
+        if not self.network_ids:
+            return f"r.account_id = {self.account_id:d}"
+        listed = ", ".join(f"{number:d}" for number in sorted(self.network_ids))
+        return f"(r.account_id = {self.account_id:d} OR r.network_id IN ({listed}))"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +45,7 @@ class Filter:
     """What `list_page` lists. Empty or None does not filter. `live` asks for granted ones that have not ended."""
 
     states: frozenset[str] = frozenset()
-    account_id: int | None = None
+    whose: "Whose | None" = None
     user: str | None = None
     network: str | None = None
     search: str | None = None
@@ -52,13 +78,21 @@ def _request(row: Mapping[str, Any]) -> Request:
         )
     return Request(
         id=row["id"],
-        account=Account(id=row["account_id"], uid=row["account_uid"], name=row["account_name"]),
+        account=accounts.of_row(row),
         network_id=row["network_id"],
         reason=row["reason"],
         wanted_ms=row["wanted_ms"],
         requested_ms=row["requested_ms"],
         requested_by=row["requested_by"],
         lapses_ms=row["lapses_ms"],
+        wanted_start_ms=row["wanted_start_ms"],
+        wanted_until_ms=row["wanted_until_ms"],
+        urgent=bool(row["urgent"]),
+        break_glass=bool(row["break_glass"]),
+        review=Review(at_ms=row["reviewed_ms"], by=row["reviewed_by"], comment=row["reviewed_comment"])
+        if row["reviewed_ms"] is not None
+        else None,
+        extends_id=row["extends_id"],
         decision=decision,
         ending=ending,
     )
@@ -111,7 +145,7 @@ def live_of_devices(
         source = "grant_device g CROSS JOIN request r ON r.id = g.request_id"
         narrowed, params = f" AND g.device_id IN ({', '.join('?' * len(wanted))})", [interface_id, *wanted]
     sql = (
-        "SELECT g.device_id AS granted_device, r.*, a.uid AS account_uid, a.name AS account_name"
+        f"SELECT g.device_id AS granted_device, r.*, {accounts.SELECTED}"
         f" FROM {source} JOIN account a ON a.id = r.account_id JOIN network n ON n.id = r.network_id"
         f" WHERE {_LIVE} AND n.interface_id = ?{narrowed}"
     )
@@ -165,6 +199,11 @@ def add(
     requested_ms: int,
     requested_by: str,
     lapses_ms: int,
+    wanted_start_ms: int | None = None,
+    wanted_until_ms: int | None = None,
+    urgent: bool = False,
+    break_glass: bool = False,
+    extends_id: int | None = None,
 ) -> int:
     """Store a pending request and return its id. A second pending one of the pair violates a unique index."""
     return rows.insert(
@@ -177,18 +216,29 @@ def add(
             "requested_ms": requested_ms,
             "requested_by": requested_by,
             "lapses_ms": lapses_ms,
+            "wanted_start_ms": wanted_start_ms,
+            "wanted_until_ms": wanted_until_ms,
+            "urgent": int(urgent),
+            "break_glass": int(break_glass),
+            "extends_id": extends_id,
         },
     )
 
 
-def grant(rows: Rows, request_id: int, grant: Grant, device_ids: Iterable[int]) -> bool:
-    """Turn a pending request into a grant for these devices. False: it is not pending any more."""
+def grant(
+    rows: Rows, request_id: int, grant: Grant, device_ids: Iterable[int], auto_rule: str | None = None
+) -> bool:
+    """Turn a pending request into a grant for these devices. False: it is not pending any more.
+
+    `auto_rule` is the rule that did it without waiting for somebody.
+    """
     changed = rows.run(
         "UPDATE request SET decision = 'granted', decided_ms = :decided_ms, decided_by = :decided_by,"
         " comment = :comment, starts_ms = :starts_ms, ends_ms = :ends_ms, boot_id = :boot_id,"
-        " ends_boot_ms = :ends_boot_ms WHERE id = :id AND state = 'pending'",
+        " ends_boot_ms = :ends_boot_ms, auto_rule = :auto_rule WHERE id = :id AND state = 'pending'",
         {
             "id": request_id,
+            "auto_rule": auto_rule,
             "decided_ms": grant.decided_ms,
             "decided_by": grant.decided_by,
             "comment": grant.comment,
@@ -221,7 +271,90 @@ def end(rows: Rows, request_id: int, ending: Ending) -> bool:
         "UPDATE request SET ended_how = ?, ended_ms = ?, ended_by = ?, ended_comment = ? WHERE id = ? AND state = ?",
         (str(ending.how), ending.at_ms, ending.by, ending.comment, request_id, needed),
     )
+    if changed:
+        # Those who asked for more of it: what was given ends with it, what waits lapses.
+        rows.run(
+            "UPDATE request SET ended_how = ?, ended_ms = ?, ended_by = ?, ended_comment = ?"
+            " WHERE extends_id = ? AND state = 'granted'",
+            (str(ending.how), ending.at_ms, ending.by, ending.comment, request_id),
+        )
+        rows.run(
+            "UPDATE request SET lapses_ms = min(lapses_ms, ?) WHERE extends_id = ? AND state = 'pending'",
+            (ending.at_ms, request_id),
+        )
     return changed == 1
+
+
+def review(rows: Rows, request_id: int, review: Review) -> bool:
+    """Keep that a use of break-glass was looked at. False: it was already, or is none."""
+    changed = rows.run(
+        "UPDATE request SET reviewed_ms = ?, reviewed_by = ?, reviewed_comment = ?"
+        " WHERE id = ? AND break_glass = 1 AND reviewed_ms IS NULL",
+        (review.at_ms, review.by, review.comment, request_id),
+    )
+    return changed == 1
+
+
+def vote(rows: Rows, request_id: int, vote: Vote) -> None:
+    """Keep that one of several agrees."""
+    rows.insert(
+        "vote",
+        {
+            "request_id": request_id,
+            "uid": vote.uid,
+            "name": vote.name,
+            "login_uid": vote.login_uid,
+            "at_ms": vote.at_ms,
+            "duration_ms": vote.duration_ms,
+            "comment": vote.comment,
+        },
+    )
+
+
+def forget_vote(rows: Rows, request_id: int, vote: Vote) -> None:
+    """Take back the vote of somebody who may not decide any more."""
+    rows.run(
+        "DELETE FROM vote WHERE request_id = ? AND uid = ? AND name = ?", (request_id, vote.uid, vote.name)
+    )
+
+
+def votes(rows: Rows, request_id: int) -> list[Vote]:
+    """Who has agreed, in the order in which they did."""
+    found = rows.all(
+        "SELECT uid, name, login_uid, at_ms, duration_ms, comment FROM vote WHERE request_id = ?"
+        " ORDER BY at_ms, name",
+        (request_id,),
+    )
+    return [Vote(**row) for row in found]
+
+
+def break_glass_since(rows: Rows, account_id: int, network_id: int, since_ms: int) -> int:
+    """How often an account has opened a network by break-glass since a time."""
+    found: int = rows.value(
+        "SELECT count(*) FROM request WHERE account_id = ? AND network_id = ? AND break_glass = 1"
+        " AND requested_ms > ?",
+        (account_id, network_id, since_ms),
+    )
+    return found
+
+
+def auto_approved_since(rows: Rows, account_id: int, network_id: int, since_ms: int) -> dict[str, int]:
+    """How often each rule has granted something to an account on a network since a time, by the rule's text."""
+    found = rows.all(
+        "SELECT auto_rule, count(*) AS number FROM request WHERE account_id = ? AND network_id = ?"
+        " AND auto_rule IS NOT NULL AND decided_ms > ? GROUP BY auto_rule",
+        (account_id, network_id, since_ms),
+    )
+    return {row["auto_rule"]: row["number"] for row in found}
+
+
+def last_reason(rows: Rows, account_id: int, network_id: int) -> str | None:
+    """The reason of the newest request of an account for a network, None when there was none."""
+    found: str | None = rows.value(
+        "SELECT reason FROM request WHERE account_id = ? AND network_id = ? ORDER BY id DESC LIMIT 1",
+        (account_id, network_id),
+    )
+    return found
 
 
 def pause(rows: Rows, request_id: int, paused_ms: int | None) -> bool:
@@ -250,15 +383,26 @@ def set_boot_end(rows: Rows, request_id: int, boot_id: str, ends_boot_ms: int) -
     )
 
 
-def of_other_boots(rows: Rows, boot_id: str) -> list[Request]:
-    """The live grants whose end in boot time belongs to another boot."""
+def waiting(rows: Rows, boot_id: str, wall_ms: int) -> list[Request]:
+    """The live grants that have begun and are not active in this boot: scheduled ones, and those of another boot."""
     # Below and above: "<>" would look at every live grant, before every verb.
     found = [
         _request(row)
         for than in ("<", ">")
-        for row in rows.all(f"{_SELECT} WHERE {_LIVE} AND r.boot_id {than} ?", (boot_id,))
+        for row in rows.all(
+            f"{_SELECT} WHERE {_LIVE} AND r.boot_id {than} ? AND r.starts_ms <= ?", (boot_id, wall_ms)
+        )
     ]
     return sorted(found, key=lambda request: request.id)
+
+
+def next_start(rows: Rows, boot_id: str) -> int | None:
+    """When the next of those begins that are not active in this boot, milliseconds; None when there is none."""
+    starts = [
+        rows.value(f"SELECT min(r.starts_ms) FROM request r WHERE {_LIVE} AND r.boot_id {than} ?", (boot_id,))
+        for than in ("<", ">")
+    ]
+    return min((at for at in starts if at is not None), default=None)
 
 
 def by_ids(rows: Rows, request_ids: Sequence[int]) -> dict[int, Request]:
@@ -317,22 +461,27 @@ def count_since(rows: Rows, account_id: int, since_ms: int) -> tuple[int, int | 
     return row["made"], row["first"]
 
 
-def counts(rows: Rows, account_id: int | None) -> dict[str, int]:
-    """How many requests are in each state ("granted" stands for the live ones); of one account, or of all."""
-    where = "" if account_id is None else " WHERE account_id = ?"
-    params = () if account_id is None else (account_id,)
-    found = rows.all(f"SELECT state, count(*) AS number FROM request{where} GROUP BY state", params)
+def counts(rows: Rows, whose: Whose | None) -> dict[str, int]:
+    """How many requests are in each state ("granted" stands for the live ones), of those that somebody may see."""
+    where = "" if whose is None else f" WHERE {whose.condition}"
+    found = rows.all(f"SELECT r.state, count(*) AS number FROM request r{where} GROUP BY r.state")
     return {row["state"]: row["number"] for row in found}
 
 
+def unreviewed(rows: Rows) -> list[int]:
+    """The ids of uses of break-glass that nobody has acknowledged, newest first."""
+    found = rows.all(f"SELECT r.id FROM request r WHERE {_UNREVIEWED} ORDER BY r.id DESC")
+    return [row["id"] for row in found]
+
+
 def list_page(
-    rows: Rows, wanted: Filter, *, pending: bool, below_id: int | None, limit: int
+    rows: Rows, wanted: Filter, *, tier: str, below_id: int | None, limit: int
 ) -> list[tuple[Request, str]]:
-    """Requests with their network's name, newest first: the pending ones, or all others.
+    """Requests with their network's name, newest first, of one of the TIERS.
 
     `below_id` continues behind a page. `limit` rows at most.
     """
-    where = ["r.state = 'pending'" if pending else "r.state <> 'pending'"]
+    where = [TIERS[tier]]
     params: dict[str, object] = {"limit": limit}
     states = sorted(wanted.states)
     if states:
@@ -341,9 +490,8 @@ def list_page(
     if below_id is not None:
         where.append("r.id < :below")
         params["below"] = below_id
-    if wanted.account_id is not None:
-        where.append("r.account_id = :account")
-        params["account"] = wanted.account_id
+    if wanted.whose is not None:
+        where.append(wanted.whose.condition)
     if wanted.user:
         where.append("a.name = :user")
         params["user"] = wanted.user
@@ -358,7 +506,7 @@ def list_page(
         escaped = wanted.search.replace("!", "!!").replace("%", "!%").replace("_", "!_")
         params["search"] = f"%{escaped}%"
     sql = (
-        "SELECT r.*, a.uid AS account_uid, a.name AS account_name, n.name AS network_name FROM request r"
+        f"SELECT r.*, {accounts.SELECTED}, n.name AS network_name FROM request r"
         " JOIN account a ON a.id = r.account_id JOIN network n ON n.id = r.network_id"
         f" WHERE {' AND '.join(where)} ORDER BY r.id DESC LIMIT :limit"
     )

@@ -186,4 +186,79 @@ CREATE TABLE fact (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST,)
+_POLICY: Final = """
+ALTER TABLE account ADD COLUMN email TEXT NOT NULL DEFAULT '';
+ALTER TABLE account ADD COLUMN ends_ms INTEGER;       -- null: no end
+ALTER TABLE account ADD COLUMN ended_ms INTEGER;      -- when that end was noticed
+ALTER TABLE account ADD COLUMN disabled TEXT;         -- why an administrator has shut it out; null: nobody has
+-- People whom the system does not know: their uid is -1.
+CREATE UNIQUE INDEX account_registered ON account (name) WHERE uid = -1;
+CREATE INDEX account_end ON account (ends_ms) WHERE ends_ms IS NOT NULL AND ended_ms IS NULL;
+
+ALTER TABLE device ADD COLUMN ends_ms INTEGER;        -- it is removed then
+CREATE INDEX device_end ON device (ends_ms) WHERE ends_ms IS NOT NULL AND removed_ms IS NULL;
+
+ALTER TABLE network ADD COLUMN jit_groups TEXT NOT NULL DEFAULT '[]';     -- JSON lists of principals
+ALTER TABLE network ADD COLUMN jit_exempt TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE network ADD COLUMN jit_admins_too INTEGER NOT NULL DEFAULT 0 CHECK (jit_admins_too IN (0, 1));
+ALTER TABLE network ADD COLUMN approvers TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE network ADD COLUMN approvals INTEGER NOT NULL DEFAULT 1 CHECK (approvals > 0);
+ALTER TABLE network ADD COLUMN min_ms INTEGER NOT NULL DEFAULT 1000 CHECK (min_ms > 0);
+ALTER TABLE network ADD COLUMN extend_beyond_max INTEGER NOT NULL DEFAULT 0 CHECK (extend_beyond_max IN (0, 1));
+ALTER TABLE network ADD COLUMN hours TEXT NOT NULL DEFAULT '[]';          -- JSON list of windows as text
+ALTER TABLE network ADD COLUMN reason_required INTEGER NOT NULL DEFAULT 1 CHECK (reason_required IN (0, 1));
+ALTER TABLE network ADD COLUMN reason_min INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE network ADD COLUMN reason_pattern TEXT NOT NULL DEFAULT '';
+ALTER TABLE network ADD COLUMN reason_expected TEXT NOT NULL DEFAULT '';
+ALTER TABLE network ADD COLUMN break_glass TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE network ADD COLUMN break_glass_ms INTEGER NOT NULL DEFAULT 3600000 CHECK (break_glass_ms > 0);
+ALTER TABLE network ADD COLUMN break_glass_reason_min INTEGER NOT NULL DEFAULT 10;
+ALTER TABLE network ADD COLUMN break_glass_quota INTEGER NOT NULL DEFAULT 3;
+ALTER TABLE network ADD COLUMN auto_approve TEXT NOT NULL DEFAULT '[]';   -- JSON list of rules as text
+
+ALTER TABLE request ADD COLUMN wanted_start_ms INTEGER;
+ALTER TABLE request ADD COLUMN wanted_until_ms INTEGER;
+ALTER TABLE request ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0 CHECK (urgent IN (0, 1));
+ALTER TABLE request ADD COLUMN break_glass INTEGER NOT NULL DEFAULT 0 CHECK (break_glass IN (0, 1));
+ALTER TABLE request ADD COLUMN reviewed_ms INTEGER;
+ALTER TABLE request ADD COLUMN reviewed_by TEXT;
+ALTER TABLE request ADD COLUMN reviewed_comment TEXT;
+ALTER TABLE request ADD COLUMN extends_id INTEGER REFERENCES request (id);
+ALTER TABLE request ADD COLUMN auto_rule TEXT;        -- the rule that granted it without waiting for somebody
+-- Those that give access: a request for more time of a grant gives none of its own.
+DROP INDEX request_live;
+DROP INDEX request_end;
+DROP INDEX request_boot_end;
+CREATE INDEX request_live ON request (network_id)
+  WHERE decision = 'granted' AND ended_how IS NULL AND extends_id IS NULL;
+CREATE INDEX request_end ON request (ends_ms)
+  WHERE decision = 'granted' AND ended_how IS NULL AND extends_id IS NULL;
+CREATE INDEX request_boot_end ON request (boot_id, ends_boot_ms)
+  WHERE decision = 'granted' AND ended_how IS NULL AND extends_id IS NULL;
+CREATE INDEX request_extends ON request (extends_id) WHERE extends_id IS NOT NULL;
+CREATE INDEX request_unreviewed ON request (id) WHERE break_glass = 1 AND reviewed_ms IS NULL;
+CREATE INDEX request_urgent ON request (id) WHERE urgent = 1 AND decision IS NULL AND ended_how IS NULL;
+CREATE INDEX request_auto ON request (account_id, decided_ms) WHERE auto_rule IS NOT NULL;
+
+-- Where several have to agree: who does.
+CREATE TABLE vote (
+  request_id INTEGER NOT NULL REFERENCES request (id),
+  uid INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  login_uid INTEGER,
+  at_ms INTEGER NOT NULL,
+  duration_ms INTEGER,
+  comment TEXT NOT NULL,
+  PRIMARY KEY (request_id, name, uid)
+) STRICT;
+
+-- One row while everything is frozen.
+CREATE TABLE freeze (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  since_ms INTEGER NOT NULL,
+  by TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY)

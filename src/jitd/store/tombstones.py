@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from jitd.core.model import Actor, Ending, Status
+from jitd.core.model import Actor, Ending, Freeze, Status
 
 FILE_NAME: Final = "tombstones"
 #: Room for about 150 of them. What does not fit is held in memory only.
@@ -45,22 +45,26 @@ class TombstoneFile:
         except OSError as error:
             log.error("cannot keep %s: %s", path, error.strerror)  # noqa: TRY400
 
-    def load(self) -> list[Tombstone]:
-        """What was not recorded when jitd last ran."""
+    def load(self) -> tuple[list[Tombstone], Freeze | None]:
+        """What was not recorded when jitd last ran: endings, and a freeze."""
         if self._file is None:
-            return []
+            return [], None
         text = os.pread(self._file, BYTES, 0).strip(b" \0\n")
         try:
-            found = json.loads(text) if text else []
-            return [_read(one) for one in found]
+            found = json.loads(text) if text else {"endings": [], "freeze": None}
+            frozen = found["freeze"]
+            return [_read(one) for one in found["endings"]], Freeze(**frozen) if frozen else None
         except (ValueError, KeyError, TypeError) as error:
             log.error("cannot understand %s, which is left as it is: %s", self._path, error)  # noqa: TRY400
-            return []
+            return [], None
 
-    def save(self, tombstones: Iterable[Tombstone]) -> None:
+    def save(self, tombstones: Iterable[Tombstone], freeze: Freeze | None) -> None:
         """Write all of them. What cannot be written is held in memory, and told of."""
-        listed = [asdict(one) for one in tombstones]
-        text = json.dumps(listed, ensure_ascii=True).encode() if listed else b""
+        listed = {
+            "endings": [asdict(one) for one in tombstones],
+            "freeze": asdict(freeze) if freeze else None,
+        }
+        text = json.dumps(listed, ensure_ascii=True).encode() if any(listed.values()) else b""
         try:
             self._write(text)
         except OSError as error:

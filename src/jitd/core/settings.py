@@ -1,0 +1,368 @@
+"""The settings of a network by the names that people type, in `network set`, in a policy file and in events.
+
+Plain values are what TOML and JSON have: text, whole numbers, true and false, lists of text. Durations are text such
+as `8h`. A plain value that `plain` gives is read back to the same network.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+from jitd.core import addresses, durations, text
+from jitd.core.errors import JitError
+from jitd.core.hours import parse_hours
+from jitd.core.model import AutoApproval, Network
+from jitd.core.ports import parse_ports
+
+#: A value as TOML and JSON have it.
+Plain = str | int | bool | list[str]
+
+#: Milliseconds in which break-glass and automatic approvals are counted.
+WEEK_MS: Final = 7 * durations.DAY
+MOST_APPROVALS: Final = 10
+_LONGEST_PATTERN: Final = 200  # characters
+_AUTO: Final = re.compile(
+    r"(?P<who>[^\s,]+(?:, ?[^\s,]+)*) up to (?P<most>[^\s,]+),? (?P<number>[0-9]{1,4}) a week", re.ASCII
+)
+
+
+class Change(NamedTuple):
+    """One change as it is typed: `KEY=VALUE`, `KEY+=VALUE` or `KEY-=VALUE`."""
+
+    key: str
+    operator: str
+    value: str
+
+
+class _Kind(NamedTuple):
+    """How a kind of value is read and shown. `separator` stands between the values of a list, "" for single ones."""
+
+    read: Callable[[str, Any], Any]
+    show: Callable[[Any], Plain]
+    expected: str
+    separator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: what it is called, where the network has it, and what it says."""
+
+    key: str
+    field: str
+    kind: _Kind
+    help: str
+
+
+def parse_auto_approval(typed: str) -> AutoApproval:
+    """Read `@dev,alice up to 1h, 5 a week`. Raises JitError bad_request."""
+    found = _AUTO.fullmatch(typed.strip())
+    if found is None:
+        raise JitError(
+            "bad_request",
+            f"cannot read the rule {text.clean(typed)[:80]!r}",
+            'Write it as "@dev,alice up to 1h, 5 a week": who, for how long at most, how often.',
+        )
+    who = tuple(sorted({_principal("jit.auto_approve", one.strip()) for one in found["who"].split(",")}))
+    rule = AutoApproval(who, durations.parse(found["most"]), int(found["number"]))
+    if rule.a_week < 1:
+        raise JitError(
+            "bad_request", f"cannot use the rule {typed!r}: it approves nothing", "Take it away instead."
+        )
+    return rule
+
+
+def _principal(key: str, typed: str) -> str:
+    plain = typed.removeprefix("@")
+    if not plain or text.clean(plain) != plain or re.search(r"[\s,;@]", plain) or len(plain) > 64:
+        raise JitError(
+            "bad_request",
+            f"cannot use {text.clean(typed)[:40]!r} in {key}",
+            "Name users as alice and groups as @staff.",
+        )
+    return typed
+
+
+def _texts(key: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise _wrong(key, value, "a list of text")
+    return value
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong(key, value, "text")
+    return text.clean(value)
+
+
+def _pattern(key: str, value: Any) -> str:
+    import regex
+
+    typed = _text(key, value)
+    if len(typed) > _LONGEST_PATTERN:
+        raise JitError("bad_request", f"cannot use {key}: it is longer than {_LONGEST_PATTERN} characters")
+    try:
+        regex.compile(typed)
+    except regex.error as error:
+        raise JitError(
+            "bad_request",
+            f"cannot use {key}: {text.clean(typed)!r} is no regular expression: {error}",
+            'Write one for the whole reason, for example "OPS-[0-9]+.*".',
+        ) from None
+    return typed
+
+
+def _duration(key: str, value: Any) -> int:
+    if not isinstance(value, str):
+        raise _wrong(key, value, 'a duration in quotes, such as "8h"')
+    try:
+        return durations.parse(value)
+    except JitError as error:
+        raise JitError(error.code, f"{error.message} (for {key})", error.hint) from None
+
+
+def _number(key: str, value: Any) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 6:
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 100_000:
+        raise _wrong(key, value, "a whole number")
+    return value
+
+
+def _switch(key: str, value: Any) -> bool:
+    words = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    if not isinstance(value, bool):
+        raise _wrong(key, value, "true or false")
+    return value
+
+
+def _need(key: str, value: Any) -> bool:
+    if value not in ("required", "optional"):
+        raise _wrong(key, value, '"required" or "optional"')
+    return bool(value == "required")
+
+
+def _wrong(key: str, value: object, expected: str) -> JitError:
+    return JitError(
+        "bad_request", f"cannot use {text.clean(str(value))[:40]!r} for {key}", f"It has to be {expected}."
+    )
+
+
+def _list(each: Callable[[str, str], Any], *, ordered: bool = False) -> Callable[[str, Any], tuple[Any, ...]]:
+    def read(key: str, value: Any) -> tuple[Any, ...]:
+        found = list(dict.fromkeys(each(key, one) for one in _texts(key, value)))
+        return tuple(found if ordered else sorted(found))
+
+    return read
+
+
+def _shown(values: Iterable[object]) -> list[str]:
+    return [str(value) for value in values]
+
+
+_WHO: Final = _Kind(_list(_principal), _shown, 'users and groups, such as "alice" and "@staff"', ",")
+_ROUTES: Final = _Kind(
+    lambda key, value: addresses.routes(_texts(key, value)), _shown, 'networks such as "10.0.0.0/8"', ","
+)
+_PORTS: Final = _Kind(
+    _list(lambda _, one: parse_ports(one), ordered=True), _shown, 'ports such as "tcp/5432"; none: all', ","
+)
+_HOURS: Final = _Kind(
+    _list(lambda _, one: parse_hours(one), ordered=True),
+    _shown,
+    'windows such as "Mon-Fri 08:00-18:00 Europe/Berlin"; none: always',
+    ";",
+)
+_RULES: Final = _Kind(
+    _list(lambda _, one: parse_auto_approval(one), ordered=True),
+    _shown,
+    'rules such as "@dev up to 1h, 5 a week"',
+    ";",
+)
+_DURATION: Final = _Kind(_duration, durations.show, 'a duration such as "8h"')
+_NUMBER: Final = _Kind(_number, int, "a whole number")
+_SWITCH: Final = _Kind(_switch, bool, "true or false")
+_TEXT: Final = _Kind(_text, str, "text")
+_PATTERN: Final = _Kind(_pattern, str, 'a regular expression for the whole reason, such as "OPS-[0-9]+.*"')
+_NEED: Final = _Kind(_need, lambda needed: "required" if needed else "optional", '"required" or "optional"')
+
+SETTINGS: Final = (
+    Setting("routes", "routes", _ROUTES, "what it opens"),
+    Setting("ports", "ports", _PORTS, "only these ports of it"),
+    Setting("members", "members", _WHO, "who may use it at all; none: everybody, as long as everybody has to ask"),
+    Setting("approvers", "approvers", _WHO, "who decides here, beside administrators"),
+    Setting("approvals", "approvals", _NUMBER, "how many different people have to agree"),
+    Setting("default_duration", "default_ms", _DURATION, "how long a grant lasts where nobody says"),
+    Setting("max_duration", "max_ms", _DURATION, "the longest grant, at most 365d"),
+    Setting("min_duration", "min_ms", _DURATION, "the shortest grant"),
+    Setting("extend_beyond_max", "extend_beyond_max", _SWITCH, "whether extensions may go on after the maximum"),
+    Setting("pending_ttl", "pending_ms", _DURATION, "how long a request waits for a decision before it lapses"),
+    Setting("reason", "reason_required", _NEED, "whether a request needs one"),
+    Setting("reason_min_length", "reason_min", _NUMBER, "its least length in characters"),
+    Setting("reason_pattern", "reason_pattern", _PATTERN, "what the whole of it has to match"),
+    Setting("reason_expected", "reason_expected", _TEXT, "that, in words for people"),
+    Setting("jit.enabled", "jit", _SWITCH, "whether access has to be asked for; otherwise members have it standing"),
+    Setting("jit.groups", "jit_groups", _WHO, "who has to ask; none: everybody but administrators"),
+    Setting("jit.exempt", "jit_exempt", _WHO, "who never has to ask"),
+    Setting("jit.admins_too", "jit_admins_too", _SWITCH, "whether administrators have to ask like everybody"),
+    Setting("jit.hours", "hours", _HOURS, "the shifts in which it may be asked for, and in which access ends"),
+    Setting("jit.break_glass", "break_glass", _WHO, "who may open it at once in an emergency"),
+    Setting("jit.break_glass_max", "break_glass_ms", _DURATION, "for how long then, at most"),
+    Setting("jit.break_glass_reason_min_length", "break_glass_reason_min", _NUMBER, "the reason's least length then"),
+    Setting("jit.break_glass_quota", "break_glass_quota", _NUMBER, "how often a week each of them may"),
+    Setting("jit.auto_approve", "auto_approve", _RULES, "what is granted without waiting for somebody"),
+)  # fmt: skip
+BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
+
+
+def plain(network: Network) -> dict[str, Plain]:
+    """All settings of a network as plain values, by key."""
+    return {setting.key: setting.kind.show(getattr(network, setting.field)) for setting in SETTINGS}
+
+
+def setting(key: str) -> Setting:
+    """The setting of this name. Raises JitError bad_request with a suggestion."""
+    found = BY_KEY.get(key)
+    if found is None:
+        near = difflib.get_close_matches(key, BY_KEY, n=1)
+        raise JitError(
+            "bad_request",
+            f"cannot set {text.clean(key)[:40]!r}: there is no such setting",
+            f"Did you mean {near[0]}?" if near else f"Use one of {', '.join(BY_KEY)}.",
+        )
+    return found
+
+
+def with_values(network: Network, values: Mapping[str, Any]) -> Network:
+    """The network with these plain values, by key; what is not named stays. Raises JitError bad_request."""
+    fields = {}
+    for key, value in values.items():
+        one = setting(key)
+        fields[one.field] = one.kind.read(key, value)
+    return replace(network, **fields)
+
+
+def with_changes(network: Network, changes: Iterable[Change]) -> Network:
+    """The network with changes as people type them, one after the other. Raises JitError bad_request."""
+    for change in changes:
+        one = setting(change.key)
+        network = with_values(
+            network, {change.key: _changed(one, change, one.kind.show(getattr(network, one.field)))}
+        )
+    return network
+
+
+def _changed(one: Setting, change: Change, before: Plain) -> Plain:
+    if not one.kind.separator:
+        if change.operator != "=":
+            raise JitError(
+                "bad_request",
+                f"cannot use {change.operator} with {one.key}: it has a single value",
+                f"Write {one.key}=VALUE; it has to be {one.kind.expected}.",
+            )
+        return change.value
+    assert isinstance(before, list)
+    typed = [part.strip() for part in change.value.split(one.kind.separator) if part.strip()]
+    if change.operator == "=":
+        return typed
+    # As the setting itself writes them, so that 10.1/16 and 10.1.0.0/16 are the same.
+    named = one.kind.show(one.kind.read(one.key, typed))
+    assert isinstance(named, list)
+    if change.operator == "+=":
+        return [*before, *(value for value in named if value not in before)]
+    missing = [value for value in named if value not in before]
+    if missing:
+        raise JitError(
+            "bad_request",
+            f"cannot take {text.clean(missing[0])[:80]!r} from {one.key}: it is not there",
+            f"There is {', '.join(before) or 'nothing'}.",
+        )
+    return [value for value in before if value not in named]
+
+
+def parse_change(typed: str) -> Change:
+    """Read `KEY=VALUE`, `KEY+=VALUE` or `KEY-=VALUE`. Raises JitError bad_request."""
+    found = re.fullmatch(r"([a-z_.]+)\s*(\+=|-=|=)(.*)", typed, re.DOTALL)
+    if found is None:
+        raise JitError(
+            "bad_request",
+            f"cannot read the change {text.clean(typed)[:80]!r}",
+            "Write KEY=VALUE, or KEY+=VALUE and KEY-=VALUE for lists, for example jit.exempt+=@oncall",
+        )
+    return Change(found[1], found[2], found[3].strip())
+
+
+def check(network: Network) -> None:
+    """Whether the settings of a network go together. Raises JitError naming what does not."""
+    show = durations.show
+    if not durations.SECOND <= network.min_ms <= network.default_ms <= network.max_ms <= durations.LONGEST_MS:
+        raise JitError(
+            "bad_request",
+            f"cannot use a default of {show(network.default_ms)} with a maximum of {show(network.max_ms)}"
+            f" and a minimum of {show(network.min_ms)}",
+            "The minimum is at least 1s and at most the default, the default at most the maximum, and the maximum"
+            " at most 365d.",
+        )
+    if not durations.MINUTE <= network.pending_ms <= durations.LONGEST_MS:
+        raise JitError(
+            "bad_request",
+            f"cannot let requests wait for {show(max(0, network.pending_ms))}",
+            "Use a duration from 1m to 365d, such as --pending-ttl 24h.",
+        )
+    if not 1 <= network.approvals <= MOST_APPROVALS:
+        raise JitError(
+            "bad_request",
+            f"cannot ask for {network.approvals} approvals",
+            f"Use a number from 1 to {MOST_APPROVALS}.",
+        )
+    if not network.members and not network.jit:
+        raise JitError(
+            "refused",
+            f"cannot leave {network.name} open without members: with just-in-time access off, its members have"
+            " standing access, and nobody is named",
+            f"Name them first: jitctl network set {network.name} --member @staff",
+        )
+    if not network.members and network.jit_groups:
+        raise JitError(
+            "refused",
+            f"cannot let only {', '.join(network.jit_groups)} ask on {network.name}: everybody else would have"
+            " standing access, and nobody is named",
+            f"Name who may use it first: jitctl network set {network.name} --member @staff",
+        )
+    if not durations.SECOND <= network.break_glass_ms <= durations.LONGEST_MS:
+        raise JitError("bad_request", "cannot use jit.break_glass_max", "Use a duration from 1s to 365d.")
+    for name, least in (
+        ("reason_min_length", network.reason_min),
+        ("jit.break_glass_reason_min_length", network.break_glass_reason_min),
+    ):
+        if least > text.REASON_LENGTH // 2:
+            raise JitError(
+                "bad_request", f"cannot use {name} = {least}", f"Use at most {text.REASON_LENGTH // 2}."
+            )
+    for rule in network.auto_approve:
+        if rule.most_ms > network.max_ms:
+            raise JitError(
+                "bad_request",
+                f'cannot use the rule "{rule}": the maximum of {network.name} is {show(network.max_ms)}',
+                "Shorten it, or raise max_duration first.",
+            )
+
+
+def principals(changes: Iterable[str]) -> set[str]:
+    """Everybody whom changes name, as far as they can be read: whoever checks them must ask about those first."""
+    found: set[str] = set()
+    for typed in changes:
+        try:
+            change = parse_change(typed)
+            kind = setting(change.key).kind
+            parts = [one.strip() for one in change.value.split(kind.separator or "\0") if one.strip()]
+            if kind is _WHO:
+                found.update(kind.read(change.key, parts))
+            elif kind is _RULES:
+                found.update(one for rule in kind.read(change.key, parts) for one in rule.who)
+        except JitError:
+            continue
+    return found

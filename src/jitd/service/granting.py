@@ -1,0 +1,110 @@
+"""The one place where a request becomes a grant, whoever or whatever decided; and what stands against it."""
+
+from typing import Any
+
+from jitd.core import policy
+from jitd.core.errors import JitError
+from jitd.core.model import Account, Grant, Network, Request
+from jitd.core.terms import Term
+from jitd.service import tunnels
+from jitd.service.call import Call
+from jitd.service.endings import touch
+from jitd.service.lookup import found, stale
+from jitd.store import devices, freezes, interfaces
+from jitd.store import requests as store
+
+
+def open_(
+    call: Call,
+    request: Request,
+    network: Network,
+    term: Term,
+    *,
+    by: str,
+    comment: str,
+    kind: str = "granted",
+    auto_rule: str | None = None,
+    **data: Any,
+) -> None:
+    """Turn a pending request into a grant for the devices that its user has now, and record it as `kind`.
+
+    `by` is who decided; with `auto_rule` nobody did. Raises JitError refused or conflict.
+    """
+    refuse_frozen(call, network)
+    refuse_gone(call, "grant anything to", request.account)
+    mine = devices.of_account(call.rows, request.account.id)
+    if not mine:
+        raise JitError(
+            "refused",
+            f"cannot grant {network.name} to {request.account.name}: {request.account.name} has no device that it could"
+            " be opened for",
+            f"Add one: jitctl device add laptop --user {request.account.name} --public-key KEY",
+        )
+    interface = interfaces.by_id(call.rows, network.interface_id)
+    for device in mine:
+        tunnels.ensure(call.rows, device, interface, call.now.wall_ms, call.agreement.held(interface.id))
+    begins = term.starts_ms <= call.now.wall_ms
+    granted = Grant(
+        decided_ms=call.now.wall_ms,
+        decided_by=by,
+        comment=comment,
+        starts_ms=term.starts_ms,
+        ends_ms=term.ends_ms,
+        # What begins later gets its end in boot time when it begins.
+        boot_id=call.now.boot_id if begins else "",
+        ends_boot_ms=call.now.boot_ms + term.ends_ms - call.now.wall_ms if begins else 0,
+    )
+    if not store.grant(call.rows, request.id, granted, [device.id for device in mine], auto_rule):
+        raise stale(call, "grant", request.id)
+    after = found(call, request.id)
+    touch(call.rows, call.touched, after)
+    call.event(
+        kind,
+        request=after,
+        by_jitd=auto_rule is not None,
+        starts=term.starts_ms,
+        ends=term.ends_ms,
+        duration=term.duration_ms,
+        comment=comment,
+        devices=[device.name for device in mine],
+        cap=term.why,
+        **data,
+    )
+
+
+def refuse_frozen(call: Call, network: Network) -> None:
+    """Nothing opens while everything is frozen. Raises JitError refused."""
+    frozen = freezes.current(call.rows)
+    if frozen is not None:
+        raise JitError(
+            "refused",
+            f"cannot open {network.name}: {frozen.by} has frozen everything: {frozen.reason}",
+            "An administrator ends that with jitctl thaw.",
+        )
+
+
+def refuse_gone(call: Call, what: str, account: Account) -> None:
+    """An account that is not good any more gets nothing. `what` ends "cannot …". Raises JitError refused or busy."""
+    same = call.people.same(account, call.now)
+    if not same:
+        raise JitError(same.code, f"cannot {what} {account.name}: {same.why}")
+
+
+def refuse_open(call: Call, account: Account, network: Network) -> None:
+    """A grant of what is open already would look like a limit that there is not. Raises JitError refused."""
+    standing = call.people.has_standing(network, account.uid, account.name)
+    if standing:
+        raise JitError(
+            "refused", f"cannot grant {network.name} to {account.name}: it is open already, {standing.why}"
+        )
+
+
+def refuse_own(call: Call, verb: str, account: Account, request_id: int | None) -> None:
+    """Nobody decides on their own request. Raises JitError refused."""
+    if policy.is_own(call.actor, account):
+        which = f"{request_id}" if request_id is not None else f"access to {account.name}"
+        raise JitError(
+            "refused",
+            f"cannot {verb} {which}: it is your own, and nobody decides on their own request",
+            "Somebody else who may decide has to do it.",
+        )
