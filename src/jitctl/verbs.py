@@ -20,6 +20,7 @@ BOTH: Final = "For both"
 
 VERBS: Final = (
     Verb("request", "requests", "request", "Ask for access to a network.", USERS),
+    Verb("ensure", "requests", "ensure", "Have access for so long: ask only for what is missing.", USERS),
     Verb("status", "requests", "status", "Show your networks, and what to type next.", USERS),
     Verb("cancel", "requests", "cancel", "Take a pending request back.", USERS),
     Verb("pause", "requests", "pause", "Switch access off within the granted time.", USERS),
@@ -34,9 +35,14 @@ VERBS: Final = (
     Verb("show", "listing", "show", "Show one request with its whole history.", BOTH),
     Verb("events", "listing", "events", "Print what happened: the audit log.", BOTH),
     Verb("grant", "grants", "grant", "Grant a request, or give access without one.", DECIDERS),
-    Verb("extend", "grants", "extend", "Lengthen a grant without a gap.", DECIDERS),
+    Verb("extend", "grants", "extend", "Lengthen a grant without a gap; your own: ask for it.", BOTH),
     Verb("deny", "grants", "deny", "Deny a request.", DECIDERS),
     Verb("revoke", "grants", "revoke", "End a grant before its time.", DECIDERS),
+    Verb(
+        "acknowledge", "grants", "acknowledge", "Say that you have looked at a use of break-glass.", DECIDERS
+    ),
+    Verb("freeze", "freezing", "freeze", "Close everything at once.", DECIDERS),
+    Verb("thaw", "freezing", "thaw", "End a freeze.", DECIDERS),
     Verb("network add", "networks", "add", "Add a network that people can ask for.", SETUP),
     Verb("network list", "networks", "list_", "List networks.", SETUP),
     Verb("network show", "networks", "show", "Show one network.", SETUP),

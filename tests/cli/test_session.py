@@ -154,9 +154,9 @@ def test_errors_say_what_to_type(jitctl: Typed) -> None:
             "jitctl: cannot give access to office for 9h: its maximum is 8h\nUse --duration 8h or less.\n",
         ),
         (
-            ("request",),
+            ("request", "office", "-u", "alice"),
             2,
-            'jitctl: cannot ask without a reason\nSay why: jitctl request --reason "ticket 42"\n',
+            'jitctl: cannot go on without a reason\nSay why, for example --reason "ticket 1234: logs".\n',
         ),
     ):
         said = jitctl(*words)

@@ -11,7 +11,7 @@ from jitd.core.elements import LEASE_MS, Lease, Member
 from jitd.core.errors import JitError
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.port import EnforceError
-from jitd.service import devices, grants, holding, interfaces, networks, queries, requests
+from jitd.service import devices, grants, holding, interfaces, networks, queries
 from jitd.service.guard import TICK_MS
 
 MINUTE = 60_000

@@ -5,7 +5,7 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, grants, holding, networks, queries, requests
+from jitd.service import devices, grants, holding, networks, queries
 
 
 async def test_the_default_is_what_was_wished_then_the_networks(office: World) -> None:

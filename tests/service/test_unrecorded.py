@@ -8,7 +8,7 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
-from jitd.service import grants, holding, queries, requests
+from jitd.service import grants, holding, queries
 from jitd.store import database
 from jitd.store.database import FILE_NAME
 

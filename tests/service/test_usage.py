@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from world import ALICE, HOUR, ROOT, World, key
 
-from jitd.service import grants, holding, queries, requests
+from jitd.service import grants, holding, queries
 
 MINUTE = 60_000
 

@@ -1,14 +1,15 @@
 """Deciding: grant, deny, revoke."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import Yes, agreed, ask, duration_ms, interactive, usage
+from jitctl.commands.shared import Until, Yes, agreed, ask, interactive, usage, wish
 from jitctl.output import answer, clean, next_step, say
 from jitctl.render import times, words
 from jitd import wire
+from jitd.core.errors import exit_status
 
 Number = Annotated[
     int | None, typer.Argument(metavar="[ID]", help="The request; offered for choice if there are several.")
@@ -32,6 +33,7 @@ def grant(
         str | None,
         typer.Option("--network", "-n", metavar="NAME", help="Without a request: to which network."),
     ] = None,
+    until: Until = None,
     comment: Annotated[
         str | None, typer.Option("--comment", "-c", metavar="TEXT", help="A remark; the user reads it.")
     ] = None,
@@ -39,45 +41,80 @@ def grant(
 ) -> int:
     """Grant a request for a duration, or give access without one.
 
+    Where several have to agree, it is your yes: exits with 5 as long as others are missing.
+
     Example: jitctl grant 12 --duration 8h
 
     Without a request: jitctl grant --user alice --network office -d 2h
     """
     client = settings(context).client()
-    given = duration_ms(duration)
-    body = {"duration": given, "comment": comment}
+    body: dict[str, Any] = {**wish(duration, until), "comment": comment}
     if user is not None or network is not None:
-        reply = client.grant(id=number, user=user, network=network, **body)
+        body |= {"id": number, "user": user, "network": network}
     else:
-        chosen = number if number is not None else _choose(context, "grant")
-        # Somebody who chose from a list, and did not type the number, sees what will happen before it does.
-        if number is None and interactive() and not yes:
-            planned = client.grant(id=chosen, **body, plan=True)
-            assert planned["request"] is not None
+        body["id"] = number if number is not None else _choose(context, "grant")
+    if interactive() and not settings(context).json:
+        planned = client.grant(**body, plan=True)
+        assert planned["request"] is not None
+        # Somebody who chose from a list, and did not type the number, sees all of it, and is asked.
+        if number is None and user is None and network is None and not yes:
             _show_plan(planned["request"], planned["now"])
             if not agreed("Grant it?"):
                 say("nothing was changed")
                 return 1
-        reply = client.grant(id=chosen, **body)
-    return _told(context, "grant", reply)
+        else:
+            say(f"will be: {words.outcome(planned['request'], planned['now'])}")
+    reply = client.grant(**body)
+    made = reply["request"]
+    status = _told(context, "grant", reply)
+    return status or (exit_status("pending") if made is not None and made["status"] == "pending" else 0)
 
 
 def extend(
     context: typer.Context,
     number: Annotated[int, typer.Argument(metavar="ID", help="The grant.")],
     duration: Annotated[
-        str, typer.Option("--duration", "-d", metavar="TIME", help="By how much, for example 2h.")
-    ],
+        str | None, typer.Option("--duration", "-d", metavar="TIME", help="By how much, for example 2h.")
+    ] = None,
+    until: Until = None,
     comment: Annotated[
-        str | None, typer.Option("--comment", "-c", help="A remark; the user reads it.")
+        str | None,
+        typer.Option(
+            "--comment", "-c", "--reason", "-r", metavar="TEXT", help="A remark, or why you need more."
+        ),
     ] = None,
 ) -> int:
-    """Lengthen a grant without a gap. The network's maximum counts from the grant's start.
+    """Lengthen a grant without a gap; your own: ask for that. The maximum counts from the grant's start.
 
     Example: jitctl extend 12 --duration 2h
     """
-    reply = settings(context).client().extend(id=number, duration=duration_ms(duration), comment=comment)
+    wanted = wish(duration, until)
+    if wanted == {"duration": None, "until": None}:
+        raise usage(
+            "cannot extend without a duration", f"Say by how much: jitctl extend {number} --duration 2h"
+        )
+    reply = settings(context).client().extend(id=number, **wanted, comment=comment)
     return _told(context, "extend", reply)
+
+
+def acknowledge(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="ID", help="The use of break-glass.")],
+    comment: Annotated[
+        str | None, typer.Option("--comment", "-c", metavar="TEXT", help="What came of looking at it.")
+    ] = None,
+) -> int:
+    """Say that you have looked at a use of break-glass. Everybody but its user may who decides there.
+
+    Example: jitctl acknowledge 12 --comment "was needed: the disk was full"
+    """
+    if comment is None:
+        if not interactive():
+            raise usage(
+                "cannot acknowledge without a comment", f'Type jitctl acknowledge {number} --comment "…"'
+            )
+        comment = ask("What came of looking at it? ")
+    return _told(context, "acknowledge", settings(context).client().acknowledge(id=number, comment=comment))
 
 
 def deny(context: typer.Context, number: Number = None, reason: Reason = None, yes: Yes = False) -> int:
@@ -148,7 +185,9 @@ def _told(context: typer.Context, verb: str, reply: wire.RequestReply) -> int:
         made = reply["request"]
         assert made is not None
         print(words.outcome(made, reply["now"]))
-        if verb == "grant":
+        if reply["note"]:
+            print(clean(reply["note"]))
+        if verb == "grant" and made["status"] == "active":
             next_step(f"jitctl revoke {made['id']}  end it before its time")
 
     return answer(context, reply, tell)

@@ -149,6 +149,8 @@ def _list_table(reply: wire.ListReply, *, filtered: bool) -> None:
     steps = ["jitctl show ID"]
     if any(one["status"] == "pending" for one in reply["requests"]):
         steps.append("jitctl grant ID --duration 8h | jitctl deny ID --reason …")
+    if any("unreviewed" in one["marks"] for one in reply["requests"]):
+        steps.append("jitctl acknowledge ID --comment …")
     next_step(*steps)
 
 
@@ -174,6 +176,10 @@ def _show(reply: wire.ShowReply) -> None:
         ("requested", f"{times.local(one['requested'])} ({times.ago(one['requested'], now)})"),
         ("wants", words.wants(one)),
     ]
+    if one["start"] is not None:
+        facts.append(("starts", times.local(one["start"])))
+    if one["approved_by"]:
+        facts.append(("agreed", ", ".join(one["approved_by"])))
     if one["requested_by"] != one["user"]:
         facts.append(("asked by", one["requested_by"]))
     if one["decided_by"]:
@@ -189,6 +195,12 @@ def _show(reply: wire.ShowReply) -> None:
     left = words.time_left(one, now)
     if left:
         facts.append(("left", left))
+    if one["reviewed"] is not None:
+        facts.append(
+            ("reviewed", f"{times.local(one['reviewed'])} by {one['reviewed_by']}: {one['reviewed_comment']}")
+        )
+    elif one["break_glass"]:
+        facts.append(("reviewed", "nobody has acknowledged it yet"))
     used = reply["usage"]
     if used is not None:
         facts.append(("used", words.usage(used, now)))
@@ -205,6 +217,8 @@ def _show(reply: wire.ShowReply) -> None:
         "pending": f"jitctl grant {one['id']} --duration 8h | jitctl deny {one['id']} --reason …",
         "active": f"jitctl revoke {one['id']} --reason …",
     }.get(one["status"])
+    if "unreviewed" in one["marks"]:
+        following = f'jitctl acknowledge {one["id"]} --comment "…"'
     if following:
         next_step(following)
 

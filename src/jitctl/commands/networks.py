@@ -1,7 +1,8 @@
 """Networks: add, list, show, set, jit, remove."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -38,6 +39,14 @@ Pending = Annotated[
 ]
 
 
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]…", help="Any setting, as in a policy file: KEY=VALUE, KEY+=VALUE, KEY-=VALUE."
+    ),
+]
+
+
 class Switch(StrEnum):
     """On or off."""
 
@@ -48,6 +57,7 @@ class Switch(StrEnum):
 def add(
     context: typer.Context,
     name: Name,
+    changes: Changes = None,
     route: Routes = None,
     interface: Annotated[
         str | None,
@@ -77,6 +87,7 @@ def add(
             default_duration=duration_ms(default_duration),
             max_duration=duration_ms(max_duration),
             pending_ttl=duration_ms(pending_ttl),
+            changes=changes or None,
         )
     )
     return _told(context, reply, f'jitctl request {name} --reason "…"', f"jitctl network jit {name} off")
@@ -85,6 +96,7 @@ def add(
 def set_(
     context: typer.Context,
     name: Name,
+    changes: Changes = None,
     route: Routes = None,
     port: Ports = None,
     no_ports: Annotated[bool, typer.Option("--no-ports", help="Open all ports again.")] = False,
@@ -98,6 +110,8 @@ def set_(
     """Change a network; what is not named stays. Says who gains and loses access, and asks.
 
     Example: jitctl network set office --member @staff --member alice
+
+    Example: jitctl network set office jit.exempt+=@oncall approvals=2 "jit.hours=Mon-Fri 08:00-18:00 Europe/Berlin"
     """
     client = settings(context).client()
     body = {
@@ -108,6 +122,7 @@ def set_(
         "default_duration": duration_ms(default_duration),
         "max_duration": duration_ms(max_duration),
         "pending_ttl": duration_ms(pending_ttl),
+        "changes": changes or None,
     }
     return _told(context, planned(client.network_set, body, yes=yes, question=f"Change {name}?"))
 
@@ -206,6 +221,27 @@ def _told(context: typer.Context, reply: wire.NetworkReply, *following: str) -> 
     return answer(context, reply, tell)
 
 
+#: Settings that `show` tells in words, and what the others usually are.
+_TOLD: Final = {
+    "routes",
+    "ports",
+    "members",
+    "jit.enabled",
+    "default_duration",
+    "max_duration",
+    "pending_ttl",
+}
+_USUAL: Final = {
+    "approvals": 1,
+    "min_duration": "1s",
+    "reason": "required",
+    "reason_min_length": 1,
+    "jit.break_glass_max": "1h",
+    "jit.break_glass_reason_min_length": 10,
+    "jit.break_glass_quota": 3,
+}
+
+
 def _show(one: wire.NetworkView) -> None:
     facts = [
         ("network", one["name"]),
@@ -213,7 +249,7 @@ def _show(one: wire.NetworkView) -> None:
         ("opens", ", ".join(one["routes"] + one["ports"])),
         (
             "jit",
-            "on: everyone but administrators has to ask"
+            f"on: {_who_asks(one.get('settings', {}))} to ask"
             if one["jit"]
             else "off: members have standing access",
         ),
@@ -225,5 +261,19 @@ def _show(one: wire.NetworkView) -> None:
         ("pending", f"a request lapses after {durations.show(one['pending_ttl'])}"),
         ("requests", f"{one['pending']} pending, {one['active']} granted and running"),
     ]
+    facts += [
+        (key, ", ".join(value) if isinstance(value, list) else f"{value}".lower())
+        for key, value in one.get("settings", {}).items()
+        if key not in _TOLD and value not in ([], "", False, _USUAL.get(key))
+    ]
+    width = max(len(name) for name, _ in facts) + 2
     for name, value in facts:
-        print(f"{name:<11}{clean(value)}")
+        print(f"{name:<{width}}{clean(value)}")
+
+
+def _who_asks(rules: Mapping[str, object]) -> str:
+    """`everyone but administrators has`, `only @dev have`."""
+    groups = rules.get("jit.groups")
+    if isinstance(groups, list) and groups:
+        return f"only {', '.join(groups)} have"
+    return "everyone has" if rules.get("jit.admins_too") else "everyone but administrators has"

@@ -5,10 +5,21 @@ from typing import Annotated
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import User, ask, duration_ms, interactive, target, usage
+from jitctl.commands.shared import (
+    Until,
+    User,
+    ask,
+    duration_ms,
+    interactive,
+    moment_ms,
+    target,
+    usage,
+    wish,
+)
 from jitctl.output import answer, clean, next_step, say
 from jitctl.render import times, words
 from jitd import wire
+from jitd.core.errors import exit_status
 
 Which = Annotated[str | None, typer.Argument(metavar="[ID|NETWORK]", help="Which one, if there are several.")]
 
@@ -25,28 +36,100 @@ def request(
         str | None,
         typer.Option("--duration", "-d", metavar="TIME", help="For how long, for example 90m or 8h."),
     ] = None,
+    until: Until = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--start", metavar="WHEN", help='Not at once: "tomorrow 09:00", on your clocks.'),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="With the reason of your last request.")] = False,
+    urgent: Annotated[bool, typer.Option("--urgent", help="Mark it: it is listed first.")] = False,
+    break_glass: Annotated[
+        bool,
+        typer.Option(
+            "--break-glass", help="In an emergency, for those who may: open at once, reviewed later."
+        ),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would become of it.")] = False,
     user: User = None,
 ) -> int:
     """Ask for access to a network.
 
     Example: jitctl request office --reason "ticket 42: read the logs" --duration 2h
-    """
-    wanted = duration_ms(duration)
-    if reason is None:
-        if not interactive():
-            raise usage("cannot ask without a reason", 'Say why: jitctl request --reason "ticket 42"')
-        reason = ask("Why do you need access? ")
-    reply = settings(context).client().request(network=network, reason=reason, duration=wanted, user=user)
 
+    In advance: jitctl request office -r "release 7" --start "tomorrow 09:00" -d 4h
+    """
+    wanted = wish(duration, until)
+    starts = moment_ms(start)
+    if reason is not None and again:
+        raise usage("cannot use --again together with --reason", "Give one of them.")
+    if reason is None and not again and interactive():
+        reason = ask("Why do you need access? ")
+    reply = (
+        settings(context)
+        .client()
+        .request(
+            network=network,
+            reason=reason or "",
+            **wanted,
+            start=starts,
+            again=again or None,
+            urgent=urgent or None,
+            break_glass=break_glass or None,
+            user=user,
+            plan=dry_run or None,
+        )
+    )
+    return _asked(context, reply, dry_run=dry_run)
+
+
+def ensure(
+    context: typer.Context,
+    network: Annotated[
+        str | None, typer.Argument(help="The network; the only one if there is just one.")
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option("--duration", "-d", metavar="TIME", help="For how long from now, for example 2h."),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why, if it has to be asked for.")
+    ] = None,
+) -> int:
+    """See to it that you have access for so long: does nothing, asks for more, or asks. For scripts.
+
+    Exits with 0 when access is there, 5 while it waits for a decision or its start.
+
+    Example: jitctl ensure office --duration 2h --reason "nightly backup"
+    """
+    reply = (
+        settings(context)
+        .client()
+        .ensure(network=network, duration=duration_ms(duration), reason=reason or "")
+    )
+    status = _asked(context, reply, dry_run=False)
+    made = reply["request"]
+    return status or (
+        exit_status("pending") if made is not None and made["status"] in ("pending", "scheduled") else 0
+    )
+
+
+def _asked(context: typer.Context, reply: wire.RequestReply, *, dry_run: bool) -> int:
     def tell() -> None:
         made = reply["request"]
         if made is None:
             print(clean(reply["note"]))
             return
-        print(words.outcome(made, reply["now"]))
-        next_step(
-            f"jitctl show {made['id']}    what became of it", f"jitctl cancel {made['id']}  take it back"
-        )
+        print(("would be: " if dry_run else "") + words.outcome(made, reply["now"]))
+        if reply["note"]:
+            print(clean(reply["note"]))
+        if dry_run:
+            say("nothing was changed")
+        elif made["status"] == "pending":
+            next_step(
+                f"jitctl show {made['id']}    what became of it", f"jitctl cancel {made['id']}  take it back"
+            )
+        elif made["status"] == "active":
+            next_step(f"jitctl release {made['id']}  give the rest back")
 
     return answer(context, reply, tell)
 
@@ -124,7 +207,8 @@ def _status(reply: wire.StatusReply) -> None:
     else:
         print("there is no network that you may ask for")
     for error in sorted({network["error"] for network in reply["networks"] if network["error"]}):
-        say(f"warning: the gateway does not agree yet: {clean(error)}")
+        closed = all(one["state"] == "closed" for one in reply["networks"] if one["error"] == error)
+        say(f"warning: {'' if closed else 'the gateway does not agree yet: '}{clean(error)}")
     if not reply["devices"] and not reply["admin"]:
         say("you have no device yet: jitctl device add laptop --public-key KEY")
     if "gateway" in reply:
@@ -134,9 +218,12 @@ def _status(reply: wire.StatusReply) -> None:
 def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
     """(words, style, what to type next) of a network."""
     name = network["network"]
+    more = f", {network['asked']} asks for more" if network.get("asked") else ""
+    if network.get("frozen") and network["state"] in ("active", "standing"):
+        return "x frozen by an administrator", "red", ""
     match network["state"]:
         case "active":
-            left = times.left((network["ends"] or now) - now)
+            left = times.left((network["ends"] or now) - now) + more
             if network["paused"]:
                 return f"= paused, {left} left", "yellow", f"jitctl resume {name}"
             return f"* active, {left} left", "green", f"jitctl pause {name} | jitctl release {name}"
@@ -154,6 +241,8 @@ def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
             return "* always open", "green", ""
         case "request":
             return "  request", "", f'jitctl request {name} --reason "…" --duration 2h'
+        case "closed":
+            return "x closed", "red", ""
         case other:
             return f"  {other}", "", ""
 

@@ -11,6 +11,14 @@ from jitd import wire
 from jitd.core import durations
 from jitd.core.errors import JitError
 
+Until = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        metavar="WHEN",
+        help='In place of --duration: 18:00, or "2026-12-01 09:00", on your clocks.',
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 User = Annotated[
     str | None, typer.Option("--user", "-u", metavar="NAME", help="For this user (administrators).")
@@ -20,6 +28,22 @@ User = Annotated[
 def duration_ms(typed: str | None) -> int | None:
     """A duration as typed, in milliseconds; None stays None. Raises JitError bad_request."""
     return None if typed is None else durations.parse(typed)
+
+
+def wish(duration: str | None, until: str | None) -> dict[str, int | None]:
+    """How long, as body fields: a duration, or until when on the caller's clocks. Raises JitError bad_request."""
+    if duration is not None and until is not None:
+        raise usage("cannot use --duration together with --until", "Give one of them.")
+    return {"duration": duration_ms(duration), "until": moment_ms(until)}
+
+
+def moment_ms(typed: str | None) -> int | None:
+    """A moment on the caller's clocks, milliseconds UTC; None stays None. Raises JitError bad_request."""
+    if typed is None:
+        return None
+    from jitctl.moments import moment
+
+    return moment(typed)
 
 
 def interactive() -> bool:

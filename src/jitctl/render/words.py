@@ -25,12 +25,19 @@ STATUS: Final = {
 def status(request: wire.RequestView) -> str:
     """`* active (paused)`: symbol, status and marks."""
     symbol, _ = STATUS.get(request["status"], ("", ""))
-    marks = f" ({', '.join(request['marks'])})" if request["marks"] else ""
-    return f"{symbol} {request['status']}{marks}".strip()
+    if "unreviewed" in request["marks"]:
+        symbol = "!"
+    marks = list(request["marks"])
+    if request.get("approvals", 1) > 1 and request["status"] == "pending":
+        marks.insert(0, f"{len(request['approved_by'])} of {request['approvals']}")
+    shown = f" ({', '.join(marks)})" if marks else ""
+    return f"{symbol} {request['status']}{shown}".strip()
 
 
 def style(request: wire.RequestView) -> str:
     """The style of a status."""
+    if "unreviewed" in request["marks"]:
+        return "bold red"
     return STATUS.get(request["status"], ("", ""))[1]
 
 
@@ -45,7 +52,11 @@ def wants(request: wire.RequestView) -> str:
     """What was asked for, or given."""
     if request["starts"] is not None and request["ends"] is not None:
         return durations.show(request["ends"] - request["starts"])
-    return durations.show(request["wanted"]) if request["wanted"] is not None else "default"
+    more = f" more of {request['extends']}" if request.get("extends") else ""
+    until = request.get("until")
+    if until is not None:
+        return f"until {times.local(until)}{more}"
+    return (durations.show(request["wanted"]) if request["wanted"] is not None else "default") + more
 
 
 def outcome(request: wire.RequestView, now: int) -> str:
@@ -53,8 +64,20 @@ def outcome(request: wire.RequestView, now: int) -> str:
     number, user, network = request["id"], clean(request["user"]), clean(request["network"])
     ends = request["ends"] or now
     match request["status"]:
+        case "pending" if request.get("approvals", 1) > 1:
+            agreed = f"{len(request['approved_by'])} of {request['approvals']} have agreed"
+            return f"request {number}: {user} asks for {network}, pending ({agreed})"
+        case "pending" if request.get("extends"):
+            more = durations.show(request["wanted"] or 0)
+            return f"request {number}: {user} asks for {more} more of grant {request['extends']}, pending"
         case "pending":
             return f"request {number}: {user} asks for {network}, pending"
+        case "active" if request.get("extends"):
+            return (
+                f"grant {request['extends']} of {user} for {network} goes on until {times.local(ends, now)}"
+            )
+        case "active" if "frozen" in request["marks"]:
+            return f"{network} is frozen for {user}; grant {number} runs on until {times.local(ends, now)}"
         case "active" if "paused" in request["marks"]:
             return f"{network} is paused; grant {number} runs on until {times.local(ends, now)}"
         case "active":
@@ -80,10 +103,29 @@ _CLOCK: Final = {
 _Sentence = Callable[[wire.EventView, dict[str, Any]], str]
 
 _SENTENCES: Final[dict[str, _Sentence]] = {
-    "requested": lambda e, d: f"asked for {e['network']}{_for(d.get('wanted'))}: {d.get('reason', '')}",
-    "cancelled": lambda e, d: "took the request back",  # noqa: ARG005
-    "granted": lambda e, d: f"granted {e['network']} for {durations.show(d['duration'])}{_why(d)}",
-    "extended": lambda e, d: f"extended {e['network']} by {durations.show(d['duration'])}{_why(d)}",
+    "requested": lambda e, d: (
+        f"asked for {_more(d)}{e['network']}{_for(d.get('wanted'))}{_begins(d.get('start'))}{_urgently(d)}:"
+        f" {d.get('reason') or 'no reason given'}"
+    ),
+    "cancelled": lambda _, d: f"took the request back{_why(d)}",
+    "approved": lambda e, d: f"agreed to {e['network']} ({d['number']} of {d['of']}){_why(d)}",
+    "approval_void": lambda _, d: f"the yes of {d['by']} does not count any more{_why(d)}",
+    "granted": lambda e, d: (
+        f"granted {e['network']} for {durations.show(d['duration'])}{_begins(d.get('starts'), e['at'])}{_cap(d)}{_why(d)}"
+    ),
+    "activated": lambda e, d: f"{e['network']} is open now, as it was granted in advance",  # noqa: ARG005
+    "break_glass": lambda e, d: (
+        f"opened {e['network']} by break-glass for {durations.show(d['duration'])}: {d.get('reason', '')}"
+    ),
+    "acknowledged": lambda _, d: f"looked at the break-glass{_why(d)}",
+    "extended": lambda e, d: f"extended {e['network']} by {durations.show(d['duration'])}{_cap(d)}{_why(d)}",
+    "frozen": lambda _, d: f"froze everything: {d.get('reason', '')}{_kept(d)}{_later(d)}",
+    "thawed": lambda _, d: "ended the freeze",  # noqa: ARG005
+    "standing_began": lambda e, d: (
+        f"{e['user']} has standing access to {e['network']} now: {d.get('why', '')}"
+    ),
+    "standing_ended": lambda e, d: f"{e['user']} lost standing access to {e['network']}: {d.get('why', '')}",
+    "user_ended": lambda e, d: f"the time of {e['user']} at this gateway is over",  # noqa: ARG005
     "denied": lambda e, d: f"denied {e['network']}{_why(d)}",
     "revoked": lambda e, d: f"revoked {e['network']}{_why(d)}{_later(d)}",
     "released": lambda e, d: f"gave the rest of {e['network']} back{_why(d)}{_later(d)}",
@@ -162,6 +204,27 @@ def by(event: wire.EventView) -> str:
 
 def _for(wanted: object) -> str:
     return f" for {durations.show(wanted)}" if isinstance(wanted, int) else ""
+
+
+def _more(data: dict[str, Any]) -> str:
+    return f"more of grant {data['extends']} to " if data.get("extends") else ""
+
+
+def _begins(start: object, at: int = 0) -> str:
+    """`, from …` where it begins later."""
+    return f", from {times.local(start)}" if isinstance(start, int) and start > at else ""
+
+
+def _urgently(data: dict[str, Any]) -> str:
+    return ", urgently" if data.get("urgent") else ""
+
+
+def _cap(data: dict[str, Any]) -> str:
+    return f" ({data['cap']})" if data.get("cap") else ""
+
+
+def _kept(data: dict[str, Any]) -> str:
+    return f" (but for {', '.join(data['kept'])})" if data.get("kept") else ""
 
 
 def _why(data: dict[str, Any]) -> str:

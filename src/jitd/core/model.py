@@ -275,7 +275,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """That one of several who have to agree does."""
+    """That one of several who have to agree does. `name` is who logged in, where that one has become root."""
 
     uid: int
     name: str

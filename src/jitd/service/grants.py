@@ -220,7 +220,7 @@ def _agreed(
             call.event("approval_void", request=request, by=vote.name, comment=right.why)
     mine = Vote(
         uid=call.actor.uid,
-        name=call.actor.user,
+        name=call.person_behind[1],
         login_uid=call.actor.login_uid,
         at_ms=call.now.wall_ms,
         duration_ms=(term.ends_ms - term.starts_ms) if given else None,

@@ -314,7 +314,8 @@ def vote(rows: Rows, request_id: int, vote: Vote) -> None:
 def forget_vote(rows: Rows, request_id: int, vote: Vote) -> None:
     """Take back the vote of somebody who may not decide any more."""
     rows.run(
-        "DELETE FROM vote WHERE request_id = ? AND uid = ? AND name = ?", (request_id, vote.uid, vote.name)
+        "DELETE FROM vote WHERE request_id = ? AND uid = ? AND name = ? AND login_uid IS ?",
+        (request_id, vote.uid, vote.name, vote.login_uid),
     )
 
 
@@ -322,7 +323,7 @@ def votes(rows: Rows, request_id: int) -> list[Vote]:
     """Who has agreed, in the order in which they did."""
     found = rows.all(
         "SELECT uid, name, login_uid, at_ms, duration_ms, comment FROM vote WHERE request_id = ?"
-        " ORDER BY at_ms, name",
+        " ORDER BY id",
         (request_id,),
     )
     return [Vote(**row) for row in found]

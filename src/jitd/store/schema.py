@@ -242,15 +242,16 @@ CREATE INDEX request_auto ON request (account_id, decided_ms) WHERE auto_rule IS
 
 -- Where several have to agree: who does.
 CREATE TABLE vote (
+  id INTEGER PRIMARY KEY,
   request_id INTEGER NOT NULL REFERENCES request (id),
   uid INTEGER NOT NULL,
   name TEXT NOT NULL,
   login_uid INTEGER,
   at_ms INTEGER NOT NULL,
   duration_ms INTEGER,
-  comment TEXT NOT NULL,
-  PRIMARY KEY (request_id, name, uid)
+  comment TEXT NOT NULL
 ) STRICT;
+CREATE INDEX vote_request ON vote (request_id);
 
 -- One row while everything is frozen.
 CREATE TABLE freeze (

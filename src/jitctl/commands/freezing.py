@@ -1,0 +1,62 @@
+"""The emergency stop: freeze and thaw."""
+
+from typing import Annotated
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.commands.shared import Yes, agreed, ask, interactive, usage
+from jitctl.output import answer, clean, next_step, say
+from jitctl.render import times
+from jitd import wire
+
+
+def freeze(
+    context: typer.Context,
+    reason: Annotated[
+        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why; everybody reads it.")
+    ] = None,
+    yes: Yes = False,
+) -> int:
+    """Close everything at once: grants, break-glass and standing access on every network. The clocks run on.
+
+    Only administrators whom the configuration names (kept_when_frozen) keep their access.
+
+    Example: jitctl freeze --reason "stolen laptop, closing until we know more" --yes
+    """
+    if reason is None:
+        if not interactive():
+            raise usage("cannot freeze without a reason", 'Say why: jitctl freeze --yes --reason "…"')
+        reason = ask("Why? ")
+    if not yes:
+        if not interactive():
+            raise usage("cannot freeze without a yes: everybody loses access by this", "Add --yes to do it.")
+        if not agreed("Close everything, for everybody?"):
+            say("nothing was changed")
+            return 1
+    return _told(context, settings(context).client().freeze(reason=reason))
+
+
+def thaw(context: typer.Context) -> int:
+    """End a freeze: what is granted and not over is open again.
+
+    Example: jitctl thaw
+    """
+    return _told(context, settings(context).client().thaw())
+
+
+def _told(context: typer.Context, reply: wire.FreezeReply) -> int:
+    def tell() -> None:
+        frozen = reply["freeze"]
+        if frozen is None:
+            print("nothing is frozen" + ("" if reply["already"] else " any more"))
+            return
+        since = times.local(frozen["since"], reply["now"])
+        print(f"everything is frozen since {since} by {clean(frozen['by'])}: {clean(frozen['reason'])}")
+        if reply["kept"]:
+            print(f"kept open for {clean(', '.join(reply['kept']))}")
+        next_step("jitctl thaw    end it")
+
+    for warning in reply["warnings"]:
+        say(f"warning: {clean(warning)}")
+    return answer(context, reply, tell)
