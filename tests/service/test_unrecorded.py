@@ -8,7 +8,7 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
-from jitd.service import grants, holding, queries
+from jitd.service import freezing, grants, holding, queries
 from jitd.store import database
 from jitd.store.database import FILE_NAME
 
@@ -125,3 +125,46 @@ async def test_the_other_grant_of_a_device_stays_open(office: World) -> None:
         await office.do(grants.revoke, ROOT, id=first)
     assert office.peers() == {"alice": {"10.9.0.2/32"}}
     assert office.members() == {"2 10.9.0.2": HOUR}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_freeze_closes_without_the_store(office: World, *, restarted: bool) -> None:
+    """Everything is closed at once and stays so, over a restart too; the record follows with who and why."""
+    await office.granted(ALICE, duration=2 * HOUR)
+    await office.granted(BOB, duration=2 * HOUR)
+    with locked(office):
+        with pytest.raises(JitError) as caught:
+            await office.do(freezing.freeze, CAROL, reason="intruder")
+        assert caught.value.code == "unrecorded"
+        assert caught.value.message.startswith("closed: everything; it cannot be recorded yet")
+        assert (office.peers(), office.members()) == ({}, {})
+        status = await office.ask(queries.status, ROOT)
+        assert "everything is frozen, and that is not recorded yet" in status["gateway"]["waiting"][0]
+        await office.service.compare()
+        assert (office.peers(), office.members()) == ({}, {})
+        if restarted:
+            await office.service.stop()
+    if restarted:
+        office.service = office._new()
+        await office.service.start()
+    await office.service.check()
+    await office.advance(10_000)
+    assert (office.peers(), office.members()) == ({}, {})
+    (event,) = (await office.ask(queries.events_page, ROOT, kind="frozen"))["events"]
+    assert (event["data"]["by"], event["data"]["reason"], event["data"]["recorded_later"]) == (
+        "carol",
+        "intruder",
+        True,
+    )
+    assert (await office.ask(queries.status, ROOT))["gateway"]["waiting"] == []
+    await office.do(freezing.thaw, ROOT)
+    assert set(office.peers()) == {"alice", "bob"}
+
+
+async def test_freeze_without_the_store_is_for_administrators(office: World) -> None:
+    """Bob closes nothing, whatever becomes of the store."""
+    await office.granted(ALICE)
+    with locked(office), pytest.raises(JitError) as caught:
+        await office.do(freezing.freeze, BOB, reason="because")
+    assert caught.value.code in ("store", "not_permitted")
+    assert set(office.peers()) == {"alice"}

@@ -84,6 +84,17 @@ def revoke_lost(rows: Rows, lost: Iterable[tuple[Request, str]], now: Now) -> To
     return found
 
 
+def people_due(rows: Rows, now: Now) -> Touched:
+    """The devices of the accounts whose time is over, and those whose own time is. Their access looks at that already."""
+    mine = [
+        one.id for account in accounts.over(rows, now.wall_ms) for one in devices.of_account(rows, account.id)
+    ]
+    mine += [device.id for device, _ in devices.over(rows, now.wall_ms)]
+    return Touched(
+        devices={(one.interface_id, one.device.id) for one in devices.tunnels(rows, device_ids=mine)}
+    )
+
+
 def people_over(rows: Rows, people: People, now: Now) -> tuple[list[tuple[Request, str]], Touched]:
     """Record that the time of accounts and devices is over. Returns the grants that ended, why, and what to converge."""
     found, ended, names = Touched(), list[tuple[Request, str]](), _Names(rows)

@@ -201,7 +201,8 @@ class Transactor:
         self._confirm(over, cut)
         people_end = endings.next_people_end(self._rows)
         if people_end is not None and people_end <= now.wall_ms:
-            # Access already looks at these ends: what is recorded here is converged like everything else.
+            # Cut first here, too.
+            self._converger.touched(self._rows, endings.people_due(self._rows, now), now)
             with self._store.transaction() as rows:
                 ended, touched = endings.people_over(rows, self._people, now)
             self._converger.touched(self._rows, touched, now)
