@@ -231,6 +231,7 @@ _TOLD: Final = {
     "max_duration",
     "pending_ttl",
 }
+_SENTENCES: Final = {"jit.hours", "jit.auto_approve"}
 _USUAL: Final = {
     "approvals": 1,
     "min_duration": "1s",
@@ -262,13 +263,18 @@ def _show(one: wire.NetworkView) -> None:
         ("requests", f"{one['pending']} pending, {one['active']} granted and running"),
     ]
     facts += [
-        (key, ", ".join(value) if isinstance(value, list) else f"{value}".lower())
+        # Windows and rules have commas of their own.
+        (key, ("; " if key in _SENTENCES else ", ").join(value) if isinstance(value, list) else _plain(value))
         for key, value in one.get("settings", {}).items()
         if key not in _TOLD and value not in ([], "", False, _USUAL.get(key))
     ]
     width = max(len(name) for name, _ in facts) + 2
     for name, value in facts:
         print(f"{name:<{width}}{clean(value)}")
+
+
+def _plain(value: object) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def _who_asks(rules: Mapping[str, object]) -> str:

@@ -223,10 +223,10 @@ def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
         return "x frozen by an administrator", "red", ""
     match network["state"]:
         case "active":
-            left = times.left((network["ends"] or now) - now) + more
+            left = times.left((network["ends"] or now) - now)
             if network["paused"]:
-                return f"= paused, {left} left", "yellow", f"jitctl resume {name}"
-            return f"* active, {left} left", "green", f"jitctl pause {name} | jitctl release {name}"
+                return f"= paused, {left} left{more}", "yellow", f"jitctl resume {name}"
+            return f"* active, {left} left{more}", "green", f"jitctl pause {name} | jitctl release {name}"
         case "pending":
             since = times.local(network["since"] or now, now)
             steps = f"jitctl show {network['id']} | jitctl cancel {network['id']}"
