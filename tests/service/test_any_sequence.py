@@ -15,7 +15,7 @@ from world import ALICE, BOB, CAROL, ROOT, World
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.enforce.port import RemovePeer
-from jitd.service import devices, grants, holding, networks, queries, requests
+from jitd.service import devices, freezing, grants, holding, networks, queries, requests
 from jitd.service.guard import TICK_MS
 
 USERS = {"alice": ALICE, "bob": BOB}
@@ -28,6 +28,7 @@ class Granted:
     """What the test itself knows of a live grant."""
 
     user: str
+    start: int
     wall_end: int
     boot_end: int
     paused: bool = False
@@ -46,6 +47,7 @@ class AnySequence(RuleBasedStateMachine):
         self.live: dict[int, Granted] = {}
         self.decided: dict[int, int] = {}
         self.jit = True
+        self.frozen = False
         self.loop.run_until_complete(self.world.start())
         self.loop.run_until_complete(self.world.furnish())
         self.run(networks.set_, ROOT, name="office", members=["alice", "bob"])
@@ -86,18 +88,37 @@ class AnySequence(RuleBasedStateMachine):
 
     @rule(choice=CHOICE, minutes=st.integers(1, 200), decider=st.sampled_from([ROOT, CAROL, ROOT, BOB]))
     def grant(self, choice: int, minutes: int, decider: Actor) -> None:
-        """A grant succeeds exactly for what is pending, by an administrator, while a grant is of use."""
+        """A grant succeeds exactly for what is pending, by an administrator, while a grant is of use and may open."""
         self.settle()
         number = self.pick(self.pending, choice)
         reply = self.run(grants.grant, decider, id=number, duration=minutes * MINUTE)
-        assert (reply is not None) == (number in self.pending and decider is not BOB and self.jit)
+        may = decider is not BOB and self.jit and not self.frozen
+        assert (reply is not None) == (number in self.pending and may)
         if reply is not None:
             self.decided[number] = self.decided.get(number, 0) + 1
             end = minutes * MINUTE
             user = self.pending.pop(number)
-            self.live[number] = Granted(
-                user, self.world.clock.now_ms() + end, self.world.clock.boot_ms() + end
-            )
+            now = self.world.clock.now_ms()
+            self.live[number] = Granted(user, now, now + end, self.world.clock.boot_ms() + end)
+
+    @rule(choice=CHOICE, minutes=st.integers(1, 400))
+    def extend(self, choice: int, minutes: int) -> None:
+        """An extension by an administrator succeeds exactly for what is live, within the maximum from its start."""
+        self.settle()
+        number = self.pick(self.live, choice)
+        reply = self.run(grants.extend, ROOT, id=number, duration=minutes * MINUTE)
+        grant = self.live.get(number)
+        fits = grant is not None and grant.wall_end + minutes * MINUTE <= grant.start + 480 * MINUTE
+        assert (reply is not None) == fits
+        if grant is not None and reply is not None:
+            grant.wall_end += minutes * MINUTE
+            grant.boot_end += minutes * MINUTE
+
+    @rule(on=st.booleans())
+    def freeze(self, on: bool) -> None:
+        """An administrator freezes everything, or ends that."""
+        assert self.run(freezing.freeze if on else freezing.thaw, ROOT, reason="x") is not None
+        self.frozen = on
 
     @rule(user=st.sampled_from(sorted(USERS)), minutes=st.integers(1, 200))
     def request_and_grant(self, user: str, minutes: int) -> None:
@@ -197,13 +218,13 @@ class AnySequence(RuleBasedStateMachine):
 
     @invariant()
     def nobody_without_a_reason(self) -> None:
-        """Just those pass who have a live grant that is not paused, or standing access."""
+        """Just those pass who have a live grant that is not paused, or standing access; nobody while all is frozen."""
         if not hasattr(self, "world"):
             return
         self.settle()
         passing = {user for user, ips in self.world.peers().items() if ips}
         allowed = {grant.user for grant in self.live.values() if not grant.paused}
-        assert passing == (allowed if self.jit else set(USERS))
+        assert passing == (set() if self.frozen else allowed if self.jit else set(USERS))
         # The second layer lets the same addresses through, and none longer than its grant by the clock of this boot.
         members = {element.ip: element for element in self.world.firewall.read()}
         ips = {user: set(map(ip_network, ips)) for user, ips in self.world.peers().items()}
