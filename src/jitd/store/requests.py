@@ -322,8 +322,7 @@ def forget_vote(rows: Rows, request_id: int, vote: Vote) -> None:
 def votes(rows: Rows, request_id: int) -> list[Vote]:
     """Who has agreed, in the order in which they did."""
     found = rows.all(
-        "SELECT uid, name, login_uid, at_ms, duration_ms, comment FROM vote WHERE request_id = ?"
-        " ORDER BY id",
+        "SELECT uid, name, login_uid, at_ms, duration_ms, comment FROM vote WHERE request_id = ? ORDER BY id",
         (request_id,),
     )
     return [Vote(**row) for row in found]
