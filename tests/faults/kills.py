@@ -9,6 +9,8 @@ from support.site import Site
 
 #: Packets a second. A thousand, which go before everything else on the machine, would slow each start down.
 RATE = 100
+#: Two of the 100 packets a second that others send.
+ONE_PACKET_MS = 20
 TESTS = Path(__file__).resolve().parents[1]
 
 
@@ -53,4 +55,5 @@ def _kills(site: Site, chance: Random, number: int) -> Outcome:
         scene.recovery = "a start: the kernel is as the store says"
         scene.recovered_ms = float(slowest)
         scene.note = f"{requests} requests, {unanswered} verbs cut short"
-        return scene.finish()
+        # In some ten thousand packets beside fifty starts of Python, a busy machine loses one by itself; it is told.
+    return scene.finish(others_may_lose_ms=ONE_PACKET_MS)
