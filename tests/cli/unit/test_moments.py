@@ -1,0 +1,56 @@
+"""Moments on the caller's clocks."""
+
+import pytest
+
+from jitctl import moments
+from jitd.core.errors import JitError
+
+HOUR = 3_600_000
+#: 2026-11-23 12:00 UTC, a Monday.
+NOON = 1_795_435_200_000
+
+
+@pytest.fixture(autouse=True)
+def noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is noon in UTC, and one o'clock in Berlin."""
+    monkeypatch.setattr(moments.time, "time_ns", lambda: NOON * 1_000_000)
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("typed", "after_h"),
+    [("14:00", 1), ("18:00", 5), ("tomorrow 09:00", 20), ("2026-11-24 00:00 UTC", 12), ("12:30", 23.5)],
+)
+def test_moments_are_read_in_the_callers_zone(typed: str, after_h: float) -> None:
+    """$TZ says what the clocks show; a zone in the text wins."""
+    assert moments.moment(typed) == NOON + after_h * HOUR
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("2026-03-29 02:30 Europe/Berlin", "not in the future"),
+        ("2027-03-28 02:30", "skip"),
+        ("2027-10-31 02:30", "twice"),
+        ("tea time", "it is not a time"),
+    ],
+)
+def test_times_that_cannot_be(typed: str, message: str) -> None:
+    """In the past, skipped or shown twice by the clocks, or none at all: an error that says so."""
+    with pytest.raises(JitError) as caught:
+        moments.moment(typed)
+    assert message in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_date_is_its_last_moment() -> None:
+    """Until the 30th includes the 30th; a date with a time is that time."""
+    assert moments.end_of("2026-11-30") == moments.moment("2026-12-01 00:00")
+    assert moments.end_of("2026-11-30 10:00") == moments.moment("2026-11-30 10:00")
+    assert moments.shown(moments.end_of("2026-11-30")) == "2026-12-01 00:00 CET"
+
+
+def test_a_zone_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """$TZ with a name that there is not is an error, and not UTC."""
+    monkeypatch.setenv("TZ", "Europe/Nowhere")
+    with pytest.raises(JitError, match="cannot find the time zone"):
+        moments.moment("18:00")
