@@ -142,9 +142,9 @@ class VerbGroup(TyperGroup):
         try:
             return self._click_resolve_command(ctx, args)
         except UsageError as error:
-            near = difflib.get_close_matches(args[0], list(self.here()))
+            near = difflib.get_close_matches(args[0], list(self.here()), n=1)
             if near:
-                error.message = f"{error.message.rstrip('.')}. Did you mean {' or '.join(near)}?"
+                error.message = f"{error.message.rstrip('.')}. Did you mean {near[0]}?"
             raise
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002

@@ -8,6 +8,9 @@ from jitctl import transport
 from jitctl.transport import Channel
 from jitd import wire
 
+#: Whom this process speaks for, "" for its own user: set by `jitctl gate` alone, and never from outside.
+speaking_for = ""
+
 
 class Client:
     """Talks to one jitd. Each call has a connection of its own. Every method raises JitError."""
@@ -22,7 +25,10 @@ class Client:
             from jitctl import ssh  # a subprocess is needed for other machines only
 
             return ssh.dial(self._host)
-        return Channel(transport.connect(self._socket))
+        connected = transport.connect(self._socket)
+        if speaking_for:
+            transport.introduce(connected, speaking_for)
+        return Channel(connected)
 
     def _post(self, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return transport.ask(self._channel(), "POST", f"/v1/{verb}", _given(body))
@@ -132,6 +138,28 @@ class Client:
     def network_show(self, name: str) -> wire.NetworkShowReply:
         """One network."""
         return cast("wire.NetworkShowReply", self._get("network/show", {"name": name}))
+
+    # --- people ---
+
+    def user_add(self, **body: Any) -> wire.UserReply:
+        """Register somebody; see wire.UserAddBody."""
+        return cast("wire.UserReply", self._post("user/add", body))
+
+    def user_set(self, **body: Any) -> wire.UserReply:
+        """Change somebody; see wire.UserSetBody."""
+        return cast("wire.UserReply", self._post("user/set", body))
+
+    def user_disable(self, **body: Any) -> wire.UserReply:
+        """Shut somebody out; see wire.UserDisableBody."""
+        return cast("wire.UserReply", self._post("user/disable", body))
+
+    def user_enable(self, **body: Any) -> wire.UserReply:
+        """Let somebody in again."""
+        return cast("wire.UserReply", self._post("user/enable", body))
+
+    def user_list(self) -> wire.UsersReply:
+        """Everybody."""
+        return cast("wire.UsersReply", self._get("user/list", {}))
 
     # --- interfaces ---
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 from typing import Final
 
-from jitctl.transport import Channel, connect
+from jitctl.transport import Channel, connect, introduce
 from jitd.core.errors import JitError
 
 #: How ssh itself ends when it could not do what it was told (ssh(1), EXIT STATUS).
@@ -102,9 +102,14 @@ def dial(host: str) -> Channel:
     return Channel(ours, ended)
 
 
-def pump(path: str) -> int:
-    """`jitctl dial-stdio`: standard input and output become a connection to jitd's socket. Returns the exit status."""
+def pump(path: str, speaking_for: str = "") -> int:
+    """`jitctl dial-stdio`: standard input and output become a connection to jitd's socket. Returns the exit status.
+
+    With `speaking_for` jitd is told first who that is.
+    """
     channel = connect(path)
+    if speaking_for:
+        introduce(channel, speaking_for)
     channel.settimeout(None)
     incoming, outgoing = 0, 1
     sources = [incoming, channel.fileno()]

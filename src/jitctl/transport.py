@@ -6,6 +6,7 @@ middle would look complete.
 """
 
 import errno
+import io
 import json
 import os
 import socket
@@ -148,6 +149,36 @@ def ask(channel: Channel, method: str, path: str, body: object = None) -> dict[s
         # After the first byte nobody is typing a passphrase any more.
         channel.patience(ANSWER_SECONDS)
         return _answer(head.status, _whole(head, stream))
+
+
+def introduce(connected: socket.socket, user: str) -> None:
+    """Tell jitd for whom this connection speaks from now on. Raises JitError: the daemon's own, or unreachable.
+
+    The connection stays open behind the answer, so that just as much is read of it as the answer has.
+    """
+    body = json.dumps({"user": user}).encode()
+    head = f"POST /v1/gate HTTP/1.1\r\nHost: jitd\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    try:
+        connected.sendall(head.encode() + body)
+        with connected.makefile("rb", buffering=0) as stream:
+            answer = b""
+            while b"\r\n\r\n" not in answer:
+                answer += stream.read(1) or _cut_off()
+            told = _head(io.BytesIO(answer))
+            text = b""
+            while len(text) < (told.length or 0):
+                text += stream.read((told.length or 0) - len(text)) or _cut_off()
+    except (OSError, _CutOffError):
+        raise JitError(
+            "unreachable",
+            "cannot get an answer from jitd: it closed the connection",
+            "See: systemctl status jitd",
+        ) from None
+    _answer(told.status, text)
+
+
+def _cut_off() -> bytes:
+    raise _CutOffError("the connection ended without one")
 
 
 def follow(channel: Channel, path: str) -> Iterator[dict[str, Any]]:

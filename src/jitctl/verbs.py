@@ -49,6 +49,11 @@ VERBS: Final = (
     Verb("network set", "networks", "set_", "Change a network.", SETUP),
     Verb("network jit", "networks", "jit", "Switch just-in-time access on or off.", SETUP),
     Verb("network remove", "networks", "remove", "Remove a network.", SETUP),
+    Verb("user add", "users", "add", "Register somebody who is no user of the system.", SETUP),
+    Verb("user list", "users", "list_", "List everybody.", SETUP),
+    Verb("user set", "users", "set_", "Change when somebody's time is over, or where he gets mail.", SETUP),
+    Verb("user disable", "users", "disable", "Shut somebody out at once.", SETUP),
+    Verb("user enable", "users", "enable", "Let somebody in again.", SETUP),
     Verb("interface add", "interfaces", "add", "Make a WireGuard interface.", SETUP),
     Verb("interface adopt", "interfaces", "adopt", "Take part in an interface that is there.", SETUP),
     Verb("interface list", "interfaces", "list_", "List interfaces.", SETUP),
@@ -63,12 +68,14 @@ VERBS: Final = (
     ),
     Verb("interface remove", "interfaces", "remove", "Remove an interface.", SETUP),
     Verb("doctor", "doctor", "doctor", "Find what keeps access from working, or gets around it.", SETUP),
+    Verb("gate", "gate", "gate", "Do what came over ssh for somebody who shares its account.", SETUP),
     Verb("dial-stdio", "dial", "dial_stdio", "Connect standard input and output to jitd (for ssh).", BOTH),
 )
 
 #: The groups, with what they are about.
 GROUPS: Final = {
     "device": ("Devices: the public keys that tunnels are made with.", USERS),
+    "user": ("People: contractors, and who is shut out.", SETUP),
     "network": ("Networks: what people ask for.", SETUP),
     "interface": ("WireGuard interfaces of this gateway.", SETUP),
 }

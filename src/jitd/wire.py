@@ -562,6 +562,73 @@ class InterfacesReply(Reply):
     interfaces: list[InterfaceView]
 
 
+# --- people ---
+
+
+class UserView(TypedDict):
+    """Somebody who has ever asked or owned a device. `registered`: no user of the system. `disabled` is why an
+    administrator has shut him out, or null; `closed` why the account does not count, "" when it does.
+    """
+
+    name: str
+    registered: bool
+    email: str
+    ends: int | None
+    disabled: str | None
+    closed: str
+    devices: list[str]
+    open: int
+    pending: int
+
+
+class UserAddBody(TypedDict):
+    """Register somebody who is no user of the system until `until`, milliseconds UTC."""
+
+    name: str
+    until: int
+    email: NotRequired[str | None]
+
+
+class UserSetBody(TypedDict):
+    """Change somebody; what is absent stays."""
+
+    name: str
+    until: NotRequired[int | None]
+    email: NotRequired[str | None]
+
+
+class UserDisableBody(TypedDict):
+    """Shut somebody out."""
+
+    name: str
+    reason: str
+
+
+class UserReply(ChangeReply):
+    """The user after the verb. `already` is true when nothing had to be done."""
+
+    user: UserView
+    already: bool
+
+
+class UsersReply(Reply):
+    """Everybody."""
+
+    users: list[UserView]
+
+
+class GateBody(TypedDict):
+    """Who speaks on this connection from now on: somebody who is registered and no user of the system."""
+
+    user: str
+
+
+class GateReply(Reply):
+    """Who does."""
+
+    user: str
+
+
 # --- devices ---
 
 

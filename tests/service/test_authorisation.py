@@ -7,11 +7,31 @@ from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.server.route import Kind
 from jitd.server.routes import ROUTES
-from jitd.service import devices, doctor, freezing, grants, holding, interfaces, networks, queries, requests
+from jitd.service import (
+    devices,
+    doctor,
+    freezing,
+    grants,
+    holding,
+    interfaces,
+    networks,
+    queries,
+    requests,
+    users,
+)
 
 SERVICE = Actor(uid=1, user="daemon")
+GATE = Actor(uid=61009, user="jit", login_uid=61009, login_user="jit")
 SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
-CALLERS = {"owner": ALICE, "other": BOB, "admin": CAROL, "root": ROOT, "sudo": SUDO_CAROL, "system": SERVICE}
+CALLERS = {
+    "owner": ALICE,
+    "other": BOB,
+    "admin": CAROL,
+    "root": ROOT,
+    "sudo": SUDO_CAROL,
+    "system": SERVICE,
+    "gate": GATE,
+}
 
 #: For each verb: a body that works in the world below, and who may call it with that body.
 #: "owner" is alice, whom request 1 (pending), request 2 (active) and the device laptop belong to.
@@ -49,6 +69,12 @@ MATRIX = {
     devices.import_: ({"interface": "wg0", "devices": []}, ADMINS),
     devices.config: ({"name": "laptop", "user": "alice", "interface": "wg0"}, {"owner", *ADMINS}),
     devices.list_: ({"user": "alice"}, {"owner", *ADMINS}),
+    users.add: ({"name": "zoe", "until": 1_790_100_000_000}, ADMINS),
+    users.set_: ({"name": "bob", "email": "bob@example.org"}, ADMINS),
+    users.disable: ({"name": "bob", "reason": "left"}, ADMINS),
+    users.enable: ({"name": "bob"}, ADMINS),
+    users.list_: ({}, ADMINS),
+    users.gate: ({"user": "contractor"}, {"gate"}),
     queries.list_: ({}, EVERYBODY),
     queries.show: ({"id": 1}, {"owner", *ADMINS}),
     queries.status: ({}, EVERYBODY),
@@ -83,13 +109,18 @@ async def test_who_may_call_what(world: World, verb, caller: str) -> None:
     }
     await world.do(networks.add, ROOT, **vault)
     await world.do(requests.request, BOB, network="vault", reason="it is on fire", break_glass=True)
+    await world.do(users.add, ROOT, name="contractor", until=1_790_100_000_000)
     if caller == "owner" and verb is requests.request:
         await world.do(requests.cancel, ALICE, id=1)
     world.wireguard.add_foreign_link("wg9", addresses=("10.5.0.1/24",), port=9)
     route = next(route for route in ROUTES if route.verb is verb)
     body, allowed = MATRIX[verb]
     before = (await world.ask(queries.events_page, ROOT))["next"]
-    call = world.service.query if route.kind is Kind.STREAM else getattr(world.service, route.kind.value)
+    call = (
+        world.service.query
+        if route.kind in (Kind.STREAM, Kind.GATE)
+        else getattr(world.service, route.kind.value)
+    )
     if caller in allowed:
         await call(verb, CALLERS[caller], body)
         return

@@ -47,12 +47,18 @@ class World:
                 "carol": (61003, ["admins"]),
                 "dave": (61004, ["admins"]),
                 "daemon": (1, []),
+                "jit": (61009, []),
             }
         )
         self.wireguard = MemoryWireGuard()
         self.owner = Owner(kind="by hand")
         self.config = Config(
-            daemon=Daemon(socket=state_dir / "jitd.sock", state_dir=state_dir, admin_groups=("admins",)),
+            daemon=Daemon(
+                socket=state_dir / "jitd.sock",
+                state_dir=state_dir,
+                admin_groups=("admins",),
+                gate_users=("jit",),
+            ),
             enforce=Enforce(backend="memory"),
             limits=limits or Limits(),
         )

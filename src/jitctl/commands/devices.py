@@ -25,6 +25,10 @@ def add(
             "--public-key", "-k", metavar="KEY", help="What wg pubkey prints; - reads it from standard input."
         ),
     ],
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="DATE", help="Remove it by itself after that day, or at that time."),
+    ] = None,
     user: User = None,
 ) -> int:
     """Register the public key of a device. The private key stays on the device.
@@ -35,7 +39,12 @@ def add(
         public_key = sys.stdin.readline(200).strip()
         if not public_key:
             raise usage("cannot read a public key: standard input is empty", "Pipe what wg pubkey prints.")
-    reply = settings(context).client().device_add(name=name, public_key=public_key, user=user)
+    ends = None
+    if until is not None:
+        from jitctl.moments import end_of
+
+        ends = end_of(until)
+    reply = settings(context).client().device_add(name=name, public_key=public_key, until=ends, user=user)
 
     def tell() -> None:
         _line(reply["device"])

@@ -125,6 +125,10 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
         f"{e['user']} has standing access to {e['network']} now: {d.get('why', '')}"
     ),
     "standing_ended": lambda e, d: f"{e['user']} lost standing access to {e['network']}: {d.get('why', '')}",
+    "user_added": lambda e, d: f"registered {e['user']} until {times.local(d['ends'])}",
+    "user_changed": lambda e, d: f"changed {e['user']}: {_ends_and_mail(d)}",
+    "user_disabled": lambda e, d: f"disabled {e['user']}: {d.get('reason', '')}",
+    "user_enabled": lambda e, d: f"enabled {e['user']} again",  # noqa: ARG005
     "user_ended": lambda e, d: f"the time of {e['user']} at this gateway is over",  # noqa: ARG005
     "denied": lambda e, d: f"denied {e['network']}{_why(d)}",
     "revoked": lambda e, d: f"revoked {e['network']}{_why(d)}{_later(d)}",
@@ -249,6 +253,16 @@ def _changes(data: dict[str, Any]) -> str:
         for key in after
         if before.get(key) != after[key]
     )
+
+
+def _ends_and_mail(data: dict[str, Any]) -> str:
+    before, after = data["before"], data["after"]
+    parts = []
+    if before["ends"] != after["ends"]:
+        parts.append(f"ends {times.local(after['ends'])}")
+    if before["email"] != after["email"]:
+        parts.append(f"mail goes to {after['email'] or 'nowhere'}")
+    return ", ".join(parts)
 
 
 def _value(value: object) -> str:

@@ -136,6 +136,8 @@ class Server:
                 actor = await connection.actor()
                 answer = document if route.kind is Kind.DOCUMENT else await self._ask(route, actor, given)
             self._learn(actor)
+            if route.kind is Kind.GATE:
+                connection.speak_for(given["user"])
             return reply(answer)
 
         return handle

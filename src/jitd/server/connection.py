@@ -18,7 +18,7 @@ from aiohttp import web
 
 from jitd.config import Limits
 from jitd.core.errors import JitError
-from jitd.core.model import Actor
+from jitd.core.model import REGISTERED, Actor
 from jitd.core.people import Directory
 from jitd.core.text import clean
 from jitd.server.admission import Places
@@ -111,6 +111,13 @@ class Connection(web.RequestHandler):
         if self._actor is None:
             self._actor = await identify(self.peer, self._house.directory, self._house.executor)
         return self._actor
+
+    def speak_for(self, user: str) -> None:
+        """From now on this connection is somebody who is registered here, for good. The service has allowed it."""
+        assert self._actor is not None
+        through = f"gate of {self._actor.user}"
+        origin = f"{through}, {self._actor.origin}" if self._actor.origin else through
+        self._actor = Actor(uid=REGISTERED, user=user, pid=self._actor.pid, origin=origin)
 
     # --- around a request, called by the server ---
 

@@ -17,6 +17,7 @@ class Kind(Enum):
     QUERY = "query"  # reads the store, beside the worker
     PEEK = "peek"  # reads the interfaces too, so in the worker
     STREAM = "stream"  # a query whose pages are sent as JSON lines
+    GATE = "gate"  # a query whose answer makes its connection speak for somebody else from then on
     DOCUMENT = "document"  # answered by the server itself
 
 

@@ -6,7 +6,18 @@ from typing import Final, TypedDict
 
 from jitd import wire
 from jitd.server.route import Kind, Route
-from jitd.service import devices, doctor, freezing, grants, holding, interfaces, networks, queries, requests
+from jitd.service import (
+    devices,
+    doctor,
+    freezing,
+    grants,
+    holding,
+    interfaces,
+    networks,
+    queries,
+    requests,
+    users,
+)
 
 _CHANGE: Final = Kind.CHANGE
 _QUERY: Final = Kind.QUERY
@@ -80,6 +91,16 @@ ROUTES: Final[tuple[Route, ...]] = (
           wire.DeviceRefBody, wire.DeviceConfigReply, "A wg-quick file for a device"),
     Route("GET", "/v1/device/list", _QUERY, devices.list_,
           wire.DeviceQuery, wire.DevicesReply, "List devices"),
+    # people
+    Route("POST", "/v1/user/add", _CHANGE, users.add,
+          wire.UserAddBody, wire.UserReply, "Register somebody who is no user of the system"),
+    Route("POST", "/v1/user/set", _CHANGE, users.set_, wire.UserSetBody, wire.UserReply, "Change somebody"),
+    Route("POST", "/v1/user/disable", _CHANGE, users.disable,
+          wire.UserDisableBody, wire.UserReply, "Shut somebody out at once"),
+    Route("POST", "/v1/user/enable", _CHANGE, users.enable, wire.NameQuery, wire.UserReply, "Let somebody in again"),
+    Route("GET", "/v1/user/list", _QUERY, users.list_, NoQuery, wire.UsersReply, "List everybody"),
+    Route("POST", "/v1/gate", Kind.GATE, users.gate,
+          wire.GateBody, wire.GateReply, "Speak for somebody registered, for the rest of this connection"),
     # looking
     Route("GET", "/v1/list", _QUERY, queries.list_,
           wire.ListQuery, wire.ListReply, "List requests and grants"),

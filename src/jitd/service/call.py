@@ -114,6 +114,12 @@ class View:
                 )
             return self.existing_user(user), user
         uid, name = self.person_behind
+        if uid != REGISTERED and name in self.config.daemon.gate_users:
+            raise JitError(
+                "not_permitted",
+                f"cannot do this as {name}: several people share this account",
+                "Its authorized_keys has to say who you are: see jitctl gate --help.",
+            )
         if not self._may_own(uid):
             raise JitError(
                 "not_permitted",

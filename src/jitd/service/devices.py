@@ -1,7 +1,7 @@
 """Devices: registering public keys, naming the owners of unmanaged peers, client configurations."""
 
 from jitd import wire
-from jitd.core import elements, keys, text
+from jitd.core import durations, elements, keys, text
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Device, Interface
 from jitd.core.people import Answer
@@ -32,7 +32,14 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render:
             f"cannot add {name}: {account.name} has {len(mine)} devices, the limit is {limit}",
             "Remove one that is not used any more: jitctl device list",
         )
-    device = store.add(call.rows, account.id, name, public_key, call.now.wall_ms)
+    ends_ms = body.get("until")
+    if ends_ms is not None and not call.now.wall_ms < ends_ms <= call.now.wall_ms + durations.LONGEST_MS:
+        raise JitError(
+            "bad_request",
+            f"cannot add {name} until then: it is not within the next 365 days",
+            "Name a date to come, for example --until 2027-03-31, or none to keep it.",
+        )
+    device = store.add(call.rows, account.id, name, public_key, call.now.wall_ms, ends_ms)
     for interface in interfaces.all_(call.rows):
         unmanaged = {peer.public_key: peer for peer in interfaces.unmanaged(call.rows, interface.id)}
         if public_key in unmanaged:
@@ -43,7 +50,9 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render:
         ):
             tunnels.ensure(call.rows, device, interface, call.now.wall_ms, call.agreement.held(interface.id))
         call.touched.devices.add((interface.id, device.id))
-    call.event("device_added", user=account.name, uid=account.uid, device=name, public_key=public_key)
+    call.event(
+        "device_added", user=account.name, uid=account.uid, device=name, public_key=public_key, ends=ends_ms
+    )
     return _shown(device, account)
 
 

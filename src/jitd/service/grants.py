@@ -24,6 +24,7 @@ def grant(call: Call, body: wire.GrantBody) -> Render:
     granting.refuse_own(call, "grant", request.account, request.id)
     if request.status(call.now) is not Status.PENDING:
         raise stale(call, "grant", request.id)
+    granting.refuse_gone(call, "grant anything to", request.account)
     granting.refuse_open(call, request.account, network)
     extended = _extended(call, request) if request.extends_id is not None else None
     term = _term(call, request, network, extended, Wish(body.get("duration"), body.get("until")))

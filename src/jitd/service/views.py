@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from jitd import wire
 from jitd.core import settings
-from jitd.core.model import TAB_OF, Actor, Device, Event, Interface, Network, Request, Status
+from jitd.core.model import TAB_OF, Account, Actor, Device, Event, Interface, Network, Request, Status
+from jitd.core.people import Answer
 from jitd.enforce.port import LinkState
 from jitd.service.call import View
 from jitd.store import devices, events, freezes, interfaces, networks, requests, usage
@@ -117,6 +118,23 @@ def usage_view(view: View, request_id: int) -> wire.UsageView | None:
         "rx_bytes": found.rx_bytes,
         "tx_bytes": found.tx_bytes,
         "last_handshake": found.handshake_ms,
+    }
+
+
+def user_view(view: View, account: Account) -> wire.UserView:
+    """Somebody, with what an administrator has said of them, and why the account does not count if it does not."""
+    same = view.people.same(account, view.now)
+    open_ = requests.open_of(view.rows, account.id)
+    return {
+        "name": account.name,
+        "registered": account.is_registered,
+        "email": account.email,
+        "ends": account.ends_ms,
+        "disabled": account.disabled,
+        "closed": same.why if same.answer is Answer.NO else "",
+        "devices": [device.name for device in devices.of_account(view.rows, account.id)],
+        "open": sum(1 for one in open_ if one.status(view.now) in (Status.ACTIVE, Status.SCHEDULED)),
+        "pending": sum(1 for one in open_ if one.status(view.now) is Status.PENDING),
     }
 
 

@@ -1,0 +1,78 @@
+"""gate: what a shared ssh account may do, for the one whose key it was."""
+
+import os
+import shlex
+from typing import Annotated, Final
+
+import typer
+
+from jitctl import client, ssh
+from jitctl.cli import settings
+from jitctl.commands.shared import usage
+from jitctl.output import clean
+from jitctl.transport import default_socket
+from jitd.core.errors import JitError
+
+#: What may be typed through a gate: nothing that reads a file of the gateway, starts a program or goes elsewhere.
+ALLOWED: Final = (
+    "request",
+    "ensure",
+    "status",
+    "cancel",
+    "pause",
+    "resume",
+    "release",
+    "extend",
+    "list",
+    "show",
+    "events",
+    "device add",
+    "device list",
+    "device remove",
+    "device config",
+    "network list",
+    "network show",
+)
+#: Options that would lead to another jitd.
+_ELSEWHERE: Final = ("--socket", "--host")
+
+
+def gate(
+    context: typer.Context,
+    user: Annotated[
+        str, typer.Option("--user", metavar="NAME", help="Who it is: registered with jitctl user add.")
+    ],
+) -> int:
+    """Do what came over ssh for somebody who shares its account. Stands in authorized_keys, and is typed by nobody.
+
+    Example: restrict,command="jitctl gate --user zoe" ssh-ed25519 AAAA… zoe
+    """
+    typed = os.environ.get("SSH_ORIGINAL_COMMAND", "")
+    try:
+        words = shlex.split(typed)
+    except ValueError:
+        raise usage(
+            "cannot read the command: a quotation mark is missing", "Write it as for a shell."
+        ) from None
+    if words[:1] != ["jitctl"] or len(words) == 1:
+        raise _refused(typed)
+    words = words[1:]
+    if words == ["dial-stdio"]:
+        return ssh.pump(settings(context).socket or default_socket(), user)
+    verb = words[0] if words[0] in ALLOWED else " ".join(words[:2])
+    if verb not in ALLOWED or any(word.partition("=")[0] in _ELSEWHERE for word in words):
+        raise _refused(typed)
+    from jitctl.__main__ import main
+
+    client.speaking_for = user
+    return main(words)
+
+
+def _refused(typed: str) -> JitError:
+    what = f"{clean(typed)[:60]!r}" if typed else "a shell"
+    return JitError(
+        "not_permitted",
+        f"cannot give you {what} here",
+        "Type jitctl and a verb, for example: ssh jit@gateway jitctl status; or on your own machine:"
+        " jitctl --host ssh://jit@gateway status",
+    )

@@ -1,0 +1,146 @@
+"""People: add, list, set, disable, enable."""
+
+from typing import Annotated
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.commands.shared import ask, interactive, usage
+from jitctl.output import answer, clean, next_step
+from jitd import wire
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The user.")]
+Email = Annotated[str | None, typer.Option("--email", metavar="ADDRESS", help="Where he gets mail.")]
+
+
+def add(
+    context: typer.Context,
+    name: Name,
+    until: Annotated[
+        str, typer.Option("--until", metavar="DATE", help="The last day, or a date and time, on your clocks.")
+    ],
+    email: Email = None,
+) -> int:
+    """Register somebody who is no user of the system, for a time: a contractor.
+
+    Devices and requests are managed for him (--user NAME), or by himself through `jitctl gate`.
+
+    Example: jitctl user add zoe --until 2027-03-31 --email zoe@example.org
+    """
+    from jitctl.moments import end_of
+
+    reply = settings(context).client().user_add(name=name, until=end_of(until), email=email)
+    return _told(
+        context,
+        reply,
+        f"jitctl device add laptop --user {name} --public-key KEY",
+        f'jitctl request NETWORK --user {name} --reason "…"',
+    )
+
+
+def set_(
+    context: typer.Context,
+    name: Name,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DATE", help="The last day, or a date and time.")
+    ] = None,
+    email: Email = None,
+) -> int:
+    """Change when somebody's time is over, or where he gets mail. What runs ends no later.
+
+    Example: jitctl user set zoe --until 2027-06-30
+    """
+    from jitctl.moments import end_of
+
+    if until is None and email is None:
+        raise usage(f"cannot change {name}: nothing is named", "Add --until DATE or --email ADDRESS.")
+    ends = None if until is None else end_of(until)
+    return _told(context, settings(context).client().user_set(name=name, until=ends, email=email))
+
+
+def disable(
+    context: typer.Context,
+    name: Name,
+    reason: Annotated[
+        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why; the user reads it.")
+    ] = None,
+) -> int:
+    """Shut somebody out at once: grants are revoked, requests cancelled, standing access ends.
+
+    Example: jitctl user disable bob --reason "left the company"
+    """
+    if reason is None:
+        if not interactive():
+            raise usage(
+                "cannot disable without a reason", f'Say why: jitctl user disable {name} --reason "…"'
+            )
+        reason = ask("Why? ")
+    reply = settings(context).client().user_disable(name=name, reason=reason)
+    return _told(context, reply, f"jitctl user enable {name}")
+
+
+def enable(context: typer.Context, name: Name) -> int:
+    """Let somebody in again: to ask, and to standing access. What was revoked stays revoked.
+
+    Example: jitctl user enable bob
+    """
+    return _told(context, settings(context).client().user_enable(name=name))
+
+
+def list_(context: typer.Context) -> int:
+    """List everybody who has ever asked or owned a device.
+
+    Example: jitctl user list
+    """
+    reply = settings(context).client().user_list()
+
+    def tell() -> None:
+        if not reply["users"]:
+            print("nobody has asked or owned a device yet")
+            next_step("jitctl device add laptop --user NAME --public-key KEY")
+            return
+        from jitctl.moments import shown
+        from jitctl.render.tables import Column, draw
+
+        draw(
+            [
+                Column("NAME"),
+                Column("KIND"),
+                Column("UNTIL", spare=1),
+                Column("DEVICES", squeezed=True, least=7),
+                Column("GRANTS", right=True),
+                Column("PENDING", right=True),
+                Column("CLOSED", least=8),
+            ],
+            [
+                (
+                    one["name"],
+                    "registered" if one["registered"] else "system",
+                    shown(one["ends"]) if one["ends"] is not None else "",
+                    ", ".join(one["devices"]),
+                    str(one["open"]),
+                    str(one["pending"]),
+                    one["closed"],
+                )
+                for one in reply["users"]
+            ],
+        )
+        next_step("jitctl list --user NAME")
+
+    return answer(context, reply, tell)
+
+
+def _told(context: typer.Context, reply: wire.UserReply, *following: str) -> int:
+    def tell() -> None:
+        from jitctl.moments import shown
+
+        one = reply["user"]
+        kind = "registered here" if one["registered"] else "a user of the system"
+        until = f", until {shown(one['ends'])}" if one["ends"] is not None else ""
+        email = f", {one['email']}" if one["email"] else ""
+        print(clean(f"{one['name']} is {kind}{until}{email}"))
+        if one["closed"]:
+            print(clean(one["closed"]))
+        next_step(*following)
+
+    return answer(context, reply, tell)

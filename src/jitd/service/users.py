@@ -1,0 +1,190 @@
+"""People: those whom the system does not know, who is shut out, and when somebody's time is over."""
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from jitd import wire
+from jitd.core import durations, text
+from jitd.core.errors import JitError
+from jitd.core.model import REGISTERED, Account, Ending, Status
+from jitd.core.people import Answer
+from jitd.service import endings, views
+from jitd.service.call import Call, Render, Reply, View
+from jitd.store import accounts, devices
+from jitd.store import requests as store
+
+_ADDRESS: Final = re.compile(r"[^@\s<>,;\"'()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}")
+
+
+def add(call: Call, body: wire.UserAddBody) -> Render:
+    """Register somebody who is no user of the system, for a time: a contractor."""
+    call.require_admin("register a user")
+    name = text.name(body["name"], "user")
+    match call.person(name).exists:
+        case Answer.YES:
+            raise JitError(
+                "conflict",
+                f"cannot register {name}: the system has a user of this name",
+                "Users of the system need no registration; choose another name for somebody else.",
+            )
+        case Answer.UNAVAILABLE:
+            raise JitError(
+                "busy",
+                f"cannot register {name}: nobody knows now whether the system has such a user",
+                "Try again later.",
+            )
+    ends_ms = _end(call, body["until"])
+    known = accounts.registered(call.rows, name)
+    if known is not None and (known.ends_ms is None or known.ends_ms > call.now.wall_ms):
+        raise JitError(
+            "conflict",
+            f"cannot register {name}: there is one of this name",
+            f"Change it with jitctl user set {name} --until DATE.",
+        )
+    account = known or accounts.ensure(call.rows, REGISTERED, name, call.now.wall_ms)
+    accounts.update(
+        call.rows, replace(account, ends_ms=ends_ms, email=_email(body.get("email")), disabled=None)
+    )
+    call.event("user_added", user=name, uid=REGISTERED, ends=ends_ms, email=_email(body.get("email")))
+    return _shown(REGISTERED, name)
+
+
+def set_(call: Call, body: wire.UserSetBody) -> Render:
+    """Change when somebody's time is over, and where he gets mail. What is absent stays."""
+    call.require_admin("change a user")
+    before = _named(call, body["name"])
+    after = before
+    until_ms = body.get("until")
+    if until_ms is not None:
+        if not before.is_registered:
+            raise JitError(
+                "refused",
+                f"cannot set an end for {before.name}: it is a user of the system, which knows when accounts expire",
+                f"Use chage -E DATE {before.name}, or jitctl user disable {before.name}.",
+            )
+        after = replace(after, ends_ms=_end(call, until_ms))
+    if body.get("email") is not None:
+        after = replace(after, email=_email(body["email"]))
+    accounts.update(call.rows, after)
+    # What runs ends no later than its user.
+    _touch(call, after)
+    if after != before:
+        call.event(
+            "user_changed",
+            user=before.name,
+            uid=before.uid,
+            before={"ends": before.ends_ms, "email": before.email},
+            after={"ends": after.ends_ms, "email": after.email},
+        )
+    return _shown(before.uid, before.name)
+
+
+def disable(call: Call, body: wire.UserDisableBody) -> Render:
+    """Shut somebody out at once: grants are revoked, requests cancelled, standing access ends."""
+    call.require_admin("disable a user")
+    reason = text.reason(body["reason"])
+    before = _named(call, body["name"])
+    if before.disabled is not None:
+        return lambda view: {**_shown(before.uid, before.name)(view), "already": True}
+    accounts.update(call.rows, replace(before, disabled=reason))
+    _touch(call, before)
+    comment = f"{before.name} was disabled: {reason}"
+    for request in store.open_of(call.rows, before.id):
+        if request.extends_id is not None and request.grant is not None:
+            continue  # ends with the grant that it lengthened
+        how = Status.REVOKED if request.grant is not None else Status.CANCELLED
+        ending = Ending(how=how, at_ms=call.now.wall_ms, by=call.actor.user, comment=comment)
+        if store.end(call.rows, request.id, ending):
+            if request.grant is not None:
+                endings.touch(call.rows, call.touched, request)
+                call.ended.append(request)
+            call.event(str(how), request=request, comment=comment)
+    call.event("user_disabled", user=before.name, uid=before.uid, reason=reason)
+    return _shown(before.uid, before.name)
+
+
+def enable(call: Call, body: wire.NameQuery) -> Render:
+    """Let somebody in again: to ask, and to standing access. What was revoked stays revoked."""
+    call.require_admin("enable a user")
+    before = _named(call, body["name"])
+    if before.disabled is None:
+        return lambda view: {**_shown(before.uid, before.name)(view), "already": True}
+    accounts.update(call.rows, replace(before, disabled=None))
+    _touch(call, before)
+    call.event("user_enabled", user=before.name, uid=before.uid, reason=before.disabled)
+    return _shown(before.uid, before.name)
+
+
+def list_(view: View, _query: object) -> Reply:
+    """Everybody who has ever asked or owned a device, with what an administrator has said of them."""
+    view.require_admin("list the users")
+    return {"users": [views.user_view(view, account) for account in accounts.all_(view.rows)]}
+
+
+def gate(view: View, body: wire.GateBody) -> Reply:
+    """Let a shared account of ssh speak for somebody who is registered, as its authorized_keys names him.
+
+    Only the accounts that the configuration trusts for this may (gate_users), and none that administers the gateway.
+    """
+    actor = view.actor
+    if actor.uid == REGISTERED or actor.user not in view.config.daemon.gate_users or view.by_admin:
+        raise JitError(
+            "not_permitted",
+            f"cannot speak for somebody else as {actor.user}: the configuration does not trust this account for it",
+            "An administrator names a shared account that is no administrator: [daemon] gate_users in jitd.toml.",
+        )
+    name = text.clean(body["user"])
+    account = accounts.registered(view.rows, name)
+    if account is None:
+        raise JitError(
+            "not_permitted",
+            f"cannot speak for {name[:40]!r}: nobody of this name is registered",
+            "An administrator registers him: jitctl user add NAME --until DATE",
+        )
+    same = view.people.same(account, view.now)
+    if not same:
+        raise JitError("refused", f"cannot speak for {name}: {same.why}")
+    return {"user": account.name}
+
+
+def _named(call: Call, name: str) -> Account:
+    """The account of a name, made when it is a user of the system who was never seen."""
+    return accounts.ensure(call.rows, call.existing_user(name), name, call.now.wall_ms)
+
+
+def _shown(uid: int, name: str) -> Render:
+    def render(view: View) -> Reply:
+        account = accounts.find(view.rows, uid, name)
+        assert account is not None
+        return {"user": views.user_view(view, account), "already": False}
+
+    return render
+
+
+def _touch(call: Call, account: Account) -> None:
+    mine = [device.id for device in devices.of_account(call.rows, account.id)]
+    found = devices.tunnels(call.rows, device_ids=mine)
+    call.touched.devices.update((tunnel.interface_id, tunnel.device.id) for tunnel in found)
+
+
+def _end(call: Call, until_ms: int) -> int:
+    if not call.now.wall_ms < until_ms <= call.now.wall_ms + durations.LONGEST_MS:
+        raise JitError(
+            "bad_request",
+            "cannot use this end: it is not within the next 365 days",
+            "Name a date to come, for example --until 2027-03-31. To shut somebody out now: jitctl user disable NAME.",
+        )
+    return until_ms
+
+
+def _email(typed: str | None) -> str:
+    if not typed:
+        return ""
+    if not _ADDRESS.fullmatch(typed):
+        raise JitError(
+            "bad_request",
+            f"cannot use {text.clean(typed)[:60]!r} as a mail address",
+            "Type a single address, for example zoe@example.org.",
+        )
+    return typed
