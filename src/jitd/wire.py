@@ -584,7 +584,7 @@ class UserView(TypedDict):
 class UserAddBody(TypedDict):
     """Register somebody who is no user of the system until `until`, milliseconds UTC."""
 
-    name: str
+    user: str
     until: int
     email: NotRequired[str | None]
 
@@ -592,7 +592,7 @@ class UserAddBody(TypedDict):
 class UserSetBody(TypedDict):
     """Change somebody; what is absent stays."""
 
-    name: str
+    user: str
     until: NotRequired[int | None]
     email: NotRequired[str | None]
 
@@ -600,8 +600,14 @@ class UserSetBody(TypedDict):
 class UserDisableBody(TypedDict):
     """Shut somebody out."""
 
-    name: str
+    user: str
     reason: str
+
+
+class UserBody(TypedDict):
+    """A verb on somebody."""
+
+    user: str
 
 
 class UserReply(ChangeReply):

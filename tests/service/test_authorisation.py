@@ -69,10 +69,10 @@ MATRIX = {
     devices.import_: ({"interface": "wg0", "devices": []}, ADMINS),
     devices.config: ({"name": "laptop", "user": "alice", "interface": "wg0"}, {"owner", *ADMINS}),
     devices.list_: ({"user": "alice"}, {"owner", *ADMINS}),
-    users.add: ({"name": "zoe", "until": 1_790_100_000_000}, ADMINS),
-    users.set_: ({"name": "bob", "email": "bob@example.org"}, ADMINS),
-    users.disable: ({"name": "bob", "reason": "left"}, ADMINS),
-    users.enable: ({"name": "bob"}, ADMINS),
+    users.add: ({"user": "zoe", "until": 1_790_100_000_000}, ADMINS),
+    users.set_: ({"user": "bob", "email": "bob@example.org"}, ADMINS),
+    users.disable: ({"user": "bob", "reason": "left"}, ADMINS),
+    users.enable: ({"user": "bob"}, ADMINS),
     users.list_: ({}, ADMINS),
     users.gate: ({"user": "contractor"}, {"gate"}),
     queries.list_: ({}, EVERYBODY),
@@ -109,7 +109,7 @@ async def test_who_may_call_what(world: World, verb, caller: str) -> None:
     }
     await world.do(networks.add, ROOT, **vault)
     await world.do(requests.request, BOB, network="vault", reason="it is on fire", break_glass=True)
-    await world.do(users.add, ROOT, name="contractor", until=1_790_100_000_000)
+    await world.do(users.add, ROOT, user="contractor", until=1_790_100_000_000)
     if caller == "owner" and verb is requests.request:
         await world.do(requests.cancel, ALICE, id=1)
     world.wireguard.add_foreign_link("wg9", addresses=("10.5.0.1/24",), port=9)

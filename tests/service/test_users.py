@@ -14,7 +14,7 @@ ZOE = Actor(uid=REGISTERED, user="zoe", origin="gate of jit")
 @pytest.fixture
 async def zoe(office: World) -> World:
     """Zoe is registered for a day, and has a laptop."""
-    await office.do(users.add, CAROL, name="zoe", until=office.clock.now_ms() + DAY, email="zoe@example.org")
+    await office.do(users.add, CAROL, user="zoe", until=office.clock.now_ms() + DAY, email="zoe@example.org")
     await office.do(devices.add, CAROL, name="laptop", public_key=key("phone"), user="zoe")
     return office
 
@@ -52,7 +52,7 @@ async def test_after_the_date_nothing_works(zoe: World) -> None:
         assert "the time of zoe at this gateway is over" in (await refusal(zoe, verb, actor, **body)).message
     with pytest.raises(JitError, match="is over"):
         await zoe.ask(users.gate, Actor(uid=61009, user="jit"), user="zoe")
-    await zoe.do(users.add, ROOT, name="zoe", until=zoe.clock.now_ms() + DAY)
+    await zoe.do(users.add, ROOT, user="zoe", until=zoe.clock.now_ms() + DAY)
     assert (await zoe.do(requests.request, ZOE, network="office", reason="x"))["request"][
         "status"
     ] == "pending"
@@ -64,7 +64,7 @@ async def test_a_shorter_time_cuts_what_runs(zoe: World) -> None:
         "request"
     ]["id"]
     await zoe.do(grants.grant, ROOT, id=number)
-    await zoe.do(users.set_, ROOT, name="zoe", until=zoe.clock.now_ms() + HOUR)
+    await zoe.do(users.set_, ROOT, user="zoe", until=zoe.clock.now_ms() + HOUR)
     assert list(zoe.members().values()) == [HOUR]
     await zoe.advance(HOUR - 1)
     assert set(zoe.peers()) == {"phone"}
@@ -76,7 +76,7 @@ async def test_a_shorter_time_cuts_what_runs(zoe: World) -> None:
 
 async def test_a_contractor_acts_for_himself_alone(zoe: World) -> None:
     """Two contractors share a uid, and nothing else; neither names somebody else, nor decides, nor administers."""
-    await zoe.do(users.add, ROOT, name="yan", until=zoe.clock.now_ms() + DAY)
+    await zoe.do(users.add, ROOT, user="yan", until=zoe.clock.now_ms() + DAY)
     yan = Actor(uid=REGISTERED, user="yan")
     number = (await zoe.do(requests.request, ZOE, network="office", reason="x"))["request"]["id"]
     assert (await refusal(zoe, requests.cancel, yan, id=number)).code == "not_found"
@@ -86,7 +86,7 @@ async def test_a_contractor_acts_for_himself_alone(zoe: World) -> None:
     assert (await refusal(zoe, grants.grant, yan, id=number)).code == "not_found"
     assert (await refusal(zoe, grants.grant, ZOE, id=number)).code == "not_permitted"
     assert (
-        await refusal(zoe, users.add, yan, name="x", until=zoe.clock.now_ms() + DAY)
+        await refusal(zoe, users.add, yan, user="x", until=zoe.clock.now_ms() + DAY)
     ).code == "not_permitted"
     assert (await zoe.ask(queries.list_, yan))["requests"] == []
     seen = (await zoe.ask(queries.events_page, ZOE))["events"]
@@ -116,7 +116,7 @@ async def test_disable_cuts_at_once(office: World) -> None:
     number = await office.granted(ALICE)
     waiting = await office.asked(BOB)
     for name in ("alice", "bob"):
-        await office.do(users.disable, CAROL, name=name, reason="left")
+        await office.do(users.disable, CAROL, user=name, reason="left")
     assert office.peers() == {}
     statuses = [(await office.ask(queries.show, ROOT, id=one))["request"] for one in (number, waiting)]
     assert [(one["status"], one["ended_comment"]) for one in statuses] == [
@@ -128,16 +128,16 @@ async def test_disable_cuts_at_once(office: World) -> None:
     assert (await office.ask(queries.status, ALICE))["networks"][0]["state"] == "closed"
     await office.do(networks.set_, ROOT, name="office", changes=["members=alice,bob", "jit.enabled=off"])
     assert office.peers() == {}
-    await office.do(users.enable, CAROL, name="alice")
+    await office.do(users.enable, CAROL, user="alice")
     assert set(office.peers()) == {"alice"}
-    assert (await office.do(users.disable, CAROL, name="bob", reason="again"))["already"] is True
+    assert (await office.do(users.disable, CAROL, user="bob", reason="again"))["already"] is True
 
 
 async def test_a_disabled_user_does_nothing_with_what_is_left(office: World) -> None:
     """Resuming what was paused opens nothing."""
     await office.granted(ALICE)
     await office.do(holding.pause, ALICE)
-    await office.do(users.disable, CAROL, name="alice", reason="left")
+    await office.do(users.disable, CAROL, user="alice", reason="left")
     with pytest.raises(JitError):
         await office.do(holding.resume, ALICE)
     assert office.peers() == {}
@@ -146,12 +146,12 @@ async def test_a_disabled_user_does_nothing_with_what_is_left(office: World) -> 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"name": "alice", "until": DAY}, "the system has a user of this name"),
-        ({"name": "Zoe!", "until": DAY}, "as the name of a user"),
-        ({"name": "yan", "until": 0}, "not within the next 365 days"),
-        ({"name": "yan", "until": 366 * DAY}, "not within the next 365 days"),
-        ({"name": "yan", "until": DAY, "email": "a@b, c@d"}, "as a mail address"),
-        ({"name": "zoe", "until": DAY}, "there is one of this name"),
+        ({"user": "alice", "until": DAY}, "the system has a user of this name"),
+        ({"user": "Zoe!", "until": DAY}, "as the name of a user"),
+        ({"user": "yan", "until": 0}, "not within the next 365 days"),
+        ({"user": "yan", "until": 366 * DAY}, "not within the next 365 days"),
+        ({"user": "yan", "until": DAY, "email": "a@b, c@d"}, "as a mail address"),
+        ({"user": "zoe", "until": DAY}, "there is one of this name"),
     ],
 )
 async def test_who_cannot_be_registered(zoe: World, body: dict, message: str) -> None:
@@ -162,15 +162,15 @@ async def test_who_cannot_be_registered(zoe: World, body: dict, message: str) ->
 
 async def test_the_end_of_a_user_of_the_system_is_the_systems(zoe: World) -> None:
     """jitd keeps no second expiry date beside the one of chage; root is nobody to be disabled."""
-    error = await refusal(zoe, users.set_, ROOT, name="alice", until=zoe.clock.now_ms() + DAY)
+    error = await refusal(zoe, users.set_, ROOT, user="alice", until=zoe.clock.now_ms() + DAY)
     assert "chage -E" in error.hint
-    assert (await refusal(zoe, users.disable, ROOT, name="root", reason="x")).code == "refused"
-    assert (await refusal(zoe, users.disable, ROOT, name="nobodyhere", reason="x")).code == "not_found"
+    assert (await refusal(zoe, users.disable, ROOT, user="root", reason="x")).code == "refused"
+    assert (await refusal(zoe, users.disable, ROOT, user="nobodyhere", reason="x")).code == "not_found"
 
 
 async def test_the_list_says_who_is_closed(zoe: World) -> None:
     """Everybody with devices, grants and why the account does not count."""
-    await zoe.do(users.disable, ROOT, name="bob", reason="left")
+    await zoe.do(users.disable, ROOT, user="bob", reason="left")
     listed = {one["name"]: one for one in (await zoe.ask(users.list_, CAROL))["users"]}
     assert listed["zoe"]["registered"] is True
     assert (listed["zoe"]["devices"], listed["zoe"]["email"]) == (["laptop"], "zoe@example.org")

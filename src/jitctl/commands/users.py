@@ -29,7 +29,7 @@ def add(
     """
     from jitctl.moments import end_of
 
-    reply = settings(context).client().user_add(name=name, until=end_of(until), email=email)
+    reply = settings(context).client().user_add(user=name, until=end_of(until), email=email)
     return _told(
         context,
         reply,
@@ -55,7 +55,7 @@ def set_(
     if until is None and email is None:
         raise usage(f"cannot change {name}: nothing is named", "Add --until DATE or --email ADDRESS.")
     ends = None if until is None else end_of(until)
-    return _told(context, settings(context).client().user_set(name=name, until=ends, email=email))
+    return _told(context, settings(context).client().user_set(user=name, until=ends, email=email))
 
 
 def disable(
@@ -75,7 +75,7 @@ def disable(
                 "cannot disable without a reason", f'Say why: jitctl user disable {name} --reason "…"'
             )
         reason = ask("Why? ")
-    reply = settings(context).client().user_disable(name=name, reason=reason)
+    reply = settings(context).client().user_disable(user=name, reason=reason)
     return _told(context, reply, f"jitctl user enable {name}")
 
 
@@ -84,7 +84,7 @@ def enable(context: typer.Context, name: Name) -> int:
 
     Example: jitctl user enable bob
     """
-    return _told(context, settings(context).client().user_enable(name=name))
+    return _told(context, settings(context).client().user_enable(user=name))
 
 
 def list_(context: typer.Context) -> int:

@@ -20,7 +20,7 @@ _ADDRESS: Final = re.compile(r"[^@\s<>,;\"'()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}"
 def add(call: Call, body: wire.UserAddBody) -> Render:
     """Register somebody who is no user of the system, for a time: a contractor."""
     call.require_admin("register a user")
-    name = text.name(body["name"], "user")
+    name = text.name(body["user"], "user")
     match call.person(name).exists:
         case Answer.YES:
             raise JitError(
@@ -53,7 +53,7 @@ def add(call: Call, body: wire.UserAddBody) -> Render:
 def set_(call: Call, body: wire.UserSetBody) -> Render:
     """Change when somebody's time is over, and where he gets mail. What is absent stays."""
     call.require_admin("change a user")
-    before = _named(call, body["name"])
+    before = _named(call, body["user"])
     after = before
     until_ms = body.get("until")
     if until_ms is not None:
@@ -84,7 +84,7 @@ def disable(call: Call, body: wire.UserDisableBody) -> Render:
     """Shut somebody out at once: grants are revoked, requests cancelled, standing access ends."""
     call.require_admin("disable a user")
     reason = text.reason(body["reason"])
-    before = _named(call, body["name"])
+    before = _named(call, body["user"])
     if before.disabled is not None:
         return lambda view: {**_shown(before.uid, before.name)(view), "already": True}
     accounts.update(call.rows, replace(before, disabled=reason))
@@ -104,10 +104,10 @@ def disable(call: Call, body: wire.UserDisableBody) -> Render:
     return _shown(before.uid, before.name)
 
 
-def enable(call: Call, body: wire.NameQuery) -> Render:
+def enable(call: Call, body: wire.UserBody) -> Render:
     """Let somebody in again: to ask, and to standing access. What was revoked stays revoked."""
     call.require_admin("enable a user")
-    before = _named(call, body["name"])
+    before = _named(call, body["user"])
     if before.disabled is None:
         return lambda view: {**_shown(before.uid, before.name)(view), "already": True}
     accounts.update(call.rows, replace(before, disabled=None))
