@@ -1,5 +1,8 @@
-"""Writes man/jitctl.1 from the program itself: `python packaging/manual.py`. A test holds the file against this."""
+"""Writes man/jitctl.1 and man/jitd-policy.5 from the program itself: `python packaging/manual.py`. A test holds them
+against this.
+"""
 
+import json
 from pathlib import Path
 
 from typer.core import TyperOption
@@ -7,7 +10,7 @@ from typer.core import TyperOption
 from jitctl import cli
 from jitctl.verbs import PANELS, VERBS
 
-TARGET = Path(__file__).resolve().parent.parent / "man" / "jitctl.1"
+MAN = Path(__file__).resolve().parent.parent / "man"
 
 HEAD = r""".\" Made by packaging/manual.py; a change by hand is lost.
 .TH JITCTL 1 "" "jitctl" "User Commands"
@@ -121,11 +124,121 @@ jitctl \-\-host ssh://alice@gateway status
 .BR wg (8)
 """
 
+POLICY_HEAD = r""".\" Made by packaging/manual.py; a change by hand is lost.
+.TH JITD\-POLICY 5 "" "jitctl" "File Formats"
+.SH NAME
+jitd\-policy \- the networks of a gateway and their rules, as a file
+.SH DESCRIPTION
+What people may do is kept by
+.BR jitd (8),
+and changed with
+.B jitctl network set
+NAME KEY=VALUE, or all at once with a file in TOML:
+.B jitctl policy export
+writes it,
+.B jitctl policy apply
+FILE shows what would change and who would gain or lose access by it, asks, and makes it so, all or nothing.
+.PP
+The file is the whole. A network that is not in it is removed, with its grants; a setting that is not in it is as usual.
+Each network is a table [network.NAME]. Its key
+.B interface
+names the interface that it stands behind, and may be left away where there is only one. Settings that begin with jit.
+stand in [network.NAME.jit], without that.
+.PP
+Users are named as "alice", groups as "@staff". Groups are the system's. A group that is not there lets nobody in,
+exempts nobody and lets nobody decide; while one of
+.B jit.groups
+is not there, everybody has to ask.
+.SH SETTINGS
+"""
+
+POLICY_TAIL = r""".SH CASES
+A [[case]] says what must come out of the rules for somebody. A policy of which a case does not come out is not applied;
+.B jitd check \-\-policy
+FILE tells without a daemon.
+.TP
+.B user
+a name
+.TP
+.B groups
+the groups that the user is in, for this case
+.TP
+.B admin
+whether the user administers the gateway (false)
+.TP
+.B network
+the network
+.TP
+.B at
+when: "Mon 09:00 Europe/Berlin" or "2026\-12\-01 09:00 UTC"; at any hour where it is left away
+.TP
+.B duration
+how long the user wants (the network's default)
+.TP
+.B expect
+closed (may not use it), standing (has access without asking), outside\-hours, auto (is granted without waiting for
+somebody), or ask
+.TP
+.B break_glass
+whether the user may open it at once in an emergency
+.TP
+.B decides
+whether the user decides about the requests of others
+.SH EXAMPLE
+.nf
+[network.prod\-db]
+interface = "wg0"
+routes = ["10.1.2.3/32"]
+ports = ["tcp/5432"]
+members = ["@dev", "@dba"]
+approvers = ["@dba"]
+approvals = 2
+max_duration = "4h"
+reason_pattern = "OPS\-[0\-9]+.*"
+reason_expected = "a ticket such as OPS\-12"
+
+[network.prod\-db.jit]
+hours = ["Mon\-Fri 08:00\-18:00 Europe/Berlin"]
+break_glass = ["@oncall"]
+
+[[case]]
+user = "erin"
+groups = ["dev"]
+network = "prod\-db"
+at = "Sat 12:00 Europe/Berlin"
+expect = "outside\-hours"
+.fi
+.SH SEE ALSO
+.BR jitctl (1),
+.BR jitd (8)
+"""
+
 
 def main() -> None:
-    """Write the manual page."""
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(page())
+    """Write the manual pages."""
+    MAN.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (MAN / name).write_text(text)
+
+
+def pages() -> dict[str, str]:
+    """Every page that is made here, by the name of its file."""
+    return {"jitctl.1": page(), "jitd-policy.5": policy_page()}
+
+
+def policy_page() -> str:
+    """The page of the policy file: every setting, with what it usually is."""
+    from jitd.core import policyfile, settings
+
+    usual = settings.plain(policyfile.usual("office", 0))
+    parts = []
+    for one in settings.SETTINGS:
+        value = usual[one.key]
+        shown = str(value).lower() if isinstance(value, bool) else json.dumps(value)
+        parts.append(
+            f".TP\n.B {_quoted(one.key)}\n{_quoted(one.help)}; {_quoted(one.kind.expected)} ({_quoted(shown)})\n"
+        )
+    return POLICY_HEAD + "".join(parts) + POLICY_TAIL
 
 
 def page() -> str:

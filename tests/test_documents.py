@@ -50,14 +50,27 @@ def test_every_code_of_an_error_is_known() -> None:
             assert code in errors.KINDS, f"{path}: {code}"
 
 
-def test_the_manual_of_jitctl_is_the_programs() -> None:
-    """man/jitctl.1 is what packaging/manual.py makes of the program: no verb and no option is missing."""
+def test_the_manuals_are_the_programs() -> None:
+    """man/jitctl.1 and man/jitd-policy.5 are what packaging/manual.py makes of the program: nothing is missing."""
     loader = importlib.util.spec_from_file_location("manual", ROOT / "packaging" / "manual.py")
     assert loader is not None
     assert loader.loader is not None
     manual = importlib.util.module_from_spec(loader)
     loader.loader.exec_module(manual)
-    assert (ROOT / "man" / "jitctl.1").read_text() == manual.page(), "run: python packaging/manual.py"
+    for name, text in manual.pages().items():
+        assert (ROOT / "man" / name).read_text() == text, "run: python packaging/manual.py"
+
+
+def test_the_example_of_the_policy_is_one() -> None:
+    """The file in man/jitd-policy.5 can be read, and its case comes out."""
+    from jitd.core import policyfile
+
+    page = (ROOT / "man" / "jitd-policy.5").read_text()
+    text = page.partition(".SH EXAMPLE\n.nf\n")[2].partition("\n.fi")[0].replace("\\-", "-")
+    policy = policyfile.read(text)
+    networks = [policyfile.network(one, policyfile.usual(one.name, 0)) for one in policy.entries]
+    assert (len(networks), len(policy.cases)) == (1, 1)
+    assert policyfile.failures(networks, policy.cases) == []
 
 
 def test_the_manual_of_jitd_names_every_option() -> None:

@@ -139,6 +139,14 @@ class Client:
         """One network."""
         return cast("wire.NetworkShowReply", self._get("network/show", {"name": name}))
 
+    def policy_export(self) -> wire.PolicyReply:
+        """Every network with its rules as TOML."""
+        return cast("wire.PolicyReply", self._get("policy/export", {}))
+
+    def policy_apply(self, **body: Any) -> wire.PolicyApplyReply:
+        """Make the networks what a file says; see wire.PolicyApplyBody."""
+        return cast("wire.PolicyApplyReply", self._post("policy/apply", body))
+
     # --- people ---
 
     def user_add(self, **body: Any) -> wire.UserReply:

@@ -49,6 +49,8 @@ VERBS: Final = (
     Verb("network set", "networks", "set_", "Change a network.", SETUP),
     Verb("network jit", "networks", "jit", "Switch just-in-time access on or off.", SETUP),
     Verb("network remove", "networks", "remove", "Remove a network.", SETUP),
+    Verb("policy export", "policy", "export", "Print every network with its rules as a file.", SETUP),
+    Verb("policy apply", "policy", "apply", "Make the networks what a file says.", SETUP),
     Verb("user add", "users", "add", "Register somebody who is no user of the system.", SETUP),
     Verb("user list", "users", "list_", "List everybody.", SETUP),
     Verb("user set", "users", "set_", "Change when somebody's time is over, or where he gets mail.", SETUP),
@@ -75,6 +77,7 @@ VERBS: Final = (
 #: The groups, with what they are about.
 GROUPS: Final = {
     "device": ("Devices: the public keys that tunnels are made with.", USERS),
+    "policy": ("The policy as a file.", SETUP),
     "user": ("People: contractors, and who is shut out.", SETUP),
     "network": ("Networks: what people ask for.", SETUP),
     "interface": ("WireGuard interfaces of this gateway.", SETUP),

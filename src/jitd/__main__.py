@@ -83,6 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     check = verbs.add_parser(
         "check", parents=[common], help="validate the configuration and name what is wrong"
     )
+    check.add_argument(
+        "--policy",
+        type=Path,
+        metavar="FILE",
+        help="validate a policy file instead, and run the cases in it; needs no running jitd",
+    )
     check.set_defaults(act=_check)
 
     shown = verbs.add_parser("version", parents=[common], help="print the version")
@@ -120,6 +126,8 @@ def _init(asked: argparse.Namespace) -> int:
 def _check(asked: argparse.Namespace) -> int:
     from jitd import check
 
+    if asked.policy is not None:
+        return _check_policy(asked.policy)
     path = _path(asked)
     problems = check.problems(config.load(path))
     for problem in problems:
@@ -127,6 +135,18 @@ def _check(asked: argparse.Namespace) -> int:
     if problems:
         return EXIT_FAILURE
     print(f"{path}: ok")
+    return EXIT_DONE
+
+
+def _check_policy(path: Path) -> int:
+    from jitd import check
+
+    problems, cases = check.policy_problems(path)
+    for problem in problems:
+        print(f"jitd: {path}: {problem}", file=sys.stderr)
+    if problems:
+        return EXIT_FAILURE
+    print(f"{path}: ok, {cases} cases come out as they say")
     return EXIT_DONE
 
 

@@ -6,8 +6,12 @@ from pathlib import Path
 
 from jitd import nss
 from jitd.config import Config
+from jitd.core import policyfile
+from jitd.core.errors import JitError
+from jitd.core.firewall import NetworkRules, ambiguous
 from jitd.enforce.choose import choose, choose_firewall
 from jitd.enforce.port import EnforceError
+from jitd.service.guard import network_rules
 
 
 def problems(config: Config) -> list[str]:
@@ -33,6 +37,34 @@ def problems(config: Config) -> list[str]:
             f'[enforce] firewall: {error}; firewall = "none" does without, and leaves access open while jitd is dead'
         )
     return found
+
+
+def policy_problems(path: Path) -> tuple[list[str], int]:
+    """(one sentence for each thing that is wrong with a policy file, with its line; how many cases it has).
+
+    Raises JitError bad_request when it cannot be read at all, or has a wrong line.
+    """
+    try:
+        policy = policyfile.read(path.read_text("utf-8"))
+    except OSError as error:
+        raise JitError(
+            "bad_request", f"cannot read {path}: {error.strerror}", "Name a file that you may read."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise JitError("bad_request", f"cannot read {path}: it is not UTF-8", "Write it in UTF-8.") from error
+    networks = [policyfile.network(entry, policyfile.usual(entry.name, 0)) for entry in policy.entries]
+    found = []
+    by_interface: dict[str, list[NetworkRules]] = {}
+    for entry, network in zip(policy.entries, networks, strict=True):
+        by_interface.setdefault(entry.interface, []).append(network_rules(network))
+    for rules in by_interface.values():
+        unclear = ambiguous(rules)
+        if unclear is not None:
+            one, other, route = unclear
+            found.append(
+                f"the route {route} is in both {one.name} and {other.name}: nothing says which decides"
+            )
+    return found + policyfile.failures(networks, policy.cases), len(policy.cases)
 
 
 def state_dir_problem(state_dir: Path) -> tuple[str, str] | None:

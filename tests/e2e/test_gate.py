@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support import network, sshd, tunnel
-from support.site import Site, site
+from support.site import site
 from support.wait import until
 
 pytestmark = pytest.mark.root

@@ -80,7 +80,7 @@ def planned(do: Callable[..., Any], body: Mapping[str, Any], *, yes: bool, quest
     for warning in plan["warnings"]:
         say(f"warning: {clean(warning)}")
     affected = plan["gains"] or plan["loses"]
-    _show(plan)
+    show_plan(plan)
     if affected and not yes:
         if not interactive():
             raise usage(
@@ -93,7 +93,8 @@ def planned(do: Callable[..., Any], body: Mapping[str, Any], *, yes: bool, quest
     return do(**body, confirm=plan["token"])
 
 
-def _show(plan: wire.Plan) -> None:
+def show_plan(plan: wire.Plan) -> None:
+    """Who would gain and who would lose access right now, on standard error."""
     for title, sign, lines in (
         ("gains access now", "+", plan["gains"]),
         ("loses access now", "-", plan["loses"]),

@@ -125,6 +125,9 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
         f"{e['user']} has standing access to {e['network']} now: {d.get('why', '')}"
     ),
     "standing_ended": lambda e, d: f"{e['user']} lost standing access to {e['network']}: {d.get('why', '')}",
+    "policy_applied": lambda _, d: (
+        f"applied a policy: {d.get('added', 0)} networks added, {d.get('changed', 0)} changed, {d.get('removed', 0)} removed"
+    ),
     "user_added": lambda e, d: f"registered {e['user']} until {times.local(d['ends'])}",
     "user_changed": lambda e, d: f"changed {e['user']}: {_ends_and_mail(d)}",
     "user_disabled": lambda e, d: f"disabled {e['user']}: {d.get('reason', '')}",

@@ -14,6 +14,7 @@ from jitd.service import (
     holding,
     interfaces,
     networks,
+    policies,
     queries,
     requests,
     users,
@@ -65,6 +66,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/network/list", _QUERY, networks.list_, NoQuery, wire.NetworksReply, "List networks"),
     Route("GET", "/v1/network/show", _QUERY, networks.show,
           wire.NameQuery, wire.NetworkShowReply, "Show a network"),
+    Route("GET", "/v1/policy/export", _QUERY, policies.export, NoQuery, wire.PolicyReply, "Every network as a file"),
+    Route("POST", "/v1/policy/apply", _CHANGE, policies.apply,
+          wire.PolicyApplyBody, wire.PolicyApplyReply, "Make the networks what a file says"),
     # interfaces
     Route("POST", "/v1/interface/add", _CHANGE, interfaces.add,
           wire.InterfaceAddBody, wire.InterfaceReply, "Make an interface"),

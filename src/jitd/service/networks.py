@@ -8,7 +8,7 @@ from jitd import wire
 from jitd.core import addresses, settings, terms, text
 from jitd.core.errors import JitError
 from jitd.core.firewall import ambiguous
-from jitd.core.model import Ending, Interface, Network, Status
+from jitd.core.model import Ending, Interface, Network, Request, Status
 from jitd.core.people import Answer
 from jitd.service import plans, views
 from jitd.service.call import Call, Render, Reply, View
@@ -48,12 +48,12 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render:
     if not network.routes:
         addresses.routes([])
     settings.check(network)
-    _refuse_beside(call, interface, network)
+    refuse_beside(call, interface, network)
     before = plans.passing(call, [interface])
     added = store.add(call.rows, network)
     call.touched.interfaces.add(interface.id)
     call.event("network_added", network=name, interface=interface.name, after=settings.plain(added))
-    plan = plans.make(before, plans.passing(call, [interface]), _warnings(call, added))
+    plan = plans.make(before, plans.passing(call, [interface]), warnings(call, added))
     return _shown(name, plan)
 
 
@@ -63,7 +63,7 @@ def set_(call: Call, body: wire.NetworkSetBody) -> Render:
     before = named_network(call, body["name"])
     interface = interfaces.by_id(call.rows, before.interface_id)
     after = _changed(call, before, body)
-    _refuse_beside(call, interface, after)
+    refuse_beside(call, interface, after)
     settings.check(after)
     plan = _change(call, body, before, after, interface)
     if after != before:
@@ -103,26 +103,29 @@ def remove(call: Call, body: wire.NameBody) -> Render:
     interface = interfaces.by_id(call.rows, network.interface_id)
     passing = plans.passing(call, [interface])
     view = views.network_view(call, network, for_admin=True)
+    take_away(call, network, interface)
+    plan = plans.settle(body, passing, plans.passing(call, [interface]))
+    return lambda _: {"network": view, "plan": plan, "done": True}
+
+
+def take_away(call: Call, network: Network, interface: Interface) -> None:
+    """Remove a network: its grants are revoked, its pending requests lapse. Each is recorded."""
     for request in stored_requests.live(call.rows, network_ids=[network.id]):
-        ending = Ending(
-            how=Status.REVOKED, at_ms=call.now.wall_ms, by=call.actor.user, comment="the network was removed"
-        )
-        stored_requests.end(call.rows, request.id, ending)
+        _end(call, request, Status.REVOKED)
         call.ended.append(request)
-        call.event("revoked", request=request, comment=ending.comment)
     for request in stored_requests.pending_on(call.rows, network.id):
-        ending = Ending(
-            how=Status.LAPSED, at_ms=call.now.wall_ms, by=call.actor.user, comment="the network was removed"
-        )
-        stored_requests.end(call.rows, request.id, ending)
-        call.event("lapsed", request=request, comment=ending.comment)
+        _end(call, request, Status.LAPSED)
     store.remove(call.rows, network.id, call.now.wall_ms)
     call.touched.interfaces.add(interface.id)
-    plan = plans.settle(body, passing, plans.passing(call, [interface]))
     call.event(
         "network_removed", network=network.name, interface=interface.name, before=settings.plain(network)
     )
-    return lambda _: {"network": view, "plan": plan, "done": True}
+
+
+def _end(call: Call, request: Request, how: Status) -> None:
+    ending = Ending(how=how, at_ms=call.now.wall_ms, by=call.actor.user, comment="the network was removed")
+    stored_requests.end(call.rows, request.id, ending)
+    call.event(str(how), request=request, comment=ending.comment)
 
 
 def list_(view: View, _query: object) -> Reply:
@@ -157,7 +160,7 @@ def _change(
 ) -> wire.Plan:
     passing = plans.passing(call, [interface])
     store.update(call.rows, after)
-    plan = plans.settle(body, passing, plans.passing(call, [interface]), _warnings(call, after))
+    plan = plans.settle(body, passing, plans.passing(call, [interface]), warnings(call, after))
     if after != before:
         call.touched.interfaces.add(interface.id)
     return plan
@@ -197,7 +200,7 @@ def _chosen_interface(call: Call, name: str | None) -> Interface:
     return found
 
 
-def _refuse_beside(call: Call, interface: Interface, network: Network) -> None:
+def refuse_beside(call: Call, interface: Interface, network: Network) -> None:
     """What the layers cannot tell apart. WireGuard alone opens an interface as a whole."""
     others = [one for one in store.of_interface(call.rows, interface.id) if one.id != network.id]
     if not call.firewall.active:
@@ -238,13 +241,17 @@ def _changed(call: Call, network: Network, body: wire.NetworkAddBody | wire.Netw
     durations_ms = {field: given[key] for key, field in _DURATIONS.items() if given.get(key) is not None}
     after = replace(after, **durations_ms)
     after = settings.with_changes(after, map(settings.parse_change, given.get("changes") or ()))
-    known = network.principals
-    for one in sorted(after.principals - known):
+    refuse_unknown(call, network, after)
+    return after
+
+
+def refuse_unknown(call: Call, before: Network, after: Network) -> None:
+    """Whom a rule names anew must exist, and somebody must be able to decide. Raises JitError not_found or refused."""
+    for one in sorted(after.principals - before.principals):
         if not one.startswith("@") and call.people.directory.person(one).exists is not Answer.UNAVAILABLE:
             _existing(call, one)
-    if after.approvers != network.approvers or after.approvals != network.approvals:
+    if after.approvers != before.approvers or after.approvals != before.approvals:
         _refuse_undecidable(call, after)
-    return after
 
 
 def _existing(call: Call, name: str) -> None:
@@ -289,7 +296,8 @@ def _refuse_undecidable(call: Call, network: Network) -> None:
         )
 
 
-def _warnings(call: Call, network: Network) -> list[str]:
+def warnings(call: Call, network: Network) -> list[str]:
+    """What an administrator should know of the rules of a network: groups that are not there, grants that outlast them."""
     missing = {
         "members": "it lets nobody in",
         "jit_groups": "everybody has to ask",

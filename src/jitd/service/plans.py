@@ -21,15 +21,21 @@ def passing(call: Call, which: Iterable[Interface]) -> set[Passage]:
     }
 
 
-def settle(body: Body, before: set[Passage], after: set[Passage], warnings: Iterable[str] = ()) -> wire.Plan:
+def settle(
+    body: Body,
+    before: set[Passage],
+    after: set[Passage],
+    warnings: Iterable[str] = (),
+    more: Reply | None = None,
+) -> wire.Plan:
     """The plan of a change that was just made in the transaction.
 
     With `plan` in the body the transaction ends without it (PlanOnly); with `confirm` the plan must be the one that
-    was shown. Raises JitError conflict when it is not.
+    was shown, `more` of its reply included. Raises JitError conflict when it is not.
     """
-    plan = make(before, after, warnings)
+    plan = make(before, after, warnings, more)
     if body.get("plan"):
-        reply: Reply = {"plan": plan, "done": False, "agrees": True, "waiting": ""}
+        reply: Reply = {"plan": plan, "done": False, "agrees": True, "waiting": "", **(more or {})}
         raise PlanOnly(reply)
     confirmed = body.get("confirm")
     if confirmed and confirmed != plan["token"]:
@@ -41,7 +47,9 @@ def settle(body: Body, before: set[Passage], after: set[Passage], warnings: Iter
     return plan
 
 
-def make(before: set[Passage], after: set[Passage], warnings: Iterable[str] = ()) -> wire.Plan:
+def make(
+    before: set[Passage], after: set[Passage], warnings: Iterable[str] = (), more: Reply | None = None
+) -> wire.Plan:
     """The difference of two states as a plan. A key that keeps passing for another reason is in neither list."""
     gains = [_line(passage) for passage in sorted(after - before)]
     loses = [_line(passage) for passage in sorted(before - after)]
@@ -51,6 +59,7 @@ def make(before: set[Passage], after: set[Passage], warnings: Iterable[str] = ()
     digest = hashlib.sha256(
         json.dumps(
             [[(line["public_key"], line["network"]) for line in lines] for lines in (gains, loses)]
+            + [more or {}]
         ).encode()
     )
     return {"gains": gains, "loses": loses, "warnings": list(warnings), "token": digest.hexdigest()[:16]}

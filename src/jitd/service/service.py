@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from jitd.config import Config
-from jitd.core import settings
+from jitd.core import policyfile, settings
 from jitd.core.clock import Clock
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
@@ -205,6 +205,8 @@ class Service:
             names.add(body.get("user"))
             names.update(line["user"] for line in body.get("devices", []))
             principals = {*(body.get("members") or ()), *settings.principals(body.get("changes") or ())}
+            if "text" in body:
+                principals |= policyfile.principals(body["text"])
             names.update(one for one in principals if not one.startswith("@"))
             # A user whose name is that of a group was perhaps meant as one.
             listed = {one.removeprefix("@") for one in principals}

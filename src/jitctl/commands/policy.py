@@ -1,0 +1,123 @@
+"""The policy as a file: export, apply."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.commands.shared import Yes, agreed, interactive, show_plan, usage
+from jitctl.output import answer, clean, next_step, say
+from jitd import wire
+from jitd.core.errors import EXIT_FAILURE
+
+_LONGEST: Final = 1_000_000  # bytes
+
+
+def export(
+    context: typer.Context,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write it there, not to the terminal."),
+    ] = None,
+) -> int:
+    """Print every network with its rules as a policy file (TOML).
+
+    Example: jitctl policy export --output policy.toml
+    """
+    reply = settings(context).client().policy_export()
+
+    def tell() -> None:
+        if output is None:
+            sys.stdout.write(reply["text"])
+            return
+        try:
+            output.write_text(reply["text"], encoding="utf-8")
+        except OSError as error:
+            raise usage(f"cannot write {output}: {error.strerror}", "Name another file.") from None
+        print(f"wrote {output}")
+        next_step(f"jitctl policy apply {output}")
+
+    return answer(context, reply, tell)
+
+
+def apply(
+    context: typer.Context,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="The policy file; - reads it from standard input.")
+    ],
+    yes: Yes = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit with 1 if there is a difference.")
+    ] = False,
+) -> int:
+    """Make the networks what a policy file says, all or nothing. Shows the plan, and asks.
+
+    A network that is not in the file is removed.
+
+    Example: jitctl policy apply policy.toml
+    """
+    text = _read(file)
+    client = settings(context).client()
+    plan = client.policy_apply(text=text, plan=True)
+    if not settings(context).json or not check:
+        _show(plan)
+    if check or not plan["changes"]:
+        status = answer(context, plan, lambda: None if plan["changes"] else print("nothing to change"))
+        return EXIT_FAILURE if plan["changes"] else status
+    if not yes:
+        if not interactive():
+            raise usage(
+                "cannot go on without a yes: the policy would change (see above)", "Add --yes to apply it."
+            )
+        if file == "-" or not agreed("Apply it?"):
+            say("nothing was changed")
+            return EXIT_FAILURE
+    reply = client.policy_apply(text=text, confirm=plan["plan"]["token"])
+    return answer(context, reply, lambda: print(f"the policy is applied: {_counted(reply)}"))
+
+
+def _read(file: str) -> str:
+    try:
+        data = sys.stdin.buffer.read(_LONGEST) if file == "-" else Path(file).read_bytes()[:_LONGEST]
+        return data.decode()
+    except OSError as error:
+        raise usage(
+            f"cannot read {clean(file)}: {error.strerror}", "Name a file that you may read."
+        ) from None
+    except UnicodeDecodeError:
+        raise usage(f"cannot read {clean(file)}: it is not UTF-8", "Write it in UTF-8.") from None
+
+
+def _show(reply: wire.PolicyApplyReply) -> None:
+    for change in reply["changes"]:
+        name = change["network"]
+        match change["sign"]:
+            case "+":
+                say(clean(f"+ network {name}"))
+            case "-":
+                say(clean(f"- network {name}: it is removed, with its grants and requests"))
+            case _:
+                say(
+                    clean(
+                        f"~ network {name}: {change['key']} {_value(change['before'])} -> {_value(change['after'])}"
+                    )
+                )
+    for wider in reply["wider"]:
+        say(clean(f"! grant {wider['id']} of {wider['user']} reaches more now: {', '.join(wider['more'])}"))
+    show_plan(reply["plan"])
+    for warning in reply["plan"]["warnings"]:
+        say(f"warning: {clean(warning)}")
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def _counted(reply: wire.PolicyApplyReply) -> str:
+    named = {sign: {one["network"] for one in reply["changes"] if one["sign"] == sign} for sign in "+~-"}
+    words = {"+": "added", "~": "changed", "-": "removed"}
+    return ", ".join(f"{len(named[sign])} {words[sign]}" for sign in "+~-" if named[sign])

@@ -1,0 +1,145 @@
+"""The policy as a file: every network with its rules at once."""
+
+from dataclasses import replace
+
+from jitd import wire
+from jitd.core import policyfile, settings
+from jitd.core.errors import JitError
+from jitd.core.model import Network, Status
+from jitd.service import networks, plans
+from jitd.service.call import Call, Render, Reply, View
+from jitd.store import interfaces
+from jitd.store import networks as store
+from jitd.store import requests as stored_requests
+
+
+def export(view: View, _query: object) -> Reply:
+    """Every network with its rules, as TOML."""
+    view.require_admin("export the policy")
+    names = {interface.id: interface.name for interface in interfaces.all_(view.rows)}
+    return {"text": policyfile.write((one, names[one.interface_id]) for one in store.all_(view.rows))}
+
+
+def apply(call: Call, body: wire.PolicyApplyBody) -> Render:
+    """Make the networks what a file says, all or nothing. With `plan` only say what would change."""
+    call.require_admin("apply a policy")
+    policy = policyfile.read(body["text"])
+    before = {one.name: one for one in store.all_(call.rows)}
+    after = [_wanted(call, entry, before.get(entry.name)) for entry in policy.entries]
+    failed = policyfile.failures(after, policy.cases)
+    if failed:
+        raise JitError(
+            "refused",
+            f"cannot apply this policy: {len(failed)} of its cases do not come out: {'; '.join(failed[:5])}",
+            "Mend the rules or the cases; nothing was changed.",
+        )
+    every = interfaces.all_(call.rows)
+    passing = plans.passing(call, every)
+    changes: list[wire.PolicyChange] = []
+    names = {one.name for one in after}
+    for name, network in before.items():
+        if name not in names:
+            networks.take_away(call, network, interfaces.by_id(call.rows, network.interface_id))
+            changes.append({"sign": "-", "network": name, "key": "", "before": None, "after": None})
+    made = []
+    for one in after:
+        known = before.get(one.name)
+        made.append(one if known == one else _put(call, known, one))
+        changes += _changes(known, one)
+    for one in made:
+        networks.refuse_beside(call, interfaces.by_id(call.rows, one.interface_id), one)
+    wider = [line for one in made for line in _wider(call, before.get(one.name), one)]
+    warnings = [warning for one in made for warning in networks.warnings(call, one)]
+    more: Reply = {"changes": changes, "wider": wider}
+    plan = plans.settle(body, passing, plans.passing(call, every), warnings, more)
+    if changes:
+        signs = [change["sign"] for change in changes]
+        call.event(
+            "policy_applied",
+            added=signs.count("+"),
+            changed=len({change["network"] for change in changes if change["sign"] == "~"}),
+            removed=signs.count("-"),
+        )
+    return lambda _: {"plan": plan, "done": True, **more}
+
+
+def _wanted(call: Call, entry: policyfile.Entry, before: Network | None) -> Network:
+    """The network of an entry, on its interface, with everybody whom it names known. Raises JitError with its line."""
+    try:
+        fresh = replace(
+            policyfile.usual(entry.name, call.now.wall_ms), interface_id=_interface_id(call, entry, before)
+        )
+        after = policyfile.network(entry, before or fresh)
+        networks.refuse_unknown(call, before or policyfile.usual(entry.name, 0), after)
+    except JitError as error:
+        raise JitError(error.code, f"line {entry.line}: {error.message}", error.hint) from None
+    return after
+
+
+def _interface_id(call: Call, entry: policyfile.Entry, before: Network | None) -> int:
+    every = interfaces.all_(call.rows)
+    if before is not None:
+        interface = interfaces.by_id(call.rows, before.interface_id)
+        if entry.interface not in ("", interface.name):
+            raise JitError(
+                "refused",
+                f"cannot move {entry.name} from {interface.name} to {entry.interface}",
+                "Remove it first, or give the new one another name.",
+            )
+        return interface.id
+    named = [one for one in every if one.name == entry.interface or (not entry.interface and len(every) == 1)]
+    if not named:
+        names = ", ".join(one.name for one in every) or "none yet"
+        raise JitError(
+            "not_found",
+            f"cannot find the interface of {entry.name}",
+            f'Write interface = "…" with one of those that there are: {names}.',
+        )
+    return named[0].id
+
+
+def _put(call: Call, before: Network | None, after: Network) -> Network:
+    interface = interfaces.by_id(call.rows, after.interface_id)
+    call.touched.interfaces.add(interface.id)
+    if before is None:
+        added = store.add(call.rows, after)
+        call.event("network_added", network=after.name, interface=interface.name, after=settings.plain(added))
+        return added
+    store.update(call.rows, after)
+    call.event(
+        "network_changed",
+        network=after.name,
+        interface=interface.name,
+        before=settings.plain(before),
+        after=settings.plain(after),
+    )
+    return after
+
+
+def _changes(before: Network | None, after: Network) -> list[wire.PolicyChange]:
+    if before is None:
+        return [{"sign": "+", "network": after.name, "key": "", "before": None, "after": None}]
+    old, new = settings.plain(before), settings.plain(after)
+    return [
+        {"sign": "~", "network": after.name, "key": key, "before": old[key], "after": new[key]}
+        for key in new
+        if old[key] != new[key]
+    ]
+
+
+def _wider(call: Call, before: Network | None, after: Network) -> list[wire.PolicyWider]:
+    """The running grants that reach more by a change than what was decided about."""
+    if before is None:
+        return []
+    more = [str(route) for route in after.routes if route not in before.routes]
+    if before.ports:
+        more += [str(ports) for ports in after.ports if ports not in before.ports] or (
+            [] if after.ports else ["all ports"]
+        )
+    if not more:
+        return []
+    return [
+        {"id": request.id, "user": request.account.name, "network": after.name, "more": more}
+        for request in stored_requests.live(call.rows, network_ids=[after.id])
+        if request.status(call.now) in (Status.ACTIVE, Status.SCHEDULED)
+    ]
