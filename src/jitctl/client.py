@@ -104,6 +104,10 @@ class Client:
         """One request with its history."""
         return cast("wire.ShowReply", self._get("show", {"id": number}))
 
+    def why(self, **query: Any) -> wire.WhyReply:
+        """Which rules apply; see wire.WhyQuery."""
+        return cast("wire.WhyReply", self._get("why", query))
+
     def doctor(self, part: str) -> wire.DoctorReply:
         """Examine a part of the gateway."""
         return cast("wire.DoctorReply", self._get("doctor", {"part": part}))

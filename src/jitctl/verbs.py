@@ -33,6 +33,7 @@ VERBS: Final = (
     Verb("device import", "devices", "import_", "Name the owners of unmanaged peers.", SETUP),
     Verb("list", "listing", "list_", "List requests and grants.", BOTH),
     Verb("show", "listing", "show", "Show one request with its whole history.", BOTH),
+    Verb("why", "why", "why", "Explain which rules apply to somebody on a network.", BOTH),
     Verb("events", "listing", "events", "Print what happened: the audit log.", BOTH),
     Verb("grant", "grants", "grant", "Grant a request, or give access without one.", DECIDERS),
     Verb("extend", "grants", "extend", "Lengthen a grant without a gap; your own: ask for it.", BOTH),

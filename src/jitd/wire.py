@@ -279,6 +279,33 @@ class DoctorReply(Reply):
     checks: list[Check]
 
 
+class WhyQuery(TypedDict):
+    """What to explain: a request, or what holds for a user (the caller, if none is named) on a network."""
+
+    id: NotRequired[int]
+    user: NotRequired[str]
+    network: NotRequired[str]
+
+
+class WhyLine(TypedDict):
+    """A question, its answer, the rule that gave it, and what to type to change it ("" where there is nothing)."""
+
+    question: str
+    answer: str
+    because: str
+    change: str
+
+
+class WhyReply(Reply):
+    """Every rule that applies, in the order in which they decide; for a request also what became of it."""
+
+    user: str
+    network: str
+    request: RequestView | None
+    lines: list[WhyLine]
+    events: list["EventView"]
+
+
 class GatewayStatus(TypedDict):
     """How the gateway itself is doing."""
 

@@ -19,6 +19,7 @@ from jitd.service import (
     queries,
     requests,
     users,
+    whys,
 )
 
 SERVICE = Actor(uid=1, user="daemon")
@@ -80,6 +81,7 @@ MATRIX = {
     users.gate: ({"user": "contractor"}, {"gate"}),
     queries.list_: ({}, EVERYBODY),
     queries.show: ({"id": 1}, {"owner", *ADMINS}),
+    whys.why: ({"user": "alice", "network": "office"}, {"owner", *ADMINS}),
     queries.status: ({}, EVERYBODY),
     queries.events_page: ({}, EVERYBODY),
     queries.health: ({}, EVERYBODY),

@@ -26,6 +26,7 @@ ALLOWED: Final = (
     "list",
     "show",
     "events",
+    "why",
     "device add",
     "device list",
     "device remove",

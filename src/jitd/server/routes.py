@@ -18,6 +18,7 @@ from jitd.service import (
     queries,
     requests,
     users,
+    whys,
 )
 
 _CHANGE: Final = Kind.CHANGE
@@ -110,6 +111,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           wire.ListQuery, wire.ListReply, "List requests and grants"),
     Route("GET", "/v1/show", _QUERY, queries.show,
           wire.IdQuery, wire.ShowReply, "Show a request with its history"),
+    Route("GET", "/v1/why", _QUERY, whys.why, wire.WhyQuery, wire.WhyReply, "Which rules apply to somebody, and why"),
     Route("GET", "/v1/status", _QUERY, queries.status, NoQuery,
           wire.StatusReply, "Every network of the caller"),
     Route("GET", "/v1/doctor", _QUERY, doctor.doctor,
