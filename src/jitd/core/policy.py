@@ -76,6 +76,8 @@ def may_use(network: Network, person: Person, admin: Verdict) -> Verdict:
     named = ", ".join(network.members)
     if answer is Answer.UNAVAILABLE:
         return Verdict(answer, _cannot_ask(person, f"members of {network.name}: {named}"))
+    if answer is Answer.NO and admin.answer is Answer.UNAVAILABLE:
+        return admin
     return Verdict(answer, f"the members of {network.name} are {named}")
 
 
@@ -87,11 +89,17 @@ def must_ask(network: Network, person: Person, admin: Verdict, unresolved: Verdi
     """
     if not network.jit:
         return Verdict(Answer.NO, f"just-in-time access is off for {network.name}")
-    if not network.jit_admins_too:
-        if admin:
-            return Verdict(Answer.NO, f"administrators have standing access to {network.name}")
-        if admin.answer is Answer.UNAVAILABLE:
-            return admin
+    exempts_admins = not network.jit_admins_too
+    if admin and exempts_admins:
+        return Verdict(Answer.NO, f"administrators have standing access to {network.name}")
+    asks = _must_user_ask(network, person, unresolved)
+    if asks.answer is not Answer.NO and exempts_admins and admin.answer is Answer.UNAVAILABLE:
+        return admin
+    return asks
+
+
+def _must_user_ask(network: Network, person: Person, unresolved: Verdict | None) -> Verdict:
+    """The same for somebody who does not administer the gateway."""
     exempt = person.matches(network.jit_exempt)
     named = ", ".join(network.jit_exempt)
     if exempt is Answer.YES:
@@ -122,7 +130,7 @@ def has_standing(network: Network, person: Person, admin: Verdict, unresolved: V
         return Verdict(Answer.YES, asks.why)
     if not network.members:
         # Without members everybody may ask; standing access is for those who are named.
-        named = person.matches(network.jit_exempt) is Answer.YES
+        named = network.jit and person.matches(network.jit_exempt) is Answer.YES
         return Verdict(Answer.YES if named else Answer.NO, asks.why)
     member = may_use(network, person, admin)
     return Verdict(Answer.YES, f"{asks.why}, and {member.why}") if member else member
