@@ -45,14 +45,15 @@ class Site:
         )
         self.gateway.jitctl("carol", "network", "add", "office", "--route", network.INSIDE_NET)
 
-    def laptop(self, user: str) -> None:
-        """Register the user's laptop and bring its tunnel up, without any access yet."""
-        key = tunnel.key_pair(self.world, user, user)
+    def laptop(self, user: str, where: str = "") -> None:
+        """Register the user's laptop and bring its tunnel up, without any access yet; in his own namespace, or `where`."""
+        where = where or user
+        key = tunnel.key_pair(self.world, user, where)
         self.gateway.jitctl(user, "device", "add", "laptop", "--public-key", "-", given=f"{key}\n")
         config = self.gateway.jitctl(user, "device", "config")
         self.keys[user] = key
         self.addresses[user] = tunnel.address(config)
-        tunnel.up(self.world, user, f"{user}0", tunnel.put_key(self.world, user, config))
+        tunnel.up(self.world, where, f"{user}0", tunnel.put_key(self.world, user, config))
 
     def connects(self, user: str, seconds: float = 1) -> bool:
         """Whether the user reaches the echo server in the office."""
