@@ -29,7 +29,7 @@ def sqlite_transactions(directory: Path, count: int) -> list[float]:
         database.execute("PRAGMA synchronous = FULL")
         for script in MIGRATIONS:
             database.executescript(script)
-        database.execute("INSERT INTO account VALUES (1, 1, 'p', 0)")
+        database.execute("INSERT INTO account (id, uid, name, created_ms) VALUES (1, 1, 'p', 0)")
         database.execute(
             "INSERT INTO interface (id, name, adopted, enforced, private_key, public_key, port, endpoint, dns, mtu,"
             " created_ms) VALUES (1, 'wg0', 0, 1, 'k', 'k', 1, '', '[]', 0, 0)"
