@@ -1,5 +1,7 @@
 """Who decides: approvers of a network, several people who have to agree, and rules."""
 
+import asyncio
+
 import pytest
 from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
@@ -194,3 +196,36 @@ async def test_an_approver_reads_who_has_which_device_no_more_than_before(office
     await office.do(devices.add, CAROL, name="laptop", public_key=key("carol"))
     with pytest.raises(JitError):
         await office.ask(devices.list_, BOB, user="carol")
+
+
+async def test_deciders_and_the_user_race(office: World) -> None:
+    """Two yeses, a no and a cancellation at once: exactly one wins, the others are told what happened."""
+    number = await office.asked(ALICE)
+    found = await asyncio.gather(
+        office.do(grants.grant, CAROL, id=number),
+        office.do(grants.grant, DAVE, id=number),
+        office.do(grants.deny, ROOT, id=number),
+        office.do(requests.cancel, ALICE, id=number),
+        return_exceptions=True,
+    )
+    won = [one for one in found if isinstance(one, dict)]
+    lost = [one for one in found if isinstance(one, JitError)]
+    assert (len(won), len(lost)) == (1, 3)
+    assert {error.code for error in lost} == {"conflict"}
+    status = (await office.ask(queries.show, ROOT, id=number))["request"]["status"]
+    assert status == won[0]["request"]["status"]
+    decided = [
+        event["kind"]
+        for event in (await office.ask(queries.events_page, ROOT))["events"]
+        if event["kind"] in ("granted", "denied", "cancelled")
+    ]
+    assert len(decided) == 1
+
+
+async def test_two_of_two_race(office: World) -> None:
+    """Both yeses at once make one grant."""
+    await set_(office, "approvals=2")
+    number = await office.asked(ALICE)
+    await asyncio.gather(office.do(grants.grant, CAROL, id=number), office.do(grants.grant, DAVE, id=number))
+    assert (await office.ask(queries.show, ROOT, id=number))["request"]["status"] == "active"
+    assert len((await office.ask(queries.events_page, ROOT, kind="granted"))["events"]) == 1
