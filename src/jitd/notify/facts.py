@@ -1,0 +1,68 @@
+"""What a template may speak of. docs/mail.md lists the same, and a test holds it against this."""
+
+from collections.abc import Mapping
+from typing import Final
+
+#: Messages to those who decide, and what each tells.
+TO_DECIDERS: Final[Mapping[str, str]] = {
+    "requested": "somebody asks for access, or for more time; may be urgent",
+    "break_glass": "somebody has opened a network alone, and it has to be looked at",
+    "waiting": "a request waits for too long",
+    "lapsed": "nobody decided in time",
+}
+#: Messages to the user whose request or grant it is.
+TO_USERS: Final[Mapping[str, str]] = {
+    "received": "the request was received",
+    "granted": "access was given, now or for later",
+    "denied": "the request was denied",
+    "unanswered": "nobody decided in time",
+    "ending": "access is about to end",
+    "ended": "access has ended",
+    "revoked": "access was ended before its time",
+    "extended": "access goes on for longer",
+}
+MESSAGES: Final[Mapping[str, str]] = {**TO_DECIDERS, **TO_USERS}
+#: Where there is a grant, `starts` and `ends` are there.
+OF_GRANTS: Final = frozenset({"break_glass", "granted", "ending", "ended", "revoked", "extended"})
+#: Every fact, with what it is. One that does not apply to a message is None there.
+FACTS: Final[Mapping[str, str]] = {
+    "id": "number of the request, which is that of its grant too",
+    "user": "who asked, or has access",
+    "network": "what for",
+    "reason": "why, as the user wrote it",
+    "requested_by": "who called: the user, or an administrator",
+    "requested": "when it was asked (a moment)",
+    "wanted": "how long it was wished for (a duration)",
+    "until": "until when it was wished for, in place of that (a moment)",
+    "start": "when it was wished to begin (a moment)",
+    "default": "how long the network gives to those who did not say (a duration)",
+    "lapses": "when the request lapses if nobody decides (a moment)",
+    "urgent": "whether the user marked it as urgent",
+    "break_glass": "whether the user opened it alone",
+    "extends": "number of the grant that more time is asked of",
+    "approvals": "how many different people have to agree",
+    "origin": "from where the call came: a terminal, the address of an ssh client",
+    "decided_by": "who granted or denied; policy where a rule did",
+    "comment": "what that one wrote",
+    "starts": "when the grant begins (a moment)",
+    "ends": "when it ends (a moment)",
+    "duration": "how long it was given, or by how much it was lengthened (a duration)",
+    "cap": "why it is less than was wished",
+    "before": "when it ended before it was lengthened (a moment)",
+    "ended_by": "who ended it; empty where nobody did",
+    "ended_comment": "why it ended",
+    "at": "when that happened which the mail tells (a moment)",
+    "by": "who did that; empty where jitd did",
+}
+#: What a template knows besides.
+BESIDES: Final[Mapping[str, str]] = {
+    "template": "the name of the message",
+    "review_url": "the page to review it on, empty where none is configured",
+    "jitctl_host": "what jitctl needs behind --host, empty where nothing is configured",
+    "subject": "the subject (in HTML only)",
+}
+FILTERS: Final[Mapping[str, str]] = {
+    "when": "a moment on the gateway's clocks, with the name of their zone",
+    "duration": "a duration as people type it",
+    "command": "what to type: jitctl with the words of a list, quoted for a shell, with --host where it is needed",
+}
