@@ -1,5 +1,6 @@
 """why: which rules apply, which decided, and what would change that."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -11,8 +12,8 @@ from jitctl.render import times, words
 from jitd import wire
 
 #: Where the answers begin, and the rules below them.
-_INDENT = 34
-_ANSWER = 11
+_INDENT = 35
+_ANSWER = 12
 
 
 def why(
@@ -56,10 +57,27 @@ def _show(reply: wire.WhyReply) -> None:
         question, said = f"  {line['question']}?", clean(line["answer"])
         # What is long stands below, so that the answers stay in a column at 80 characters.
         if len(said) < _ANSWER:
-            print(f"{question:<{_INDENT}}{said:<{_ANSWER}}{clean(line['because'])}")
+            _print(f"{question:<{_INDENT}}{said:<{_ANSWER}}", clean(line["because"]))
         else:
-            print(f"{question:<{_INDENT}}{said}")
-            print(f"{'':<{_INDENT + _ANSWER}}{clean(line['because'])}")
+            _print(f"{question:<{_INDENT}}", said)
+            _print(" " * (_INDENT + _ANSWER), clean(line["because"]))
         if line["change"]:
-            print(f"{'':<{_INDENT + _ANSWER}}{clean(line['change'])}")
+            # To be typed: never broken.
+            print(f"{'':<{_INDENT}}> {clean(line['change'])}")
     next_step(f'jitctl request {reply["network"]} --reason "…" --dry-run')
+
+
+def _print(before: str, words: str) -> None:
+    """Words behind something, on a terminal broken to its width; uncut where there is none."""
+    if not sys.stdout.isatty():
+        print(before + words)
+        return
+    import shutil
+    import textwrap
+
+    width = max(shutil.get_terminal_size().columns, len(before) + 30)
+    print(
+        textwrap.fill(
+            words, width, initial_indent=before, subsequent_indent=" " * len(before), break_long_words=False
+        )
+    )
