@@ -1,5 +1,6 @@
 """Many grants that end in the same second: when the last of them is cut, and what somebody else loses meanwhile."""
 
+import re
 import time
 from collections.abc import Sequence
 
@@ -63,6 +64,7 @@ def _burst(
     after = daemon.seq()
     calm = wall_to_monotonic_ns(due_ms) - 500_000_000
     reach(calm)
+    closed_ms = _closed(daemon, due_ms + spread_ms)
     found = daemon.latenesses(after, count, 180)
     until(lambda: daemon.peers(fill.INTERFACE) == 1, "only the bystander is left")
     latenesses = [float(one["lateness"]) for one in found]
@@ -73,12 +75,30 @@ def _burst(
         f"- {what}: {lost(streams, calm, end)}; during the daemon's restart before it: {lost(streams, begun, calm)}"
     )
     result.judge(
-        f"{count:,} grants that end {what} are all cut within {WANTED_MS} ms of it: the last one after"
-        f" {max(latenesses):.0f} ms (p50 {percentile(latenesses, 0.5):.0f} ms)",
-        reached=max(latenesses) <= WANTED_MS,
+        f"{count:,} grants that end {what} are all cut within {WANTED_MS} ms of it: somebody else's nft saw the last one"
+        f" gone at the latest {closed_ms:.0f} ms after it",
+        reached=closed_ms <= WANTED_MS,
+    )
+    result.tell(
+        f"{count:,} grants that end {what}: jitd has removed and read back their peers, and recorded it,"
+        f" {max(latenesses):.0f} ms after the last one (p50 {percentile(latenesses, 0.5):.0f} ms)"
     )
     gone = sum(len(stream.lost(calm, end)) for stream in streams)
     result.judge(f"nobody else loses a packet meanwhile ({what}): {gone} lost", reached=gone == 0)
+
+
+def _closed(daemon: WorldDaemon, due_ms: int) -> float:
+    """How long after the last end the firewall was seen, from outside jitd, to let nobody but the bystander pass.
+
+    Milliseconds; the listing itself takes some of them, so that it was so before. Less than 0 is before the end.
+    """
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        listed = daemon.agent.run("nft", "list", "table", "inet", "jitd")
+        # Who has expired is not listed; every other one is, with what is left.
+        if len(set(re.findall(r"(10\.[0-9.]+) timeout", listed.text))) <= 1:
+            return (listed.ended - wall_to_monotonic_ns(due_ms)) / 1e6
+    raise AssertionError("members are left long after their end")
 
 
 def _bare(

@@ -99,3 +99,7 @@ class Result:
     def judge(self, what: str, *, reached: bool) -> None:
         """Add a line to the summary about something that is wanted. Times are told, never asserted."""
         self.summary.append(f"{'reached    ' if reached else 'NOT reached'}  {what}")
+
+    def tell(self, what: str) -> None:
+        """Add a line to the summary about something that is just told."""
+        self.summary.append(f"told         {what}")
