@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jitd.core import notices
 from jitd.core.errors import JitError
+from jitd.core.notices import Audience
 from jitd.notify import facts, render, samples
 from jitd.notify.render import DIGEST, Rendered, Templates
 from jitd.notify.typed import defused
@@ -66,10 +68,21 @@ class _Page(HTMLParser):
 # --- what they say ---
 
 
+def test_every_message_has_words() -> None:
+    """The core's messages are those that are described, to those who decide and to users, each with a text and a page."""
+    told = {notice for each in notices.OF_EVENT.values() for notice in each} | {
+        notices.ENDING,
+        notices.WAITING,
+    }
+    assert {one.template for one in told if one.audience is Audience.DECIDERS} == set(facts.TO_DECIDERS)
+    assert {one.template for one in told if one.audience is Audience.USER} == set(facts.TO_USERS)
+
+
 @pytest.mark.parametrize("name", facts.MESSAGES)
 def test_the_words_of_each_mail(name: str) -> None:
     """Each mail says what stands in tests/notify/expected, to the letter."""
-    usual = written(SHIPPED.render(name, samples.usual()))
+    at = 1_795_444_501_000 - 600_000 if name == "ending" else samples.usual()["at"]
+    usual = written(SHIPPED.render(name, samples.usual(at=at)))
     other = written(
         SHIPPED.render(
             name,
@@ -88,6 +101,7 @@ def test_the_words_of_each_mail(name: str) -> None:
                 cap="the maximum of office is 8h",
                 ended_by="",
                 ended_comment="alice is no member of office any more",
+                at=at,
                 by="",
             ),
         )
@@ -155,11 +169,12 @@ def test_a_review_page_is_a_page(url: str) -> None:
         Templates(Path("/nonexistent"), jitctl_host="", review_url=url)
 
 
-def test_as_little_as_can_come() -> None:
-    """A message of an older jitd that lacks facts is still told."""
+def test_as_little_as_can_come(caplog: pytest.LogCaptureFixture) -> None:
+    """A message of an older jitd that lacks facts is still told, by its own template."""
     for name in facts.MESSAGES:
         mail = SHIPPED.render(name, {"id": 12, "user": "alice", "network": "office"})
         assert "office" in mail.subject
+        assert not caplog.records
         assert "None" not in mail.text + mail.html
 
 
@@ -448,6 +463,21 @@ def test_what_is_changed_later_counts_at_the_next_start(tmp_path: Path) -> None:
     mine = templates(own(tmp_path, granted_txt="Subject: one\n"))
     own(tmp_path, granted_txt="{{ broken")
     assert mine.render("granted", samples.usual()).subject == "one"
+
+
+def test_a_message_that_nobody_knows_is_told_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    """Where even jitd's own template fails, the mail names the request: nothing behind it waits for ever."""
+    with caplog.at_level(logging.ERROR):
+        mail = SHIPPED.render("from-a-newer-jitd", samples.usual())
+        many = SHIPPED.digest([("granted", samples.usual(ends="soon")), ("denied", samples.usual())])
+    assert mail == Rendered(
+        "from-a-newer-jitd 12",
+        "See: jitctl --host ssh://jit@gateway show 12\n",
+        "<p>See: jitctl --host ssh://jit@gateway show 12\n</p>",
+    )
+    assert "- granted 12, " in many.text
+    assert "request for office was denied" in many.text
+    assert "from-a-newer-jitd failed" in caplog.text
 
 
 # --- what is documented ---

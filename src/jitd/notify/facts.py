@@ -8,19 +8,20 @@ TO_DECIDERS: Final[Mapping[str, str]] = {
     "requested": "somebody asks for access, or for more time; may be urgent",
     "break_glass": "somebody has opened a network alone, and it has to be looked at",
     "waiting": "a request waits for too long",
-    "lapsed": "nobody decided in time",
+    "lapsed": "nobody decided in time, and the request has lapsed",
 }
 #: Messages to the user whose request or grant it is.
 TO_USERS: Final[Mapping[str, str]] = {
     "received": "the request was received",
     "granted": "access was given, now or for later",
     "denied": "the request was denied",
-    "unanswered": "nobody decided in time",
-    "ending": "access is about to end",
+    "unanswered": "nobody decided in time, and the request has lapsed",
+    "ending": "access is about to end (10 and 2 minutes before)",
     "ended": "access has ended",
     "revoked": "access was ended before its time",
     "extended": "access goes on for longer",
 }
+#: All of them: what core.notices tells.
 MESSAGES: Final[Mapping[str, str]] = {**TO_DECIDERS, **TO_USERS}
 #: Where there is a grant, `starts` and `ends` are there.
 OF_GRANTS: Final = frozenset({"break_glass", "granted", "ending", "ended", "revoked", "extended"})
@@ -43,7 +44,7 @@ FACTS: Final[Mapping[str, str]] = {
     "approvals": "how many different people have to agree",
     "origin": "from where the call came: a terminal, the address of an ssh client",
     "decided_by": "who granted or denied; policy where a rule did",
-    "comment": "what that one wrote",
+    "comment": "what was written with it",
     "starts": "when the grant begins (a moment)",
     "ends": "when it ends (a moment)",
     "duration": "how long it was given, or by how much it was lengthened (a duration)",
@@ -52,7 +53,7 @@ FACTS: Final[Mapping[str, str]] = {
     "ended_by": "who ended it; empty where nobody did",
     "ended_comment": "why it ended",
     "at": "when that happened which the mail tells (a moment)",
-    "by": "who did that; empty where jitd did",
+    "by": "who did that, with the login name behind sudo; empty where jitd did",
 }
 #: What a template knows besides.
 BESIDES: Final[Mapping[str, str]] = {

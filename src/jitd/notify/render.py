@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, TypeVar
@@ -100,9 +101,10 @@ class Templates:
             log.warning("%s", warning)
 
     def render(self, template: str, data: Mapping[str, object]) -> Rendered:
-        """The mail of a message (`facts.MESSAGES`). Raises JitError internal when even jitd's own template fails."""
+        """The mail of a message (`facts.MESSAGES`). Never fails: a message that cannot be told blocks all behind it."""
         context = self._context(template, data)
-        return self._with_own_or_ours(context, lambda environment: self._made(environment, template, context))
+        made = self._first(context, lambda environment: self._made(environment, template, context))
+        return made or self._last_words(template, data)
 
     def digest(self, of: Sequence[tuple[str, Mapping[str, object]]]) -> Rendered:
         """Many messages in one mail: a line for each, and the command that lists what waits."""
@@ -120,12 +122,13 @@ class Templates:
 
     def _subject(self, template: str, data: Mapping[str, object]) -> str:
         context = self._context(template, data)
-        return self._with_own_or_ours(context, lambda environment: _worded(environment, template, context)[0])
+        made = self._first(context, lambda environment: _worded(environment, template, context))
+        return made[0] if made else self._last_words(template, data).subject
 
-    def _with_own_or_ours(
+    def _first(
         self, context: Mapping[str, object], make: Callable[[jinja2.Environment], _Made]
-    ) -> _Made:
-        """What the administrator's templates make, or jitd's own where those fail: the message has to arrive."""
+    ) -> _Made | None:
+        """What the administrator's templates make, or jitd's own where those fail. None: neither made anything."""
         name, number = context["template"], context["id"]
         if self._own is not None:
             try:
@@ -134,10 +137,17 @@ class Templates:
                 log.exception("the template %s failed for request %s: jitd's own is used", name, number)
         try:
             return make(self._shipped)
-        except Exception as error:
-            raise JitError(
-                "internal", f"cannot write the mail {name!r}: {type(error).__name__}: {error}"
-            ) from error
+        except Exception:
+            log.exception("jitd's own template %s failed for request %s: only that is told", name, number)
+        return None
+
+    def _last_words(self, template: str, data: Mapping[str, object]) -> Rendered:
+        """What is told where no template can: which message it was, and where to look."""
+        number = data.get("id")
+        words = ["show", number] if isinstance(number, int) else ["list"]
+        subject = one_line(f"{template} {number if isinstance(number, int) else ''}", SUBJECT_LENGTH)
+        text = f"See: {show_command(words, self._jitctl_host)}\n"
+        return Rendered(subject, text, f"<p>{escape(text)}</p>")
 
     def _context(self, name: str, data: Mapping[str, object]) -> dict[str, object]:
         lines = data.get("lines") if name == DIGEST else None
