@@ -176,7 +176,7 @@ when: "Mon 09:00 Europe/Berlin" or "2026\-12\-01 09:00 UTC"; at any hour where i
 how long the user wants (the network's default)
 .TP
 .B expect
-closed (may not use it), standing (has access without asking), outside\-hours, auto (is granted without waiting for
+closed (may not use it), standing (has access without asking), outside\-hours, refused (too long, or too short), auto (is granted without waiting for
 somebody), or ask
 .TP
 .B break_glass

@@ -186,3 +186,27 @@ def test_garbage_is_an_error_and_no_crash(typed: str) -> None:
         policyfile.read(typed)
     except JitError as error:
         assert error.code == "bad_request"
+
+
+def test_a_long_line_is_read_in_no_time() -> None:
+    """Where a line only looks like the head of a table, no pattern tries every way to read it."""
+    text = (
+        f'[network.a]\nroutes = ["10.0.0.0/8"]\nreason_expected = """\n[{" " * 60_000}\n"""\nmembres = []\n'
+    )
+    with pytest.raises(JitError) as caught:
+        policyfile.read(text)
+    assert "line 6: " in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('"wg0"', '"wg 0"', "line 2: cannot use 'wg 0' as the name of an interface"),
+        ('"sue"', '"s\\u001b[31mue"', "line 20: cannot use 's[31mue' as the user of a case"),
+    ],
+)
+def test_names_move_nobodys_terminal(before: str, after: str, message: str) -> None:
+    """What is no name is refused before it is shown."""
+    with pytest.raises(JitError) as caught:
+        policyfile.read(FILE.replace(before, after))
+    assert caught.value.message == message

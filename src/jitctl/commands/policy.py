@@ -80,7 +80,16 @@ def apply(
 
 def _read(file: str) -> str:
     try:
-        data = sys.stdin.buffer.read(_LONGEST) if file == "-" else Path(file).read_bytes()[:_LONGEST]
+        if file == "-":
+            data = sys.stdin.buffer.read(_LONGEST + 1)
+        else:
+            with Path(file).open("rb") as source:
+                data = source.read(_LONGEST + 1)
+        if len(data) > _LONGEST:
+            # Never a part of it: what a policy does not name is removed.
+            raise usage(
+                f"cannot read {clean(file)}: it has more than {_LONGEST} bytes", "Is it a policy file?"
+            )
         return data.decode()
     except OSError as error:
         raise usage(
@@ -95,7 +104,7 @@ def _show(reply: wire.PolicyApplyReply) -> None:
         name = change["network"]
         match change["sign"]:
             case "+":
-                say(clean(f"+ network {name}"))
+                say(clean(f"+ network {name}: {_rules(change['after'])}"))
             case "-":
                 say(clean(f"- network {name}: it is removed, with its grants and requests"))
             case _:
@@ -109,6 +118,16 @@ def _show(reply: wire.PolicyApplyReply) -> None:
     show_plan(reply["plan"])
     for warning in reply["plan"]["warnings"]:
         say(f"warning: {clean(warning)}")
+
+
+def _rules(after: object) -> str:
+    """What a new network has that is not as usual."""
+    from jitd.core import policyfile
+    from jitd.core import settings as keys
+
+    usual = keys.plain(policyfile.usual("new", 0))
+    assert isinstance(after, dict)
+    return "; ".join(f"{key} {_value(value)}" for key, value in after.items() if usual.get(key) != value)
 
 
 def _value(value: object) -> str:

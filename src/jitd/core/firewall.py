@@ -140,6 +140,64 @@ def ambiguous(networks: Sequence[NetworkRules]) -> tuple[NetworkRules, NetworkRu
     return None
 
 
+def widened(before: Sequence[NetworkRules], after: Sequence[NetworkRules]) -> dict[str, list[str]]:
+    """What members of a network reach after a change of an interface's networks and did not reach before, by name.
+
+    A destination comes to a network by its own routes and ports, or because a more specific one of another goes.
+    """
+    old, new = entries(before), entries(after)
+    changed = {_facts(one): one for one in (*old, *new)}
+    for facts in {_facts(one) for one in old} & {_facts(one) for one in new}:
+        del changed[facts]
+    found: dict[str, list[str]] = {}
+    for one in changed.values():
+        what = str(one.route) if one.ports is None else f"{one.route} {one.ports}"
+        for name in sorted(_winners(one, old, new)):
+            if what not in found.setdefault(name, []):
+                found[name].append(what)
+    return {name: sorted(what) for name, what in found.items()}
+
+
+def _facts(entry: Entry) -> tuple[str, IPNetwork, Ports | None]:
+    return entry.network.name, entry.route, entry.ports
+
+
+def _winners(place: Entry, old: Sequence[Entry], new: Sequence[Entry]) -> set[str]:
+    """The networks that some destination within an entry belongs to in `new`, and not in `old`."""
+    near = [
+        [one for one in found if one.route.version == place.route.version and one.route.overlaps(place.route)]
+        for found in (old, new)
+    ]
+    # Between two borders all destinations are alike, so that the first one stands for them.
+    borders = {place.route.network_address}
+    ports = {0}
+    for one in (*near[0], *near[1]):
+        borders.add(one.route.network_address)
+        if (
+            one.route.broadcast_address in place.route
+            and one.route.broadcast_address != place.route.broadcast_address
+        ):
+            borders.add(one.route.broadcast_address + 1)
+        if one.ports is not None:
+            ports |= {one.ports.first, one.ports.last + 1}
+    kinds = [("icmp", 0), *((protocol, port) for protocol in ("tcp", "udp") for port in ports)]
+    found: set[str] = set()
+    for border in borders:
+        if border not in place.route:
+            continue
+        there = [[one for one in side if border in one.route] for side in near]
+        for protocol, port in kinds:
+            if not holds(place, border, protocol, port):
+                continue
+            was, will = (
+                next((one.network.name for one in side if holds(one, border, protocol, port)), None)
+                for side in there
+            )
+            if will is not None and will != was:
+                found.add(will)
+    return found
+
+
 def all_routes(networks: Iterable[NetworkRules], version: int) -> list[IPNetwork]:
     """Every address that some network holds, in as few prefixes as possible."""
     routes = (route for network in networks for route in network.routes if route.version == version)

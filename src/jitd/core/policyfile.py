@@ -13,11 +13,11 @@ from typing import Any, Final
 from jitd.core import durations, hours, policy, settings, terms, text
 from jitd.core.errors import JitError
 from jitd.core.localtime import parse_moment, zone_of
-from jitd.core.model import Network
+from jitd.core.model import Account, Network
 from jitd.core.people import Answer, Person
 from jitd.core.policy import Verdict
 
-EXPECTED: Final = ("closed", "standing", "outside-hours", "auto", "ask")
+EXPECTED: Final = ("closed", "standing", "outside-hours", "refused", "auto", "ask")
 _JIT: Final = "jit."
 _CASE_KEYS: Final = (
     "user",
@@ -74,9 +74,10 @@ def read(typed: str) -> Policy:
     """Read a policy file. Raises JitError bad_request that names the line and what to type instead."""
     try:
         found = tomllib.loads(typed)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no TOML; also a number of thousands of digits
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else text.clean(str(error))
         raise JitError(
-            "bad_request", f"cannot read the policy: {error}", "Mend that line; nothing was changed."
+            "bad_request", f"cannot read the policy: {why}", "Mend that line; nothing was changed."
         ) from None
     lines = _Lines(typed)
     _refuse_unknown(found, ("network", "case"), lines, "")
@@ -108,6 +109,11 @@ def _entry(name: str, table: dict[str, Any], lines: "_Lines") -> Entry:
     interface = table.get("interface", "")
     if not isinstance(interface, str):
         raise _wrong(lines.of(place, "interface"), "interface is no text", 'Write interface = "wg0".')
+    if interface:
+        try:
+            text.interface_name(interface)
+        except JitError as error:
+            raise _wrong(lines.of(place, "interface"), error.message, error.hint) from None
     values = {key: value for key, value in table.items() if key not in ("interface", "jit")}
     values |= {f"{_JIT}{key}": value for key, value in inner.items()}
     entry = Entry(name, interface, values, line)
@@ -198,12 +204,22 @@ def _failures(one: Network, case: Case) -> list[str]:
         if outcome != case.expect:
             found.append(f"{case.user} on {one.name} is {outcome}, and not {case.expect}: {why}")
     for wanted, verdict, what in (
-        (case.break_glass, policy.may_break_glass(one, person), "use break-glass"),
+        (case.break_glass, _may_break_glass(one, person, admin), "use break-glass"),
         (case.decides, policy.may_decide(one, person, admin), "decide"),
     ):
         if wanted is not None and bool(verdict) is not wanted:
             found.append(f"{case.user} may {'not ' if wanted else ''}{what} on {one.name}: {verdict.why}")
     return found
+
+
+def _may_break_glass(one: Network, person: Person, admin: Verdict) -> Verdict:
+    """As a request is judged: who may not use the network at all has no emergency there either."""
+    member = policy.may_use(one, person, admin)
+    if not member:
+        return member
+    if not one.break_glass_quota:
+        return Verdict(Answer.NO, "jit.break_glass_quota is 0")
+    return policy.may_break_glass(one, person)
 
 
 def _outcome(one: Network, person: Person, admin: Verdict, case: Case) -> tuple[str, str]:
@@ -216,7 +232,17 @@ def _outcome(one: Network, person: Person, admin: Verdict, case: Case) -> tuple[
         return "standing", standing.why
     if case.at_ms is not None and one.hours and not hours.is_open(one.hours, case.at_ms):
         return "outside-hours", f"the hours are {'; '.join(map(str, one.hours))}"
-    rule, why = policy.auto_approval(one, person, case.duration_ms or one.default_ms, {})
+    try:
+        # As a request is judged: too long or too short is refused, and the end of the shift shortens.
+        term = terms.term(
+            one if case.at_ms is not None else replace(one, hours=()),
+            Account(id=0, uid=person.uid or 0, name=case.user),
+            _LONG_AGO_MS if case.at_ms is None else case.at_ms,
+            [terms.Wish(case.duration_ms)],
+        )
+    except JitError as error:
+        return "refused", error.message
+    rule, why = policy.auto_approval(one, person, term.duration_ms, {})
     if rule is not None:
         return "auto", why
     return "ask", policy.must_ask(one, person, admin, None).why
@@ -241,6 +267,10 @@ def _case(number: int, one: dict[str, Any], lines: "_Lines") -> Case:
     for key in ("user", "network"):
         if not isinstance(one.get(key), str) or not one[key]:
             raise _wrong(line, f"a case has no {key}", f'Write {key} = "…".')
+        if text.clean(one[key]) != one[key]:
+            raise _wrong(
+                line, f"cannot use {text.clean(one[key])[:40]!r} as the {key} of a case", "Write a name."
+            )
     groups = one.get("groups", [])
     if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
         raise _wrong(line, "groups of a case are no list of names", 'Write groups = ["staff"].')
@@ -285,11 +315,11 @@ class _Lines:
         self._keys: dict[tuple[str, str], int] = {}
         self._case_lines: list[int] = []
         table = ""
-        for number, line in enumerate(typed.splitlines(), start=1):
+        for number, line in enumerate(typed.split("\n"), start=1):  # what TOML calls a line
             if found := re.match(r"\s*\[\[\s*case\s*\]\]", line):
                 self._case_lines.append(number)
                 table = f"case.{len(self._case_lines)}"
-            elif found := re.match(r"\s*\[\s*([^\]]+?)\s*\]", line):
+            elif found := re.match(r"\s*\[([^\[\]]+)\]", line):
                 table = ".".join(part.strip().strip("\"'") for part in found[1].split("."))
                 self._tables.setdefault(table, number)
             elif found := re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line):

@@ -1,6 +1,6 @@
 """Networks: adding, changing, switching just-in-time access on and off."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -201,24 +201,34 @@ def _chosen_interface(call: Call, name: str | None) -> Interface:
 
 
 def refuse_beside(call: Call, interface: Interface, network: Network) -> None:
-    """What the layers cannot tell apart. WireGuard alone opens an interface as a whole."""
+    """What the layers cannot tell apart, for one network that is added (it has no id yet) or changed."""
     others = [one for one in store.of_interface(call.rows, interface.id) if one.id != network.id]
+    refuse_together(call, interface, [network], others, added=not network.id)
+
+
+def refuse_together(
+    call: Call, interface: Interface, changed: Sequence[Network], others: Sequence[Network], *, added: bool
+) -> None:
+    """What the layers cannot tell apart among all networks of an interface: those that are changed, some of them
+    perhaps `added`, and the others. WireGuard alone opens an interface as a whole.
+    """
+    every = [*others, *changed]
     if not call.firewall.active:
-        if network.ports:
+        if any(one.ports for one in changed):
             raise JitError(
                 "refused",
                 'cannot limit a network to ports: enforce.firewall is "none", so that a grant would open all ports',
                 'Leave --port away, or set firewall = "nftables" in jitd.toml.',
             )
-        if others and not network.id:
+        if added and len(every) > 1:
             raise JitError(
                 "refused",
                 f'cannot put a second network on {interface.name}: enforce.firewall is "none", so that a grant for'
-                f" {others[0].name} would open both",
+                f" {every[0].name} would open both",
                 "Add another interface for it: jitctl interface add NAME --pool CIDR, or set"
                 ' firewall = "nftables" in jitd.toml.',
             )
-    unclear = ambiguous([network_rules(one) for one in (network, *others)])
+    unclear = ambiguous([network_rules(one) for one in (*changed, *others)])
     if unclear is not None:
         one, other, route = unclear
         raise JitError(

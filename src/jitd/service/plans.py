@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 from jitd import wire
 from jitd.core.errors import JitError
@@ -13,11 +14,15 @@ from jitd.service.call import Body, Call, PlanOnly, Reply
 
 
 def passing(call: Call, which: Iterable[Interface]) -> set[Passage]:
-    """Who passes through these interfaces as the transaction stands now."""
+    """Who passes through these interfaces as the transaction stands now.
+
+    What is found out for it is forgotten again: a right that a plan would have given, and nobody confirmed, must not
+    count later as the last sure answer.
+    """
+    memory = call.people.memory
+    people = replace(call.people, memory=replace(memory, sure=dict(memory.sure)))
     return {
-        passage
-        for interface in which
-        for passage in access.passages(call.rows, interface, call.people, call.now)
+        passage for interface in which for passage in access.passages(call.rows, interface, people, call.now)
     }
 
 

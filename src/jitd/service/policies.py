@@ -5,9 +5,11 @@ from dataclasses import replace
 from jitd import wire
 from jitd.core import policyfile, settings
 from jitd.core.errors import JitError
+from jitd.core.firewall import widened
 from jitd.core.model import Network, Status
 from jitd.service import networks, plans
 from jitd.service.call import Call, Render, Reply, View
+from jitd.service.guard import network_rules
 from jitd.store import interfaces
 from jitd.store import networks as store
 from jitd.store import requests as stored_requests
@@ -44,11 +46,19 @@ def apply(call: Call, body: wire.PolicyApplyBody) -> Render:
     made = []
     for one in after:
         known = before.get(one.name)
-        made.append(one if known == one else _put(call, known, one))
-        changes += _changes(known, one)
-    for one in made:
-        networks.refuse_beside(call, interfaces.by_id(call.rows, one.interface_id), one)
-    wider = [line for one in made for line in _wider(call, before.get(one.name), one)]
+        same = known is not None and settings.plain(known) == settings.plain(one)
+        made.append(one if same else _put(call, known, one))
+        changes += _changes(known, one, interfaces.by_id(call.rows, one.interface_id).name)
+    wider: list[wire.PolicyWider] = []
+    for interface in every:
+        here = [one for one in made if one.interface_id == interface.id]
+        old = [one for one in before.values() if one.interface_id == interface.id]
+        changed = [one for one in here if before.get(one.name) != one]
+        if changed:
+            others = [one for one in here if one not in changed]
+            added = any(one.name not in before for one in changed)
+            networks.refuse_together(call, interface, changed, others, added=added)
+        wider += _wider(call, old, here)
     warnings = [warning for one in made for warning in networks.warnings(call, one)]
     more: Reply = {"changes": changes, "wider": wider}
     plan = plans.settle(body, passing, plans.passing(call, every), warnings, more)
@@ -116,10 +126,12 @@ def _put(call: Call, before: Network | None, after: Network) -> Network:
     return after
 
 
-def _changes(before: Network | None, after: Network) -> list[wire.PolicyChange]:
+def _changes(before: Network | None, after: Network, interface: str) -> list[wire.PolicyChange]:
+    new = settings.plain(after)
     if before is None:
-        return [{"sign": "+", "network": after.name, "key": "", "before": None, "after": None}]
-    old, new = settings.plain(before), settings.plain(after)
+        added = {"interface": interface, **new}
+        return [{"sign": "+", "network": after.name, "key": "", "before": None, "after": added}]
+    old = settings.plain(before)
     return [
         {"sign": "~", "network": after.name, "key": key, "before": old[key], "after": new[key]}
         for key in new
@@ -127,19 +139,22 @@ def _changes(before: Network | None, after: Network) -> list[wire.PolicyChange]:
     ]
 
 
-def _wider(call: Call, before: Network | None, after: Network) -> list[wire.PolicyWider]:
-    """The running grants that reach more by a change than what was decided about."""
-    if before is None:
-        return []
-    more = [str(route) for route in after.routes if route not in before.routes]
-    if before.ports:
-        more += [str(ports) for ports in after.ports if ports not in before.ports] or (
-            [] if after.ports else ["all ports"]
-        )
-    if not more:
-        return []
-    return [
-        {"id": request.id, "user": request.account.name, "network": after.name, "more": more}
-        for request in stored_requests.live(call.rows, network_ids=[after.id])
+def _wider(call: Call, before: list[Network], after: list[Network]) -> list[wire.PolicyWider]:
+    """The running grants of an interface that reach more by a change than what was decided about: also where another
+    network gives something free.
+    """
+    known = {one.id for one in before}
+    by_id = {one.id: one for one in after if one.id in known}
+    running = [
+        request
+        for request in stored_requests.live(call.rows, network_ids=list(by_id))
         if request.status(call.now) in (Status.ACTIVE, Status.SCHEDULED)
+    ]
+    if not running:
+        return []
+    more = widened(list(map(network_rules, before)), list(map(network_rules, after)))
+    return [
+        {"id": request.id, "user": request.account.name, "network": name, "more": more[name]}
+        for request in running
+        if (name := by_id[request.network_id].name) in more
     ]
