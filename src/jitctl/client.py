@@ -1,6 +1,6 @@
 """One method per verb of the API, named as the verb."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -19,6 +19,11 @@ class Client:
         """`host` is `ssh://user@gateway`, or "" for the socket of this machine."""
         self._socket = socket
         self._host = host
+
+    @property
+    def is_far(self) -> bool:
+        """Whether each call is a login on another machine."""
+        return bool(self._host)
 
     def _channel(self) -> Channel:
         if self._host:
@@ -117,6 +122,15 @@ class Client:
         lines = transport.follow(self._channel(), f"/v1/events{_query(query)}")
         return cast("Iterator[wire.EventView]", lines)
 
+    def follow(self, wake: Callable[[], float], **query: Any) -> Iterator[wire.EventView | None]:
+        """Events as they come, and None where none does; see transport.follow."""
+        lines = transport.follow(self._channel(), f"/v1/events{_query({**query, 'follow': True})}", wake)
+        return cast("Iterator[wire.EventView | None]", lines)
+
+    def health(self) -> wire.Health:
+        """Who answers, and the newest SEQ."""
+        return cast("wire.Health", self._get("health", {}))
+
     # --- networks ---
 
     def network_add(self, **body: Any) -> wire.NetworkReply:
@@ -150,6 +164,20 @@ class Client:
     def policy_apply(self, **body: Any) -> wire.PolicyApplyReply:
         """Make the networks what a file says; see wire.PolicyApplyBody."""
         return cast("wire.PolicyApplyReply", self._post("policy/apply", body))
+
+    # --- telling people ---
+
+    def outbox_list(self) -> wire.OutboxReply:
+        """What waits to be told."""
+        return cast("wire.OutboxReply", self._get("outbox/list", {}))
+
+    def outbox_retry(self, **body: Any) -> wire.OutboxChangeReply:
+        """Try messages again; see wire.OutboxBody."""
+        return cast("wire.OutboxChangeReply", self._post("outbox/retry", body))
+
+    def outbox_drop(self, **body: Any) -> wire.OutboxChangeReply:
+        """Give messages up; see wire.OutboxBody."""
+        return cast("wire.OutboxChangeReply", self._post("outbox/drop", body))
 
     # --- people ---
 

@@ -9,9 +9,10 @@ import errno
 import io
 import json
 import os
+import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, Final, NamedTuple
 
@@ -47,6 +48,17 @@ class Channel:
     def patience(self, seconds: float) -> None:
         """How long one read may take."""
         self._socket.settimeout(seconds)
+
+    def is_quiet(self, seconds: float) -> bool:
+        """Wait up to so long for something to read, or the end; returns whether neither came."""
+        patience = self._socket.gettimeout()
+        # What was read already and not asked for yet is in the reader, where select does not see it.
+        self._socket.settimeout(0)
+        try:
+            read = self.reader.peek(1)
+        finally:
+            self._socket.settimeout(patience)
+        return not read and not select.select([self._socket], [], [], seconds)[0]
 
     def close(self) -> JitError | None:
         """Close it. Returns what went wrong on the way, None for nothing."""
@@ -181,21 +193,53 @@ def _cut_off() -> bytes:
     raise _CutOffError("the connection ended without one")
 
 
-def follow(channel: Channel, path: str) -> Iterator[dict[str, Any]]:
-    """The lines of a stream, until the daemon ends it. Raises JitError as `ask` does, also when it is cut off."""
+def follow(
+    channel: Channel, path: str, wake: Callable[[], float] | None = None
+) -> Iterator[dict[str, Any] | None]:
+    """The lines of a stream, until the daemon ends it. Raises JitError as `ask` does, also when it is cut off, or
+    when the daemon drops a reader and says why.
+
+    With `wake` there is a None first, once the stream has begun, and another one whenever nothing has come for so
+    many seconds as `wake` says then.
+    """
     with _asking(channel, "GET", path, None, http="1.1") as stream:
         head = _head(stream)
         channel.patience(SILENCE_SECONDS)
         if head.status != 200:
             _answer(head.status, _whole(head, stream))
+        pieces = _chunks(stream) if head.chunked else stream
         rest = b""
-        for piece in _chunks(stream) if head.chunked else stream:
+        if wake is not None:
+            yield None
+        while True:
+            if wake is not None:
+                yield from _pauses(channel, wake)
+            piece = next(pieces, None)
+            if piece is None:
+                break
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
                 if line.strip():
-                    yield json.loads(line)
+                    yield _line(line)
         if rest:
             raise _CutOffError("it broke in the middle of a line")
+
+
+def _pauses(channel: Channel, wake: Callable[[], float]) -> Iterator[None]:
+    """None as often as nothing comes for the seconds that `wake` says, until something comes."""
+    silent = time.monotonic() + SILENCE_SECONDS
+    while channel.is_quiet(min(max(wake(), 0), SILENCE_SECONDS)):
+        if time.monotonic() >= silent:
+            raise TimeoutError
+        yield None
+
+
+def _line(line: bytes) -> dict[str, Any]:
+    """One line of a stream. Raises JitError where it is the daemon's last word to a reader that it drops."""
+    decoded: dict[str, Any] = json.loads(line)
+    if isinstance(decoded.get("error"), dict):
+        raise _told(decoded["error"])
+    return decoded
 
 
 def _head(stream: IO[bytes]) -> _Head:
@@ -252,13 +296,15 @@ def _answer(status: int, text: bytes) -> dict[str, Any]:
         )
     if status < 400:
         return decoded
-    code = str(decoded.get("code", "internal"))
-    raise remote_error(code, str(decoded.get("message", "")), str(decoded.get("hint", "")))
+    raise _told(decoded)
 
 
-def remote_error(code: str, message: str, hint: str) -> JitError:
+def _told(body: Mapping[str, Any]) -> JitError:
     """The daemon's error. A code that this jitctl does not know counts as a failure; its words are shown all the same."""
-    return JitError(code if code in KINDS else "internal", message, hint)
+    code = str(body.get("code", "internal"))
+    return JitError(
+        code if code in KINDS else "internal", str(body.get("message", "")), str(body.get("hint", ""))
+    )
 
 
 def default_socket() -> str:

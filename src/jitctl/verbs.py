@@ -21,6 +21,7 @@ BOTH: Final = "For both"
 VERBS: Final = (
     Verb("request", "requests", "request", "Ask for access to a network.", USERS),
     Verb("ensure", "requests", "ensure", "Have access for so long: ask only for what is missing.", USERS),
+    Verb("wait", "watching", "wait", "Wait until a request is decided.", USERS),
     Verb("status", "requests", "status", "Show your networks, and what to type next.", USERS),
     Verb("cancel", "requests", "cancel", "Take a pending request back.", USERS),
     Verb("pause", "requests", "pause", "Switch access off within the granted time.", USERS),
@@ -35,6 +36,7 @@ VERBS: Final = (
     Verb("show", "listing", "show", "Show one request with its whole history.", BOTH),
     Verb("why", "why", "why", "Explain which rules apply to somebody on a network.", BOTH),
     Verb("events", "listing", "events", "Print what happened: the audit log.", BOTH),
+    Verb("watch", "watching", "watch", "Print what happens, as it happens.", BOTH),
     Verb("grant", "grants", "grant", "Grant a request, or give access without one.", DECIDERS),
     Verb("extend", "grants", "extend", "Lengthen a grant without a gap; your own: ask for it.", BOTH),
     Verb("deny", "grants", "deny", "Deny a request.", DECIDERS),
@@ -50,6 +52,9 @@ VERBS: Final = (
     Verb("network set", "networks", "set_", "Change a network.", SETUP),
     Verb("network jit", "networks", "jit", "Switch just-in-time access on or off.", SETUP),
     Verb("network remove", "networks", "remove", "Remove a network.", SETUP),
+    Verb("outbox list", "outbox", "list_", "List what was not delivered yet.", SETUP),
+    Verb("outbox retry", "outbox", "retry", "Try messages again at once.", SETUP),
+    Verb("outbox drop", "outbox", "drop", "Give messages up.", SETUP),
     Verb("policy export", "policy", "export", "Print every network with its rules as a file.", SETUP),
     Verb("policy apply", "policy", "apply", "Make the networks what a file says.", SETUP),
     Verb("user add", "users", "add", "Register somebody who is no user of the system.", SETUP),
@@ -79,6 +84,7 @@ VERBS: Final = (
 GROUPS: Final = {
     "device": ("Devices: the public keys that tunnels are made with.", USERS),
     "policy": ("The policy as a file.", SETUP),
+    "outbox": ("Mail that waits to be delivered.", SETUP),
     "user": ("People: contractors, and who is shut out.", SETUP),
     "network": ("Networks: what people ask for.", SETUP),
     "interface": ("WireGuard interfaces of this gateway.", SETUP),

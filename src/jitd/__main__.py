@@ -91,6 +91,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(act=_check)
 
+    secret = verbs.add_parser(
+        "secret",
+        parents=[common],
+        help="store a password (secret set smtp): typed, or read from standard input",
+    )
+    secret.add_argument("what", choices=("set",), help="what to do")
+    secret.add_argument("name", choices=("smtp",), help="what it is the password of")
+    secret.set_defaults(act=_secret)
+
+    mail = verbs.add_parser(
+        "mail", parents=[common], help="send a test mail (mail test ADDRESS), without a running jitd"
+    )
+    mail.add_argument("what", choices=("test",), help="what to do")
+    mail.add_argument("address", help="where to")
+    mail.set_defaults(act=_mail)
+
     shown = verbs.add_parser("version", parents=[common], help="print the version")
     shown.set_defaults(act=_version)
     return parser
@@ -147,6 +163,32 @@ def _check_policy(path: Path) -> int:
     if problems:
         return EXIT_FAILURE
     print(f"{path}: ok, {cases} cases come out as they say")
+    return EXIT_DONE
+
+
+def _secret(asked: argparse.Namespace) -> int:
+    import getpass
+
+    from jitd.notify import secret
+
+    mail = config.load(_path(asked)).mail
+    typed = (
+        getpass.getpass(f"Password for {asked.name}: ") if sys.stdin.isatty() else sys.stdin.readline(5000)
+    )
+    place = secret.put(asked.name, typed.rstrip("\n"), keyring=mail.keyring, directory=mail.secrets)
+    print(f"kept in {place}")
+    return EXIT_DONE
+
+
+def _mail(asked: argparse.Namespace) -> int:
+    import asyncio
+
+    from jitd.notify.courier import try_out
+
+    mail = config.load(_path(asked)).mail
+    if not mail.server:
+        raise JitError("bad_request", "cannot send a mail: [mail] server is not set", "Set it in jitd.toml.")
+    print(asyncio.run(try_out(mail, asked.address)))
     return EXIT_DONE
 
 

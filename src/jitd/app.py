@@ -3,10 +3,10 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 from jitd import scheduler
 from jitd.config import Config
@@ -88,6 +88,8 @@ async def _run(
             ending.callback(notices.close)
         working = asyncio.create_task(scheduler.run(service, clock, notices))
         ending.push_async_callback(_cancel, working)
+        for work in _telling(config, service, clock):
+            ending.push_async_callback(_cancel, asyncio.create_task(work))
         ending.push_async_callback(server.stop)
         await server.start()
         log.info("ready: %s backend, firewall %s, socket %s", peers.name, members.name, config.daemon.socket)
@@ -97,6 +99,16 @@ async def _run(
         if ready is not None:
             ready()
         await _until_stopped(stop, working, service, reloads)
+
+
+def _telling(config: Config, service: Service, clock: Clock) -> "list[Coroutine[Any, Any, None]]":
+    """What tells people, where the configuration has a way to. Raises JitError when a template cannot be used."""
+    if not config.mail.server:
+        return []
+    from jitd.notify.courier import Courier  # its libraries only where mail is sent
+
+    courier = Courier(service, config.mail, clock, service.outbox_changed)
+    return [scheduler.tell(service, clock), courier.run()]
 
 
 def _notices(firewall: Firewall) -> Notices | None:

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ BACKENDS: Final = ("auto", "kernel", "userspace", "memory")
 FIREWALLS: Final = ("nftables", "none")
 #: What every member of any network of an interface reaches: the gateway answers pings and is asked for names.
 ALWAYS: Final = ("ping", "udp/53", "tcp/53")
+MAIL_SECURITY: Final = ("starttls", "tls", "none")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -45,6 +47,27 @@ class Enforce:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """How people are told by mail. Without a server nobody is. Passwords stand elsewhere: `jitd secret set smtp`."""
+
+    server: str = ""
+    port: int = 587
+    security: str = "starttls"
+    ca_file: str = ""  # of a certification authority of one's own; "": the system's
+    user: str = ""  # whom to log in as; "": without
+    keyring: str = ""  # a keyring backend to look the password up in; "": none
+    secrets: Path = Path("/etc/jitd/secrets")
+    sender: str = ""
+    email_domain: str = ""  # user@email_domain, for those who have set no address
+    jitctl_host: str = ""  # what --host of the commands in mails names
+    review_url: str = ""  # a link for those who decide; {id} is the request
+    templates: Path = Path("/etc/jitd/templates")
+    remind_minutes: int = 30  # when those who decide are told again; then after twice as long each time
+    digest_from: int = 10  # so many mails within ten minutes, then they come together
+    timeout_seconds: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What callers may take. Administrators' verbs are not limited, and places are kept free for them."""
 
@@ -68,18 +91,28 @@ class Config:
     daemon: Daemon = field(default_factory=Daemon)
     enforce: Enforce = field(default_factory=Enforce)
     limits: Limits = field(default_factory=Limits)
+    mail: Mail = field(default_factory=Mail)
 
 
-_TABLES: Final[Mapping[str, type]] = {"daemon": Daemon, "enforce": Enforce, "limits": Limits}
+_TABLES: Final[Mapping[str, type]] = {
+    "daemon": Daemon,
+    "enforce": Enforce,
+    "limits": Limits,
+    "mail": Mail,
+}
 _CHOICES: Final = {
     ("enforce", "backend"): BACKENDS,
     ("enforce", "firewall"): FIREWALLS,
+    ("mail", "security"): MAIL_SECURITY,
     ("daemon", "log_level"): LOG_LEVELS,
 }
 #: The smallest and largest value of a number; limits without an entry go from 1 to a million.
 _RANGES: Final = {
     ("limits", "connections_reserved"): (0, 10_000),
     ("limits", "header_bytes"): (1024, 1_048_576),
+    ("mail", "port"): (1, 65_535),
+    ("mail", "remind_minutes"): (1, 10_000),
+    ("mail", "timeout_seconds"): (1, 600),
 }
 #: sun_path of a Unix socket, less the terminating zero.
 _SOCKET_PATH_BYTES: Final = 107
@@ -123,6 +156,7 @@ def parse(tables: Mapping[str, Any]) -> Config:
         daemon=_table("daemon", tables.get("daemon", {})),
         enforce=_table("enforce", tables.get("enforce", {})),
         limits=_table("limits", tables.get("limits", {})),
+        mail=_mail(_table("mail", tables.get("mail", {}))),
     )
     limits = config.limits
     if limits.connections_reserved >= limits.connections:
@@ -200,7 +234,8 @@ def _value(table: str, key: str, kind: object, value: Any) -> Any:
         return Path(value)
     if kind is str:
         choices = _CHOICES.get((table, key))
-        if not isinstance(value, str) or not value or (choices and value not in choices):
+        may_be_empty = table == "mail" and not choices
+        if not isinstance(value, str) or not (value or may_be_empty) or (choices and value not in choices):
             hint = f"Use one of {', '.join(choices)}." if choices else "Use a text in quotes."
             raise JitError("bad_request", f"cannot use {where} = {value!r}", hint)
         return value
@@ -216,6 +251,25 @@ def _value(table: str, key: str, kind: object, value: Any) -> Any:
         except JitError as error:
             raise JitError(error.code, f"cannot use {where}: {error.message}", error.hint) from error
     return tuple(value)
+
+
+def _mail(mail: Mail) -> Mail:
+    """What goes together. Raises JitError bad_request."""
+    if not mail.server:
+        return mail
+    if not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+", mail.sender):
+        raise JitError(
+            "bad_request",
+            f"cannot use [mail] sender = {mail.sender!r}: it is no mail address",
+            'Name where mails come from, for example sender = "jitd@example.org".',
+        )
+    if mail.user and mail.security == "none":
+        raise JitError(
+            "bad_request",
+            'cannot use [mail] user with security = "none": the password would cross the network as it is',
+            'Use security = "starttls" or "tls".',
+        )
+    return mail
 
 
 def _unknown(where: str, name: str, known: Any) -> JitError:

@@ -60,6 +60,37 @@ read_seconds = 10
 idle_seconds = 30
 # How many event streams one user may follow.
 watchers_per_user = 4
+
+[mail]
+# The mail server; without one nobody is told anything. Try it with: jitd mail test you@example.org
+server = ""
+port = 587
+# starttls or tls, with the server's certificate verified; none: as it is, for a server on this machine.
+security = "starttls"
+# A certification authority of your own, as a file; "": the system's.
+ca_file = ""
+# Whom to log in as; the password is kept with: jitd secret set smtp
+user = ""
+# A keyring backend to look the password up in, such as keyring.backends.SecretService.Keyring; "": none.
+keyring = ""
+# Where passwords are files (mode 0600), unless systemd gives them as credentials.
+secrets = "/etc/jitd/secrets"
+# Where mails come from.
+sender = ""
+# People get mail at NAME@email_domain, unless they have another address (jitctl user set NAME --email); "": only those.
+email_domain = ""
+# What the commands in mails name behind --host, such as ssh://gateway.example.org; "": nothing.
+jitctl_host = ""
+# A page to review requests on, such as https://jit.example.org/requests/{id}; "": none.
+review_url = ""
+# Templates of your own, see docs/mail.md.
+templates = "/etc/jitd/templates"
+# When those who decide are told again that a request waits; then after twice as long each time.
+remind_minutes = 30
+# So many mails to one recipient within ten minutes; then they come together.
+digest_from = 10
+# How long the server may take for an answer.
+timeout_seconds = 30
 """)
 
 

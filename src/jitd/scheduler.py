@@ -58,6 +58,22 @@ def _reached(deadline_ms: int | None, now_ms: int) -> bool:
     return deadline_ms is not None and now_ms >= deadline_ms
 
 
+async def tell(service: Service, clock: Clock) -> None:
+    """Make messages of what happens, until cancelled."""
+    await _for_ever(lambda: _tell(service, clock))
+
+
+async def _tell(service: Service, clock: Clock) -> None:
+    seq = service.feed.seq
+    next_ms = await service.tell()
+    waiting = [asyncio.create_task(service.feed.wait(seq)), asyncio.create_task(clock.wait(next_ms, None))]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
 async def _on_notice(service: Service, notices: Notices) -> None:
     """Compare everything soon after somebody else changed the firewall, and not more often than he can look."""
     loop = asyncio.get_running_loop()

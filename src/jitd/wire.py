@@ -489,6 +489,51 @@ class NetworksReply(Reply):
     networks: list[NetworkView]
 
 
+# --- telling people ---
+
+
+class MessageView(TypedDict):
+    """A message that was not delivered yet. `next` is when it is tried next, null: when somebody says so."""
+
+    id: int
+    way: str
+    recipient: str
+    address: str
+    template: str
+    request: int | None
+    created: int
+    next: int | None
+    attempts: int
+    error: str
+
+
+class OutboxReply(Reply):
+    """What waits, oldest first: `messages_waiting` counts all, `stuck` those that are not tried by themselves any more. `server` is
+    the mail server, "" when nobody is told anything.
+    """
+
+    messages: list[MessageView]
+    messages_waiting: int
+    stuck: int
+    server: str
+
+
+class OutboxBody(TypedDict):
+    """Which messages; all that wait, where none are named."""
+
+    ids: NotRequired[list[int] | None]
+
+
+class OutboxChangeReply(ChangeReply):
+    """What waits after the verb; `number` is how many it was about."""
+
+    messages: list[MessageView]
+    messages_waiting: int
+    stuck: int
+    server: str
+    number: int
+
+
 # --- policy ---
 
 

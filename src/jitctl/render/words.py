@@ -125,6 +125,8 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
         f"{e['user']} has standing access to {e['network']} now: {d.get('why', '')}"
     ),
     "standing_ended": lambda e, d: f"{e['user']} lost standing access to {e['network']}: {d.get('why', '')}",
+    "outbox_retried": lambda _, d: f"tried {d.get('messages', 0)} messages again",
+    "outbox_dropped": lambda _, d: f"gave {d.get('messages', 0)} messages up",
     "policy_applied": lambda _, d: (
         f"applied a policy: {d.get('added', 0)} networks added, {d.get('changed', 0)} changed, {d.get('removed', 0)} removed"
     ),

@@ -50,6 +50,7 @@ class Account:
     email: str = ""
     ends_ms: int | None = None  # from then on it may do nothing and passes nowhere
     disabled: str | None = None  # why an administrator has shut it out; None: nobody has
+    told: bool = True  # whether it wants to be told by mail
 
     @property
     def is_registered(self) -> bool:
@@ -361,3 +362,21 @@ class Event:
     interface: str | None
     device: str | None
     data: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """Something that is to be told to somebody, once."""
+
+    id: int
+    key: str
+    way: str  # "mail" or "chat"
+    recipient: str
+    address: str
+    template: str
+    request_id: int | None
+    data: dict[str, object]
+    created_ms: int
+    next_ms: int | None  # when it is tried next; None: not by itself any more
+    attempts: int
+    error: str

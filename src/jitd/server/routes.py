@@ -14,6 +14,7 @@ from jitd.service import (
     holding,
     interfaces,
     networks,
+    outbox,
     policies,
     queries,
     requests,
@@ -106,6 +107,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/user/list", _QUERY, users.list_, NoQuery, wire.UsersReply, "List everybody"),
     Route("POST", "/v1/gate", Kind.GATE, users.gate,
           wire.GateBody, wire.GateReply, "Speak for somebody registered, for the rest of this connection"),
+    # telling people
+    Route("GET", "/v1/outbox/list", _QUERY, outbox.list_, NoQuery, wire.OutboxReply, "What waits to be told"),
+    Route("POST", "/v1/outbox/retry", _CHANGE, outbox.retry,
+          wire.OutboxBody, wire.OutboxChangeReply, "Try messages again at once"),
+    Route("POST", "/v1/outbox/drop", _CHANGE, outbox.drop,
+          wire.OutboxBody, wire.OutboxChangeReply, "Give messages up"),
     # looking
     Route("GET", "/v1/list", _QUERY, queries.list_,
           wire.ListQuery, wire.ListReply, "List requests and grants"),

@@ -13,7 +13,7 @@ from jitd.service import views
 from jitd.service.access import GRACE_MS
 from jitd.service.call import Reply, View
 from jitd.service.lookup import visible
-from jitd.store import accounts, devices, events, freezes, interfaces, networks
+from jitd.store import accounts, devices, events, freezes, interfaces, networks, outbox
 from jitd.store import requests as store
 
 E = TypeVar("E", bound=StrEnum)
@@ -233,6 +233,11 @@ def _gateway(view: View) -> wire.GatewayStatus:
     frozen = freezes.current(view.rows)
     if frozen is not None:
         warnings.append(f"{frozen.by} has frozen everything: {frozen.reason} (jitctl thaw)")
+    waiting = outbox.counts(view.rows)
+    if waiting.waiting and view.config.mail.server:
+        why = next((one.error for one in outbox.waiting(view.rows, 50) if one.error), "")
+        if why:
+            warnings.append(f"{waiting.waiting} mails wait to be delivered: {why} (jitctl outbox list)")
     unreviewed = store.unreviewed(view.rows)
     if unreviewed:
         numbers = ", ".join(map(str, unreviewed[:5]))

@@ -51,6 +51,7 @@ class Service:
     ) -> None:
         self.feed = EventFeed()
         self.deadline_changed = asyncio.Event()
+        self.outbox_changed = asyncio.Event()
         self._config = config
         self._clock = clock
         self._directory = directory
@@ -165,6 +166,22 @@ class Service:
         names = await self._in_reader(lambda rows: [account.name for account in devices.owners(rows)])
         await self._directory.refresh(names, self._transactor.groups)
 
+    # --- telling ---
+
+    async def tell(self) -> int | None:
+        """Make messages of what happened. Returns when time alone makes the next one, milliseconds UTC."""
+        next_ms = await self._worker.run(self._transactor.tell, Priority.CHECK)
+        self.outbox_changed.set()
+        return next_ms
+
+    async def outbox(self, read: Callable[[Rows], T]) -> T:
+        """Read from the outbox, beside the worker."""
+        return await self._in_reader(read)
+
+    async def record_delivery(self, change: Callable[[Rows], None]) -> None:
+        """Keep what became of messages. Whatever cuts goes first."""
+        await self._worker.run(lambda: self._transactor.record_delivery(change), Priority.CHECK)
+
     # --- shared ---
 
     def _make_people(self, config: Config) -> People:
@@ -186,6 +203,7 @@ class Service:
 
     def _take(self, seq: int, deadline: Deadline) -> None:
         self.feed.publish(seq)
+        self.outbox_changed.set()
         if deadline != self._deadline:
             self._deadline = deadline
             self.deadline_changed.set()
@@ -206,7 +224,8 @@ class Service:
             names.update(line["user"] for line in body.get("devices", []))
             principals = {*(body.get("members") or ()), *settings.principals(body.get("changes") or ())}
             if "text" in body:
-                principals |= policyfile.principals(body["text"])
+                # A long file takes a while to read; the loop has others to serve.
+                principals |= await asyncio.to_thread(policyfile.principals, body["text"])
             names.update(one for one in principals if not one.startswith("@"))
             # A user whose name is that of a group was perhaps meant as one.
             listed = {one.removeprefix("@") for one in principals}

@@ -12,7 +12,7 @@ from jitd.core.model import Account, Actor, Interface, Now, Request
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import WireGuard
-from jitd.service import endings, survey
+from jitd.service import endings, notices, survey
 from jitd.service.access import People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Reply, View
@@ -114,6 +114,7 @@ class Transactor:
         with self._store.transaction() as rows:
             backend = {"backend": self._wireguard.name}
             events.add(rows, "started", at_ms=now.wall_ms, actor=None, data=backend)
+            (notices.begin if self._config.mail.server else notices.leave)(rows)
         self._converger.peering.sampler.load(self._rows)
         self._converger.prepare(self._rows)
         self.expire()
@@ -263,6 +264,25 @@ class Transactor:
         self._converger.peering.sampler.flushed()
         self._confirm([request for request, _ in lost], self._now())
         self._committed()
+
+    def tell(self) -> int | None:
+        """Make messages of what happened, and of what time alone makes; nothing that cuts waits for it.
+
+        Returns when there is something to do again, milliseconds UTC; None: when something happens.
+        """
+        mail, now = self._config.mail, self._now()
+        first_ms = mail.remind_minutes * 60_000
+        due_ms = notices.next_due(self._rows)
+        if notices.waits(self._rows) or (due_ms is not None and due_ms <= now.wall_ms):
+            with self._store.transaction() as rows:
+                notices.tell(rows, self._people, mail.email_domain, first_ms, now)
+                notices.remind(rows, self._people, mail.email_domain, first_ms, now)
+        return now.wall_ms if notices.waits(self._rows) else notices.next_due(self._rows)
+
+    def record_delivery(self, change: Callable[[Rows], None]) -> None:
+        """Keep what became of messages."""
+        with self._store.transaction() as rows:
+            change(rows)
 
     def look(self) -> None:
         """Compare what somebody else may change, and what was changed a moment ago."""

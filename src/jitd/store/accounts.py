@@ -9,7 +9,7 @@ from jitd.store.database import Rows
 #: What a query selects of the account `a`, for `of_row`.
 SELECTED: Final = (
     "a.id AS account_id, a.uid AS account_uid, a.name AS account_name, a.email AS account_email,"
-    " a.ends_ms AS account_ends_ms, a.disabled AS account_disabled"
+    " a.ends_ms AS account_ends_ms, a.disabled AS account_disabled, a.told AS account_told"
 )
 
 
@@ -22,6 +22,7 @@ def of_row(row: Mapping[str, Any]) -> Account:
         email=row["account_email"],
         ends_ms=row["account_ends_ms"],
         disabled=row["account_disabled"],
+        told=bool(row["account_told"]),
     )
 
 
@@ -34,6 +35,12 @@ def find(rows: Rows, uid: int, name: str) -> Account | None:
 def registered(rows: Rows, name: str) -> Account | None:
     """Who is registered here under this name without being a user of the system, or None."""
     return find(rows, REGISTERED, name)
+
+
+def of_name(rows: Rows, name: str) -> Account | None:
+    """The newest account of this name, whatever its uid, or None: enough to know where somebody wants mail."""
+    row = rows.one(f"SELECT {SELECTED} FROM account a WHERE a.name = ? ORDER BY a.id DESC LIMIT 1", (name,))
+    return of_row(row) if row else None
 
 
 def ensure(rows: Rows, uid: int, name: str, now_ms: int) -> Account:
@@ -54,8 +61,8 @@ def update(rows: Rows, account: Account) -> None:
     """Store what an administrator has set of an account. A new end has not been noticed yet."""
     rows.run(
         "UPDATE account SET email = ?, ended_ms = CASE WHEN ends_ms IS ? THEN ended_ms END, ends_ms = ?,"
-        " disabled = ? WHERE id = ?",
-        (account.email, account.ends_ms, account.ends_ms, account.disabled, account.id),
+        " disabled = ?, told = ? WHERE id = ?",
+        (account.email, account.ends_ms, account.ends_ms, account.disabled, int(account.told), account.id),
     )
 
 

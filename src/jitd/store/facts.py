@@ -15,3 +15,8 @@ def put(rows: Rows, name: str, value: int) -> None:
         "INSERT INTO fact VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         (name, value),
     )
+
+
+def remove(rows: Rows, name: str) -> None:
+    """Forget a fact."""
+    rows.run("DELETE FROM fact WHERE name = ?", (name,))

@@ -376,6 +376,29 @@ def extend(rows: Rows, request_id: int, before_ms: int, by_ms: int) -> bool:
     return changed == 1
 
 
+def set_tell(rows: Rows, request_id: int, tell_ms: int | None) -> None:
+    """When somebody is to be told next that a request waits, or that a grant ends."""
+    rows.run("UPDATE request SET tell_ms = ? WHERE id = ?", (tell_ms, request_id))
+
+
+def next_tell(rows: Rows) -> int | None:
+    """When the next of them is due, milliseconds; None when none is."""
+    found: int | None = rows.value(
+        "SELECT min(tell_ms) FROM request WHERE tell_ms IS NOT NULL AND ended_how IS NULL"
+    )
+    return found
+
+
+def to_tell(rows: Rows, wall_ms: int) -> list[Request]:
+    """The requests that somebody is to be told of now."""
+    return [
+        _request(row)
+        for row in rows.all(
+            f"{_SELECT} WHERE r.tell_ms IS NOT NULL AND r.ended_how IS NULL AND r.tell_ms <= ?", (wall_ms,)
+        )
+    ]
+
+
 def set_boot_end(rows: Rows, request_id: int, boot_id: str, ends_boot_ms: int) -> None:
     """Give a live grant its end in the boot clock of this boot."""
     rows.run(

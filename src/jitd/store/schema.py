@@ -262,4 +262,32 @@ CREATE TABLE freeze (
 ) STRICT;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY)
+_NOTICES: Final = """
+ALTER TABLE account ADD COLUMN told INTEGER NOT NULL DEFAULT 1 CHECK (told IN (0, 1)); -- whether it wants mail
+
+-- When somebody is to be told next: its user that a grant ends, those who decide that a request waits.
+ALTER TABLE request ADD COLUMN tell_ms INTEGER;
+CREATE INDEX request_tell ON request (tell_ms) WHERE tell_ms IS NOT NULL AND ended_how IS NULL;
+
+-- What is to be told to whom, once each.
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  key TEXT NOT NULL UNIQUE,       -- what it is about, for whom, by which way
+  way TEXT NOT NULL,              -- "mail" or "chat"
+  recipient TEXT NOT NULL,        -- a user's name; for a chat its name
+  address TEXT NOT NULL,          -- a mail address; "" for a chat
+  template TEXT NOT NULL,
+  request_id INTEGER,
+  data TEXT NOT NULL,             -- JSON object: what the template is filled with
+  created_ms INTEGER NOT NULL,
+  next_ms INTEGER,                -- when it is tried next; null: not by itself any more
+  attempts INTEGER NOT NULL DEFAULT 0,
+  error TEXT NOT NULL DEFAULT '',
+  sent_ms INTEGER,
+  dropped_ms INTEGER
+) STRICT;
+CREATE INDEX message_waiting ON message (next_ms) WHERE sent_ms IS NULL AND dropped_ms IS NULL;
+CREATE INDEX message_sent ON message (recipient, sent_ms) WHERE sent_ms IS NOT NULL;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES)

@@ -1,0 +1,96 @@
+"""The outbox: list, retry, drop."""
+
+from typing import Annotated
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.commands.shared import Yes, agreed, interactive, usage
+from jitctl.output import answer, clean, next_step, say
+from jitctl.render import times
+from jitd import wire
+
+Numbers = Annotated[
+    list[int] | None, typer.Argument(metavar="[ID]…", help="Which messages; all that wait, if none is named.")
+]
+
+
+def list_(context: typer.Context) -> int:
+    """List what was not delivered yet, and why.
+
+    Example: jitctl outbox list
+    """
+    reply = settings(context).client().outbox_list()
+
+    def tell() -> None:
+        if not reply["server"]:
+            say("nobody is told anything: [mail] server is not set in jitd.toml")
+        if not reply["messages"]:
+            print("nothing waits to be told")
+            return
+        from jitctl.render.tables import Column, draw
+
+        draw(
+            [
+                Column("ID", right=True),
+                Column("TO", least=8),
+                Column("ABOUT"),
+                Column("REQUEST", right=True, spare=1),
+                Column("SINCE", spare=2),
+                Column("TRIES", right=True),
+                Column("NEXT"),
+                Column("WHY", squeezed=True, least=10),
+            ],
+            [
+                (
+                    str(one["id"]),
+                    one["address"] or one["recipient"],
+                    one["template"],
+                    str(one["request"] or ""),
+                    times.ago(one["created"], reply["now"]),
+                    str(one["attempts"]),
+                    "never" if one["next"] is None else _in(one["next"] - reply["now"]),
+                    one["error"],
+                )
+                for one in reply["messages"]
+            ],
+        )
+        if reply["messages_waiting"] > len(reply["messages"]):
+            say(f"{reply['messages_waiting']} wait in all")
+        next_step("jitctl outbox retry [ID] | jitctl outbox drop [ID]")
+
+    return answer(context, reply, tell)
+
+
+def retry(context: typer.Context, numbers: Numbers = None) -> int:
+    """Try messages again at once.
+
+    Example: jitctl outbox retry
+    """
+    return _told(context, settings(context).client().outbox_retry(ids=numbers or None), "tried again")
+
+
+def drop(context: typer.Context, numbers: Numbers = None, yes: Yes = False) -> int:
+    """Give messages up. What they were about stays in the events.
+
+    Example: jitctl outbox drop 17
+    """
+    if not numbers and not yes:
+        if not interactive():
+            raise usage("cannot drop everything without a yes", "Name messages, or add --yes.")
+        if not agreed("Drop all that waits?"):
+            say("nothing was changed")
+            return 1
+    return _told(context, settings(context).client().outbox_drop(ids=numbers or None), "given up")
+
+
+def _told(context: typer.Context, reply: wire.OutboxChangeReply, what: str) -> int:
+    return answer(
+        context,
+        reply,
+        lambda: print(clean(f"{reply['number']} messages are {what}; {reply['messages_waiting']} wait")),
+    )
+
+
+def _in(ms: int) -> str:
+    return f"in {times.left(ms)}" if ms > 0 else "now"

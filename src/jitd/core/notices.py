@@ -1,0 +1,74 @@
+"""Who is told what, and when: from events to notices. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from jitd.core import durations
+
+
+class Audience(StrEnum):
+    """Who is told."""
+
+    DECIDERS = "deciders"  # administrators, and the approvers of the network
+    USER = "user"  # whom it concerns
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A template, and for whom."""
+
+    template: str
+    audience: Audience
+
+
+_USER: Final = Audience.USER
+_DECIDERS: Final = Audience.DECIDERS
+
+#: The notices that an event makes, by its kind.
+OF_EVENT: Final[Mapping[str, tuple[Notice, ...]]] = {
+    "requested": (Notice("requested", _DECIDERS), Notice("received", _USER)),
+    "break_glass": (Notice("break_glass", _DECIDERS), Notice("granted", _USER)),
+    "granted": (Notice("granted", _USER),),
+    "denied": (Notice("denied", _USER),),
+    "extended": (Notice("extended", _USER),),
+    "expired": (Notice("ended", _USER),),
+    "revoked": (Notice("revoked", _USER),),
+    "lapsed": (Notice("unanswered", _USER), Notice("lapsed", _DECIDERS)),
+}
+#: Notices that time alone makes.
+ENDING: Final = Notice("ending", _USER)
+WAITING: Final = Notice("waiting", _DECIDERS)
+#: Every template there is.
+TEMPLATES: Final = frozenset(
+    notice.template for notices in (*OF_EVENT.values(), (ENDING, WAITING)) for notice in notices
+)
+
+#: So long before its end a user is told, milliseconds, as far as the grant lasts longer than twice that.
+WARNINGS_MS: Final = (10 * durations.MINUTE, 2 * durations.MINUTE)
+
+
+def next_warning(starts_ms: int, ends_ms: int, now_ms: int) -> int | None:
+    """When the user of a grant is to be told next that it ends, milliseconds UTC; None: not any more."""
+    lasts_ms = ends_ms - starts_ms
+    at = [ends_ms - before for before in WARNINGS_MS if lasts_ms >= 2 * before]
+    return min((one for one in at if one > now_ms), default=None)
+
+
+def next_reminder(requested_ms: int, first_ms: int, now_ms: int) -> int:
+    """When those who decide are to be told again that a request waits: first after `first_ms`, then after twice as long
+    each time. Milliseconds UTC.
+    """
+    wait_ms = first_ms
+    at = requested_ms + wait_ms
+    while at <= now_ms:
+        wait_ms *= 2
+        at += wait_ms
+    return at
+
+
+def next_attempt(attempts: int, now_ms: int) -> int:
+    """When delivery is tried again after so many failures, milliseconds UTC: a minute, twice that, …, at most a day."""
+    doubled: int = durations.MINUTE << min(max(0, attempts - 1), 20)
+    return now_ms + min(doubled, durations.DAY)

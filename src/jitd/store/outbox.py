@@ -1,0 +1,153 @@
+"""The outbox: what is to be told to whom, and what became of it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jitd.core.model import Message
+from jitd.store.database import Rows
+
+_WAITING: Final = "sent_ms IS NULL AND dropped_ms IS NULL"
+_COLUMNS: Final = (
+    "id, key, way, recipient, address, template, request_id, data, created_ms, next_ms, attempts, error"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many messages wait to be delivered, and how many of them are not tried by themselves any more."""
+
+    waiting: int
+    stuck: int
+
+
+def _message(row: dict[str, Any]) -> Message:
+    return Message(**{**row, "data": json.loads(row["data"])})
+
+
+def add(
+    rows: Rows,
+    *,
+    key: str,
+    way: str,
+    recipient: str,
+    address: str,
+    template: str,
+    request_id: int | None,
+    data: dict[str, object],
+    now_ms: int,
+) -> None:
+    """Put a message into the outbox, once: one with the same key is there already."""
+    rows.run(
+        "INSERT OR IGNORE INTO message (key, way, recipient, address, template, request_id, data, created_ms, next_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            key,
+            way,
+            recipient,
+            address,
+            template,
+            request_id,
+            json.dumps(data, ensure_ascii=False, sort_keys=True),
+            now_ms,
+            now_ms,
+        ),
+    )
+
+
+def due(rows: Rows, now_ms: int, limit: int) -> list[Message]:
+    """What is to be delivered now, oldest first."""
+    found = rows.all(
+        f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} AND next_ms <= ? ORDER BY id LIMIT ?",
+        (now_ms, limit),
+    )
+    return [_message(row) for row in found]
+
+
+def waiting_for(rows: Rows, recipient: str, way: str, now_ms: int) -> list[Message]:
+    """All that is due for one recipient by one way, oldest first."""
+    found = rows.all(
+        f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} AND next_ms <= ? AND recipient = ? AND way = ? ORDER BY id",
+        (now_ms, recipient, way),
+    )
+    return [_message(row) for row in found]
+
+
+def sent_since(rows: Rows, recipient: str, way: str, since_ms: int) -> tuple[int, int | None]:
+    """How many mails one recipient got by one way since a time, and when the last; many messages may go as one."""
+    row = rows.one(
+        "SELECT count(DISTINCT sent_ms) AS mails, max(sent_ms) AS last FROM message"
+        " WHERE recipient = ? AND way = ? AND sent_ms > ?",
+        (recipient, way, since_ms),
+    )
+    assert row is not None
+    return row["mails"], row["last"]
+
+
+def next_due(rows: Rows) -> int | None:
+    """When the next delivery is to be tried, milliseconds; None when nothing waits."""
+    found: int | None = rows.value(f"SELECT min(next_ms) FROM message WHERE {_WAITING}")
+    return found
+
+
+def sent(rows: Rows, ids: Iterable[int], now_ms: int) -> None:
+    """Keep that messages were delivered."""
+    for number in ids:
+        rows.run(
+            "UPDATE message SET sent_ms = ?, next_ms = NULL, error = '', attempts = attempts + 1 WHERE id = ?",
+            (now_ms, number),
+        )
+
+
+def failed(rows: Rows, ids: Iterable[int], error: str, next_ms: int | None) -> None:
+    """Keep that a delivery failed, and when it is tried again (None: when somebody says so)."""
+    for number in ids:
+        rows.run(
+            f"UPDATE message SET error = ?, next_ms = ?, attempts = attempts + 1 WHERE id = ? AND {_WAITING}",
+            (error, next_ms, number),
+        )
+
+
+def hold(rows: Rows, ids: Iterable[int], next_ms: int) -> None:
+    """Let messages wait, to be told together."""
+    for number in ids:
+        rows.run(f"UPDATE message SET next_ms = ? WHERE id = ? AND {_WAITING}", (next_ms, number))
+
+
+def waiting(rows: Rows, limit: int) -> list[Message]:
+    """What was not delivered yet, oldest first."""
+    return [
+        _message(row)
+        for row in rows.all(f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} ORDER BY id LIMIT ?", (limit,))
+    ]
+
+
+def counts(rows: Rows) -> Counts:
+    """How much waits."""
+    row = rows.one(
+        f"SELECT count(*) AS waiting, count(*) FILTER (WHERE next_ms IS NULL) AS stuck FROM message WHERE {_WAITING}"
+    )
+    assert row is not None
+    return Counts(row["waiting"], row["stuck"])
+
+
+def retry(rows: Rows, ids: Sequence[int] | None, now_ms: int) -> int:
+    """Try messages again at once, all that wait or some. Returns how many there were."""
+    return _each(rows, f"UPDATE message SET next_ms = ? WHERE {_WAITING}", ids, now_ms)
+
+
+def drop(rows: Rows, ids: Sequence[int] | None, now_ms: int) -> int:
+    """Give messages up, all that wait or some. Returns how many there were."""
+    return _each(rows, f"UPDATE message SET dropped_ms = ? WHERE {_WAITING}", ids, now_ms)
+
+
+def _each(rows: Rows, sql: str, ids: Sequence[int] | None, now_ms: int) -> int:
+    if ids is None:
+        return rows.run(sql, (now_ms,))
+    return sum(rows.run(f"{sql} AND id = ?", (now_ms, number)) for number in ids)
+
+
+def forget(rows: Rows, before_ms: int) -> None:
+    """Forget what was delivered or given up before a time: the events tell what happened."""
+    rows.run("DELETE FROM message WHERE coalesce(sent_ms, dropped_ms) < ?", (before_ms,))

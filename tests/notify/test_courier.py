@@ -1,0 +1,360 @@
+"""Delivery to a real SMTP server: with TLS and a password, greylisting, refusals, hanging, and breaking off."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from jitd.config import Mail
+from jitd.core.errors import JitError
+from jitd.notify import samples, secret
+from jitd.notify.courier import Courier, try_out
+from jitd.store import outbox
+from jitd.store.database import FILE_NAME, Rows, Store
+from support.clock import TestClock
+
+T = TypeVar("T")
+MINUTE = 60_000
+
+
+@dataclass
+class Post:
+    """A mail server that notes what arrives, and says to DATA and RCPT what the test wants."""
+
+    said: str = "250 OK"
+    to_recipient: str = ""
+    mails: list[EmailMessage] = field(default_factory=list)
+    hang: bool = False
+    breaks: bool = False
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """A recipient."""
+        if self.to_recipient:
+            return self.to_recipient
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """A mail."""
+        if self.hang:
+            await asyncio.Event().wait()
+        if self.breaks:
+            assert server.transport is not None
+            server.transport.abort()
+        assert isinstance(envelope.content, bytes)
+        if self.said.startswith("250"):
+            found = message_from_bytes(envelope.content, policy=policy.default)
+            assert isinstance(found, EmailMessage)
+            self.mails.append(found)
+        return self.said
+
+
+def certificate(directory: Path, name: str) -> Path:
+    """A certificate for a name that signs itself, with its key in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = directory / f"{name}.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
+
+
+@asynccontextmanager
+async def serving(post: Post, tls: Path | None = None, password: str = "") -> AsyncIterator[int]:
+    """The server on a port of its own; with a certificate it wants STARTTLS, with a password a login."""
+    context = None
+    if tls is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(tls)
+
+    def log_in(_server: object, _session: object, _envelope: object, _how: str, data: object) -> AuthResult:
+        good = isinstance(data, LoginPassword) and data.password.decode() == password
+        return AuthResult(success=good)
+
+    def made() -> SMTP:
+        return SMTP(
+            post,
+            tls_context=context,
+            require_starttls=context is not None,
+            auth_required=bool(password),
+            authenticator=log_in,
+            hostname="localhost",
+        )
+
+    server = await asyncio.get_running_loop().create_server(made, "localhost", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+class Box:
+    """An outbox in a store, as the service has it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.store = Store(directory / FILE_NAME)
+        self.clock = TestClock()
+
+    async def outbox(self, read: Callable[[Rows], T]) -> T:
+        """Read."""
+        return read(self.store.rows)
+
+    async def record_delivery(self, change: Callable[[Rows], None]) -> None:
+        """Write."""
+        with self.store.transaction() as rows:
+            change(rows)
+
+    def put(
+        self, number: int = 1, recipient: str = "carol", template: str = "requested", **facts: object
+    ) -> None:
+        """Put messages in."""
+        with self.store.transaction() as rows:
+            for place in range(number):
+                data = {**samples.of(template)[0], "id": place + 1, **facts}
+                outbox.add(
+                    rows,
+                    key=f"{self.clock.now_ms()}:{place}:{recipient}:{template}",
+                    way="mail",
+                    recipient=recipient,
+                    address=f"{recipient}@example.org",
+                    template=template,
+                    request_id=place + 1,
+                    data=data,
+                    now_ms=self.clock.now_ms(),
+                )
+
+    def waiting(self) -> list[tuple[int, str, int | None]]:
+        """(attempts, error, minutes until the next attempt) of what waits."""
+        now = self.clock.now_ms()
+        return [
+            (one.attempts, one.error, None if one.next_ms is None else (one.next_ms - now) // MINUTE)
+            for one in outbox.waiting(self.store.rows, 1000)
+        ]
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    """An empty outbox."""
+    return Box(tmp_path)
+
+
+def config(tmp_path: Path, port: int, **more: object) -> Mail:
+    """A configuration for the server of the test."""
+    plain = Mail(
+        server="localhost",
+        port=port,
+        security="none",
+        sender="jitd@gateway.example.org",
+        email_domain="example.org",
+        secrets=tmp_path / "secrets",
+        templates=tmp_path / "templates",
+        timeout_seconds=2,
+    )
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+def courier(box: Box, mail: Mail) -> Courier:
+    """A courier for the outbox."""
+    return Courier(box, mail, box.clock, asyncio.Event())
+
+
+async def test_a_mail_as_it_arrives(box: Box, tmp_path: Path) -> None:
+    """Sender, one recipient, plain text and HTML, a thread for the request, and nothing that is answered by robots."""
+    post = Post()
+    box.put(template="requested", user="alice", reason="ticket 42\r\nBcc: mallory@example.org")
+    box.put(template="waiting", recipient="dave")
+    async with serving(post) as port:
+        await courier(box, config(tmp_path, port)).deliver()
+    first, second = post.mails
+    assert (first["From"], first["To"]) == ("jitd <jitd@gateway.example.org>", "carol@example.org")
+    assert first["Bcc"] is None
+    assert (first["Auto-Submitted"], first["X-Auto-Response-Suppress"]) == ("auto-generated", "All")
+    assert first["Message-ID"] != second["Message-ID"]
+    assert first["References"] == second["References"] == first["In-Reply-To"]
+    assert first["Message-ID"].endswith("@gateway.example.org>")
+    text, html = first.get_body(("plain",)), first.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    assert "alice" in text.get_content()
+    assert "alice" in html.get_content()
+    assert box.waiting() == []
+
+
+async def test_tls_and_a_password(box: Box, tmp_path: Path) -> None:
+    """The certificate is verified and the password comes from its file; a wrong one of either sends nothing."""
+    post = Post()
+    good, other = certificate(tmp_path, "localhost"), certificate(tmp_path, "elsewhere")
+    mail = config(tmp_path, 0, security="starttls", user="jitd", ca_file=str(good))
+    secret.put("smtp", "correct horse", keyring="", directory=mail.secrets)
+    assert (mail.secrets / "smtp").stat().st_mode & 0o777 == 0o600
+    box.put()
+    async with serving(post, good, "correct horse") as port:
+        await courier(box, replace(mail, port=port)).deliver()
+    assert (len(post.mails), box.waiting()) == (1, [])
+    box.clock.advance(1)
+    box.put()
+    async with serving(post, good, "another") as port:
+        await courier(box, replace(mail, port=port)).deliver()
+    async with serving(post, other, "correct horse") as port:
+        box.clock.advance(MINUTE)
+        await courier(box, replace(mail, port=port)).deliver()
+        with pytest.raises(JitError, match=r"certificate verify failed|CERTIFICATE_VERIFY_FAILED"):
+            await try_out(replace(mail, port=port), "you@example.org")
+    assert len(post.mails) == 1
+    ((attempts, error, _),) = box.waiting()
+    assert attempts == 2
+    assert "certificate" in error.lower()
+
+
+async def test_without_a_password(box: Box, tmp_path: Path) -> None:
+    """What is missing is told, with how to store it, and the mail is kept."""
+    box.put()
+    async with serving(Post()) as port:
+        mail = config(tmp_path, port, user="jitd", security="none")
+        await courier(box, mail).deliver()
+    ((_, error, minutes),) = box.waiting()
+    assert "jitd secret set smtp" in error
+    assert minutes == 1
+
+
+async def test_greylisting_is_waited_for(box: Box, tmp_path: Path) -> None:
+    """A refusal for now is tried again later, with growing pauses; the same message has the same Message-ID."""
+    post = Post(said="451 come back later")
+    box.put()
+    async with serving(post) as port:
+        one = courier(box, config(tmp_path, port))
+        for minutes in (1, 2, 4):
+            await one.deliver()
+            ((_, error, wait),) = box.waiting()
+            assert (error, wait) == ("451 come back later", minutes)
+            await one.deliver()  # not due yet
+            box.clock.advance(minutes * MINUTE)
+        post.said = "250 OK"
+        await one.deliver()
+    assert (len(post.mails), box.waiting()) == (1, [])
+
+
+async def test_a_refusal_for_good_is_kept_for_people(box: Box, tmp_path: Path) -> None:
+    """A recipient whom the server does not know is not tried again by itself, and keeps nobody else waiting."""
+    post = Post(to_recipient="550 no such user here")
+    box.put()
+    async with serving(post) as port:
+        await courier(box, config(tmp_path, port)).deliver()
+        assert box.waiting() == [(1, "550 no such user here", None)]
+        post.to_recipient = ""
+        box.put(recipient="dave")
+        await courier(box, config(tmp_path, port)).deliver()
+    assert [mail["To"] for mail in post.mails] == ["dave@example.org"]
+
+
+@pytest.mark.parametrize("how", ["hang", "breaks"])
+async def test_a_server_that_hangs_or_breaks_off(box: Box, tmp_path: Path, how: str) -> None:
+    """In the middle of DATA: nothing is lost, and it is tried again."""
+    post = Post(**{how: True})
+    box.put()
+    async with serving(post) as port:
+        await asyncio.wait_for(courier(box, config(tmp_path, port, timeout_seconds=1)).deliver(), 20)
+        assert [(attempts, wait) for attempts, _, wait in box.waiting()] == [(1, 1)]
+        setattr(post, how, False)
+        post.mails.clear()
+        box.clock.advance(MINUTE)
+        await courier(box, config(tmp_path, port)).deliver()
+    assert (len(post.mails), box.waiting()) == (1, [])
+
+
+async def test_nobody_listens(box: Box, tmp_path: Path) -> None:
+    """A server that is not there: everything is kept, with the reason."""
+    async with serving(Post()) as port:
+        pass
+    box.put(3)
+    await courier(box, config(tmp_path, port)).deliver()
+    assert [attempts for attempts, _, _ in box.waiting()] == [1, 1, 1]
+
+
+async def test_a_flood_comes_together(box: Box, tmp_path: Path) -> None:
+    """2,000 requests in a minute are one mail, and what comes after ten mails waits a minute; an emergency stands alone."""
+    post = Post()
+    box.put(2000)
+    box.put(1, template="break_glass")
+    async with serving(post) as port:
+        one = courier(box, config(tmp_path, port))
+        await one.deliver()
+        assert len(post.mails) == 2
+        text = [mail.get_body(("plain",)) for mail in post.mails]
+        assert "2000" in text[1].get_content() or "2,000" in text[1].get_content()
+        for _ in range(12):
+            box.clock.advance(1000)
+            box.put()
+            await one.deliver()
+        assert len(post.mails) == 11
+        assert len(box.waiting()) == 3
+        box.clock.advance(2 * MINUTE)
+        await one.deliver()
+    assert (len(post.mails), box.waiting()) == (12, [])
+
+
+async def test_a_test_mail(tmp_path: Path) -> None:
+    """It arrives, or the server's own words say why not."""
+    post = Post()
+    async with serving(post) as port:
+        assert "has taken a mail for you@example.org" in await try_out(
+            config(tmp_path, port), "you@example.org"
+        )
+        post.to_recipient = "550 never heard of"
+        with pytest.raises(JitError, match="550 never heard of"):
+            await try_out(config(tmp_path, port), "you@example.org")
+    assert [mail["Subject"] for mail in post.mails] == ["A test of jitd's mail"]
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o660])
+def test_a_password_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """A file for everybody is no place for a password; systemd's credentials come first."""
+    file = tmp_path / "smtp"
+    file.write_text("secret\n")
+    file.chmod(mode)
+    with pytest.raises(JitError, match="others may read or change it"):
+        secret.find("smtp", keyring="", directory=tmp_path)
+
+
+def test_where_a_password_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd's credentials before the file; a keyring only where one is named."""
+    secret.put("smtp", "from the file", keyring="", directory=tmp_path / "secrets")
+    assert secret.find("smtp", keyring="", directory=tmp_path / "secrets") == "from the file"
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "smtp").write_text("from systemd\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    assert secret.find("smtp", keyring="", directory=tmp_path / "secrets") == "from systemd"
+    with pytest.raises(JitError, match="keyring"):
+        secret.find("smtp", keyring="nosuch.Keyring", directory=tmp_path)
+    with pytest.raises(JitError, match="empty"):
+        secret.put("smtp", "", keyring="", directory=tmp_path)
