@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 
@@ -43,7 +43,7 @@ def next_step(*lines: str) -> None:
     """What to type next; for people at a terminal only."""
     if not sys.stdout.isatty():
         return
-    dim = sys.stderr.isatty() and _colour()
+    dim = is_coloured(sys.stderr)
     for line in lines:
         say(f"\x1b[2m  {line}\x1b[0m" if dim else f"  {line}")
 
@@ -67,7 +67,8 @@ def show_json_error(error: JitError) -> None:
     print(dumps({"error": {"code": error.code, "message": error.message, "hint": error.hint}}))
 
 
-def _colour() -> bool:
+def is_coloured(stream: TextIO) -> bool:
+    """Whether colours are wanted on a stream, and can be seen there."""
     import os
 
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -5,7 +5,18 @@ from typing import Annotated, Any
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import Until, Yes, agreed, ask, interactive, usage, wish
+from jitctl.commands.shared import (
+    Timeout,
+    Until,
+    Wait,
+    Yes,
+    agreed,
+    ask,
+    interactive,
+    patience_ms,
+    usage,
+    wish,
+)
 from jitctl.output import answer, clean, next_step, say
 from jitctl.render import times, words
 from jitd import wire
@@ -83,6 +94,8 @@ def extend(
             "--comment", "-c", "--reason", "-r", metavar="TEXT", help="A remark, or why you need more."
         ),
     ] = None,
+    wait: Wait = False,
+    timeout: Timeout = None,
 ) -> int:
     """Lengthen a grant without a gap; your own: ask for that. The maximum counts from the grant's start.
 
@@ -93,7 +106,12 @@ def extend(
         raise usage(
             "cannot extend without a duration", f"Say by how much: jitctl extend {number} --duration 2h"
         )
+    patience = patience_ms(wait, timeout)
     reply = settings(context).client().extend(id=number, **wanted, comment=comment)
+    if wait:
+        from jitctl.commands.watching import finish
+
+        return finish(context, reply, patience, lambda: _told(context, "extend", reply))
     return _told(context, "extend", reply)
 
 

@@ -212,7 +212,7 @@ def _show(reply: wire.ShowReply) -> None:
         print(f"{name:<11}{clean(value)}")
     print()
     for event in reply["events"]:
-        print(_line(event))
+        print(line(event))
     following = {
         "pending": f"jitctl grant {one['id']} --duration 8h | jitctl deny {one['id']} --reason …",
         "active": f"jitctl revoke {one['id']} --reason …",
@@ -223,7 +223,8 @@ def _show(reply: wire.ShowReply) -> None:
         next_step(following)
 
 
-def _line(event: wire.EventView) -> str:
+def line(event: wire.EventView) -> str:
+    """An event as a line of a history: when, by whom, what, from where."""
     origin = f" [{clean(event['actor']['origin'])}]" if event["actor"] and event["actor"]["origin"] else ""
     return f"{times.local(event['at'])}  {words.by(event)}: {words.sentence(event)}{origin}"
 
@@ -264,8 +265,8 @@ def events(
         settings(context)
         .client()
         .events(
-            since=_moment(since),
-            until=_moment(until),
+            since=past_ms(since),
+            until=past_ms(until),
             user=user,
             network=network,
             id=number,
@@ -307,20 +308,20 @@ def events(
             }
             writer.writerow([_cell(flat[column]) for column in columns])
         else:
-            print(f"{event['seq']:>6}  {_line(event)}", flush=follow)
+            print(f"{event['seq']:>6}  {line(event)}", flush=follow)
     if follow:
         raise JitError(
             "unreachable",
             "cannot go on following: jitd has ended the stream, so it is stopping",
-            "Go on when it is back, behind the last number: jitctl events --follow --after SEQ",
+            "Go on when it is back, behind the last number: jitctl watch --after SEQ (which goes on by itself)",
         )
     if not told and output is EventsFormat.HUMAN:
         say("nothing happened that matches")
     return 0
 
 
-def _moment(typed: str | None) -> int | None:
-    """A duration before now, or a local date and time, as milliseconds UTC."""
+def past_ms(typed: str | None) -> int | None:
+    """A duration before now, or a local date and time, as milliseconds UTC; None stays None."""
     if typed is None:
         return None
     try:

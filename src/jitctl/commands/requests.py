@@ -6,12 +6,15 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import (
+    Timeout,
     Until,
     User,
+    Wait,
     ask,
     duration_ms,
     interactive,
     moment_ms,
+    patience_ms,
     target,
     usage,
     wish,
@@ -51,15 +54,22 @@ def request(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would become of it.")] = False,
     user: User = None,
+    wait: Wait = False,
+    timeout: Timeout = None,
 ) -> int:
     """Ask for access to a network.
 
     Example: jitctl request office --reason "ticket 42: read the logs" --duration 2h
 
+    And go on with it: jitctl request office -r "ticket 42" --wait --timeout 10m && ssh db
+
     In advance: jitctl request office -r "release 7" --start "tomorrow 09:00" -d 4h
     """
     wanted = wish(duration, until)
     starts = moment_ms(start)
+    patience = patience_ms(wait, timeout)
+    if wait and dry_run:
+        raise usage("cannot use --wait together with --dry-run", "Give one of them.")
     if reason is not None and again:
         raise usage("cannot use --again together with --reason", "Give one of them.")
     if reason is None and not again and interactive():
@@ -79,6 +89,10 @@ def request(
             plan=dry_run or None,
         )
     )
+    if wait:
+        from jitctl.commands.watching import finish
+
+        return finish(context, reply, patience, lambda: _asked(context, reply, dry_run=False))
     return _asked(context, reply, dry_run=dry_run)
 
 
@@ -94,6 +108,8 @@ def ensure(
     reason: Annotated[
         str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why, if it has to be asked for.")
     ] = None,
+    wait: Wait = False,
+    timeout: Timeout = None,
 ) -> int:
     """See to it that you have access for so long: does nothing, asks for more, or asks. For scripts.
 
@@ -101,11 +117,16 @@ def ensure(
 
     Example: jitctl ensure office --duration 2h --reason "nightly backup"
     """
+    patience = patience_ms(wait, timeout)
     reply = (
         settings(context)
         .client()
         .ensure(network=network, duration=duration_ms(duration), reason=reason or "")
     )
+    if wait:
+        from jitctl.commands.watching import finish
+
+        return finish(context, reply, patience, lambda: _asked(context, reply, dry_run=False))
     status = _asked(context, reply, dry_run=False)
     made = reply["request"]
     return status or (
@@ -126,7 +147,8 @@ def _asked(context: typer.Context, reply: wire.RequestReply, *, dry_run: bool) -
             say("nothing was changed")
         elif made["status"] == "pending":
             next_step(
-                f"jitctl show {made['id']}    what became of it", f"jitctl cancel {made['id']}  take it back"
+                f"jitctl wait {made['id']}    until it is decided",
+                f"jitctl cancel {made['id']}  take it back",
             )
         elif made["status"] == "active":
             next_step(f"jitctl release {made['id']}  give the rest back")

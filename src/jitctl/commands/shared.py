@@ -24,6 +24,16 @@ User = Annotated[
     str | None, typer.Option("--user", "-u", metavar="NAME", help="For this user (administrators).")
 ]
 
+Wait = Annotated[
+    bool, typer.Option("--wait", "-w", help="Wait until it is decided, and say what became of it.")
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout", metavar="TIME", help="Wait so long at most, for example 10m; what was asked stands."
+    ),
+]
+
 
 def duration_ms(typed: str | None) -> int | None:
     """A duration as typed, in milliseconds; None stays None. Raises JitError bad_request."""
@@ -44,6 +54,13 @@ def moment_ms(typed: str | None) -> int | None:
     from jitctl.moments import moment
 
     return moment(typed)
+
+
+def patience_ms(wait: bool, timeout: str | None) -> int | None:
+    """What --timeout says, in milliseconds; None: for ever. Raises JitError bad_request."""
+    if timeout is not None and not wait:
+        raise usage("cannot use --timeout without --wait", "Add --wait.")
+    return duration_ms(timeout)
 
 
 def interactive() -> bool:

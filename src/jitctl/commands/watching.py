@@ -1,0 +1,330 @@
+"""Watching what happens, and waiting for a decision."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Annotated, Final
+
+import typer
+
+from jitctl import following
+from jitctl.cli import settings
+from jitctl.client import Client
+from jitctl.commands.listing import line, past_ms
+from jitctl.commands.shared import Timeout, duration_ms
+from jitctl.following import Lost, Moment
+from jitctl.output import answer, clean, dumps, is_coloured, say
+from jitctl.render import times, words
+from jitctl.render.line import EVERY, Line
+from jitd import wire
+from jitd.core import durations
+from jitd.core.errors import EXIT_INTERRUPTED, JitError, exit_status
+
+#: Seconds between looks while the kernel does not agree yet, which is no event of its user's.
+_LOOK: Final = 1.0
+_LOOK_FIRST: Final = 0.1
+#: Seconds between looks while the daemon answers, but has no place for another listener.
+_LOOK_DEAF: Final = 5.0
+#: Seconds that a wait without --timeout goes on trying to reach the daemon.
+GIVE_UP: Final = 300.0
+
+#: Colours of kinds of events, as SGR numbers: only what somebody has to notice among the rest.
+_COLOURS: Final = {
+    "requested": "33",
+    "granted": "32",
+    "activated": "32",
+    "extended": "32",
+    "denied": "31",
+    "revoked": "31",
+    "break_glass": "1;31",
+    "frozen": "1;31",
+    "enforcement_failed": "1;31",
+}
+
+
+def watch(
+    context: typer.Context,
+    user: Annotated[
+        str | None, typer.Option("--user", "-u", metavar="NAME", help="Only about this user.")
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option("--network", "-n", metavar="NAME", help="Only this network.")
+    ] = None,
+    number: Annotated[int | None, typer.Option("--id", metavar="ID", help="Only this request.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="KIND", help="Only this kind, for example requested.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Begin there and not now: 2h, or a date and time."),
+    ] = None,
+    after: Annotated[
+        int | None, typer.Option("--after", metavar="SEQ", help="Begin behind this event and not now.")
+    ] = None,
+    bell: Annotated[bool, typer.Option("--bell", help="Ring the terminal's bell at each line.")] = False,
+) -> int:
+    """Print what happens, as it happens, until Ctrl-C. Goes on by itself when jitd comes back.
+
+    Example: jitctl watch --network office
+
+    For scripts: jitctl watch --kind requested --json
+    """
+    client = settings(context).client()
+    if after is None:
+        after = client.health()["seq"] if since is None else 0
+    filters = {"user": user, "network": network, "id": number, "kind": kind, "since": past_ms(since)}
+    as_json = settings(context).json
+    begun, lost = False, False
+    for happened in following.follow(client, _patiently, after=after, **filters):
+        match happened:
+            case Lost(error):
+                if not begun:
+                    raise error
+                if not lost:
+                    say(f"jitctl: {clean(error.message)}; trying again")
+                lost = True
+            case Moment.LISTENING:
+                if lost:
+                    say(f"jitctl: connected again, going on behind {after}")
+                begun, lost = True, False
+            case Moment.AWAKE:
+                continue
+            case event:
+                after = event["seq"]
+                print(dumps(event) if as_json else _shown(event, bell=bell), flush=True)
+    raise AssertionError("it never ends by itself")
+
+
+def _patiently() -> float:
+    return 3600.0
+
+
+def _shown(event: wire.EventView, *, bell: bool) -> str:
+    shown = f"{event['seq']:>6}  {line(event)}"
+    colour = _COLOURS.get(event["kind"])
+    if colour and is_coloured(sys.stdout):
+        shown = f"\x1b[{colour}m{shown}\x1b[0m"
+    return f"\a{shown}" if bell and sys.stdout.isatty() else shown
+
+
+def wait(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="ID", help="The request.")],
+    timeout: Timeout = None,
+) -> int:
+    """Wait until a request is decided and, where it is granted, until the gateway lets you through.
+
+    Exits with 0 when you have access, 3 when it was denied, 4 when it lapsed or ended, 5 when it is still pending after
+    --timeout or opens later, 9 when it is granted and the gateway's kernel does not agree yet.
+
+    Example: jitctl wait 12 --timeout 10m
+    """
+    return decided(context, number, duration_ms(timeout))
+
+
+def finish(
+    context: typer.Context, reply: wire.RequestReply, limit_ms: int | None, tell: Callable[[], int]
+) -> int:
+    """Wait for what a verb has asked for. `tell` shows a reply behind which there is nothing to wait for."""
+    made = reply["request"]
+    if made is None:
+        return tell()
+    if made["status"] != "pending" and reply["agrees"]:
+        return tell() or _exit(made)
+    say(words.outcome(made, reply["now"]))
+    if reply["note"]:
+        say(clean(reply["note"]))
+    return decided(context, made["id"], limit_ms)
+
+
+def decided(context: typer.Context, number: int, limit_ms: int | None) -> int:
+    """Wait for a decision, at most so long (None: for ever), and show it. Returns the exit status."""
+    waiting = _Waiting(settings(context).client(), number, limit_ms)
+    try:
+        waiting.run()
+    except KeyboardInterrupt:
+        # Below the ^C; main ends the line.
+        sys.stderr.write(("\n" if sys.stderr.isatty() else "") + waiting.stands())
+        return EXIT_INTERRUPTED
+    finally:
+        waiting.line.clear()
+    one, now = waiting.request, waiting.now
+    reply: wire.RequestReply = {
+        "now": now,
+        "agrees": waiting.agrees,
+        "waiting": "" if waiting.agrees else f"access to {one['network']}",
+        "request": one,
+        "already": False,
+        "note": "",
+    }
+    status = answer(context, reply, lambda: print(_became(one, now)))
+    if one["status"] == "pending":
+        say(f"{waiting.stands()} (still pending after {durations.show(limit_ms or 0)})")
+    return status or _exit(one)
+
+
+class _Waiting:
+    """A request that somebody waits for, as it was seen last."""
+
+    request: wire.RequestView
+    now: int  # the daemon's time of the last look, milliseconds UTC
+    agrees: bool  # whether the kernel does, as far as access is granted
+
+    def __init__(self, client: Client, number: int, limit_ms: int | None) -> None:
+        self.line = Line()
+        self._client = client
+        self._number = number
+        self._begun = time.monotonic()
+        self._end = None if limit_ms is None else self._begun + limit_ms / 1000
+        self._look_at: float | None = None  # when to look again whatever happens
+        self._unreached: float | None = None  # since when the daemon has not answered
+        self._told_lost = False
+        self._disagrees: float | None = None  # since when it is granted and the kernel does not agree
+        self._told_granted = False
+        self._pending = True
+        self._seq = 0
+
+    def run(self) -> None:
+        """Return when there is nothing to wait for any more, or the time is over. Raises JitError."""
+        if self._look():
+            return
+        if self.request["approved_by"]:
+            agreed, needed = self.request["approved_by"], self.request["approvals"]
+            self._say(f"{len(agreed)} of {needed} have agreed: {clean(', '.join(agreed))}")
+        # What was seen was seen with the SEQ of its newest event: nothing can happen in between.
+        for happened in following.follow(
+            self._client,
+            self._wake,
+            after=self._seq,
+            user=self.request["user"],
+            network=self.request["network"],
+        ):
+            match happened:
+                case Lost(error):
+                    self._lose(error)
+                case Moment.LISTENING:
+                    if self._told_lost:
+                        self._say("jitd is back")
+                        self._told_lost = False
+                        self._look_at = time.monotonic()
+                    self._unreached = None
+                case Moment.AWAKE:
+                    pass
+                case event:
+                    if event["id"] in (self._number, self.request["extends"]):
+                        if event["kind"] in ("approved", "approval_void"):
+                            self._say(f"{words.by(event)}: {words.sentence(event)}")
+                        self._look_at = time.monotonic()
+            if self._is_over():
+                return
+            self.line.draw(self._doing())
+
+    def stands(self) -> str:
+        """What holds when nobody waits any more."""
+        if self._pending:
+            return f"request {self._number} stands: jitctl wait {self._number} | jitctl cancel {self._number}"
+        return f"grant {self._number} stands: jitctl wait {self._number} | jitctl release {self._number}"
+
+    def _look(self) -> bool:
+        """See how it is now; returns whether there is nothing to wait for."""
+        reply = self._client.show(self._number)
+        one = reply["request"]
+        self._look_at = self._unreached = None
+        self.request, self.now = one, reply["now"]
+        self._seq = max((event["seq"] for event in reply["events"]), default=0)
+        self._pending = one["status"] == "pending"
+        self.agrees = True
+        if one["status"] != "active":
+            return not self._pending
+        # More time is given to the grant that it was asked for.
+        grant = one if one["extends"] is None else self._client.show(one["extends"])["request"]
+        self.agrees = "activating" not in grant["marks"]
+        if not self.agrees:
+            now = time.monotonic()
+            self._disagrees = self._disagrees or now
+            # For a moment that is so after every grant.
+            if not self._told_granted and now > self._disagrees + _LOOK:
+                self._say(f"granted by {clean(one['decided_by'])}; the kernel does not agree yet")
+                self._told_granted = True
+            self._look_at = now + (_LOOK if self._told_granted else _LOOK_FIRST)
+        return self.agrees
+
+    def _is_over(self) -> bool:
+        """Look where it is time to. Returns whether to wait no longer."""
+        now = time.monotonic()
+        late = self._end is not None and now >= self._end
+        if (self._look_at is not None and now >= self._look_at) or late:
+            self._look_at = None
+            try:
+                if self._look():
+                    return True
+            except JitError as error:
+                if error.code not in following.PASSING:
+                    raise
+                # The stream will say so, too, or did already.
+                self._look_at = now + _LOOK_DEAF
+                self._unreached = self._unreached or now
+        if self._unreached is not None and (late or (self._end is None and now > self._unreached + GIVE_UP)):
+            raise JitError(
+                "unreachable",
+                f"cannot tell what became of request {self._number}: jitd has not answered for"
+                f" {times.left(int(now - self._unreached) * 1000)}",
+                f"The request stands: jitctl wait {self._number}",
+            )
+        return late
+
+    def _lose(self, error: JitError) -> None:
+        now = time.monotonic()
+        if error.code == "limit":
+            # There is a daemon, with no place for another listener: it can be asked.
+            self._look_at = self._look_at or now + _LOOK_DEAF
+            return
+        self._unreached = self._unreached or now
+        if not self._told_lost:
+            self._say("jitd does not answer; the request stands, waiting for it to come back")
+            self._told_lost = True
+
+    def _wake(self) -> float:
+        """Seconds until there is something to do besides listening."""
+        now = time.monotonic()
+        moments = [at for at in (self._end, self._look_at) if at is not None]
+        if self.line.is_shown:
+            moments.append(now + EVERY)
+        return max(0.01, min(moments, default=now + GIVE_UP) - now)
+
+    def _doing(self) -> str:
+        passed = times.left(int(time.monotonic() - self._begun) * 1000)
+        if self._told_lost:
+            return f"request {self._number}: waiting for jitd, {passed}"
+        if self.request["status"] == "pending":
+            return f"request {self._number}: waiting for a decision, {passed}"
+        return f"grant {self._number}: waiting for the kernel to agree, {passed}"
+
+    def _say(self, remark: str) -> None:
+        self.line.clear()
+        say(remark)
+
+
+def _became(one: wire.RequestView, now: int) -> str:
+    """What became of a request, by whom and why."""
+    told = words.outcome(one, now)
+    if one["ended"] is not None and one["status"] not in ("active", "scheduled", "denied"):
+        by, why = one["ended_by"], one["ended_comment"]
+    elif one["status"] == "denied":
+        by, why = one["decided_by"], one["comment"]
+    else:
+        by, why = "", one["comment"] if one["status"] != "pending" else ""
+    return told + (f" by {clean(by)}" if by else "") + (f": {clean(why)}" if why else "")
+
+
+def _exit(one: wire.RequestView) -> int:
+    """The exit status for somebody who waits for access."""
+    match one["status"]:
+        case "active":
+            return exit_status("pending") if "frozen" in one["marks"] else 0
+        case "pending" | "scheduled":
+            return exit_status("pending")
+        case "denied":
+            return exit_status("denied")
+        case _:
+            return exit_status("ended")

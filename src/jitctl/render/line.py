@@ -1,0 +1,41 @@
+"""One line at the bottom of a terminal that is drawn again and again, and leaves nothing behind."""
+
+import os
+import shutil
+import sys
+from typing import Final
+
+from jitctl.output import clean
+
+#: How often it is drawn, seconds.
+EVERY: Final = 0.25
+_TURNS: Final = "|/-\\"
+_CLEAR: Final = "\r\x1b[K"
+
+
+class Line:
+    """On standard error, and nowhere but at a terminal."""
+
+    def __init__(self) -> None:
+        self.is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._drawn = False
+        self._turn = 0
+
+    def draw(self, words: str) -> None:
+        """Show these words behind something that turns."""
+        if not self.is_shown:
+            return
+        # A line that is as wide as the terminal would not be there alone any more.
+        width = shutil.get_terminal_size().columns - 1
+        shown = f"{_TURNS[self._turn % len(_TURNS)]} {clean(words)}"[:width]
+        self._turn += 1
+        self._drawn = True
+        sys.stderr.write(f"{_CLEAR}{shown}")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take it away, so that something else can be printed."""
+        if self._drawn:
+            self._drawn = False
+            sys.stderr.write(_CLEAR)
+            sys.stderr.flush()
