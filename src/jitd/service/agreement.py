@@ -19,6 +19,7 @@ class Agreement:
     freed: dict[tuple[int, str], frozenset[IPNetwork]] = field(default_factory=dict)
     around: tuple[wire.Check, ...] = ()  # what the last look around the machine gave
     unrecorded: list[str] = field(default_factory=list)  # sentences about what could not be recorded yet
+    settled: int = 0  # the SEQ up to which the kernel was compared with what was recorded
 
     def set_interface(self, interface_id: int, name: str, error: str, keys: frozenset[str]) -> None:
         """What is known of one interface now; an empty error and no keys mean that it agrees."""

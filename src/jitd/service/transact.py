@@ -175,7 +175,8 @@ class Transactor:
 
     def view(self, rows: Rows, actor: Actor) -> View:
         """What a query is rendered from, on any connection and in any thread."""
-        return View(**self._common(rows, actor))
+        # Before anything is read: what is committed later counts as not compared yet.
+        return View(**self._common(rows, actor), settled=self.agreement.settled)
 
     # --- time ---
 
@@ -340,7 +341,8 @@ class Transactor:
         people = endings.next_people_end(self._rows)
         wall = min((at for at in (wall, start, lapse, people) if at is not None), default=None)
         boot = min((at for at in (boot, retry) if at is not None), default=None)
-        self._committed_to(events.last_seq(self._rows), (wall, boot))
+        self.agreement.settled = events.last_seq(self._rows)
+        self._committed_to(self.agreement.settled, (wall, boot))
 
     def _note_time(self, rows: Rows, now: Now) -> None:
         """Keep the highest value of the wall clock."""

@@ -64,6 +64,8 @@ def _marks(view: View, request: Request, status: Status, device_ids: list[int]) 
         }
         if keys & view.agreement.keys:
             marks.append("activating" if status is Status.ACTIVE else "cutting")
+    if status is Status.ACTIVE and not marks and _is_being_opened(view, request):
+        marks.append("activating")
     if status is Status.ACTIVE and request.grant and request.grant.paused_ms is not None:
         marks.append("paused")
     if status is Status.ACTIVE and freezes.current(view.rows) and not view.people.is_kept(request.account):
@@ -73,6 +75,13 @@ def _marks(view: View, request: Request, status: Status, device_ids: list[int]) 
     if request.break_glass and request.review is None:
         marks.append("unreviewed")
     return marks
+
+
+def _is_being_opened(view: View, request: Request) -> bool:
+    """Whether what was recorded of it last is just being applied: a reader sees it before the kernel does."""
+    if view.settled is None or events.last_seq(view.rows) <= view.settled:
+        return False
+    return events.last_seq(view.rows, request.id) > view.settled
 
 
 def actor_view(actor: Actor) -> wire.ActorView:

@@ -46,8 +46,10 @@ def add(
     )
 
 
-def last_seq(rows: Rows) -> int:
-    """SEQ of the newest event, 0 when there is none."""
+def last_seq(rows: Rows, request_id: int | None = None) -> int:
+    """SEQ of the newest event, of all or of one request; 0 when there is none."""
+    if request_id is not None:
+        return int(rows.value("SELECT max(seq) FROM event WHERE request_id = ?", (request_id,)) or 0)
     return int(rows.value("SELECT max(seq) FROM event") or 0)
 
 
