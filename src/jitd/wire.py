@@ -190,7 +190,9 @@ class FreezeReply(ChangeReply):
 
 
 class ListQuery(TypedDict):
-    """Filters of `list`. `after` is the `next` of the page before. `status` and `tab` may hold several values."""
+    """Filters of `list`. `after` is the `next` of the page before. `status` and `tab` may hold several values. With
+    `count` there are no requests in the reply, but how many there are.
+    """
 
     status: NotRequired[list[str]]
     tab: NotRequired[list[str]]
@@ -199,14 +201,18 @@ class ListQuery(TypedDict):
     search: NotRequired[str]
     limit: NotRequired[int]
     after: NotRequired[str]
+    count: NotRequired[bool]
 
 
 class ListReply(Reply):
-    """A page of requests: pending first, then newest first. `next` is empty on the last page."""
+    """A page of requests: pending first, then newest first. `next` is empty on the last page. `counts` are those by tab
+    that the caller may see, `count` (where it was asked for) is how many match.
+    """
 
     requests: list[RequestView]
     next: str
     counts: dict[str, int]
+    count: NotRequired[int]
 
 
 class UsageView(TypedDict):

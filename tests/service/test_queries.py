@@ -98,6 +98,18 @@ async def test_filters(office: World, query, found) -> None:
     await office.granted(ALICE)
     await office.asked(BOB, reason="read the logs")
     assert [one["user"] for one in (await office.ask(queries.list_, ROOT, **query))["requests"]] == found
+    counted = await office.ask(queries.list_, ROOT, **query, count=True)
+    assert (counted["requests"], counted["count"]) == ([], len(found))
+
+
+async def test_what_time_has_changed_is_counted_as_it_is(office: World) -> None:
+    """A grant that is over counts as expired and not as active, before anybody has recorded that."""
+    await office.granted(ALICE, duration=HOUR)
+    await office.granted(BOB, duration=2 * HOUR)
+    office.clock.advance(HOUR)
+    for status, count in (("active", 1), ("expired", 1), ("pending", 0)):
+        assert (await office.ask(queries.list_, ROOT, status=[status], count=True))["count"] == count
+    assert (await office.ask(queries.list_, ALICE, count=True))["count"] == 1
 
 
 @pytest.mark.parametrize(

@@ -63,25 +63,25 @@ def list_(
     after: Annotated[
         str, typer.Option("--after", metavar="PAGE", help="What the page before named as the next.")
     ] = "",
+    count: Annotated[bool, typer.Option("--count", help="Only say how many there are.")] = False,
     output: Annotated[ListFormat, typer.Option("--output", "-o", help="How to print.")] = ListFormat.TABLE,
 ) -> int:
     """List requests and grants: what is pending first, then the newest.
 
     Example: jitctl list --status pending --network office
+
+    For a prompt: jitctl list --status pending --count
     """
-    reply = (
-        settings(context)
-        .client()
-        .list(
-            status=status,
-            tab=tab,
-            user=user,
-            network=network,
-            search=search,
-            limit=limit,
-            after=after or None,
-        )
-    )
+    client = settings(context).client()
+    filters = {"status": status, "tab": tab, "user": user, "network": network, "search": search}
+    if count:
+        if limit != PAGE or after:
+            raise usage("cannot use --count together with --limit or --after", "It counts all that match.")
+        number = client.list(**filters, count=True)["count"]
+        in_json = settings(context).json or output in (ListFormat.JSON, ListFormat.JSONL)
+        print(dumps({"count": number}) if in_json else number)
+        return 0
+    reply = client.list(**filters, limit=limit, after=after or None)
     if output is ListFormat.JSON:
         settings(context).json = True
     if settings(context).json:
@@ -96,8 +96,8 @@ def list_(
     if reply["next"]:
         # Said to scripts too: a list that was cut must not look complete.
         shown = {"--limit": [str(limit)] if limit != PAGE else [], "--after": [reply["next"]]}
-        filters = {"--status": status, "--tab": tab, "--user": user, "--network": network, "--search": search}
-        say(f"there is more: {_command('list', {**filters, **shown})}")
+        named = {f"--{name}": value for name, value in filters.items()}
+        say(f"there is more: {_command('list', {**named, **shown})}")
     return 0
 
 

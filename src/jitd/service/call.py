@@ -51,9 +51,8 @@ class View:
     firewall: Firewall  # only to be asked what it is, and to look around
     rules: Callable[[Rows], Rules]
     started_ms: int
-    settled: int | None = (
-        None  # of a reader: the SEQ up to which the kernel was compared; None: all of it was
-    )
+    #: Of a reader: the SEQ up to which the kernel was compared with what was recorded; None: nothing is on its way.
+    settled: int | None = None
 
     def person(self, name: str) -> Person:
         """What the system says of a user name."""

@@ -14,6 +14,7 @@ IN_ONE_QUESTION: Final = 1000
 _PENDING: Final = "r.decision IS NULL AND r.ended_how IS NULL"
 #: What gives access: a request for more time of a grant lengthens that and gives none of its own.
 _LIVE: Final = "r.decision = 'granted' AND r.ended_how IS NULL AND r.extends_id IS NULL"
+_LISTED: Final = "request r JOIN account a ON a.id = r.account_id JOIN network n ON n.id = r.network_id"
 _UNREVIEWED: Final = "r.break_glass = 1 AND r.reviewed_ms IS NULL"
 #: What is listed first, and what then: emergencies that nobody has looked at, what waits for a decision, the rest.
 TIERS: Final = {
@@ -504,15 +505,41 @@ def list_page(
 
     `below_id` continues behind a page. `limit` rows at most.
     """
-    where = [TIERS[tier]]
-    params: dict[str, object] = {"limit": limit}
+    conditions, params = _conditions(wanted)
+    where = [TIERS[tier], *conditions]
+    params["limit"] = limit
+    if below_id is not None:
+        where.append("r.id < :below")
+        params["below"] = below_id
+    sql = (
+        f"SELECT r.*, {accounts.SELECTED}, n.name AS network_name FROM {_LISTED}"
+        f" WHERE {' AND '.join(where)} ORDER BY r.id DESC LIMIT :limit"
+    )
+    return [(_request(row), row["network_name"]) for row in rows.all(sql, params)]
+
+
+def matching(rows: Rows, wanted: Filter) -> list[Request]:
+    """All requests that match, in no order."""
+    where, params = _conditions(wanted)
+    sql = f"SELECT r.*, {accounts.SELECTED} FROM {_LISTED} WHERE {' AND '.join(where) or 'true'}"
+    return [_request(row) for row in rows.all(sql, params)]
+
+
+def count_matching(rows: Rows, wanted: Filter) -> dict[str, int]:
+    """How many requests match, by state ("granted" stands for those that have not been ended)."""
+    where, params = _conditions(wanted)
+    sql = f"SELECT r.state, count(*) AS number FROM {_LISTED} WHERE {' AND '.join(where) or 'true'} GROUP BY r.state"
+    return {row["state"]: row["number"] for row in rows.all(sql, params)}
+
+
+def _conditions(wanted: Filter) -> tuple[list[str], dict[str, object]]:
+    """(conditions on _LISTED, their parameters)."""
+    where: list[str] = []
+    params: dict[str, object] = {}
     states = sorted(wanted.states)
     if states:
         where.append(f"r.state IN ({', '.join(f':state{number}' for number in range(len(states)))})")
         params.update({f"state{number}": state for number, state in enumerate(states)})
-    if below_id is not None:
-        where.append("r.id < :below")
-        params["below"] = below_id
     if wanted.whose is not None:
         where.append(wanted.whose.condition)
     if wanted.user:
@@ -528,9 +555,4 @@ def list_page(
         )
         escaped = wanted.search.replace("!", "!!").replace("%", "!%").replace("_", "!_")
         params["search"] = f"%{escaped}%"
-    sql = (
-        f"SELECT r.*, {accounts.SELECTED}, n.name AS network_name FROM request r"
-        " JOIN account a ON a.id = r.account_id JOIN network n ON n.id = r.network_id"
-        f" WHERE {' AND '.join(where)} ORDER BY r.id DESC LIMIT :limit"
-    )
-    return [(_request(row), row["network_name"]) for row in rows.all(sql, params)]
+    return where, params
