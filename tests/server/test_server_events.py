@@ -165,6 +165,41 @@ async def test_a_watcher_that_does_not_read_is_dropped(socket_path):
         stuck.close()
 
 
+async def test_a_dropped_watcher_is_told(socket_path):
+    """A follower that reads on a little later gets what was sent, why it was dropped as the last line, and the end
+    mark; behind its last SEQ it misses nothing.
+    """
+    async with world(socket_path, slowest=0.3) as here:
+        reader, writer = await asyncio.open_unix_connection(str(here.path), limit=1)
+        writer.write(get("?follow=true"))
+        await until(lambda: here.server._watchers.open == 1)
+        for _ in range(300):
+            here.service.happen(text="x" * 10_000)
+        await until(lambda: here.server._watchers.open == 0)
+        answer = parse(await asyncio.wait_for(reader.read(), 10))
+        writer.close()
+        assert answer.text.endswith("\r\n0\r\n\r\n")
+        *seqs, last = [json.loads(line) for line in answer.text.splitlines() if line.startswith("{")]
+        assert [event["seq"] for event in seqs] == list(range(1, len(seqs) + 1))
+        assert last["error"]["code"] == "limit"
+        assert "nobody has read them for 0.3 seconds" in last["error"]["message"]
+        rest = parse(await here.raw(get(f"?after={len(seqs)}", "1.0")))
+        assert [json.loads(line)["seq"] for line in rest.text.splitlines()] == list(range(len(seqs) + 1, 301))
+
+
+async def test_a_mistake_in_the_middle_of_a_stream_is_told(socket_path):
+    """What nobody foresaw is a last line too, with where to find it and no more."""
+    async with world(socket_path) as here:
+        reader, writer = await here.open()
+        writer.write(get("?follow=true", "1.0"))
+        await reader.readuntil(b"\r\n\r\n")
+        here.service.events.append({})  # an event without a SEQ
+        here.service.feed.publish(1)
+        said = json.loads((await asyncio.wait_for(reader.read(), 10)).splitlines()[-1])
+        assert said["error"]["code"] == "internal"
+        writer.close()
+
+
 async def test_a_bad_question_is_an_error_and_no_stream(socket_path):
     """What is wrong with the query comes as an ordinary error reply."""
     async with world(socket_path) as here:

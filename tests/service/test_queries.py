@@ -4,7 +4,7 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, grants, holding, queries, requests
+from jitd.service import devices, freezing, grants, holding, queries, requests
 
 
 async def test_status_shows_each_state(office: World) -> None:
@@ -137,6 +137,15 @@ async def test_events_have_no_gap_and_name_the_actor(office: World) -> None:
     assert {event["user"] for event in (await office.ask(queries.events_page, ALICE))["events"]} == {"alice"}
     with pytest.raises(JitError):
         await office.ask(queries.events_page, ALICE, user="bob")
+
+
+async def test_a_freeze_is_told_to_everybody(office: World) -> None:
+    """Whoever watches learns of a freeze and its end; of others' requests they still learn nothing."""
+    await office.asked(BOB)
+    await office.do(freezing.freeze, ROOT, reason="intruder")
+    await office.do(freezing.thaw, ROOT)
+    seen = [event["kind"] for event in (await office.ask(queries.events_page, ALICE))["events"]]
+    assert seen == ["device_added", "frozen", "thawed"]
 
 
 async def test_events_are_kept(office: World) -> None:

@@ -147,6 +147,15 @@ class Connection(web.RequestHandler):
         if transport is not None:
             transport.abort()
 
+    def dismiss(self, last: bytes, seconds: float) -> None:
+        """Close behind what is still to be written and these last bytes; at once when they are not taken in time."""
+        transport = self.transport
+        if transport is None:
+            return
+        transport.write(last)
+        self.force_close()
+        asyncio.get_running_loop().call_later(seconds, transport.abort)
+
     # --- asyncio.Protocol ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

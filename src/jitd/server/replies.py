@@ -28,12 +28,12 @@ def reply(value: object) -> web.Response:
 
 def error_reply(error: JitError) -> web.Response:
     """The reply to a refused or failed request."""
-    return web.Response(status=error.http_status, body=encode(_body(error)), content_type=_JSON)
+    return web.Response(status=error.http_status, body=encode(error_body(error)), content_type=_JSON)
 
 
 def raw_error(error: JitError) -> bytes:
     """A whole HTTP reply, for a connection that HTTP has not begun on or cannot go on with."""
-    body = encode(_body(error))
+    body = encode(error_body(error))
     status = HTTPStatus(error.http_status)
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {_JSON}\r\nContent-Length: {len(body)}\r\n"
@@ -80,5 +80,6 @@ def of_http(error: web.HTTPException, request: web.BaseRequest) -> JitError:
             return JitError("bad_request", f"cannot take this request: {clean(error.reason)[:80]}")
 
 
-def _body(error: JitError) -> ErrorBody:
+def error_body(error: JitError) -> ErrorBody:
+    """An error as it is sent."""
     return {"code": error.code, "message": error.message, "hint": error.hint}

@@ -8,9 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
+from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.server.connection import connection_of
-from jitd.server.replies import encode
+from jitd.server.connection import Connection, connection_of
+from jitd.server.replies import encode, error_body, unexpected
 from jitd.server.route import Reply, Route, Service
 
 log = logging.getLogger("jitd.server")
@@ -24,7 +25,7 @@ class Streamer:
     stopping: asyncio.Event
     heartbeat: float  # seconds between signs of life
     page_limit: float  # seconds that one page may take
-    slowest: float  # seconds that a reader may leave its connection full; it can resume after its last SEQ
+    slowest: float  # seconds that a reader may leave its connection full, and then has to take its leave
 
     async def page(self, route: Route, actor: Actor, query: Mapping[str, Any]) -> Reply:
         """One page of events after `query["after"]`. Raises JitError."""
@@ -45,8 +46,9 @@ class Streamer:
     ) -> web.StreamResponse:
         """Stream from the page `first` on; `seen` is a SEQ that was committed before that page was read.
 
-        The status is sent by now, so what goes wrong can only end the connection: without HTTP's own end
-        mark, by which the reader knows that there is more, and resumes after its last SEQ.
+        The status is sent by now, so what goes wrong is told in a last line, `{"error": …}`. A reader that does
+        not even take that loses the connection without HTTP's own end mark. By either it knows that there is
+        more, and resumes after its last SEQ.
         """
         connection = connection_of(request)
         response = web.StreamResponse(
@@ -72,13 +74,37 @@ class Streamer:
             await response.write_eof()
         except ConnectionError:
             return response  # the reader has gone
+        except _SlowError:
+            log.info("dropped a watcher of %s: it does not read", actor.user)
+            self._dismiss(
+                connection,
+                response,
+                JitError(
+                    "limit",
+                    f"cannot go on sending events: nobody has read them for {self.slowest:g} seconds",
+                    "Nothing is lost: go on behind the last one that came (?after=SEQ).",
+                ),
+            )
         except TimeoutError:
-            log.info("dropped a watcher of %s: it does not read, or a page took too long", actor.user)
-            connection.abort()
-        except Exception:
-            log.exception("a stream of events ended in the middle")
-            connection.abort()
+            log.warning("dropped a watcher of %s: a page took too long", actor.user)
+            self._dismiss(
+                connection,
+                response,
+                JitError(
+                    "busy",
+                    f"cannot read events within {self.page_limit:g} seconds: jitd has too much to do",
+                    "Go on behind the last one that came (?after=SEQ).",
+                ),
+            )
+        except Exception as error:  # noqa: BLE001 - a mistake of ours becomes a last line here, and is logged
+            self._dismiss(connection, response, unexpected("a stream of events", error))
         return response
+
+    def _dismiss(self, connection: Connection, response: web.StreamResponse, error: JitError) -> None:
+        line = encode({"error": error_body(error)})
+        if response.headers.get("Transfer-Encoding") == "chunked":
+            line = b"%x\r\n%b\r\n0\r\n\r\n" % (len(line), line)
+        connection.dismiss(line, self.slowest)
 
     async def _news(self, seen: int, response: web.StreamResponse, gone: asyncio.Event) -> None:
         """Return when there is an event above `seen`, the reader has gone, or jitd stops; send signs of life
@@ -104,8 +130,15 @@ class Streamer:
 
     async def _write(self, response: web.StreamResponse, data: bytes) -> None:
         if data:
-            async with asyncio.timeout(self.slowest):
-                await response.write(data)
+            try:
+                async with asyncio.timeout(self.slowest):
+                    await response.write(data)
+            except TimeoutError:
+                raise _SlowError from None
+
+
+class _SlowError(Exception):
+    """The reader has left its connection full for too long."""
 
 
 def _events(page: Reply) -> list[object]:

@@ -55,7 +55,7 @@ def last_seq(rows: Rows, request_id: int | None = None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Concerns:
-    """Whom events have to concern: a user, or requests for some networks."""
+    """Whom events have to concern: a user, or requests for some networks. A freeze concerns everybody."""
 
     user: str
     uid: int
@@ -93,7 +93,8 @@ def page(
     if concerns is not None:
         own = "(user = :own_user AND user_uid = :own_uid)"
         listed = ", ".join(f":network{number}" for number in range(len(concerns.networks)))
-        where.append(f"({own} OR (request_id IS NOT NULL AND network IN ({listed})))")
+        frozen = "kind IN ('frozen', 'thawed')"
+        where.append(f"({own} OR (request_id IS NOT NULL AND network IN ({listed})) OR {frozen})")
         named |= {"own_user": concerns.user, "own_uid": concerns.uid}
         named |= {f"network{number}": name for number, name in enumerate(sorted(concerns.networks))}
     found = rows.all(f"SELECT * FROM event WHERE {' AND '.join(where)} ORDER BY seq LIMIT :limit", named)
