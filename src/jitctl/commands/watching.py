@@ -134,14 +134,17 @@ def finish(
     say(words.outcome(made, reply["now"]))
     if reply["note"]:
         say(clean(reply["note"]))
-    return decided(context, made["id"], limit_ms)
+    return decided(context, made["id"], limit_ms, asked=True)
 
 
-def decided(context: typer.Context, number: int, limit_ms: int | None) -> int:
-    """Wait for a decision, at most so long (None: for ever), and show it. Returns the exit status."""
+def decided(context: typer.Context, number: int, limit_ms: int | None, *, asked: bool = False) -> int:
+    """Wait for a decision, at most so long (None: for ever), and show it. Returns the exit status.
+
+    `asked`: the request was made a moment ago, and is not given up because jitd is not there just now.
+    """
     waiting = _Waiting(settings(context).client(), number, limit_ms)
     try:
-        waiting.run()
+        waiting.run(asked=asked)
     except KeyboardInterrupt:
         # Below the ^C; main ends the line.
         sys.stderr.write(("\n" if sys.stderr.isatty() else "") + waiting.stands())
@@ -184,9 +187,9 @@ class _Waiting:
         self._pending = True
         self._seq = 0
 
-    def run(self) -> None:
+    def run(self, *, asked: bool) -> None:
         """Return when there is nothing to wait for any more, or the time is over. Raises JitError."""
-        if self._look():
+        if self._begin() if asked else self._look():
             return
         if self.request["approved_by"]:
             agreed, needed = self.request["approved_by"], self.request["approvals"]
@@ -203,15 +206,12 @@ class _Waiting:
                 case Lost(error):
                     self._lose(error)
                 case Moment.LISTENING:
-                    if self._told_lost:
-                        self._say("jitd is back")
-                        self._told_lost = False
+                    if self._unreached is not None:
                         self._look_at = time.monotonic()
-                    self._unreached = None
                 case Moment.AWAKE:
                     pass
                 case event:
-                    if event["id"] in (self._number, self.request["extends"]):
+                    if event["id"] is not None and event["id"] in (self._number, self.request["extends"]):
                         if event["kind"] in ("approved", "approval_void"):
                             self._say(f"{words.by(event)}: {words.sentence(event)}")
                         self._look_at = time.monotonic()
@@ -225,11 +225,27 @@ class _Waiting:
             return f"request {self._number} stands: jitctl wait {self._number} | jitctl cancel {self._number}"
         return f"grant {self._number} stands: jitctl wait {self._number} | jitctl release {self._number}"
 
+    def _begin(self) -> bool:
+        """The first look, as soon as there is an answer."""
+        while True:
+            try:
+                return self._look()
+            except JitError as error:
+                if error.code not in following.PASSING:
+                    raise
+                self._lose(error)
+            self._refuse_silence(time.monotonic())
+            self.line.draw(self._doing())
+            time.sleep(min(self._wake(), _LOOK))
+
     def _look(self) -> bool:
         """See how it is now; returns whether there is nothing to wait for."""
         reply = self._client.show(self._number)
         one = reply["request"]
         self._look_at = self._unreached = None
+        if self._told_lost:
+            self._say("jitd is back")
+            self._told_lost = False
         self.request, self.now = one, reply["now"]
         self._seq = max((event["seq"] for event in reply["events"]), default=0)
         self._pending = one["status"] == "pending"
@@ -261,17 +277,20 @@ class _Waiting:
             except JitError as error:
                 if error.code not in following.PASSING:
                     raise
-                # The stream will say so, too, or did already.
+                self._lose(error)
                 self._look_at = now + _LOOK_DEAF
-                self._unreached = self._unreached or now
-        if self._unreached is not None and (late or (self._end is None and now > self._unreached + GIVE_UP)):
-            raise JitError(
-                "unreachable",
-                f"cannot tell what became of request {self._number}: jitd has not answered for"
-                f" {times.left(int(now - self._unreached) * 1000)}",
-                f"The request stands: jitctl wait {self._number}",
-            )
+        self._refuse_silence(now)
         return late
+
+    def _refuse_silence(self, now: float) -> None:
+        """Raise JitError unreachable when jitd has not answered for too long."""
+        if self._unreached is None or now < (self._end or self._unreached + GIVE_UP):
+            return
+        raise JitError(
+            "unreachable",
+            f"cannot tell what became of request {self._number}: jitd does not answer",
+            f"The request stands: jitctl wait {self._number}",
+        )
 
     def _lose(self, error: JitError) -> None:
         now = time.monotonic()
@@ -296,7 +315,7 @@ class _Waiting:
         passed = times.left(int(time.monotonic() - self._begun) * 1000)
         if self._told_lost:
             return f"request {self._number}: waiting for jitd, {passed}"
-        if self.request["status"] == "pending":
+        if self._pending:
             return f"request {self._number}: waiting for a decision, {passed}"
         return f"grant {self._number}: waiting for the kernel to agree, {passed}"
 
