@@ -22,7 +22,7 @@ VERBS: Final = (
     Verb("request", "requests", "request", "Ask for access to a network.", USERS),
     Verb("ensure", "requests", "ensure", "Have access for so long: ask only for what is missing.", USERS),
     Verb("wait", "watching", "wait", "Wait until a request is decided.", USERS),
-    Verb("status", "requests", "status", "Show your networks, and what to type next.", USERS),
+    Verb("status", "status", "status", "Show your networks, and what to type next.", USERS),
     Verb("cancel", "requests", "cancel", "Take a pending request back.", USERS),
     Verb("pause", "requests", "pause", "Switch access off within the granted time.", USERS),
     Verb("resume", "requests", "resume", "Switch paused access on again.", USERS),

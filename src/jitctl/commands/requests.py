@@ -1,4 +1,4 @@
-"""The verbs of users: request, cancel, release, pause, resume, status."""
+"""The verbs of users: request, ensure, cancel, release, pause, resume."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ from jitctl.commands.shared import (
     wish,
 )
 from jitctl.output import answer, clean, next_step, say
-from jitctl.render import times, words
+from jitctl.render import words
 from jitd import wire
 from jitd.core.errors import exit_status
 
@@ -201,83 +201,3 @@ def _told(context: typer.Context, reply: wire.RequestReply, *following: str) -> 
         next_step(*following)
 
     return answer(context, reply, tell)
-
-
-def status(context: typer.Context) -> int:
-    """Show each of your networks, and what to type next.
-
-    Example: jitctl status
-    """
-    reply = settings(context).client().status()
-    return answer(context, reply, lambda: _status(reply))
-
-
-def _status(reply: wire.StatusReply) -> None:
-    now = reply["now"]
-    if reply["networks"]:
-        from jitctl.render.tables import Cell, Column, draw
-
-        rows = []
-        steps: list[str] = []
-        for network in reply["networks"]:
-            text, style, step = _state(network, now)
-            rows.append((network["network"], Cell(text, style), ", ".join(network["devices"])))
-            if step not in steps and step:
-                steps.append(step)
-        draw([Column("NETWORK"), Column("ACCESS"), Column("DEVICES", squeezed=True, least=7)], rows)
-        next_step(*steps)
-    else:
-        print("there is no network that you may ask for")
-    for error in sorted({network["error"] for network in reply["networks"] if network["error"]}):
-        closed = all(one["state"] == "closed" for one in reply["networks"] if one["error"] == error)
-        say(f"warning: {'' if closed else 'the gateway does not agree yet: '}{clean(error)}")
-    if not reply["devices"] and not reply["admin"]:
-        say("you have no device yet: jitctl device add laptop --public-key KEY")
-    if "gateway" in reply:
-        _gateway(reply["gateway"], now)
-
-
-def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
-    """(words, style, what to type next) of a network."""
-    name = network["network"]
-    more = f", {network['asked']} asks for more" if network.get("asked") else ""
-    if network.get("frozen") and network["state"] in ("active", "standing"):
-        return "x frozen by an administrator", "red", ""
-    match network["state"]:
-        case "active":
-            left = times.left((network["ends"] or now) - now)
-            if network["paused"]:
-                return f"= paused, {left} left{more}", "yellow", f"jitctl resume {name}"
-            return f"* active, {left} left{more}", "green", f"jitctl pause {name} | jitctl release {name}"
-        case "pending":
-            since = times.local(network["since"] or now, now)
-            steps = f"jitctl show {network['id']} | jitctl cancel {network['id']}"
-            return f"? pending since {since}", "yellow", steps
-        case "scheduled":
-            return (
-                f"> opens at {times.local(network['starts'] or now, now)}",
-                "cyan",
-                f"jitctl show {network['id']}",
-            )
-        case "standing":
-            return "* always open", "green", ""
-        case "request":
-            return "  request", "", f'jitctl request {name} --reason "…" --duration 2h'
-        case "closed":
-            return "x closed", "red", ""
-        case other:
-            return f"  {other}", "", ""
-
-
-def _gateway(gateway: wire.GatewayStatus, now: int) -> None:
-    print(
-        f"gateway: jitd {clean(gateway['version'])}, {gateway['backend']} backend, firewall {gateway['firewall']},"
-        f" running for {times.left(now - gateway['started'])}"
-    )
-    print(f"requests: {gateway['pending']} pending, {gateway['active']} granted and running")
-    for waiting in gateway["waiting"]:
-        say(f"BROKEN: {clean(waiting)}")
-    for warning in gateway["warnings"]:
-        say(f"warning: {clean(warning)}")
-    if gateway["pending"]:
-        next_step("jitctl list --status pending", "jitctl grant ID --duration 8h | jitctl deny ID --reason …")

@@ -41,14 +41,30 @@ class Cell(NamedTuple):
 
 def draw(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> None:
     """Draw a table to standard output, as wide as the terminal, or uncut where it is none."""
+    console = _console()
+    console.print(_table(columns, rows, console.width))
+
+
+def lines(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> list[str]:
+    """The lines that `draw` would draw, with their styles."""
+    console = _console()
+    with console.capture() as captured:
+        console.print(_table(columns, rows, console.width))
+    return captured.get().splitlines()
+
+
+def _console() -> Console:
     # Without a terminal the width must not come from the environment: a pipe is as wide as it has to be.
-    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False)
+    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False)
+
+
+def _table(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]], width: int) -> Table:
     cells = [[_text(cell) for cell in row] for row in rows]
     natural = [
         max([cell_len(column.title), *(row[place].cell_len for row in cells)])
         for place, column in enumerate(columns)
     ]
-    widths = fit(columns, natural, console.width)
+    widths = fit(columns, natural, width)
     table = Table(box=None, show_edge=False, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for place, column in enumerate(columns):
         if widths[place]:
@@ -61,7 +77,7 @@ def draw(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> Non
             )
     for row in cells:
         table.add_row(*(cell for place, cell in enumerate(row) if widths[place]))
-    console.print(table)
+    return table
 
 
 def fit(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[int]:
