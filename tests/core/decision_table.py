@@ -1,15 +1,16 @@
-"""Makes the table of decisions: `python tests/core/decision_table.py >tests/core/decisions.txt`, then review the diff.
+"""Makes the tables of decisions: `python tests/core/decision_table.py >tests/core/decisions.txt`, then review the diff.
 
-A row for what the rules say of a person, a column for each switch and kind of caller. Cells: closed (may not use it),
-ask, open (standing access), unknown (cannot be looked up: nothing opens, and what was open has its grace).
+A row for what the lists of a network say of a person, a column for each switch and kind of caller.
 """
 
 import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 
-from jitd.core import policy
-from jitd.core.model import Network
+from jitd.core import durations, policy, settings
+from jitd.core.errors import JitError
+from jitd.core.model import AutoApproval, Network
 from jitd.core.people import Answer, Person
 from jitd.core.policy import Verdict
 from jitd.core.policyfile import usual
@@ -17,8 +18,39 @@ from jitd.core.policyfile import usual
 OFFICE = replace(usual("office", 0), id=1, interface_id=1, routes=(ip_network("10.0.0.0/8"),))
 #: What a list of principals can be for a person: not there, naming her, naming others, or not to be looked up.
 LISTS = ("none", "in", "out", "unknown")
-ADMINS = ("user", "unsure", "admin")
+#: What jit.groups can be besides: naming others, with a group that does not exist or cannot be looked up.
+UNRESOLVED = {"gone": Answer.YES, "down": Answer.UNAVAILABLE}
+ADMINS = {"user": Answer.NO, "unsure": Answer.UNAVAILABLE, "admin": Answer.YES}
+#: jit.enabled, and jit.admins_too.
 SWITCHES = (("on", "-"), ("on", "too"), ("off", "-"))
+CELLS = {"open", "ask", "ask?", "?ask", "closed", "unknown", "-"}
+HEAD = """\
+What the policy decides. Made by decision_table.py and reviewed by people: a difference is a change of the policy.
+
+Lists of a network are, for the person: none (nobody is named), in (she is), out (others are), unknown (a group that
+cannot be looked up). jit.groups can also be gone or down: it names others, and a group that does not exist, or that
+cannot be looked up. Callers are a user, an admin, or unsure (whether they administer cannot be looked up).
+"""
+ACCESS = """\
+1. Access. Columns: jit.enabled, jit.admins_too; the caller.
+   open     standing access, without asking
+   ask      may ask, and has no access without
+   ask?     may ask; whether there is standing access is not known: nothing opens, and what was sure has its grace
+   closed   may not use it
+   ?ask     has surely no standing access; whether she may ask is not known, so she asks in vain
+   unknown  neither is known: nothing opens, and what was sure has its grace
+   -        jitd refuses such a network, as one with jit.groups and without members, which is not listed
+"""
+DECIDING = """\
+2. Deciding about requests of others.
+"""
+BREAKING = """\
+3. Break-glass. Columns: the caller; once more behind a slash when the quota is used up.
+"""
+APPROVING = """\
+4. Automatic approval of somebody who may use the network, by one rule "up to 2h, 3 a week". Columns: how long she
+   wants it; how often the rule has granted something in this week (of that: by a rule that is not there any more).
+"""
 
 
 def person(**lists: str) -> Person:
@@ -32,54 +64,164 @@ def person(**lists: str) -> Person:
     )
 
 
-def network(jit: str, too: str, **lists: str) -> Network:
+def network(jit: str = "on", too: str = "-", **lists: str) -> Network:
     """A network with these lists."""
     named = {name: () if what == "none" else (f"@{name}",) for name, what in lists.items()}
     return replace(
         OFFICE,
         jit=jit == "on",
         jit_admins_too=too == "too",
-        members=named["members"],
-        jit_groups=named["groups"],
-        jit_exempt=named["exempt"],
+        members=named.get("members", ()),
+        jit_groups=named.get("groups", ()),
+        jit_exempt=named.get("exempt", ()),
+        approvers=named.get("approvers", ()),
+        break_glass=named.get("glass", ()),
     )
 
 
 def verdict(who: str) -> Verdict:
     """What is known of whether she administers the gateway."""
-    return Verdict({"user": Answer.NO, "unsure": Answer.UNAVAILABLE, "admin": Answer.YES}[who], who)
+    return Verdict(ADMINS[who], who)
 
 
-def cell(one: Network, who: Person, admin: Verdict, unresolved: Verdict | None) -> str:
-    """What comes of it."""
-    standing = policy.has_standing(one, who, admin, unresolved)
-    if standing:
-        return "open"
-    member = policy.may_use(one, who, admin)
-    if Answer.UNAVAILABLE in (standing.answer, member.answer):
-        return "closed" if member.answer is Answer.NO else "unknown"
-    return "ask" if member and one.jit else "closed"
+def unresolved(groups: str) -> Verdict | None:
+    """What the service says of a scope with a group that nobody knows the members of."""
+    return Verdict(UNRESOLVED[groups], groups) if groups in UNRESOLVED else None
 
 
-def table() -> str:
-    """The whole table as text."""
-    columns = [(jit, too, who) for jit, too in SWITCHES for who in ADMINS]
-    head = [
-        f"{'members':<9}{'groups':<12}{'exempt':<9}| "
-        + " ".join(f"{jit + ',' + too:<8}" for jit, too, _ in columns)
-    ]
-    head.append(f"{'':<30}| " + " ".join(f"{who:<8}" for _, _, who in columns))
-    lines = []
-    for members, groups, exempt in itertools.product(LISTS, (*LISTS, "unresolved"), LISTS):
-        unresolved = Verdict(Answer.YES, "the group does not exist") if groups == "unresolved" else None
-        lists = {"members": members, "groups": "out" if unresolved else groups, "exempt": exempt}
-        who = person(**lists)
+def can_be(one: Network) -> bool:
+    """Whether jitd takes such a network."""
+    try:
+        settings.check(one)
+    except JitError:
+        return False
+    return True
+
+
+def access(one: Network, who: Person, admin: Verdict, missing: Verdict | None) -> str:
+    """The cell of the first table."""
+    if not can_be(one):
+        return "-"
+    member = policy.may_use(one, who, admin).answer
+    standing = policy.has_standing(one, who, admin, missing).answer
+    named = {
+        (Answer.YES, Answer.YES): "open",
+        (Answer.YES, Answer.NO): "ask",
+        (Answer.YES, Answer.UNAVAILABLE): "ask?",
+        (Answer.NO, Answer.NO): "closed",
+        (Answer.UNAVAILABLE, Answer.NO): "?ask",
+        (Answer.UNAVAILABLE, Answer.UNAVAILABLE): "unknown",
+    }
+    return named.get((member, standing), f"ODD:{member.value},{standing.value}")
+
+
+def said(answer: Answer) -> str:
+    """yes, no, unknown."""
+    return "unknown" if answer is Answer.UNAVAILABLE else answer.value
+
+
+def break_glass(one: Network, who: Person, admin: Verdict, left: int) -> Answer:
+    """As `requests.request` judges an emergency: the member, the right, what is left of the quota."""
+    answers = [policy.may_use(one, who, admin).answer, policy.may_break_glass(one, who).answer]
+    answers.append(Answer.YES if left else Answer.NO)
+    return next((one for one in (Answer.NO, Answer.UNAVAILABLE) if one in answers), Answer.YES)
+
+
+def access_rows() -> Iterator[tuple[Sequence[str], list[str]]]:
+    """(what the lists are, the cells) of the first table."""
+    for members, groups, exempt in itertools.product(LISTS, (*LISTS, *UNRESOLVED), LISTS):
+        lists = {"members": members, "groups": "out" if groups in UNRESOLVED else groups, "exempt": exempt}
         cells = [
-            cell(network(jit, too, **lists), who, verdict(admin), unresolved) for jit, too, admin in columns
+            access(network(jit, too, **lists), person(**lists), verdict(admin), unresolved(groups))
+            for jit, too in SWITCHES
+            for admin in ADMINS
         ]
-        lines.append(f"{members:<9}{groups:<12}{exempt:<9}| " + " ".join(f"{one:<8}" for one in cells))
-    return "\n".join(line.rstrip() for line in [*head, *lines]) + "\n"
+        if set(cells) != {"-"}:
+            yield (members, groups, exempt), cells
+
+
+def deciding_rows() -> Iterator[tuple[Sequence[str], list[str]]]:
+    """The same of the second one."""
+    for approvers in LISTS:
+        one, who = network(approvers=approvers), person(approvers=approvers)
+        yield (
+            (approvers,),
+            [said(policy.may_decide(one, who, verdict(admin)).answer) for admin in ADMINS],
+        )
+
+
+def breaking_rows() -> Iterator[tuple[Sequence[str], list[str]]]:
+    """The same of the third one."""
+    for members, glass in itertools.product(LISTS, LISTS):
+        lists = {"members": members, "glass": glass}
+        one, who = network(**lists), person(**lists)
+        yield (
+            (members, glass),
+            [
+                "/".join(said(break_glass(one, who, verdict(admin), left)) for left in (1, 0))
+                for admin in ADMINS
+            ],
+        )
+
+
+def approving_rows() -> Iterator[tuple[Sequence[str], list[str]]]:
+    """The same of the fourth one."""
+    for rule in LISTS[1:]:
+        made = AutoApproval((f"@{rule}",), 2 * durations.HOUR, 3)
+        one = replace(network(), auto_approve=(made,))
+        who = person(**{rule: rule})
+        cells = []
+        for wanted, (used, gone) in itertools.product((1, 2, 3), ((0, 0), (2, 0), (3, 0), (2, 1), (0, 3))):
+            counts = {str(made): used, "@others up to 1h, 9 a week": gone}
+            found, _ = policy.auto_approval(one, who, wanted * durations.HOUR, counts)
+            cells.append("yes" if found else "no")
+        yield (rule,), cells
+
+
+def table(
+    names: Sequence[str],
+    heads: Sequence[Sequence[str]],
+    rows: Callable[[], Iterator[tuple[Sequence[str], list[str]]]],
+    width: int = 8,
+) -> list[str]:
+    """The lines of one table; rows that begin alike stand together."""
+    found, before = [], ""
+    for number, head in enumerate(heads):
+        left = "".join(f"{name:<12}" for name in names) if not number else " " * 12 * len(names)
+        found.append(left + "| " + " ".join(f"{one:<{width}}" for one in head))
+    for place, cells in rows():
+        group = " ".join(place[:2]) if len(place) > 2 else place[0] if len(place) > 1 else ""
+        if group != before:
+            found.append("")
+        before = group
+        found.append(
+            "".join(f"{one:<12}" for one in place) + "| " + " ".join(f"{one:<{width}}" for one in cells)
+        )
+    return [line.rstrip() for line in found]
+
+
+def tables() -> str:
+    """All of them as text."""
+    callers = list(ADMINS)
+    switches = [f"{jit},{too}" for jit, too in SWITCHES for _ in callers]
+    counts = ["0", "2", "3", "3 (1)", "3 (3)"]
+    wanted = [f"{hours}h" for hours in (1, 2, 3) for _ in counts]
+    parts = [
+        HEAD,
+        ACCESS,
+        *table(["members", "jit.groups", "jit.exempt"], [switches, callers * len(SWITCHES)], access_rows),
+        "",
+        DECIDING,
+        *table(["approvers"], [callers], deciding_rows),
+        "",
+        BREAKING,
+        *table(["members", "break_glass"], [callers], breaking_rows, 16),
+        "",
+        APPROVING,
+        *table(["the rule"], [wanted, counts * 3], approving_rows, 5),
+    ]
+    return "\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":
-    print(table(), end="")
+    print(tables(), end="")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jitd.core import durations, policy, terms
+from jitd.core import durations, policy, settings, terms
 from jitd.core.errors import JitError
 from jitd.core.hours import parse_hours
 from jitd.core.model import REGISTERED, Account, Actor, AutoApproval, Grant, Network
@@ -48,7 +48,8 @@ def networks(draw: st.DrawFn) -> Network:
     members = draw(principals)
     assume(members or (jit and not scoped))
     most = draw(st.integers(1, 48)) * HOUR
-    return replace(
+    usually = draw(st.integers(1, most // MINUTE)) * MINUTE
+    made = replace(
         usual("office", 0),
         id=1,
         routes=(ip_network("10.0.0.0/8"),),
@@ -60,7 +61,7 @@ def networks(draw: st.DrawFn) -> Network:
         approvers=tuple(sorted(draw(principals))),
         break_glass=tuple(sorted(draw(principals))),
         auto_approve=tuple(
-            AutoApproval(tuple(sorted(who)), hours * HOUR, often)
+            AutoApproval(tuple(sorted(who)), min(hours * HOUR, most), often)
             for who, hours, often in draw(
                 st.lists(
                     st.tuples(principals.filter(bool), st.integers(1, 48), st.integers(1, 9)), max_size=2
@@ -68,12 +69,16 @@ def networks(draw: st.DrawFn) -> Network:
             )
         ),
         max_ms=most,
-        default_ms=draw(st.integers(1, most // MINUTE)) * MINUTE,
+        default_ms=usually,
+        min_ms=draw(st.integers(1, usually // MINUTE)) * MINUTE,
+        extend_beyond_max=draw(st.booleans()),
         break_glass_ms=draw(st.integers(1, 48)) * HOUR,
         hours=tuple(
             parse_hours(one) for one in draw(st.lists(st.sampled_from(WINDOWS), max_size=2, unique=True))
         ),
     )
+    settings.check(made)  # these laws are about networks that there can be
+    return made
 
 
 def rights(one: Network, who: Person, admin: Verdict, missing: Verdict | None = None) -> set[str]:
@@ -141,12 +146,35 @@ def test_what_cannot_be_looked_up_gives_nobody_more(
     assert rights(one, doubt, admin) <= rights(one, inside, admin) & rights(one, outside, admin)
 
 
-@given(networks(), people)
-def test_exempt_beats_scope(one: Network, who: Person) -> None:
-    """Who is exempt for sure, and a member, never asks, whatever the scope says."""
-    user = Verdict(Answer.NO, "user")
-    if one.jit and who.matches(one.jit_exempt) is Answer.YES and policy.may_use(one, who, user):
-        assert policy.has_standing(one, who, user, Verdict(Answer.YES, "gone"))
+@given(networks(), people, verdicts, unresolved)
+def test_exempt_beats_scope(one: Network, who: Person, admin: Verdict, missing: Verdict | None) -> None:
+    """Who is exempt for sure never has to ask, whatever the scope says; and has access if he may use it at all."""
+    one = replace(one, jit_exempt=(*one.jit_exempt, "alice"))
+    assert policy.must_ask(one, who, admin, missing).answer is Answer.NO
+    member = policy.may_use(one, who, admin)
+    if one.jit:
+        assert policy.has_standing(one, who, admin, missing).answer is member.answer
+
+
+@given(
+    st.one_of(st.none(), st.integers(-60, 60)),
+    st.sampled_from([None, "", "left"]),
+    st.sampled_from(list(Answer)),
+    st.sampled_from([1001, 1002]),
+    st.booleans(),
+)
+def test_nothing_makes_up_for_an_account_that_does_not_count(
+    minutes: int | None, disabled: str | None, exists: Answer, uid: int, can_log_in: bool
+) -> None:
+    """Disabled, over, gone, somebody else or expired: each alone is enough, and only a sure yes to all is one."""
+    ends_ms = None if minutes is None else NOON + minutes * MINUTE
+    account = Account(id=1, uid=1001, name="alice", ends_ms=ends_ms, disabled=disabled)
+    who = Person(name="alice", exists=exists, uid=uid, can_log_in=can_log_in)
+    verdict = policy.is_same_account(account, who, NOON)
+    surely_not = disabled is not None or (ends_ms is not None and ends_ms <= NOON)
+    if surely_not or exists is Answer.NO:
+        assert verdict.answer is Answer.NO
+    assert bool(verdict) is (not surely_not and exists is Answer.YES and uid == 1001 and can_log_in)
 
 
 def term_of(
@@ -187,19 +215,23 @@ def test_no_term_outlives_what_caps_it(
         from jitd.core import hours
 
         assert all(hours.is_open(one.hours, at) for at in (term.starts_ms, term.ends_ms - 1))
-    wished = wish.until_ms or starts_ms + (wish.duration_ms or min(one.default_ms, term.duration_ms))
-    assert (term.why != "") == (wish != Wish() and term.ends_ms < wished) or wish == Wish()
+    most = one.break_glass_ms if emergency else one.max_ms
+    wished = wish.until_ms or starts_ms + (wish.duration_ms or min(one.default_ms, most))
+    assert term.ends_ms <= wished
+    assert (term.why != "") == (term.ends_ms < wished)
 
 
-@given(networks(), accounts, starts, wishes, st.sampled_from(["max", "hours", "account"]))
+@given(networks(), accounts, starts, wishes, st.sampled_from(["max", "min", "hours", "account"]))
 def test_a_tighter_cap_never_makes_a_term_longer(
     one: Network, account: Account, starts_ms: int, wish: Wish, which: str
 ) -> None:
-    """A lower maximum, hours where there were none, an earlier end: shorter, as long, or refused."""
+    """A lower maximum, a higher minimum, fewer hours, an earlier end: shorter, as long, or refused."""
     before = term_of(one, account, starts_ms, wish, emergency=False)
     if which == "max":
         most = max(one.min_ms, one.max_ms // 2)
         one = replace(one, max_ms=most, default_ms=min(one.default_ms, most))
+    elif which == "min":
+        one = replace(one, min_ms=one.default_ms)
     elif which == "hours":
         one = replace(one, hours=one.hours[:1] or (parse_hours(WINDOWS[0]),))
     else:
@@ -231,7 +263,9 @@ def test_no_extension_outlives_what_caps_it(
         more = terms.extended(one, account, grant, wish)
     except JitError:
         return
-    assert first.ends_ms < more.ends_ms <= starts_ms + one.max_ms
+    assert (
+        first.ends_ms < more.ends_ms <= (first.ends_ms if one.extend_beyond_max else starts_ms) + one.max_ms
+    )
     assert account.ends_ms is None or more.ends_ms <= account.ends_ms
     if one.hours:
         from jitd.core import hours
@@ -252,6 +286,33 @@ def test_automatic_approval_needs_a_rule_that_says_so(
         assert hours * HOUR <= rule.most_ms
         assert used[str(rule)] < rule.a_week
         assert str(rule) in why
+
+
+@given(networks(), people, st.integers(1, 96), st.data())
+def test_a_tighter_rule_never_approves_more(
+    one: Network, who: Person, hours: int, data: st.DataObject
+) -> None:
+    """To take a rule away, or to write it for fewer people, less time or fewer times, approves nothing that was not
+    approved before: what was granted by the rule as it was still counts.
+    """
+    assume(one.auto_approve)
+    used = {str(rule): data.draw(st.integers(0, 9)) for rule in one.auto_approve}
+    before, _ = policy.auto_approval(one, who, hours * HOUR, used)
+    at = data.draw(st.integers(0, len(one.auto_approve) - 1))
+    rule = one.auto_approve[at]
+    tighter = data.draw(
+        st.sampled_from(
+            [
+                (),
+                (replace(rule, who=rule.who[1:]),) if rule.who[1:] else (),
+                (replace(rule, most_ms=max(HOUR, rule.most_ms // 2)),),
+                (replace(rule, a_week=max(1, rule.a_week - 1)),),
+            ]
+        )
+    )
+    after = replace(one, auto_approve=(*one.auto_approve[:at], *tighter, *one.auto_approve[at + 1 :]))
+    found, _ = policy.auto_approval(after, who, hours * HOUR, used)
+    assert before is not None or found is None
 
 
 uids = st.sampled_from([0, 1001, 1002, 1003])

@@ -1,6 +1,6 @@
 """Who may do what. Every answer names the rule that decided. `terms.py` has for how long, and when."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from jitd.core.model import REGISTERED, Account, Actor, AutoApproval, Network
@@ -104,8 +104,14 @@ def _must_user_ask(network: Network, person: Person, unresolved: Verdict | None)
     named = ", ".join(network.jit_exempt)
     if exempt is Answer.YES:
         return Verdict(Answer.NO, f"{named} never have to ask for {network.name} (jit.exempt)")
-    if exempt is Answer.UNAVAILABLE:
+    asks = _is_in_scope(network, person, unresolved)
+    if exempt is Answer.UNAVAILABLE and asks.answer is not Answer.NO:
         return Verdict(exempt, _cannot_ask(person, f"jit.exempt of {network.name}: {named}"))
+    return asks
+
+
+def _is_in_scope(network: Network, person: Person, unresolved: Verdict | None) -> Verdict:
+    """The same for somebody who is not exempt."""
     if not network.jit_groups:
         return Verdict(Answer.YES, f"just-in-time access is on for {network.name}")
     if unresolved is not None:
@@ -122,10 +128,13 @@ def _must_user_ask(network: Network, person: Person, unresolved: Verdict | None)
 def has_standing(network: Network, person: Person, admin: Verdict, unresolved: Verdict | None) -> Verdict:
     """Whether this user has access to the network without a grant."""
     asks = must_ask(network, person, admin, unresolved)
-    if asks.answer is not Answer.NO:
-        # Not known counts as: must ask. That answer has its grace where it was known not long ago.
-        answer = Answer.UNAVAILABLE if asks.answer is Answer.UNAVAILABLE else Answer.NO
-        return Verdict(answer, asks.why)
+    if asks.answer is Answer.UNAVAILABLE:
+        # Not known counts as: must ask. That answer has its grace where it was known not long ago, though not for
+        # somebody who may surely not use the network, exempt or not.
+        member = may_use(network, person, admin)
+        return member if member.answer is Answer.NO else asks
+    if asks.answer is Answer.YES:
+        return Verdict(Answer.NO, asks.why)
     if admin:
         return Verdict(Answer.YES, asks.why)
     if not network.members:
@@ -166,13 +175,14 @@ def may_break_glass(network: Network, person: Person) -> Verdict:
 
 
 def auto_approval(
-    network: Network, person: Person, duration_ms: int, used: dict[str, int]
+    network: Network, person: Person, duration_ms: int, used: Mapping[str, int]
 ) -> tuple[AutoApproval | None, str]:
     """The rule that grants this duration without waiting for somebody, else None and why the nearest one does not.
 
     `used` says how often each rule, by its text, has granted something to this user in the last week.
     """
     why = ""
+    spent = auto_spent(network, used)
     for rule in network.auto_approve:
         answer = person.matches(rule.who)
         if answer is Answer.NO:
@@ -181,11 +191,22 @@ def auto_approval(
             why = why or _cannot_ask(person, f'the rule "{rule}"')
         elif duration_ms > rule.most_ms:
             why = why or f'it is longer than the rule "{rule}" allows'
-        elif used.get(str(rule), 0) >= rule.a_week:
+        elif spent[str(rule)] >= rule.a_week:
             why = f'the rule "{rule}" is used up for this week'
         else:
             return rule, f'the rule "{rule}"'
     return None, why
+
+
+def auto_spent(network: Network, used: Mapping[str, int]) -> dict[str, int]:
+    """How often each rule of the network counts as used, by its text.
+
+    What was granted by rules that are not there any more counts for each: a rule that is tightened has another text,
+    and must not begin anew.
+    """
+    rules = {str(rule) for rule in network.auto_approve}
+    gone = sum(number for rule, number in used.items() if rule not in rules)
+    return {rule: used.get(rule, 0) + gone for rule in rules}
 
 
 def is_own(actor: Actor, account: Account) -> bool:
