@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from support.begun import Begun
 from support.running import Running, running
 from support.typed import Said, Typed
 
@@ -37,3 +38,18 @@ def jitctl(daemon: Running) -> Typed:
         return Said(done.returncode, done.stdout, done.stderr)
 
     return typed
+
+
+@pytest.fixture
+def begin(daemon: Running) -> Iterator[Callable[..., Begun]]:
+    """Run jitctl as `jitctl` does, and do something else while it runs. What still runs at the end is killed."""
+    all_: list[Begun] = []
+
+    def begun(*words: str, socket: os.PathLike[str] | None = None, uid: int | None = None) -> Begun:
+        environment = {"JITCTL_SOCKET": os.fspath(socket or daemon.socket), "TZ": "UTC", "COLUMNS": "100"}
+        all_.append(Begun([sys.executable, "-m", "jitctl", *words], {**os.environ, **environment}, uid))
+        return all_[-1]
+
+    yield begun
+    for one in all_:
+        one.kill()

@@ -34,11 +34,14 @@ class Running(Daemon):
             {"admin": (me, ["admins"]), "alice": (me + 30001, ["staff"]), "bob": (me + 30002, [])}
         )
         self.wireguard = MemoryWireGuard()
+        self._error: BaseException | None = None
+        self._renew()
+
+    def _renew(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="jitd-under-test")
         self._ready = threading.Event()
-        self._error: BaseException | None = None
 
     def _run(self) -> None:
         try:
@@ -74,6 +77,11 @@ class Running(Daemon):
         if self._error is not None:
             raise self._error
         return 0
+
+    def start_again(self) -> None:
+        """Start it after a stop, with the same store, clock, people and interfaces."""
+        self._renew()
+        self.start()
 
     def advance(self, ms: int) -> None:
         """Time goes on; what is due is done by the daemon itself."""

@@ -17,6 +17,7 @@ from jitd.core.errors import JitError
 ALLOWED: Final = (
     "request",
     "ensure",
+    "wait",
     "status",
     "cancel",
     "pause",
@@ -26,6 +27,7 @@ ALLOWED: Final = (
     "list",
     "show",
     "events",
+    "watch",
     "why",
     "device add",
     "device list",

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final
 
 import typer
@@ -131,20 +131,23 @@ def finish(
         return tell()
     if made["status"] != "pending" and reply["agrees"]:
         return tell() or _exit(made)
-    say(words.outcome(made, reply["now"]))
-    if reply["note"]:
-        say(clean(reply["note"]))
-    return decided(context, made["id"], limit_ms, asked=True)
+    return decided(context, made["id"], limit_ms, [words.outcome(made, reply["now"]), clean(reply["note"])])
 
 
-def decided(context: typer.Context, number: int, limit_ms: int | None, *, asked: bool = False) -> int:
+def decided(
+    context: typer.Context, number: int, limit_ms: int | None, asked: Sequence[str] | None = None
+) -> int:
     """Wait for a decision, at most so long (None: for ever), and show it. Returns the exit status.
 
-    `asked`: the request was made a moment ago, and is not given up because jitd is not there just now.
+    `asked` is what there is to say about a request that was made a moment ago; it is not given up because jitd is not
+    there just now.
     """
     waiting = _Waiting(settings(context).client(), number, limit_ms)
     try:
-        waiting.run(asked=asked)
+        for remark in asked or ():
+            if remark:
+                say(remark)
+        waiting.run(asked=asked is not None)
     except KeyboardInterrupt:
         # Below the ^C; main ends the line.
         sys.stderr.write(("\n" if sys.stderr.isatty() else "") + waiting.stands())
