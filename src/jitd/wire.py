@@ -303,11 +303,14 @@ class WhyLine(TypedDict):
 
 
 class WhyReply(Reply):
-    """Every rule that applies, in the order in which they decide; for a request also what became of it."""
+    """Every rule that applies, in the order in which they decide; for a request also what became of it, by which of
+    them (`outcome`), and its events.
+    """
 
     user: str
     network: str
     request: RequestView | None
+    outcome: NotRequired[list[WhyLine]]
     lines: list[WhyLine]
     events: list["EventView"]
 

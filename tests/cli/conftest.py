@@ -45,9 +45,9 @@ def begin(daemon: Running) -> Iterator[Callable[..., Begun]]:
     """Run jitctl as `jitctl` does, and do something else while it runs. What still runs at the end is killed."""
     all_: list[Begun] = []
 
-    def begun(*words: str, socket: os.PathLike[str] | None = None, uid: int | None = None) -> Begun:
+    def begun(*words: str, socket: os.PathLike[str] | None = None) -> Begun:
         environment = {"JITCTL_SOCKET": os.fspath(socket or daemon.socket), "TZ": "UTC", "COLUMNS": "100"}
-        all_.append(Begun([sys.executable, "-m", "jitctl", *words], {**os.environ, **environment}, uid))
+        all_.append(Begun([sys.executable, "-m", "jitctl", *words], {**os.environ, **environment}))
         return all_[-1]
 
     yield begun

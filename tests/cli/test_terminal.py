@@ -38,12 +38,13 @@ class Terminal:
             },
         )
         os.close(side)
+        self.modes = termios.tcgetattr(self._main)
         self.seen = ""
 
-    def until(self, text: str, seconds: float = 30) -> None:
-        """Read until this text was printed."""
+    def until(self, text: str, seconds: float = 30, *, after: str = "") -> None:
+        """Read until this text was printed, behind the last of another one."""
         deadline = time.monotonic() + seconds
-        while text not in self.seen:
+        while text not in self.seen.rpartition(after)[2] if after else text not in self.seen:
             assert time.monotonic() < deadline, f"waited in vain for {text!r}; there is: {self.seen!r}"
             if select.select([self._main], [], [], 0.2)[0]:
                 self.seen += self._read()
@@ -53,9 +54,10 @@ class Terminal:
         os.write(self._main, text.encode())
 
     def end(self) -> int:
-        """Read to the end; returns the exit status."""
+        """Read to the end; returns the exit status. The terminal's modes must be what they were."""
         while chunk := self._read():
             self.seen += chunk
+        assert termios.tcgetattr(self._main) == self.modes
         os.close(self._main)
         return self._process.wait(30)
 

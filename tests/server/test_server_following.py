@@ -41,7 +41,8 @@ class Follower:
                         if event["seq"] == last:
                             break
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            self._settle(loop, lambda: self._done.set_exception(error))
+            failed = error
+            self._settle(loop, lambda: self._done.set_exception(failed))
         else:
             self._settle(loop, lambda: self._done.set_result(None))
 

@@ -13,14 +13,13 @@ from support.typed import Said
 class Begun:
     """A process whose outputs are read as they come."""
 
-    def __init__(self, argv: Sequence[str], environment: Mapping[str, str], uid: int | None = None) -> None:
+    def __init__(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
-            user=uid,
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None

@@ -147,13 +147,14 @@ def decided(
         for remark in asked or ():
             if remark:
                 say(remark)
-        waiting.run(asked=asked is not None)
+        try:
+            waiting.run(asked=asked is not None)
+        finally:
+            waiting.line.clear()
     except KeyboardInterrupt:
-        # Below the ^C; main ends the line.
-        sys.stderr.write(("\n" if sys.stderr.isatty() else "") + waiting.stands())
+        waiting.line.begin()
+        sys.stderr.write(waiting.stands())  # main ends the line
         return EXIT_INTERRUPTED
-    finally:
-        waiting.line.clear()
     one, now = waiting.request, waiting.now
     reply: wire.RequestReply = {
         "now": now,

@@ -8,7 +8,7 @@ import typer
 from jitctl.cli import settings
 from jitctl.commands.shared import usage
 from jitctl.output import answer, clean, next_step
-from jitctl.render import times, words
+from jitctl.render import words
 from jitd import wire
 
 #: Where the answers begin, and the rules below them.
@@ -42,18 +42,28 @@ def why(
             raise usage(
                 "cannot explain so much at once", "Type jitctl why NETWORK, or jitctl why USER NETWORK."
             )
-    return answer(context, reply, lambda: _show(reply))
+    return answer(context, reply, lambda: _show(reply, of_other=len(about) > 1))
 
 
-def _show(reply: wire.WhyReply) -> None:
+def _show(reply: wire.WhyReply, *, of_other: bool) -> None:
     made = reply["request"]
     if made is not None:
         print(words.outcome(made, reply["now"]))
-        for event in reply["events"]:
-            print(f"  {times.local(event['at'])}  {words.by(event)}: {words.sentence(event)}")
+        _print_lines(reply.get("outcome", []))
         print()
     print(clean(f"{reply['user']} on {reply['network']}, by the rules of now:"))
-    for line in reply["lines"]:
+    _print_lines(reply["lines"])
+    if made is not None:
+        next_step(f"jitctl show {made['id']}")
+    elif of_other:
+        next_step(f"jitctl list --user {reply['user']} --network {reply['network']}")
+    else:
+        next_step(f'jitctl request {reply["network"]} --reason "…" --dry-run')
+
+
+def _print_lines(lines: list[wire.WhyLine]) -> None:
+    """Questions with their answers, the rules, and what would change them."""
+    for line in lines:
         question, said = f"  {line['question']}?", clean(line["answer"])
         # What is long stands below, so that the answers stay in a column at 80 characters.
         if len(said) < _ANSWER:
@@ -64,7 +74,6 @@ def _show(reply: wire.WhyReply) -> None:
         if line["change"]:
             # To be typed: never broken.
             print(f"{'':<{_INDENT}}> {clean(line['change'])}")
-    next_step(f'jitctl request {reply["network"]} --reason "…" --dry-run')
 
 
 def _print(before: str, words: str) -> None:

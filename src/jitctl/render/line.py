@@ -33,6 +33,13 @@ class Line:
         sys.stderr.write(f"{_CLEAR}{shown}")
         sys.stderr.flush()
 
+    def begin(self) -> None:
+        """Have a line for what comes next, where a ^C stands in this one."""
+        if self.is_shown:
+            sys.stderr.write(_CLEAR)
+        elif sys.stderr.isatty():
+            sys.stderr.write("\n")
+
     def clear(self) -> None:
         """Take it away, so that something else can be printed."""
         if self._drawn:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from jitd.core import durations, hours, policy, terms
+from jitd.core.errors import JitError
 from jitd.core.localtime import show_moment
-from jitd.core.model import Account, Freeze, Network
+from jitd.core.model import Account, AutoApproval, Freeze, Network, Now, Request, Status
 from jitd.core.people import Answer, Person
 from jitd.core.policy import Verdict
+from jitd.core.terms import Cap, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +37,17 @@ class Facts:
     kept: bool  # whether the freeze leaves this one alone
     deciders: tuple[str, ...]  # who decides, by name, as far as known
     has_device: bool
+    devices_end_ms: int | None  # when the last device is removed; None: one of them stays
+    mine: tuple[Request, ...]  # what is pending or granted on this network
     break_glass_used: int  # in the last week
     auto_used: Mapping[str, int]  # in the last week, by rule
-    now_ms: int
+    now: Now
 
 
 def explain(facts: Facts) -> list[Line]:
     """Every question in the order in which they decide."""
     one = facts.network
-    lines = [_verdict("does the account count", facts.same, f"jitctl user enable {facts.account.name}")]
+    lines = [_verdict("does the account count", facts.same, _enabling(facts))]
     if facts.frozen is not None and not facts.kept:
         why = f"{facts.frozen.by} has frozen everything: {facts.frozen.reason}"
         lines.append(Line("is everything frozen", "yes", why, "jitctl thaw"))
@@ -52,12 +56,15 @@ def explain(facts: Facts) -> list[Line]:
         _verdict("may they use it", member, f"jitctl network set {one.name} members+={facts.person.name}")
     )
     asks = policy.must_ask(one, facts.person, facts.admin, facts.unresolved)
-    exempt = f"jitctl network set {one.name} jit.exempt+={facts.person.name}"
-    lines.append(
-        _verdict("must they ask", asks, exempt if asks.answer is not Answer.NO else "", yes_opens=False)
+    other = (
+        _asking_after_all(facts)
+        if asks.answer is Answer.NO
+        else f"jitctl network set {one.name} jit.exempt+={facts.person.name}"
     )
+    lines.append(Line("must they ask", asks.answer.value, asks.why, other))
     standing = policy.has_standing(one, facts.person, facts.admin, facts.unresolved)
     lines.append(_verdict("have they access without asking", standing, ""))
+    lines.append(_open(facts, standing))
     if not facts.has_device:
         lines.append(
             Line(
@@ -82,33 +89,16 @@ def _asking(facts: Facts) -> list[Line]:
     ]
     if one.hours:
         lines.append(_hours(facts))
-    # The end of the shift is told with the hours.
-    lines += [
-        Line("until when at most", show_moment(cap.latest_ms, _zone(one)), cap.why)
-        for cap in terms.caps(one, facts.account, facts.now_ms, break_glass=True)
-    ]
+    cap = _smallest_cap(facts)
+    if cap is not None:
+        lines.append(
+            Line("until when at most, from now", show_moment(cap.latest_ms, zone_of_hours(one)), cap.why)
+        )
     lines.append(_reason(one))
     if one.break_glass:
-        right = policy.may_break_glass(one, facts.person)
-        left = max(0, one.break_glass_quota - facts.break_glass_used)
-        used = f"{right.why}; {show(one.break_glass_ms)} at most, {left} of {one.break_glass_quota} left this week"
-        lines.append(
-            Line(
-                "may they use break-glass",
-                str(right.answer.value) if left else "no",
-                used,
-                "" if right else f"jitctl network set {one.name} jit.break_glass+={facts.person.name}",
-            )
-        )
+        lines.append(_break_glass(facts))
     if one.auto_approve:
-        rule, why = policy.auto_approval(one, facts.person, one.default_ms, dict(facts.auto_used))
-        lines.append(
-            Line(
-                "is it granted without waiting",
-                "yes" if rule else "no",
-                why or "no rule of jit.auto_approve is for them",
-            )
-        )
+        lines.append(_automatic(facts))
     return lines
 
 
@@ -133,19 +123,136 @@ def _deciding(facts: Facts) -> list[Line]:
     ]
 
 
+def _enabling(facts: Facts) -> str:
+    """What makes an account count again; "" where that is up to the system's users."""
+    one = facts.account
+    if one.disabled is not None:
+        return f"jitctl user enable {one.name}"
+    if one.ends_ms is not None and facts.now.wall_ms >= one.ends_ms:
+        return f"jitctl user set {one.name} --until DATE"
+    return ""
+
+
+def _asking_after_all(facts: Facts) -> str:
+    """What would make somebody ask who does not have to, by the rule that leaves him out."""
+    one, name = facts.network, facts.person.name
+    if not one.jit:
+        return f"jitctl network jit {one.name} on"
+    if facts.admin and not one.jit_admins_too:
+        return f"jitctl network set {one.name} jit.admins_too=on"
+    exempt = [who for who in one.jit_exempt if facts.person.matches([who]) is Answer.YES]
+    if exempt:
+        return f"jitctl network set {one.name} jit.exempt-={','.join(exempt)}"
+    return f"jitctl network set {one.name} jit.groups+={name}"
+
+
+def _closed(facts: Facts) -> Verdict | None:
+    """What stands against anything new, whatever else the rules say; None when nothing does."""
+    if not facts.same:
+        return facts.same
+    if facts.frozen is not None and not facts.kept:
+        return Verdict(Answer.NO, "everything is frozen")
+    member = policy.may_use(facts.network, facts.person, facts.admin)
+    if not member:
+        return member
+    return None if facts.has_device else Verdict(Answer.NO, "there is no device that it could be opened for")
+
+
+def _open(facts: Facts, standing: Verdict) -> Line:
+    """Whether packets pass now, and by what."""
+    question, name = "is it open now", facts.network.name
+    closed = _closed(facts)
+    if closed is not None and closed.answer is Answer.NO:
+        return Line(question, "no", closed.why)
+    if closed is None and standing:
+        return Line(question, "yes", "by standing access")
+    for one in facts.mine:
+        if one.extends_id is not None or one.grant is None or one.status(facts.now) is not Status.ACTIVE:
+            continue
+        if one.grant.paused_ms is not None:
+            return Line(question, "no", f"grant {one.id} is paused", f"jitctl resume {one.id}")
+        # A grant goes on where nobody knows; only what is new has to wait.
+        until = show_moment(one.grant.ends_ms, zone_of_hours(facts.network))
+        return Line(question, "yes", f"grant {one.id}, until {until}", f"jitctl revoke {one.id}")
+    if standing.answer is Answer.UNAVAILABLE or (standing and closed is not None):
+        return Line(question, "unavailable", "standing access keeps its last sure answer for a while")
+    for one in facts.mine:
+        match one.status(facts.now):
+            case Status.SCHEDULED if one.grant is not None:
+                begins = show_moment(one.grant.starts_ms, zone_of_hours(facts.network))
+                return Line(question, "no", f"grant {one.id} begins at {begins}", f"jitctl show {one.id}")
+            case Status.PENDING:
+                return Line(question, "no", f"request {one.id} waits for a yes", f"jitctl grant {one.id}")
+            case _:
+                continue
+    return Line(question, "no", "nothing is granted", f'jitctl request {name} --reason "…"')
+
+
+def _smallest_cap(facts: Facts) -> Cap | None:
+    """The latest end of what would begin now; None outside the hours."""
+    one, now_ms = facts.network, facts.now.wall_ms
+    try:
+        found = terms.caps(one, facts.account, now_ms)
+    except JitError:
+        return None
+    if facts.devices_end_ms is not None:
+        found.append(Cap(facts.devices_end_ms, "the last device is removed then"))
+    most = Cap(now_ms + one.max_ms, f"max_duration is {durations.show(one.max_ms)}")
+    return min([most, *found], key=lambda cap: cap.latest_ms)
+
+
+def _break_glass(facts: Facts) -> Line:
+    one, question = facts.network, "may they use break-glass"
+    right = policy.may_break_glass(one, facts.person)
+    left = max(0, one.break_glass_quota - facts.break_glass_used)
+    most = durations.show(one.break_glass_ms)
+    counted = f"{most} at most, {left} of {one.break_glass_quota} left this week"
+    if right.answer is Answer.NO:
+        change = f"jitctl network set {one.name} jit.break_glass+={facts.person.name}"
+        return Line(question, "no", f"{right.why}; {counted}", change)
+    if not left:
+        change = f"jitctl network set {one.name} jit.break_glass_quota=…"
+        return Line(question, "no", f"{right.why}; {counted}", change)
+    closed = _closed(facts)
+    if closed is not None:
+        return Line(question, closed.answer.value, f"{closed.why}; {right.why}")
+    return Line(question, right.answer.value, f"{right.why}; {counted}")
+
+
+def _automatic(facts: Facts) -> Line:
+    """Which rule grants what is asked for now without a duration, as a request is judged."""
+    one, question = facts.network, "is it granted without waiting"
+    closed = _closed(facts)
+    if closed is not None:
+        return Line(question, closed.answer.value, closed.why)
+    try:
+        term = terms.term(one, facts.account, facts.now.wall_ms, [Wish()])
+    except JitError as error:
+        return Line(question, "no", error.message)
+    rule, why = policy.auto_approval(one, facts.person, term.duration_ms, facts.auto_used)
+    if rule is None:
+        return Line(question, "no", why or "no rule of jit.auto_approve is for them")
+    return Line(question, "yes", f"{why}; {_left_of(facts, rule)} left this week")
+
+
+def _left_of(facts: Facts, rule: AutoApproval) -> str:
+    spent = policy.auto_spent(facts.network, facts.auto_used)[str(rule)]
+    return f"{max(0, rule.a_week - spent)} of {rule.a_week}"
+
+
 def _hours(facts: Facts) -> Line:
     one = facts.network
     listed = "; ".join(map(str, one.hours))
-    shift = hours.shift_at(one.hours, facts.now_ms)
+    shift = hours.shift_at(one.hours, facts.now.wall_ms)
     if shift is not None:
         ends = (
-            f"until {show_moment(shift.end_ms, _zone(one))}"
+            f"until {show_moment(shift.end_ms, zone_of_hours(one))}"
             if shift.end_ms is not None
             else "around the clock"
         )
         return Line("is it the time for it", "yes", f"jit.hours: {listed}; {ends}")
-    opens_ms = hours.next_open(one.hours, facts.now_ms)
-    opens = f"; it opens at {show_moment(opens_ms, _zone(one))}" if opens_ms is not None else ""
+    opens_ms = hours.next_open(one.hours, facts.now.wall_ms)
+    opens = f"; it opens at {show_moment(opens_ms, zone_of_hours(one))}" if opens_ms is not None else ""
     return Line(
         "is it the time for it",
         "no",
@@ -163,10 +270,10 @@ def _reason(one: Network) -> Line:
     return Line("must they say why", "yes", ", ".join(wanted) or 'reason = "required"')
 
 
-def _verdict(question: str, verdict: Verdict, change: str, *, yes_opens: bool = True) -> Line:
-    shows = change if yes_opens is not bool(verdict) or verdict.answer is Answer.UNAVAILABLE else ""
-    return Line(question, verdict.answer.value, verdict.why, shows)
+def _verdict(question: str, verdict: Verdict, change: str) -> Line:
+    return Line(question, verdict.answer.value, verdict.why, "" if verdict else change)
 
 
-def _zone(one: Network) -> ZoneInfo:
+def zone_of_hours(one: Network) -> ZoneInfo:
+    """On whose clocks moments of a network are told."""
     return one.hours[0].zone if one.hours else ZoneInfo("UTC")

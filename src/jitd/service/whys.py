@@ -1,14 +1,15 @@
 """Why: the rules that apply to somebody on a network, and what became of a request by which of them."""
 
 from jitd import wire
-from jitd.core import explain
+from jitd.core import explain, outcome, text
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Network
+from jitd.core.people import Answer
 from jitd.core.settings import WEEK_MS
 from jitd.service import views
 from jitd.service.call import Reply, View
 from jitd.service.lookup import named_network, visible
-from jitd.store import accounts, devices, freezes, networks
+from jitd.store import accounts, devices, events, freezes, networks
 from jitd.store import requests as store
 
 
@@ -21,12 +22,14 @@ def why(view: View, query: wire.WhyQuery) -> Reply:
     if request_id is not None:
         request = visible(view, request_id)
         network = networks.by_id(view.rows, request.network_id)
+        history = events.page(view.rows, request_id=request.id, limit=10_000)
         return {
             "user": request.account.name,
             "network": network.name,
             "request": views.request_view(view, request),
+            "outcome": [_line(one) for one in outcome.became(request, network, view.now, history)],
             "lines": [_line(one) for one in explain.explain(_facts(view, network, request.account))],
-            "events": views.request_events(view, request.id),
+            "events": [views.event_view(event) for event in history],
         }
     name = query.get("network")
     if not name:
@@ -36,31 +39,74 @@ def why(view: View, query: wire.WhyQuery) -> Reply:
             "Type jitctl why NETWORK, jitctl why USER NETWORK or jitctl why ID.",
         )
     network = named_network(view, name)
-    uid, user = view.person_behind
+    if not view.decides(network) and (view.people.may_use(network, *view.person_behind).answer is Answer.NO):
+        # Whoever is named with it: a network that somebody may not use does not exist for them. One of which nobody
+        # knows whether they may does, as for a request: that is when somebody asks why.
+        raise JitError("not_found", f"cannot find a network {text.clean(name)[:40]!r}", "See jitctl status.")
     asked = query.get("user")
-    if asked is not None and asked != user:
-        if not view.decides(network):
-            raise JitError(
-                "not_permitted",
-                f"cannot explain {asked[:40]} to {view.actor.user}: only who decides about {network.name} may ask that",
-                f"About yourself: jitctl why {network.name}",
-            )
-        uid, user = view.existing_user(asked), asked
-    elif not view.decides(network) and not view.people.may_use(network, uid, user):
-        raise JitError("not_found", f"cannot find a network {name[:40]!r}", "See jitctl status.")
-    account = accounts.find(view.rows, uid, user) or Account(id=0, uid=uid, name=user)
-    lines = explain.explain(_facts(view, network, account))
+    if asked is None or asked == view.person_behind[1]:
+        account = _oneself(view, network)
+    else:
+        account = _other(view, network, asked)
     return {
-        "user": user,
+        "user": account.name,
         "network": network.name,
         "request": None,
-        "lines": [_line(one) for one in lines],
+        "outcome": [],
+        "lines": [_line(one) for one in explain.explain(_facts(view, network, account))],
         "events": [],
     }
 
 
+def _oneself(view: View, network: Network) -> Account:
+    """The caller. Raises JitError not_permitted for root and system accounts, who ask for nothing."""
+    try:
+        uid, user = view.subject()
+    except JitError as error:
+        if view.actor.uid != 0:
+            raise
+        raise JitError(
+            error.code, error.message, f"Name the person: jitctl why USER {network.name}"
+        ) from None
+    return accounts.find(view.rows, uid, user) or Account(id=0, uid=uid, name=user)
+
+
+def _other(view: View, network: Network, user: str) -> Account:
+    """Somebody else: anybody for administrators, who has ever asked here for approvers, nobody for users.
+
+    Raises JitError not_permitted or not_found.
+    """
+    shown = text.clean(user)[:40]
+    if not view.decides(network):
+        raise JitError(
+            "not_permitted",
+            f"cannot explain {shown} to {view.actor.user}: only who decides about {network.name} may ask that",
+            f"About yourself: jitctl why {network.name}",
+        )
+    known = accounts.of_name(view.rows, user)
+    if not view.by_admin:
+        # Which users there are is no approver's business, and the system is not asked about those he names.
+        if known is None or store.last_reason(view.rows, known.id, network.id) is None:
+            raise JitError(
+                "not_found",
+                f"cannot find anything that {shown!r} has asked for on {network.name}",
+                f"See jitctl list --network {network.name}.",
+            )
+        return known
+    try:
+        uid = view.existing_user(user)
+    except JitError as error:
+        # Somebody who is gone, or cannot be looked up just now, is not explained by saying so alone.
+        if known is None or error.code not in ("not_found", "busy"):
+            raise
+        return known
+    return accounts.find(view.rows, uid, user) or Account(id=0, uid=uid, name=user)
+
+
 def _facts(view: View, network: Network, account: Account) -> explain.Facts:
     since_ms = view.now.wall_ms - WEEK_MS
+    mine = devices.of_account(view.rows, account.id)
+    ends = [device.ends_ms for device in mine if device.ends_ms is not None]
     return explain.Facts(
         network=network,
         person=view.people.person(account.uid, account.name),
@@ -71,10 +117,12 @@ def _facts(view: View, network: Network, account: Account) -> explain.Facts:
         frozen=freezes.current(view.rows),
         kept=view.people.is_kept(account),
         deciders=network.approvers,
-        has_device=bool(devices.of_account(view.rows, account.id)),
+        has_device=bool(mine),
+        devices_end_ms=max(ends) if ends and len(ends) == len(mine) else None,
+        mine=tuple(store.open_of(view.rows, account.id, network.id)),
         break_glass_used=store.break_glass_since(view.rows, account.id, network.id, since_ms),
         auto_used=store.auto_approved_since(view.rows, account.id, network.id, since_ms),
-        now_ms=view.now.wall_ms,
+        now=view.now,
     )
 
 

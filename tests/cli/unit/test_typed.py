@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jitctl.client import _query
 from jitctl.commands.devices import owners
-from jitctl.commands.listing import _cell, _command, _moment
+from jitctl.commands.listing import _cell, _command, past_ms
 from jitctl.commands.shared import target
 from jitctl.output import dumps
 from jitd.core.errors import JitError
@@ -49,14 +49,14 @@ def test_a_query_repeats_lists_and_leaves_away_what_was_not_said() -> None:
 
 def test_a_moment_is_a_date_or_a_duration_ago() -> None:
     """A date and time with its zone is taken as it is; nonsense says what to type."""
-    assert _moment(None) is None
-    assert _moment("2026-09-21T14:13:20+00:00") == 1_790_000_000_000
-    two_hours_ago, now = _moment("2h"), _moment("1s")
+    assert past_ms(None) is None
+    assert past_ms("2026-09-21T14:13:20+00:00") == 1_790_000_000_000
+    two_hours_ago, now = past_ms("2h"), past_ms("1s")
     assert two_hours_ago is not None
     assert now is not None
     assert 7_199_000 - 1000 < now - two_hours_ago < 7_199_000 + 1000
     with pytest.raises(JitError, match="cannot read the time 'yesterday'"):
-        _moment("yesterday")
+        past_ms("yesterday")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""How status tells each state of a network, at any moment after the answer came."""
+
+import pytest
+
+from jitctl.commands import status
+from jitd import wire
+
+NOW = 1_790_000_000_000
+HOUR = 3_600_000
+
+
+def reply(**network: object) -> wire.StatusReply:
+    """A user's answer about one network."""
+    usual: wire.NetworkStatus = {
+        "network": "office",
+        "interface": "wg0",
+        "state": "active",
+        "paused": False,
+        "id": 1,
+        "since": NOW,
+        "starts": NOW,
+        "ends": NOW + HOUR,
+        "devices": ["laptop"],
+        "asked": None,
+        "frozen": False,
+        "error": "",
+    }
+    return {"now": NOW, "user": "alice", "admin": False, "networks": [{**usual, **network}], "devices": 1}
+
+
+@pytest.mark.parametrize(
+    ("passed", "left"), [(0, "1h 00m"), (999, "1h 00m"), (1000, "59m 59s"), (HOUR - 1, "1s"), (HOUR, "0s")]
+)
+def test_the_time_left_is_that_of_the_moment(passed: int, left: str) -> None:
+    """One answer is enough for all seconds that follow it."""
+    ((row,), _) = status._rows(reply(), NOW + passed)
+    assert row.access == (f"* active, {left} left", "green")
+
+
+def test_each_state_has_words_and_a_next_step() -> None:
+    """Frozen, paused, with more asked for: told beside the time; what can be typed then stands below."""
+    for network, words, steps in (
+        ({"frozen": True}, "x frozen by an administrator", []),
+        ({"paused": True}, "= paused, 1h 00m left", ["jitctl resume office"]),
+        (
+            {"asked": 7},
+            "* active, 1h 00m left, 7 asks for more",
+            ["jitctl pause office | jitctl release office"],
+        ),
+        ({"state": "standing"}, "* always open", []),
+        ({"state": "request"}, "  request", ['jitctl request office --reason "…" --duration 2h']),
+    ):
+        ((row,), found) = status._rows(reply(**network), NOW)
+        assert (row.access[0], found) == (words, steps)
