@@ -96,19 +96,20 @@ def test_the_manual_of_the_configuration_names_every_key() -> None:
 
     text = (ROOT / "man" / "jitd.toml.5").read_text()
     described = re.findall(r"^\.TP\n\.B (\w+)\n((?:[^.].*\n)+)", text, re.MULTILINE)
-    known = {
-        key.name: getattr(table(), key.name)
-        for table in (config.Daemon, config.Enforce, config.Limits, config.Mail)
+    known = [
+        (key.name, getattr(table(), key.name))
+        for table in (config.Daemon, config.Enforce, config.Limits, config.Mail, config.Chat)
         for key in dataclasses.fields(table)
-    }
-    assert [name for name, _ in described] == list(known)
-    for name, words in described:
-        value = known[name]
+    ]
+    assert [name for name, _ in described] == [name for name, _ in known]
+    for (name, words), (_, value) in zip(described, known, strict=True):
         match value:
             case bool():
                 shown = str(value).lower()
             case tuple():
                 shown = json.dumps([str(one) for one in value])
+            case dict():
+                shown = json.dumps(value)
             case int():
                 shown = str(value)
             case _:

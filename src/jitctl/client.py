@@ -179,6 +179,26 @@ class Client:
         """Give messages up; see wire.OutboxBody."""
         return cast("wire.OutboxChangeReply", self._post("outbox/drop", body))
 
+    def notify_on(self, **body: Any) -> wire.NotifyReply:
+        """Be told by mail again; see wire.NotifyBody."""
+        return cast("wire.NotifyReply", self._post("notify/on", body))
+
+    def notify_off(self, **body: Any) -> wire.NotifyReply:
+        """Be told nothing by mail; see wire.NotifyBody."""
+        return cast("wire.NotifyReply", self._post("notify/off", body))
+
+    def notify_show(self, **query: Any) -> wire.NotifyShowReply:
+        """Whether and where somebody is told; see wire.NotifyQuery."""
+        return cast("wire.NotifyShowReply", self._get("notify/show", query))
+
+    def notify_test(self, **body: Any) -> wire.NotifyTestReply:
+        """Send a message that is about nothing; see wire.NotifyTestBody."""
+        return cast("wire.NotifyTestReply", self._post("notify/test", body))
+
+    def notify_result(self, number: int) -> wire.NotifyResultReply:
+        """What became of a test."""
+        return cast("wire.NotifyResultReply", self._get("notify/result", {"id": number}))
+
     # --- people ---
 
     def user_add(self, **body: Any) -> wire.UserReply:

@@ -97,15 +97,8 @@ def _parser() -> argparse.ArgumentParser:
         help="store a password (secret set smtp): typed, or read from standard input",
     )
     secret.add_argument("what", choices=("set",), help="what to do")
-    secret.add_argument("name", choices=("smtp",), help="what it is the password of")
+    secret.add_argument("name", help="what it is for: smtp, or chat-NAME of a room in [chat] urls")
     secret.set_defaults(act=_secret)
-
-    mail = verbs.add_parser(
-        "mail", parents=[common], help="send a test mail (mail test ADDRESS), without a running jitd"
-    )
-    mail.add_argument("what", choices=("test",), help="what to do")
-    mail.add_argument("address", help="where to")
-    mail.set_defaults(act=_mail)
 
     shown = verbs.add_parser("version", parents=[common], help="print the version")
     shown.set_defaults(act=_version)
@@ -171,24 +164,20 @@ def _secret(asked: argparse.Namespace) -> int:
 
     from jitd.notify import secret
 
-    mail = config.load(_path(asked)).mail
+    loaded = config.load(_path(asked))
+    mail = loaded.mail
+    known = ["smtp", *(f"chat-{room}" for room in loaded.chat.urls)]
+    if asked.name not in known:
+        raise JitError(
+            "bad_request",
+            f"cannot keep a secret for {asked.name[:60]!r}: jitd.toml names nothing that has it",
+            f"There is: {', '.join(known)}. Rooms stand under [chat] urls.",
+        )
     typed = (
         getpass.getpass(f"Password for {asked.name}: ") if sys.stdin.isatty() else sys.stdin.readline(5000)
     )
     place = secret.put(asked.name, typed.rstrip("\n"), keyring=mail.keyring, directory=mail.secrets)
     print(f"kept in {place}")
-    return EXIT_DONE
-
-
-def _mail(asked: argparse.Namespace) -> int:
-    import asyncio
-
-    from jitd.notify.courier import try_out
-
-    mail = config.load(_path(asked)).mail
-    if not mail.server:
-        raise JitError("bad_request", "cannot send a mail: [mail] server is not set", "Set it in jitd.toml.")
-    print(asyncio.run(try_out(mail, asked.address)))
     return EXIT_DONE
 
 

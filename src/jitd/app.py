@@ -3,10 +3,10 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from jitd import scheduler
 from jitd.config import Config
@@ -20,6 +20,9 @@ from jitd.enforce.port import EnforceError, WireGuard
 from jitd.lock import Lock, NamespaceLock
 from jitd.server.app import Server
 from jitd.service.service import Service
+
+if TYPE_CHECKING:
+    from jitd.notify.couriers import Couriers
 
 log = logging.getLogger("jitd")
 
@@ -88,8 +91,10 @@ async def _run(
             ending.callback(notices.close)
         working = asyncio.create_task(scheduler.run(service, clock, notices))
         ending.push_async_callback(_cancel, working)
-        for work in _telling(config, service, clock):
-            ending.push_async_callback(_cancel, asyncio.create_task(work))
+        couriers = _couriers(config, service, clock)
+        if couriers is not None:
+            for work in (scheduler.tell(service, clock), *couriers.works()):
+                ending.push_async_callback(_cancel, asyncio.create_task(work))
         ending.push_async_callback(server.stop)
         await server.start()
         log.info("ready: %s backend, firewall %s, socket %s", peers.name, members.name, config.daemon.socket)
@@ -98,17 +103,22 @@ async def _run(
         gc.freeze()
         if ready is not None:
             ready()
-        await _until_stopped(stop, working, service, reloads)
+
+        def reload(new: Config) -> None:
+            service.reload(new)
+            if couriers is not None:
+                couriers.reread()
+
+        await _until_stopped(stop, working, reload, reloads)
 
 
-def _telling(config: Config, service: Service, clock: Clock) -> "list[Coroutine[Any, Any, None]]":
+def _couriers(config: Config, service: Service, clock: Clock) -> "Couriers | None":
     """What tells people, where the configuration has a way to. Raises JitError when a template cannot be used."""
-    if not config.mail.server:
-        return []
-    from jitd.notify.courier import Courier  # its libraries only where mail is sent
+    if not config.tells:
+        return None
+    from jitd.notify.couriers import Couriers  # its libraries only where somebody is told
 
-    courier = Courier(service, config.mail, clock, service.outbox_changed)
-    return [scheduler.tell(service, clock), courier.run()]
+    return Couriers(service, config, clock)
 
 
 def _notices(firewall: Firewall) -> Notices | None:
@@ -150,7 +160,7 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 async def _until_stopped(
     stop: asyncio.Event,
     working: "asyncio.Task[None]",
-    service: Service,
+    reload_with: Callable[[Config], None],
     reloads: "asyncio.Queue[Config] | None",
 ) -> None:
     stopping = asyncio.create_task(stop.wait())
@@ -158,7 +168,7 @@ async def _until_stopped(
         reload = asyncio.create_task((reloads or asyncio.Queue()).get())
         done, _ = await asyncio.wait({stopping, working, reload}, return_when=asyncio.FIRST_COMPLETED)
         if reload in done:
-            service.reload(reload.result())
+            reload_with(reload.result())
             continue
         reload.cancel()
         stopping.cancel()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
+from jitd.core import notices
 from jitd.core.errors import JitError
 from jitd.core.firewall import Always
 from jitd.core.ports import parse_always
@@ -20,6 +21,8 @@ FIREWALLS: Final = ("nftables", "none")
 #: What every member of any network of an interface reaches: the gateway answers pings and is asked for names.
 ALWAYS: Final = ("ping", "udp/53", "tcp/53")
 MAIL_SECURITY: Final = ("starttls", "tls", "none")
+#: Stands for what `jitd secret set chat-NAME` keeps.
+PLACEHOLDER: Final = "{secret}"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -68,6 +71,18 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """Rooms and everything else that apprise knows, for those who decide. The links in it are those of [mail]."""
+
+    urls: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by name; {secret} stands for what `jitd secret set` keeps
+    about: tuple[str, ...] = ("requested", "break_glass", "waiting", "lapsed")
+    digest_from: int = 10
+    timeout_seconds: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What callers may take. Administrators' verbs are not limited, and places are kept free for them."""
 
@@ -92,6 +107,12 @@ class Config:
     enforce: Enforce = field(default_factory=Enforce)
     limits: Limits = field(default_factory=Limits)
     mail: Mail = field(default_factory=Mail)
+    chat: Chat = field(default_factory=Chat)
+
+    @property
+    def tells(self) -> bool:
+        """Whether there is a way to tell anybody anything."""
+        return bool(self.mail.server or self.chat.urls)
 
 
 _TABLES: Final[Mapping[str, type]] = {
@@ -99,6 +120,7 @@ _TABLES: Final[Mapping[str, type]] = {
     "enforce": Enforce,
     "limits": Limits,
     "mail": Mail,
+    "chat": Chat,
 }
 _CHOICES: Final = {
     ("enforce", "backend"): BACKENDS,
@@ -113,6 +135,7 @@ _RANGES: Final = {
     ("mail", "port"): (1, 65_535),
     ("mail", "remind_minutes"): (1, 10_000),
     ("mail", "timeout_seconds"): (1, 600),
+    ("chat", "timeout_seconds"): (1, 600),
 }
 #: sun_path of a Unix socket, less the terminating zero.
 _SOCKET_PATH_BYTES: Final = 107
@@ -157,6 +180,7 @@ def parse(tables: Mapping[str, Any]) -> Config:
         enforce=_table("enforce", tables.get("enforce", {})),
         limits=_table("limits", tables.get("limits", {})),
         mail=_mail(_table("mail", tables.get("mail", {}))),
+        chat=_chat(_table("chat", tables.get("chat", {}))),
     )
     limits = config.limits
     if limits.connections_reserved >= limits.connections:
@@ -243,6 +267,14 @@ def _value(table: str, key: str, kind: object, value: Any) -> Any:
         if not isinstance(value, bool):
             raise JitError("bad_request", f"cannot use {where} = {value!r}", "Use true or false.")
         return value
+    if key == "urls":
+        if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+            raise JitError(
+                "bad_request",
+                f"cannot use {where} = {value!r}",
+                'Use a table of names and addresses: { ops = "slack://{secret}/#ops" }',
+            )
+        return dict(value)
     if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
         raise JitError("bad_request", f"cannot use {where} = {value!r}", 'Use a list of names: ["wheel"]')
     if key == "always":
@@ -270,6 +302,34 @@ def _mail(mail: Mail) -> Mail:
             'Use security = "starttls" or "tls".',
         )
     return mail
+
+
+def _chat(chat: Chat) -> Chat:
+    """Names that files can have, known messages, and no secret in a file that everybody reads. Raises JitError."""
+    for name, url in chat.urls.items():
+        where = f"[chat] urls.{name}"
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name, re.ASCII):
+            raise JitError(
+                "bad_request",
+                f"cannot use {where}: this is no name",
+                "Use lower-case letters, digits, - and _.",
+            )
+        if "://" not in url and url != PLACEHOLDER:
+            raise JitError(
+                "bad_request",
+                f"cannot use {where}: it is no address",
+                f'Write it as apprise does, such as "ntfy://ntfy.example.org/jit", or "{PLACEHOLDER}" where all of it is one.',
+            )
+        if re.search(r"://[^/?#]*:[^/?#]+@", url.replace(PLACEHOLDER, "")):
+            raise JitError(
+                "bad_request",
+                f"cannot use {where}: a password stands in it, and everybody may read this file",
+                f"Write {PLACEHOLDER} in its place, and keep it with: jitd secret set chat-{name}",
+            )
+    for one in chat.about:
+        if one not in notices.TEMPLATES:
+            raise _unknown(f"[chat] about {one}", one, sorted(notices.TEMPLATES))
+    return chat
 
 
 def _unknown(where: str, name: str, known: Any) -> JitError:

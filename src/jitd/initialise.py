@@ -62,7 +62,7 @@ idle_seconds = 30
 watchers_per_user = 4
 
 [mail]
-# The mail server; without one nobody is told anything. Try it with: jitd mail test you@example.org
+# The mail server; without one nobody is told anything. Try it with: jitctl notify test --to you@example.org
 server = ""
 port = 587
 # starttls or tls, with the server's certificate verified; none: as it is, for a server on this machine.
@@ -90,6 +90,18 @@ remind_minutes = 30
 # So many mails to one recipient within ten minutes; then they come together.
 digest_from = 10
 # How long the server may take for an answer.
+timeout_seconds = 30
+
+[chat]
+# Rooms for those who decide, each an address that apprise knows, and a name for it:
+#   urls = { ops = "slack://{secret}/#ops", pager = "ntfys://ntfy.example.org/jit" }
+# {secret} stands for what is kept with: jitd secret set chat-ops
+urls = {}
+# Which messages go there, see docs/mail.md.
+about = ["requested", "break_glass", "waiting", "lapsed"]
+# So many messages to one of them within ten minutes; then they come together.
+digest_from = 10
+# How long one may take.
 timeout_seconds = 30
 """)
 

@@ -517,14 +517,14 @@ class MessageView(TypedDict):
 
 
 class OutboxReply(Reply):
-    """What waits, oldest first: `messages_waiting` counts all, `stuck` those that are not tried by themselves any more. `server` is
-    the mail server, "" when nobody is told anything.
+    """What waits, oldest first: `messages_waiting` counts all, `stuck` those that are not tried by themselves any more. `tells`:
+    whether there is a way to tell anybody anything.
     """
 
     messages: list[MessageView]
     messages_waiting: int
     stuck: int
-    server: str
+    tells: bool
 
 
 class OutboxBody(TypedDict):
@@ -539,8 +539,67 @@ class OutboxChangeReply(ChangeReply):
     messages: list[MessageView]
     messages_waiting: int
     stuck: int
-    server: str
+    tells: bool
     number: int
+
+
+# --- being told ---
+
+
+class NotifyBody(TypedDict):
+    """Whom it is about; without `user`, the caller."""
+
+    user: NotRequired[str | None]
+
+
+class NotifyQuery(TypedDict):
+    """Whom it is about; without `user`, the caller."""
+
+    user: NotRequired[str | None]
+
+
+class NotifyReply(ChangeReply):
+    """Whether somebody wants to be told by mail, and where ("": nobody knows). `mail`: whether there is a mail server."""
+
+    user: str
+    told: bool
+    address: str
+    mail: bool
+
+
+class NotifyShowReply(Reply):
+    """The same, to a question."""
+
+    user: str
+    told: bool
+    address: str
+    mail: bool
+
+
+class NotifyTestBody(TypedDict):
+    """Where to: a mail address or the name of a room; without it, the caller and every room."""
+
+    to: NotRequired[str | None]
+
+
+class NotifyTestMessage(TypedDict):
+    """A test that was put into the outbox."""
+
+    id: int
+    to: str
+
+
+class NotifyTestReply(ChangeReply):
+    """What was put into the outbox."""
+
+    messages: list[NotifyTestMessage]
+
+
+class NotifyResultReply(Reply):
+    """`state` is waiting, delivered or failed; `error` is what was said against it last."""
+
+    state: str
+    error: str
 
 
 # --- policy ---

@@ -1,8 +1,11 @@
 """Who may call what: every verb of the API against every kind of caller."""
 
+from dataclasses import replace
+
 import pytest
 from world import ALICE, BOB, CAROL, ROOT, World, key
 
+from jitd.config import Mail
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.server.route import Kind
@@ -15,6 +18,7 @@ from jitd.service import (
     holding,
     interfaces,
     networks,
+    notify,
     outbox,
     policies,
     queries,
@@ -72,6 +76,11 @@ MATRIX = {
     devices.import_: ({"interface": "wg0", "devices": []}, ADMINS),
     devices.config: ({"name": "laptop", "user": "alice", "interface": "wg0"}, {"owner", *ADMINS}),
     devices.list_: ({"user": "alice"}, {"owner", *ADMINS}),
+    notify.on: ({"user": "alice"}, {"owner", *ADMINS}),
+    notify.off: ({"user": "alice"}, {"owner", *ADMINS}),
+    notify.show: ({"user": "alice"}, {"owner", *ADMINS}),
+    notify.test: ({"to": "you@example.org"}, ADMINS),
+    notify.result: ({"id": 1}, ADMINS),
     outbox.list_: ({}, ADMINS),
     outbox.retry: ({}, ADMINS),
     outbox.drop: ({}, ADMINS),
@@ -104,7 +113,9 @@ def test_every_verb_of_the_api_is_in_the_matrix() -> None:
 )
 async def test_who_may_call_what(world: World, verb, caller: str) -> None:
     """Who may call a verb succeeds; everybody else is refused, and not one event is recorded."""
+    world.service.reload(replace(world.config, mail=Mail(server="localhost", sender="jitd@example.org")))
     await world.furnish()
+    await world.do(notify.test, ROOT, to="you@example.org")
     await world.do(interfaces.add, ROOT, name="wg1", pools=["10.8.0.0/24"], port=1)
     await world.do(interfaces.add, ROOT, name="wg2", pools=["10.6.0.0/24"], port=2)
     await world.do(networks.add, ROOT, name="lab", interface="wg1", routes=["10.2.0.0/16"])

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
-from jitd.config import Mail
+from jitd.config import Chat, Mail
 from jitd.core import notices
+from jitd.core.errors import JitError
 from jitd.notify.facts import FACTS, MESSAGES
-from jitd.service import grants, networks, outbox, queries, requests, users
+from jitd.service import grants, networks, notify, outbox, queries, requests, users
 from jitd.store import outbox as stored
 from jitd.store.outbox import waiting
 
@@ -160,12 +161,103 @@ async def test_the_outbox_for_administrators(telling: World) -> None:
     await telling.service.record_delivery(lambda rows: stored.failed(rows, ids, "550 no such user", None))
     status = await telling.ask(queries.status, ROOT)
     assert (
-        "3 mails wait to be delivered: 550 no such user (jitctl outbox list)" in status["gateway"]["warnings"]
+        "3 messages wait to be delivered: 550 no such user (jitctl outbox list)"
+        in status["gateway"]["warnings"]
     )
     assert (await telling.ask(outbox.list_, CAROL))["stuck"] == 3
     assert (await telling.do(outbox.drop, CAROL, ids=ids[:1]))["number"] == 1
     assert (await telling.do(outbox.retry, CAROL))["number"] == 2
     assert (await telling.ask(outbox.list_, CAROL))["stuck"] == 0
+
+
+async def test_rooms_are_told_what_they_are_for(telling: World) -> None:
+    """Once for each room and notice, with or without a mail server; what rooms are not for does not go there."""
+    chat = Chat(urls={"ops": "json://ops", "pager": "json://pager"}, about=("requested", "granted"))
+    telling.config = replace(telling.config, mail=Mail(), chat=chat)
+    await telling.restart()
+    await told(telling)
+    number = await telling.asked(ALICE)
+    await telling.do(grants.grant, CAROL, id=number, duration=HOUR)
+    await telling.advance(HOUR)
+    await told(telling)
+    found = await telling.service.outbox(lambda rows: waiting(rows, 1000))
+    assert [(one.way, one.recipient, one.template) for one in found] == [
+        ("chat", room, template) for template in ("requested", "granted") for room in ("ops", "pager")
+    ]
+
+
+async def test_a_scheduled_grant_is_told_when_it_opens(telling: World) -> None:
+    """Once more than when it was granted; a grant that opens at once is told once."""
+    starts = telling.clock.now_ms() + HOUR
+    await telling.do(requests.request, ALICE, network="office", reason="later", start=starts)
+    await telling.do(grants.grant, CAROL, id=1, duration=HOUR)
+    await told(telling)
+    await forget(telling)
+    await telling.advance(HOUR)
+    assert await told(telling) == [("opened", "alice@example.org")]
+
+
+async def test_everybody_has_a_switch(telling: World) -> None:
+    """Who has turned it off is told nothing until it is on again; only administrators turn it for others."""
+    assert await telling.do(notify.off, ALICE) | {"now": 0} == {
+        "now": 0,
+        "user": "alice",
+        "told": False,
+        "address": "alice@example.org",
+        "mail": True,
+        "agrees": True,
+        "waiting": "",
+    }
+    await telling.do(notify.off, ROOT, user="carol")
+    await telling.asked(ALICE)
+    assert await told(telling) == [("requested", "dave@example.org")]
+    await forget(telling)
+    assert not (await telling.ask(notify.show, ALICE))["told"]
+    with pytest.raises(JitError, match="only administrators may act for someone else"):
+        await telling.do(notify.on, BOB, user="alice")
+    await telling.do(notify.on, ALICE)
+    await telling.do(requests.cancel, ALICE, id=1)
+    await telling.asked(ALICE)
+    assert [address for _, address in await told(telling)] == ["dave@example.org", "alice@example.org"]
+
+
+async def test_a_test_goes_to_whom_one_says(telling: World) -> None:
+    """To an address, a room, or the caller and every room; its fate can be asked for."""
+    telling.config = replace(telling.config, chat=Chat(urls={"ops": "json://ops"}))
+    await telling.restart()
+    reply = await telling.do(notify.test, CAROL)
+    assert [one["to"] for one in reply["messages"]] == ["ops", "carol@example.org"]
+    assert [one["to"] for one in (await telling.do(notify.test, ROOT, to="a@b.example"))["messages"]] == [
+        "a@b.example"
+    ]
+    room, mail = (one["id"] for one in reply["messages"])
+    now_ms = telling.clock.now_ms()
+    await telling.service.record_delivery(lambda rows: stored.sent(rows, [room], now_ms))
+    await telling.service.record_delivery(lambda rows: stored.give_up(rows, mail, "550 no", now_ms))
+    assert (await telling.ask(notify.result, CAROL, id=room))["state"] == "delivered"
+    result = await telling.ask(notify.result, CAROL, id=mail)
+    assert (result["state"], result["error"]) == ("failed", "550 no")
+    with pytest.raises(
+        JitError, match=r"cannot send a test to 'nowhere': it is no mail address, and none of"
+    ):
+        await telling.do(notify.test, ROOT, to="nowhere")
+    with pytest.raises(JitError, match="nobody knows where root gets mail"):
+        telling.config = replace(telling.config, chat=Chat())
+        await telling.restart()
+        await telling.do(notify.test, ROOT)
+
+
+async def test_status_names_those_without_an_address(telling: World) -> None:
+    """Device owners and deciders whom nobody knows where to reach, as far as they want to be told."""
+    telling.config = replace(telling.config, mail=replace(telling.config.mail, email_domain=""))
+    await telling.restart()
+    await telling.do(users.set_, ROOT, user="alice", email="alice@home.example")
+    await telling.do(notify.off, ROOT, user="dave")
+    warnings = (await telling.ask(queries.status, ROOT))["gateway"]["warnings"]
+    assert (
+        "nobody knows where to send mail to bob, carol (jitctl user set bob --email …, or email_domain under [mail])"
+        in warnings
+    )
 
 
 def test_there_is_a_template_for_each() -> None:

@@ -23,8 +23,10 @@ def list_(context: typer.Context) -> int:
     reply = settings(context).client().outbox_list()
 
     def tell() -> None:
-        if not reply["server"]:
-            say("nobody is told anything: [mail] server is not set in jitd.toml")
+        if not reply["tells"]:
+            say(
+                "nobody is told anything: jitd.toml names no mail server and no chat ([mail] server, [chat] urls)"
+            )
         if not reply["messages"]:
             print("nothing waits to be told")
             return
@@ -44,7 +46,7 @@ def list_(context: typer.Context) -> int:
             [
                 (
                     str(one["id"]),
-                    one["address"] or one["recipient"],
+                    one["address"] or f"{one['way']} {one['recipient']}",
                     one["template"],
                     str(one["request"] or ""),
                     times.ago(one["created"], reply["now"]),

@@ -127,6 +127,9 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     "standing_ended": lambda e, d: f"{e['user']} lost standing access to {e['network']}: {d.get('why', '')}",
     "outbox_retried": lambda _, d: f"tried {d.get('messages', 0)} messages again",
     "outbox_dropped": lambda _, d: f"gave {d.get('messages', 0)} messages up",
+    "notify_on": lambda e, _: f"{e['user']} is told by mail again",
+    "notify_off": lambda e, _: f"{e['user']} is told nothing by mail",
+    "notify_tested": lambda _, d: f"sent a test to {', '.join(d.get('to', []))}",
     "policy_applied": lambda _, d: (
         f"applied a policy: {d.get('added', 0)} networks added, {d.get('changed', 0)} changed, {d.get('removed', 0)} removed"
     ),

@@ -31,6 +31,7 @@ OF_EVENT: Final[Mapping[str, tuple[Notice, ...]]] = {
     "requested": (Notice("requested", _DECIDERS), Notice("received", _USER)),
     "break_glass": (Notice("break_glass", _DECIDERS), Notice("granted", _USER)),
     "granted": (Notice("granted", _USER),),
+    "activated": (Notice("opened", _USER),),
     "denied": (Notice("denied", _USER),),
     "extended": (Notice("extended", _USER),),
     "expired": (Notice("ended", _USER),),
@@ -44,6 +45,9 @@ WAITING: Final = Notice("waiting", _DECIDERS)
 TEMPLATES: Final = frozenset(
     notice.template for notices in (*OF_EVENT.values(), (ENDING, WAITING)) for notice in notices
 )
+
+#: What `jitctl notify test` sends: it is about nothing, and is not tried again.
+TEST: Final = "test"
 
 #: So long before its end a user is told, milliseconds, as far as the grant lasts longer than twice that.
 WARNINGS_MS: Final = (10 * durations.MINUTE, 2 * durations.MINUTE)

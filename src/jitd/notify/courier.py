@@ -1,22 +1,19 @@
-"""Delivers the outbox: one recipient after the other, together where there are many, again where it failed.
+"""Delivers the outbox by one way: one recipient after the other, together where there are many, again where it failed.
 
-Belongs to the event loop, and has nothing to do with what cuts: a server that hangs makes nothing wait but mail.
+Belongs to the event loop, and has nothing to do with what cuts: a server that hangs makes nothing wait but its own
+messages.
 """
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
-from jitd.config import Mail
 from jitd.core import notices
 from jitd.core.clock import Clock
-from jitd.core.errors import JitError
 from jitd.core.model import Message
-from jitd.notify import secret
-from jitd.notify.mail import Conversation, DeliveryError, compose
 from jitd.notify.render import Rendered, Templates
+from jitd.notify.way import DeliveryError, Way
 from jitd.store import outbox
 from jitd.store.database import Rows
 
@@ -31,10 +28,17 @@ TOGETHER_MS: Final = 60_000
 ROUND: Final = 100
 #: Seconds to wait when nothing is known to come.
 IDLE_SECONDS: Final = 30.0
+_ALONE: Final = ("break_glass", notices.TEST)
+_TRIED: Final = "This is a test of what jitd tells people. Whoever reads it need not do anything."
+_TEST: Final = Rendered("A test from jitd", f"{_TRIED}\n", f"<p>{_TRIED}</p>\n")
 
 
 class Outbox(Protocol):
     """What the courier needs of the service."""
+
+    def watch_outbox(self) -> asyncio.Event:
+        """An event of one's own that is set whenever something may be there to deliver."""
+        ...
 
     async def outbox(self, read: Callable[[Rows], T]) -> T:
         """Read."""
@@ -46,16 +50,17 @@ class Outbox(Protocol):
 
 
 class Courier:
-    """Works until it is cancelled. `changed` is set by whoever puts something into the outbox."""
+    """Works until it is cancelled. `changed` is set whenever something may be there to deliver."""
 
-    def __init__(self, service: Outbox, config: Mail, clock: Clock, changed: asyncio.Event) -> None:
+    def __init__(
+        self, service: Outbox, way: Way, templates: Templates, clock: Clock, changed: asyncio.Event
+    ) -> None:
         self._service = service
-        self._config = config
+        self._way = way
         self._clock = clock
         self._changed = changed
-        self._templates = Templates(
-            config.templates, jitctl_host=config.jitctl_host, review_url=config.review_url
-        )
+        #: May be replaced at any time.
+        self.templates = templates
         self._broken = ""  # what was logged last, so that it is not said again and again
 
     async def run(self) -> None:
@@ -67,7 +72,7 @@ class Courier:
             except Exception:
                 log.exception("a round of deliveries failed; trying again")
                 await asyncio.sleep(IDLE_SECONDS)
-            next_ms = await self._service.outbox(outbox.next_due)
+            next_ms = await self._service.outbox(lambda rows: outbox.next_due(rows, self._way.name))
             await self._until(next_ms)
 
     async def _until(self, next_ms: int | None) -> None:
@@ -82,46 +87,51 @@ class Courier:
     async def deliver(self) -> None:
         """One round: everything that is due now."""
         now_ms = self._clock.now_ms()
-        due = await self._service.outbox(lambda rows: outbox.due(rows, now_ms, ROUND))
-        mails: list[tuple[list[Message], Rendered]] = []
+        due = await self._service.outbox(lambda rows: outbox.due(rows, self._way.name, now_ms, ROUND))
+        parcels: list[tuple[list[Message], Rendered]] = []
         for recipient in dict.fromkeys(message.recipient for message in due):
-            mails += await self._for_one(recipient, now_ms)
-        if mails:
-            await self._send(mails)
+            parcels += await self._for_one(recipient, now_ms)
+        if parcels:
+            await self._send(parcels)
 
     async def _for_one(self, recipient: str, now_ms: int) -> list[tuple[list[Message], Rendered]]:
         """What goes to one recipient now: each message by itself, or all as one when they are many."""
+        way = self._way.name
 
         def read(rows: Rows) -> tuple[list[Message], int, int | None]:
-            waiting = outbox.waiting_for(rows, recipient, "mail", now_ms)
-            return waiting, *outbox.sent_since(rows, recipient, "mail", now_ms - COUNTED_MS)
+            waiting = outbox.waiting_for(rows, recipient, way, now_ms)
+            return waiting, *outbox.sent_since(rows, recipient, way, now_ms - COUNTED_MS)
 
-        waiting, mails, last_ms = await self._service.outbox(read)
-        if mails + len(waiting) <= self._config.digest_from:
-            return [([one], self._templates.render(one.template, one.data)) for one in waiting]
-        if mails >= self._config.digest_from and last_ms is not None and last_ms > now_ms - TOGETHER_MS:
-            ids = [one.id for one in waiting]
+        waiting, sent, last_ms = await self._service.outbox(read)
+        if sent + len(waiting) <= self._way.digest_from:
+            return [([one], self._words(one)) for one in waiting]
+        # An emergency never hides among others, and never waits for them.
+        alone = [one for one in waiting if one.template in _ALONE]
+        rest = [one for one in waiting if one.template not in _ALONE]
+        found = [([one], self._words(one)) for one in alone]
+        if sent >= self._way.digest_from and last_ms is not None and last_ms > now_ms - TOGETHER_MS:
+            ids = [one.id for one in rest]
             at_ms = last_ms + TOGETHER_MS
             await self._service.record_delivery(lambda rows: outbox.hold(rows, ids, at_ms))
-            return []
-        # An emergency never hides among others.
-        alone = [one for one in waiting if one.template == "break_glass"]
-        rest = [one for one in waiting if one.template != "break_glass"]
-        found = [([one], self._templates.render(one.template, one.data)) for one in alone]
-        if rest:
-            found.append((rest, self._templates.digest([(one.template, one.data) for one in rest])))
+        elif rest:
+            together = [(one.template, self._way.facts(one.data)) for one in rest]
+            found.append((rest, self.templates.digest(together)))
         return found
 
-    async def _send(self, mails: Sequence[tuple[list[Message], Rendered]]) -> None:
-        left = list(mails)
+    def _words(self, one: Message) -> Rendered:
+        if one.template == notices.TEST:
+            return _TEST
+        return self.templates.render(one.template, self._way.facts(one.data))
+
+    async def _send(self, parcels: Sequence[tuple[list[Message], Rendered]]) -> None:
+        left = list(parcels)
         try:
-            async with Conversation(self._config, lambda: _password(self._config)) as server:
+            async with self._way.converse() as line:
                 self._mended()
-                while left and server.is_open:
+                while left and line.is_open:
                     messages, rendered = left[0]
                     try:
-                        mail = compose(self._config, messages[0], rendered, together=len(messages) > 1)
-                        await server.send(mail)
+                        await line.send(messages[0], rendered, together=len(messages) > 1)
                     except DeliveryError as error:
                         await self._failed(messages, error)
                     else:
@@ -142,6 +152,9 @@ class Courier:
 
         def record(rows: Rows) -> None:
             for one in messages:
+                if one.template == notices.TEST:
+                    outbox.give_up(rows, one.id, said, now_ms)
+                    continue
                 at_ms = None if error.permanent else notices.next_attempt(one.attempts + 1, now_ms)
                 outbox.failed(rows, [one.id], said, at_ms)
 
@@ -149,43 +162,10 @@ class Courier:
 
     def _tell_broken(self, said: str) -> None:
         if said != self._broken:
-            log.error("mail cannot be delivered, and is kept: %s", said)
+            log.error("%s cannot be delivered, and is kept: %s", self._way.name, said)
             self._broken = said
 
     def _mended(self) -> None:
         if self._broken:
-            log.warning("mail is delivered again")
+            log.warning("%s is delivered again", self._way.name)
             self._broken = ""
-
-
-async def try_out(config: Mail, address: str) -> str:
-    """Send a test to an address at once. Returns what to tell; raises JitError with the server's own words."""
-    now_ms = time.time_ns() // 1_000_000
-    message = Message(
-        id=0,
-        key=f"test:{now_ms}",
-        way="mail",
-        recipient=address,
-        address=address,
-        template="test",
-        request_id=None,
-        data={},
-        created_ms=now_ms,
-        next_ms=None,
-        attempts=0,
-        error="",
-    )
-    words = "This is a test of jitd's mail. Whoever reads it need not do anything."
-    rendered = Rendered("A test of jitd's mail", f"{words}\n", f"<p>{words}</p>\n")
-    try:
-        async with Conversation(config, lambda: _password(config)) as server:
-            await server.send(compose(config, message, rendered))
-    except DeliveryError as error:
-        raise JitError(
-            "refused", f"cannot send a mail to {address}: {error.said}", "See [mail] in jitd.toml."
-        ) from error
-    return f"{config.server} has taken a mail for {address}"
-
-
-def _password(config: Mail) -> str:
-    return secret.find("smtp", keyring=config.keyring, directory=config.secrets)

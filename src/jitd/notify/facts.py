@@ -14,6 +14,7 @@ TO_DECIDERS: Final[Mapping[str, str]] = {
 TO_USERS: Final[Mapping[str, str]] = {
     "received": "the request was received",
     "granted": "access was given, now or for later",
+    "opened": "access that was given for later has begun",
     "denied": "the request was denied",
     "unanswered": "nobody decided in time, and the request has lapsed",
     "ending": "access is about to end (10 and 2 minutes before)",
@@ -24,7 +25,7 @@ TO_USERS: Final[Mapping[str, str]] = {
 #: All of them: what core.notices tells.
 MESSAGES: Final[Mapping[str, str]] = {**TO_DECIDERS, **TO_USERS}
 #: Where there is a grant, `starts` and `ends` are there.
-OF_GRANTS: Final = frozenset({"break_glass", "granted", "ending", "ended", "revoked", "extended"})
+OF_GRANTS: Final = frozenset({"break_glass", "granted", "opened", "ending", "ended", "revoked", "extended"})
 #: Every fact, with what it is. One that does not apply to a message is None there.
 FACTS: Final[Mapping[str, str]] = {
     "id": "number of the request, which is that of its grant too",

@@ -1,29 +1,23 @@
-"""Mail: a message as it goes over the wire, and one conversation with the server."""
+"""Mail: a message as it goes over the wire, and the conversation with the server."""
 
 import hashlib
 import ssl
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
-from typing import Self
+from typing import Final
 
 import aiosmtplib
 
 from jitd.config import Mail
 from jitd.core.errors import JitError
 from jitd.core.model import Message
+from jitd.notify import secret
 from jitd.notify.render import Rendered
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryError(Exception):
-    """A message was not taken. `permanent`: to send the same again is of no use."""
-
-    said: str
-    permanent: bool
+from jitd.notify.way import DeliveryError
 
 
 def compose(config: Mail, message: Message, rendered: Rendered, *, together: bool = False) -> EmailMessage:
@@ -55,15 +49,21 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-class Conversation:
-    """One connection to the mail server, for as many messages as there are. An asynchronous context manager."""
+class MailWay:
+    """Mail through one server."""
 
-    def __init__(self, config: Mail, password: Callable[[], str]) -> None:
+    name: Final = "mail"
+
+    def __init__(self, config: Mail) -> None:
         self._config = config
-        self._password = password
-        self._client: aiosmtplib.SMTP | None = None
+        self.digest_from = config.digest_from
 
-    async def __aenter__(self) -> Self:
+    def facts(self, data: Mapping[str, object]) -> Mapping[str, object]:
+        """As they are: what mail programs would act on is taken out where templates are filled."""
+        return data
+
+    @asynccontextmanager
+    async def converse(self) -> AsyncIterator["_Conversation"]:
         """Connect, encrypt and log in. Raises DeliveryError with the server's own words."""
         config = self._config
         client = aiosmtplib.SMTP(
@@ -72,62 +72,63 @@ class Conversation:
             timeout=config.timeout_seconds,
             use_tls=config.security == "tls",
             start_tls=config.security == "starttls",
-            tls_context=self._context() if config.security != "none" else None,
+            tls_context=_context(config) if config.security != "none" else None,
         )
         try:
             await client.connect()
             if config.user:
-                await client.login(config.user, self._password())
+                password = secret.find("smtp", keyring=config.keyring, directory=config.secrets)
+                await client.login(config.user, password)
         except JitError as error:
             client.close()
             raise DeliveryError(f"{error.message}. {error.hint}", permanent=False) from error
         except (aiosmtplib.SMTPException, OSError, ssl.SSLError, ValueError) as error:
             client.close()
             raise DeliveryError(f"{config.server}:{config.port}: {_words(error)}", permanent=False) from error
-        self._client = client
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Say goodbye; whether the server answers does not matter any more."""
-        if self._client is not None:
+        try:
+            yield _Conversation(config, client)
+        finally:
+            # Whether the server answers a goodbye does not matter any more.
             try:
-                await self._client.quit()
+                await client.quit()
             except (aiosmtplib.SMTPException, OSError):
-                self._client.close()
+                client.close()
 
-    async def send(self, mail: EmailMessage) -> None:
+
+class _Conversation:
+    """One connection to the mail server."""
+
+    def __init__(self, config: Mail, client: aiosmtplib.SMTP) -> None:
+        self._config = config
+        self._client = client
+
+    @property
+    def is_open(self) -> bool:
+        """Whether another mail can be handed over."""
+        return self._client.is_connected
+
+    async def send(self, first: Message, rendered: Rendered, *, together: bool) -> None:
         """Hand one mail over. Raises DeliveryError with the server's own words."""
-        assert self._client is not None
+        mail = compose(self._config, first, rendered, together=together)
         try:
             await self._client.send_message(mail)
         except aiosmtplib.SMTPRecipientsRefused as error:
-            first = error.recipients[0]
-            raise DeliveryError(f"{first.code} {first.message}", permanent=first.code >= 500) from error
+            refused = error.recipients[0]
+            raise DeliveryError(f"{refused.code} {refused.message}", permanent=refused.code >= 500) from error
         except aiosmtplib.SMTPResponseException as error:
             raise DeliveryError(f"{error.code} {error.message}", permanent=error.code >= 500) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise DeliveryError(_words(error), permanent=False) from error
 
-    @property
-    def is_open(self) -> bool:
-        """Whether another mail can be handed over."""
-        return self._client is not None and self._client.is_connected
 
-    def _context(self) -> ssl.SSLContext:
-        try:
-            return ssl.create_default_context(cafile=self._config.ca_file or None)
-        except (OSError, ssl.SSLError) as error:
-            raise DeliveryError(
-                f"cannot use ca_file {self._config.ca_file}: {error}", permanent=False
-            ) from error
+def _context(config: Mail) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=config.ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise DeliveryError(f"cannot use ca_file {config.ca_file}: {error}", permanent=False) from error
 
 
 def _words(error: BaseException) -> str:
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return f"{error.code} {error.message}"
     return str(error) or type(error).__name__
-
-
-def addresses(messages: Sequence[Message]) -> str:
-    """Whom these go to, for a log line."""
-    return ", ".join(sorted({message.address for message in messages}))

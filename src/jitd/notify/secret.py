@@ -12,8 +12,6 @@ from typing import Any, Final
 
 from jitd.core.errors import JitError
 
-#: What there are secrets for.
-NAMES: Final = ("smtp",)
 #: Under which name a keyring has them.
 SERVICE: Final = "jitd"
 _LONGEST: Final = 4096  # bytes
@@ -60,7 +58,7 @@ def put(name: str, secret: str, *, keyring: str, directory: Path) -> str:
         raise JitError(
             "bad_request",
             f"cannot write {path}: {error.strerror}",
-            "Run it as root: sudo jitd secret set smtp",
+            f"Run it as root: sudo jitd secret set {name}",
         ) from error
     return str(path)
 
@@ -75,7 +73,7 @@ def _from_keyring(name: str, keyring: str) -> str:
         raise JitError(
             "bad_request",
             f"cannot read the keyring {keyring}: {error}",
-            'A server has none as a rule: set keyring = "" in [mail], and type sudo jitd secret set smtp.',
+            f'A server has none as a rule: set keyring = "" in [mail], and type sudo jitd secret set {name}.',
         ) from error
     return found or ""
 

@@ -5,13 +5,15 @@ what is made of it here has a key of its own, so that a crash between the two ne
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
+from jitd.config import Config
 from jitd.core import notices
 from jitd.core.model import Account, Event, Network, Now, Request, Status
 from jitd.core.notices import Audience, Notice
 from jitd.service.access import People
-from jitd.store import accounts, events, facts, networks, outbox, requests
+from jitd.store import accounts, devices, events, facts, networks, outbox, requests
 from jitd.store.database import Rows
 
 #: How many events are turned into messages in one transaction.
@@ -36,16 +38,89 @@ def waits(rows: Rows) -> bool:
     return (facts.get(rows, _MARK) or 0) < events.last_seq(rows)
 
 
-def tell(rows: Rows, people: People, domain: str, first_ms: int, now: Now) -> None:
-    """Turn the next events into messages. `domain` is that of users without an address of their own; a request that
-    waits is told of again after `first_ms`.
-    """
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How people can be told: by mail, in rooms, and after how long once more."""
+
+    mail: bool
+    domain: str  # of users without an address of their own, "" for none
+    rooms: tuple[str, ...]
+    about: frozenset[str]  # templates that go to the rooms
+    first_ms: int  # when those who decide are told again that a request waits
+
+    @classmethod
+    def of(cls, config: Config) -> "Ways":
+        """As the configuration says."""
+        return cls(
+            mail=bool(config.mail.server),
+            domain=config.mail.email_domain,
+            rooms=tuple(config.chat.urls),
+            about=frozenset(config.chat.about),
+            first_ms=config.mail.remind_minutes * 60_000,
+        )
+
+
+@dataclass(slots=True)
+class _Teller:
+    """Puts into the outbox what one event, or time, makes."""
+
+    rows: Rows
+    people: People
+    ways: Ways
+    now: Now
+
+    def tell(self, request: Request, notice: Notice, key: str, data: dict[str, object]) -> None:
+        """Address a notice about a request, once for each key."""
+        if self.ways.mail:
+            network = networks.by_id(self.rows, request.network_id)
+            if notice.audience is Audience.USER:
+                self._mail(request.account.name, request.account, notice, key, data)
+            else:
+                for name in deciders(self.people, network):
+                    # Nobody decides on their own.
+                    if name != request.account.name:
+                        self._mail(name, accounts.of_name(self.rows, name), notice, key, data)
+        if notice.template in self.ways.about:
+            for room in self.ways.rooms:
+                self._add("chat", room, "", notice, f"{key}:{room}:chat", data)
+
+    def _mail(
+        self, name: str, account: Account | None, notice: Notice, key: str, data: dict[str, object]
+    ) -> None:
+        address = address_of(name, account, self.ways.domain)
+        if address:
+            self._add("mail", name, address, notice, f"{key}:{name}:mail", data)
+
+    def _add(
+        self, way: str, recipient: str, address: str, notice: Notice, key: str, data: dict[str, object]
+    ) -> None:
+        number = data["id"]
+        assert isinstance(number, int)
+        outbox.add(
+            self.rows,
+            key=key,
+            way=way,
+            recipient=recipient,
+            address=address,
+            template=notice.template,
+            request_id=number,
+            data=data,
+            now_ms=self.now.wall_ms,
+        )
+
+
+def tell(rows: Rows, people: People, ways: Ways, now: Now) -> None:
+    """Turn the next events into messages."""
     mark = facts.get(rows, _MARK) or 0
     found = events.page(rows, after=mark, limit=AT_ONCE)
+    teller = _Teller(rows, people, ways, now)
     for event in found:
-        _plan(rows, event, first_ms, now)
-        for notice in notices.OF_EVENT.get(event.kind, ()):
-            _address(rows, people, domain, event, notice, now)
+        _plan(rows, event, ways.first_ms, now)
+        request = requests.by_id(rows, event.request_id) if event.request_id is not None else None
+        for notice in notices.OF_EVENT.get(event.kind, ()) if request else ():
+            assert request is not None
+            data = {**_facts(rows, request, now), **_of_event(event)}
+            teller.tell(request, notice, f"{event.seq}:{notice.template}", data)
     if found:
         facts.put(rows, _MARK, found[-1].seq)
     outbox.forget(rows, now.wall_ms - _KEPT_MS)
@@ -77,73 +152,22 @@ def next_due(rows: Rows) -> int | None:
     return requests.next_tell(rows)
 
 
-def remind(rows: Rows, people: People, domain: str, first_ms: int, now: Now) -> None:
+def remind(rows: Rows, people: People, ways: Ways, now: Now) -> None:
     """Tell users that their grants end soon, and those who decide that requests wait."""
+    teller = _Teller(rows, people, ways, now)
     for request in requests.to_tell(rows, now.wall_ms):
+        at: int | None = None
+        minute = now.wall_ms // 60_000
+        data = _facts(rows, request, now)
         match request.status(now):
             case Status.ACTIVE if request.grant is not None:
                 grant = request.grant
-                key = f"ending:{request.id}:{grant.ends_ms}:{now.wall_ms // 60_000}"
-                data = _facts(rows, request, now)
-                _to_user(rows, request.account, domain, notices.ENDING, key, request.id, data, now)
+                teller.tell(request, notices.ENDING, f"ending:{request.id}:{grant.ends_ms}:{minute}", data)
                 at = notices.next_warning(grant.starts_ms, grant.ends_ms, now.wall_ms)
             case Status.PENDING:
-                network = networks.by_id(rows, request.network_id)
-                key = f"waiting:{request.id}:{now.wall_ms // 60_000}"
-                data = _facts(rows, request, now)
-                _to_deciders(
-                    rows, people, network, request.account.name, domain, notices.WAITING, key, data, now
-                )
-                at = notices.next_reminder(request.requested_ms, first_ms, now.wall_ms)
-            case _:
-                at = None
+                teller.tell(request, notices.WAITING, f"waiting:{request.id}:{minute}", data)
+                at = notices.next_reminder(request.requested_ms, ways.first_ms, now.wall_ms)
         requests.set_tell(rows, request.id, at)
-
-
-def _address(rows: Rows, people: People, domain: str, event: Event, notice: Notice, now: Now) -> None:
-    request = requests.by_id(rows, event.request_id) if event.request_id is not None else None
-    if request is None:
-        return
-    data = {**_facts(rows, request, now), **_of_event(event)}
-    key = f"{event.seq}:{notice.template}"
-    if notice.audience is Audience.USER:
-        _to_user(rows, request.account, domain, notice, key, request.id, data, now)
-    else:
-        network = networks.by_id(rows, request.network_id)
-        _to_deciders(rows, people, network, request.account.name, domain, notice, key, data, now)
-
-
-def _to_user(
-    rows: Rows,
-    account: Account,
-    domain: str,
-    notice: Notice,
-    key: str,
-    request_id: int,
-    data: dict[str, object],
-    now: Now,
-) -> None:
-    _add(rows, account.name, account, domain, notice, key, request_id, data, now)
-
-
-def _to_deciders(
-    rows: Rows,
-    people: People,
-    network: Network,
-    requester: str,
-    domain: str,
-    notice: Notice,
-    key: str,
-    data: dict[str, object],
-    now: Now,
-) -> None:
-    request_id = data["id"]
-    assert isinstance(request_id, int)
-    for name in deciders(people, network):
-        # Nobody decides on their own.
-        if name != requester:
-            known = accounts.of_name(rows, name)
-            _add(rows, name, known, domain, notice, key, request_id, data, now)
 
 
 def deciders(people: People, network: Network) -> list[str]:
@@ -154,6 +178,26 @@ def deciders(people: People, network: Network) -> list[str]:
     return sorted(found - {"root"})
 
 
+def without_address(rows: Rows, people: People, domain: str) -> list[str]:
+    """A line for those who would be told something, and of whom nobody knows where: device owners and deciders."""
+    concerned: dict[str, Account | None] = {one.name: one for one in devices.owners(rows)}
+    for network in networks.all_(rows):
+        for name in deciders(people, network):
+            concerned[name] = concerned.get(name) or accounts.of_name(rows, name)
+    nowhere = sorted(
+        name
+        for name, account in concerned.items()
+        if (account is None or account.told) and not address_of(name, account, domain)
+    )
+    if not nowhere:
+        return []
+    more = f" and {len(nowhere) - 5} more" if len(nowhere) > 5 else ""
+    return [
+        f"nobody knows where to send mail to {', '.join(nowhere[:5])}{more} (jitctl user set {nowhere[0]} --email …,"
+        " or email_domain under [mail])"
+    ]
+
+
 def address_of(name: str, account: Account | None, domain: str) -> str:
     """Where somebody gets mail, "" when that is not known or he does not want any."""
     if account is not None and not account.told:
@@ -161,32 +205,6 @@ def address_of(name: str, account: Account | None, domain: str) -> str:
     if account is not None and account.email:
         return account.email
     return f"{name}@{domain}" if domain and (account is None or not account.is_registered) else ""
-
-
-def _add(
-    rows: Rows,
-    name: str,
-    account: Account | None,
-    domain: str,
-    notice: Notice,
-    key: str,
-    request_id: int,
-    data: dict[str, object],
-    now: Now,
-) -> None:
-    address = address_of(name, account, domain)
-    if address:
-        outbox.add(
-            rows,
-            key=f"{key}:{name}:mail",
-            way="mail",
-            recipient=name,
-            address=address,
-            template=notice.template,
-            request_id=request_id,
-            data=data,
-            now_ms=now.wall_ms,
-        )
 
 
 def _facts(rows: Rows, request: Request, now: Now) -> dict[str, object]:

@@ -37,7 +37,7 @@ def _shown(view: View) -> Reply:
         "messages": [_view(one) for one in store.waiting(view.rows, MOST)],
         "messages_waiting": counts.waiting,
         "stuck": counts.stuck,
-        "server": view.config.mail.server,
+        "tells": view.config.tells,
     }
 
 

@@ -10,7 +10,7 @@ from jitd import wire
 from jitd.core.errors import JitError
 from jitd.core.model import TAB_OF, Account, Network, Request, Status, Tab
 from jitd.core.people import Answer
-from jitd.service import views
+from jitd.service import notices, views
 from jitd.service.access import GRACE_MS
 from jitd.service.call import Reply, View
 from jitd.service.lookup import visible
@@ -253,10 +253,12 @@ def _gateway(view: View) -> wire.GatewayStatus:
     if frozen is not None:
         warnings.append(f"{frozen.by} has frozen everything: {frozen.reason} (jitctl thaw)")
     waiting = outbox.counts(view.rows)
-    if waiting.waiting and view.config.mail.server:
+    if waiting.waiting and view.config.tells:
         why = next((one.error for one in outbox.waiting(view.rows, 50) if one.error), "")
         if why:
-            warnings.append(f"{waiting.waiting} mails wait to be delivered: {why} (jitctl outbox list)")
+            warnings.append(f"{waiting.waiting} messages wait to be delivered: {why} (jitctl outbox list)")
+    if view.config.mail.server:
+        warnings += notices.without_address(view.rows, view.people, view.config.mail.email_domain)
     unreviewed = store.unreviewed(view.rows)
     if unreviewed:
         numbers = ", ".join(map(str, unreviewed[:5]))

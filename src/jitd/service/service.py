@@ -51,7 +51,7 @@ class Service:
     ) -> None:
         self.feed = EventFeed()
         self.deadline_changed = asyncio.Event()
-        self.outbox_changed = asyncio.Event()
+        self._outbox_watchers: list[asyncio.Event] = []
         self._config = config
         self._clock = clock
         self._directory = directory
@@ -171,8 +171,14 @@ class Service:
     async def tell(self) -> int | None:
         """Make messages of what happened. Returns when time alone makes the next one, milliseconds UTC."""
         next_ms = await self._worker.run(self._transactor.tell, Priority.CHECK)
-        self.outbox_changed.set()
+        self._outbox_changed()
         return next_ms
+
+    def watch_outbox(self) -> asyncio.Event:
+        """An event of one's own that is set whenever something may be there to deliver."""
+        watcher = asyncio.Event()
+        self._outbox_watchers.append(watcher)
+        return watcher
 
     async def outbox(self, read: Callable[[Rows], T]) -> T:
         """Read from the outbox, beside the worker."""
@@ -203,10 +209,14 @@ class Service:
 
     def _take(self, seq: int, deadline: Deadline) -> None:
         self.feed.publish(seq)
-        self.outbox_changed.set()
+        self._outbox_changed()
         if deadline != self._deadline:
             self._deadline = deadline
             self.deadline_changed.set()
+
+    def _outbox_changed(self) -> None:
+        for watcher in self._outbox_watchers:
+            watcher.set()
 
     async def _look_up(self, actor: Actor, body: Body) -> None:
         """Ask the system about everyone that a verb is about, before the worker may need the answers."""

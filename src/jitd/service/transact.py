@@ -114,7 +114,7 @@ class Transactor:
         with self._store.transaction() as rows:
             backend = {"backend": self._wireguard.name}
             events.add(rows, "started", at_ms=now.wall_ms, actor=None, data=backend)
-            (notices.begin if self._config.mail.server else notices.leave)(rows)
+            (notices.begin if self._config.tells else notices.leave)(rows)
         self._converger.peering.sampler.load(self._rows)
         self._converger.prepare(self._rows)
         self.expire()
@@ -271,13 +271,12 @@ class Transactor:
 
         Returns when there is something to do again, milliseconds UTC; None: when something happens.
         """
-        mail, now = self._config.mail, self._now()
-        first_ms = mail.remind_minutes * 60_000
+        ways, now = notices.Ways.of(self._config), self._now()
         due_ms = notices.next_due(self._rows)
         if notices.waits(self._rows) or (due_ms is not None and due_ms <= now.wall_ms):
             with self._store.transaction() as rows:
-                notices.tell(rows, self._people, mail.email_domain, first_ms, now)
-                notices.remind(rows, self._people, mail.email_domain, first_ms, now)
+                notices.tell(rows, self._people, ways, now)
+                notices.remind(rows, self._people, ways, now)
         return now.wall_ms if notices.waits(self._rows) else notices.next_due(self._rows)
 
     def record_delivery(self, change: Callable[[Rows], None]) -> None:

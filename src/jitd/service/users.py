@@ -44,9 +44,9 @@ def add(call: Call, body: wire.UserAddBody) -> Render:
         )
     account = known or accounts.ensure(call.rows, REGISTERED, name, call.now.wall_ms)
     accounts.update(
-        call.rows, replace(account, ends_ms=ends_ms, email=_email(body.get("email")), disabled=None)
+        call.rows, replace(account, ends_ms=ends_ms, email=email(body.get("email")), disabled=None)
     )
-    call.event("user_added", user=name, uid=REGISTERED, ends=ends_ms, email=_email(body.get("email")))
+    call.event("user_added", user=name, uid=REGISTERED, ends=ends_ms, email=email(body.get("email")))
     return _shown(REGISTERED, name)
 
 
@@ -65,7 +65,7 @@ def set_(call: Call, body: wire.UserSetBody) -> Render:
             )
         after = replace(after, ends_ms=_end(call, until_ms))
     if body.get("email") is not None:
-        after = replace(after, email=_email(body["email"]))
+        after = replace(after, email=email(body["email"]))
     accounts.update(call.rows, after)
     # What runs ends no later than its user.
     _touch(call, after)
@@ -178,7 +178,8 @@ def _end(call: Call, until_ms: int) -> int:
     return until_ms
 
 
-def _email(typed: str | None) -> str:
+def email(typed: str | None) -> str:
+    """A single mail address, "" for none. Raises JitError bad_request."""
     if not typed:
         return ""
     if not _ADDRESS.fullmatch(typed):

@@ -22,6 +22,16 @@ class Counts:
     stuck: int
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a message: delivered, given up, or neither yet; and what was said against it last."""
+
+    address: str
+    sent_ms: int | None
+    dropped_ms: int | None
+    error: str
+
+
 def _message(row: dict[str, Any]) -> Message:
     return Message(**{**row, "data": json.loads(row["data"])})
 
@@ -37,8 +47,8 @@ def add(
     request_id: int | None,
     data: dict[str, object],
     now_ms: int,
-) -> None:
-    """Put a message into the outbox, once: one with the same key is there already."""
+) -> int:
+    """Put a message into the outbox, once: one with the same key is there already. Returns its id."""
     rows.run(
         "INSERT OR IGNORE INTO message (key, way, recipient, address, template, request_id, data, created_ms, next_ms)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -54,13 +64,15 @@ def add(
             now_ms,
         ),
     )
+    found: int = rows.value("SELECT id FROM message WHERE key = ?", (key,))
+    return found
 
 
-def due(rows: Rows, now_ms: int, limit: int) -> list[Message]:
-    """What is to be delivered now, oldest first."""
+def due(rows: Rows, way: str, now_ms: int, limit: int) -> list[Message]:
+    """What is to be delivered now by one way, oldest first."""
     found = rows.all(
-        f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} AND next_ms <= ? ORDER BY id LIMIT ?",
-        (now_ms, limit),
+        f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} AND next_ms <= ? AND way = ? ORDER BY id LIMIT ?",
+        (now_ms, way, limit),
     )
     return [_message(row) for row in found]
 
@@ -85,9 +97,9 @@ def sent_since(rows: Rows, recipient: str, way: str, since_ms: int) -> tuple[int
     return row["mails"], row["last"]
 
 
-def next_due(rows: Rows) -> int | None:
-    """When the next delivery is to be tried, milliseconds; None when nothing waits."""
-    found: int | None = rows.value(f"SELECT min(next_ms) FROM message WHERE {_WAITING}")
+def next_due(rows: Rows, way: str) -> int | None:
+    """When the next delivery by one way is to be tried, milliseconds; None when nothing waits."""
+    found: int | None = rows.value(f"SELECT min(next_ms) FROM message WHERE {_WAITING} AND way = ?", (way,))
     return found
 
 
@@ -107,6 +119,20 @@ def failed(rows: Rows, ids: Iterable[int], error: str, next_ms: int | None) -> N
             f"UPDATE message SET error = ?, next_ms = ?, attempts = attempts + 1 WHERE id = ? AND {_WAITING}",
             (error, next_ms, number),
         )
+
+
+def give_up(rows: Rows, number: int, error: str, now_ms: int) -> None:
+    """Keep that a message was not delivered, and will not be."""
+    rows.run(
+        f"UPDATE message SET error = ?, dropped_ms = ?, attempts = attempts + 1 WHERE id = ? AND {_WAITING}",
+        (error, now_ms, number),
+    )
+
+
+def fate(rows: Rows, number: int) -> Fate | None:
+    """What became of a message; None: there is none, or it was forgotten."""
+    row = rows.one("SELECT address, sent_ms, dropped_ms, error FROM message WHERE id = ?", (number,))
+    return Fate(**row) if row else None
 
 
 def hold(rows: Rows, ids: Iterable[int], next_ms: int) -> None:

@@ -1,0 +1,104 @@
+"""Being told: on, off, show, test."""
+
+import time
+from typing import Annotated, Final
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.output import answer, clean, dumps, say
+from jitd import wire
+from jitd.core.errors import EXIT_FAILURE
+
+User = Annotated[
+    str | None, typer.Option("--user", "-u", metavar="NAME", help="Somebody else (for administrators).")
+]
+#: Seconds to wait for a server, and between two looks.
+PATIENCE: Final = 90.0
+_LOOK: Final = 0.1
+
+
+def on(context: typer.Context, user: User = None) -> int:
+    """Be told by mail again.
+
+    Example: jitctl notify on
+    """
+    reply = settings(context).client().notify_on(user=user)
+    return answer(context, reply, lambda: _show(reply))
+
+
+def off(context: typer.Context, user: User = None) -> int:
+    """Be told nothing by mail any more: no answers, no warnings before the end, no requests to decide.
+
+    Example: jitctl notify off
+    """
+    reply = settings(context).client().notify_off(user=user)
+    return answer(context, reply, lambda: _show(reply))
+
+
+def show(context: typer.Context, user: User = None) -> int:
+    """Say whether and where one is told.
+
+    Example: jitctl notify show
+    """
+    reply = settings(context).client().notify_show(user=user)
+    return answer(context, reply, lambda: _show(reply))
+
+
+def test(
+    context: typer.Context,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="WHERE", help="A mail address, or the name of a room in [chat] urls."),
+    ] = None,  # noqa: PT028 - a verb, no test
+) -> int:
+    """Send a real message, and say what the server said to it. Without --to: to you, and to every room.
+
+    Example: sudo jitctl notify test --to you@example.org
+    """
+    client = settings(context).client()
+    messages = client.notify_test(to=to)["messages"]
+    # The daemon waits for no server; its courier delivers this as it delivers everything.
+    ends = time.monotonic() + PATIENCE
+    found: dict[int, wire.NotifyResultReply] = {}
+    while len(found) < len(messages):
+        for one in messages:
+            if one["id"] not in found:
+                result = client.notify_result(one["id"])
+                if result["state"] != "waiting" or time.monotonic() > ends:
+                    found[one["id"]] = result
+        if len(found) < len(messages):
+            time.sleep(_LOOK)
+    if settings(context).json:
+        for one in messages:
+            result = found[one["id"]]
+            print(dumps({"to": one["to"], "state": result["state"], "error": result["error"]}))
+    else:
+        for one in messages:
+            _tell(one["to"], found[one["id"]])
+    return 0 if all(one["state"] == "delivered" for one in found.values()) else EXIT_FAILURE
+
+
+def _tell(to: str, result: wire.NotifyResultReply) -> None:
+    match result["state"]:
+        case "delivered":
+            print(f"{clean(to)}: delivered")
+        case "failed":
+            say(f"{clean(to)}: not delivered: {clean(result['error'])}")
+        case _:
+            say(f"{clean(to)}: no answer within {PATIENCE:.0f} s; see jitctl outbox list")
+
+
+def _show(reply: wire.NotifyReply | wire.NotifyShowReply) -> None:
+    who = clean(reply["user"])
+    if not reply["mail"]:
+        print(f"{who} is told nothing by mail: this gateway has no mail server")
+    elif not reply["told"]:
+        print(f"{who} is told nothing by mail (jitctl notify on changes that)")
+    elif reply["address"]:
+        print(f"{who} is told by mail at {clean(reply['address'])}")
+    else:
+        print(
+            f"{who} would be told by mail, but nobody knows the address"
+            f" (jitctl user set {who} --email …, by an administrator)"
+        )
