@@ -555,7 +555,7 @@ class NotifyBody(TypedDict):
 class NotifyQuery(TypedDict):
     """Whom it is about; without `user`, the caller."""
 
-    user: NotRequired[str | None]
+    user: NotRequired[str]
 
 
 class NotifyReply(ChangeReply):

@@ -1,6 +1,6 @@
 """jitd on the memory backend in a process of its own: everything but WireGuard, packets and the system's users.
 
-`python -m bench.memory DIRECTORY PEOPLE` is that process; it needs no root.
+`python -m bench.memory DIRECTORY PEOPLE MAIL_PORT` is that process; it needs no root. A port of 0 means: no mail.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ class MemoryDaemon(Daemon):
         self.state_dir = directory / "state"
         self.state_dir.mkdir(mode=0o700, parents=True)
         self.people = 0
+        self.mail_port = 0  # of the mail server at the next start; 0: none
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -55,7 +56,14 @@ class MemoryDaemon(Daemon):
         path = os.pathsep.join([str(TESTS), str(TESTS.parent / "src"), os.environ.get("PYTHONPATH", "")])
         with (self.directory / "jitd.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bench.memory", str(self.directory), str(self.people)],
+                [
+                    sys.executable,
+                    "-m",
+                    "bench.memory",
+                    str(self.directory),
+                    str(self.people),
+                    str(self.mail_port),
+                ],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": path},
@@ -82,6 +90,12 @@ class MemoryDaemon(Daemon):
             process.stdout.close()
         assert status == 0, f"jitd ended with {status}"
 
+    def cpu_ms(self) -> float:
+        """How much time of a processor the daemon has used, milliseconds (proc(5): fields 14 and 15 of stat)."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
     def call(self, method: str, path: str, body: object = None) -> Answer:
         """As the base says."""
         begun = time.monotonic_ns()
@@ -89,24 +103,32 @@ class MemoryDaemon(Daemon):
         return Answer(status, text, begun, time.monotonic_ns())
 
 
-def settings(directory: Path) -> config.Config:
-    """A configuration of the memory backend, without a firewall, in a directory."""
+def settings(directory: Path, mail_port: int = 0) -> config.Config:
+    """A configuration of the memory backend, without a firewall, in a directory; and mail at a port of this machine."""
     return config.Config(
         daemon=config.Daemon(
             socket=directory / "jitd.sock", state_dir=directory / "state", admin_groups=("admins",)
         ),
         enforce=config.Enforce(backend="memory", firewall="none"),
+        limits=config.Limits(connections_per_user=128, watchers_per_user=128),
+        mail=config.Mail(
+            server="127.0.0.1" if mail_port else "",
+            port=mail_port or 25,
+            security="none",
+            sender="jitd@example.org",
+            email_domain="example.org",
+        ),
     )
 
 
-async def _run(directory: Path, people: int) -> None:
+async def _run(directory: Path, people: int, mail_port: int) -> None:
     # The caller first: a StaticDirectory looks for a uid from the beginning.
     users: dict[str, tuple[int, Iterable[str]]] = {"admin": (os.getuid(), ["admins"])}
     users |= {f"p{number:05}": (fill.FIRST_UID + number, []) for number in range(people)}
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await app.run(
-        settings(directory),
+        settings(directory, mail_port),
         clock=SystemClock(),
         wireguard=MemoryWireGuard(),
         directory=StaticDirectory(users),
@@ -117,4 +139,4 @@ async def _run(directory: Path, people: int) -> None:
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(Path(sys.argv[1]), int(sys.argv[2])))
+        asyncio.run(_run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench import change, start
+from bench import change, start, telling
 from bench.memory import MemoryDaemon
 from bench.options import Options
 from bench.results import Result, Row, Table, percentile
@@ -58,3 +58,16 @@ def test_every_measurement_that_is_offered_is_there() -> None:
     for name in MEASUREMENTS:
         assert callable(importlib.import_module(f"bench.{name}").measure)
     assert callable(main)
+
+
+def test_what_telling_costs_is_measured(tmp_path: Path) -> None:
+    """Changes with watchers and endings with a mail server that hangs: every row has its samples and its floor."""
+    result = Result()
+    with MemoryDaemon(tmp_path / "jitd") as daemon:
+        daemon.start()
+        daemon.furnish()
+        telling.watched(daemon, 2, result)
+        telling.hanging(daemon, 3, result)
+    assert [len(row.values) for row in result.tables[0].rows] == [2, 2, 2, 2]
+    assert [len(row.values) for row in result.tables[1].rows] == [3, 3]
+    assert len(result.summary) == 2
