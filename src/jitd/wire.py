@@ -190,22 +190,32 @@ class FreezeReply(ChangeReply):
 
 
 class ListQuery(TypedDict):
-    """Filters of `list`. `after` is the `next` of the page before. `status` and `tab` may hold several values. With
-    `count` there are no requests in the reply, but how many there are.
+    """Filters of `list`, all of which have to agree. `status` and `tab` may hold several values; `since` and `until` are
+    milliseconds UTC; `mine` are those of the caller, `decidable` those that he may decide now. `group` is for administrators.
+
+    `sort` is default, newest, oldest or left (live grants by their end); `after` is the `next` of the page before, with the
+    same `sort`. With `count` there are no requests in the reply, but how many there are.
     """
 
     status: NotRequired[list[str]]
     tab: NotRequired[list[str]]
     user: NotRequired[str]
     network: NotRequired[str]
+    group: NotRequired[str]
+    managed_by: NotRequired[str]
+    since: NotRequired[int]
+    until: NotRequired[int]
     search: NotRequired[str]
+    mine: NotRequired[bool]
+    decidable: NotRequired[bool]
+    sort: NotRequired[str]
     limit: NotRequired[int]
     after: NotRequired[str]
     count: NotRequired[bool]
 
 
 class ListReply(Reply):
-    """A page of requests: pending first, then newest first. `next` is empty on the last page. `counts` are those by tab
+    """A page of requests, where nothing else was asked pending first, then newest first. `next` is empty on the last page. `counts` are those by tab
     that the caller may see, `count` (where it was asked for) is how many match.
     """
 

@@ -5,7 +5,7 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, freezing, grants, networks, queries, requests
+from jitd.service import devices, freezing, grants, listing, networks, queries, requests
 
 DAY = 24 * HOUR
 REASON = "the database is on fire"
@@ -32,7 +32,7 @@ async def test_it_opens_at_once_and_is_unreviewed(glass: World) -> None:
     assert made["ends"] - made["starts"] == HOUR
     assert set(glass.peers()) == {"alice"}
     await glass.asked(BOB)
-    assert [one["id"] for one in (await glass.ask(queries.list_, ROOT))["requests"]] == [
+    assert [one["id"] for one in (await glass.ask(listing.list_, ROOT))["requests"]] == [
         made["id"],
         made["id"] + 1,
     ]
@@ -98,10 +98,10 @@ async def test_urgent_only_marks(glass: World) -> None:
     """An urgent request opens nothing; it is listed before the other ones that wait."""
     first = await glass.asked(ALICE, urgent=True)
     second = await glass.asked(BOB)
-    listed = (await glass.ask(queries.list_, ROOT))["requests"]
+    listed = (await glass.ask(listing.list_, ROOT))["requests"]
     assert [(one["id"], one["marks"]) for one in listed] == [(first, ["urgent"]), (second, [])]
-    page = await glass.ask(queries.list_, ROOT, limit=1)
-    after = await glass.ask(queries.list_, ROOT, limit=1, after=page["next"])
+    page = await glass.ask(listing.list_, ROOT, limit=1)
+    after = await glass.ask(listing.list_, ROOT, limit=1, after=page["next"])
     assert [one["id"] for one in (*page["requests"], *after["requests"])] == [first, second]
     assert glass.peers() == {}
 

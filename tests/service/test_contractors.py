@@ -5,7 +5,7 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
-from jitd.service import devices, grants, holding, networks, queries, requests, users
+from jitd.service import devices, grants, holding, listing, networks, queries, requests, users
 
 DAY = 24 * HOUR
 ZOE = Actor(uid=REGISTERED, user="zoe", origin="gate of jit")
@@ -88,7 +88,7 @@ async def test_a_contractor_acts_for_himself_alone(zoe: World) -> None:
     assert (
         await refusal(zoe, users.add, yan, user="x", until=zoe.clock.now_ms() + DAY)
     ).code == "not_permitted"
-    assert (await zoe.ask(queries.list_, yan))["requests"] == []
+    assert (await zoe.ask(listing.list_, yan))["requests"] == []
     seen = (await zoe.ask(queries.events_page, ZOE))["events"]
     assert {one["user"] for one in seen} == {"zoe"}
     assert seen[-1]["actor"]["origin"] == "gate of jit"

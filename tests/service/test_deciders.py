@@ -7,7 +7,7 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, grants, interfaces, networks, queries, requests
+from jitd.service import devices, grants, interfaces, listing, networks, queries, requests
 
 SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
 SUDO_DAVE = Actor(uid=0, user="root", login_uid=61004, login_user="dave")
@@ -33,7 +33,7 @@ async def test_an_approver_decides_for_one_network_alone(office: World) -> None:
     await set_(office, "approvers=bob")
     mine = await office.asked(ALICE)
     other = await office.asked(ALICE, network="lab")
-    listed = await office.ask(queries.list_, BOB)
+    listed = await office.ask(listing.list_, BOB)
     assert [one["id"] for one in listed["requests"]] == [mine]
     assert listed["counts"]["pending"] == 1
     for verb in (grants.grant, grants.deny, grants.revoke, grants.extend):
@@ -166,7 +166,7 @@ async def test_a_dry_run_changes_nothing(office: World) -> None:
     before = (await office.ask(queries.events_page, ROOT))["next"]
     reply = await office.do(requests.request, ALICE, network="office", reason="logs", plan=True)
     assert reply["request"]["status"] == "pending"
-    assert (await office.ask(queries.list_, ROOT))["requests"] == []
+    assert (await office.ask(listing.list_, ROOT))["requests"] == []
     assert (await office.ask(queries.events_page, ROOT))["next"] == before
 
 

@@ -9,7 +9,7 @@ from world import ALICE, BOB, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.enforce.port import RemovePeer, SetPeer
-from jitd.service import grants, holding, networks, queries, requests
+from jitd.service import grants, holding, listing, networks, queries, requests
 from jitd.store.database import FILE_NAME
 
 
@@ -53,9 +53,9 @@ async def test_status_is_right_before_the_expiry_was_handled(office: World) -> N
     office.clock.advance(HOUR)
     shown = (await office.ask(queries.show, ALICE, id=number))["request"]
     assert (shown["status"], shown["tab"]) == ("expired", "ended")
-    listed = await office.ask(queries.list_, ROOT, status=["expired"])
+    listed = await office.ask(listing.list_, ROOT, status=["expired"])
     assert [one["id"] for one in listed["requests"]] == [number]
-    assert (await office.ask(queries.list_, ROOT, status=["active"]))["requests"] == []
+    assert (await office.ask(listing.list_, ROOT, status=["active"]))["requests"] == []
 
 
 async def test_an_old_grants_end_never_cuts_a_new_one(office: World) -> None:

@@ -7,7 +7,7 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
-from jitd.service import devices, grants, networks, queries, requests, users
+from jitd.service import devices, grants, listing, networks, queries, requests, users
 
 #: Every way in which the kernel can show that alice is at work.
 ALICES = {
@@ -76,7 +76,7 @@ async def test_nobody_lengthens_their_own_grant(mighty: World, who: str) -> None
     more = await mighty.do(grants.extend, ALICES[who], id=number, duration=HOUR, comment="not ready")
     asked = next(
         one
-        for one in (await mighty.ask(queries.list_, ROOT, status=["pending"]))["requests"]
+        for one in (await mighty.ask(listing.list_, ROOT, status=["pending"]))["requests"]
         if one["extends"] == number
     )
     assert more["request"]["id"] == asked["id"]

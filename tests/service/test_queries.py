@@ -4,7 +4,7 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, freezing, grants, holding, queries, requests
+from jitd.service import devices, freezing, grants, holding, listing, queries, requests
 
 
 async def test_status_shows_each_state(office: World) -> None:
@@ -41,7 +41,7 @@ async def test_list_has_pending_first_then_newest(office: World) -> None:
     first = await office.asked(ALICE)
     await office.do(grants.deny, ROOT, id=first)
     second = await office.granted(ALICE)
-    listed = await office.ask(queries.list_, ROOT)
+    listed = await office.ask(listing.list_, ROOT)
     assert [one["id"] for one in listed["requests"]] == [pending, second, first]
     assert listed["counts"] == {"pending": 1, "approved": 1, "denied": 1, "ended": 0}
 
@@ -50,10 +50,10 @@ async def test_users_list_their_own(office: World) -> None:
     """A user sees only their own requests and counts."""
     mine = await office.asked(ALICE)
     await office.asked(BOB)
-    listed = await office.ask(queries.list_, ALICE)
+    listed = await office.ask(listing.list_, ALICE)
     assert [one["id"] for one in listed["requests"]] == [mine]
     assert listed["counts"]["pending"] == 1
-    assert (await office.ask(queries.list_, CAROL))["counts"]["pending"] == 2
+    assert (await office.ask(listing.list_, CAROL))["counts"]["pending"] == 2
 
 
 async def test_pages_have_everything_once(office: World) -> None:
@@ -67,7 +67,7 @@ async def test_pages_have_everything_once(office: World) -> None:
     numbers.append(await office.asked(BOB))
     seen, after = [], ""
     while True:
-        page = await office.ask(queries.list_, ROOT, limit=2, after=after)
+        page = await office.ask(listing.list_, ROOT, limit=2, after=after)
         assert len(page["requests"]) <= 2
         seen += [one["id"] for one in page["requests"]]
         after = page["next"]
@@ -97,8 +97,8 @@ async def test_filters(office: World, query, found) -> None:
     """Each filter lists just what it names; wildcards in a search are plain characters."""
     await office.granted(ALICE)
     await office.asked(BOB, reason="read the logs")
-    assert [one["user"] for one in (await office.ask(queries.list_, ROOT, **query))["requests"]] == found
-    counted = await office.ask(queries.list_, ROOT, **query, count=True)
+    assert [one["user"] for one in (await office.ask(listing.list_, ROOT, **query))["requests"]] == found
+    counted = await office.ask(listing.list_, ROOT, **query, count=True)
     assert (counted["requests"], counted["count"]) == ([], len(found))
 
 
@@ -108,8 +108,8 @@ async def test_what_time_has_changed_is_counted_as_it_is(office: World) -> None:
     await office.granted(BOB, duration=2 * HOUR)
     office.clock.advance(HOUR)
     for status, count in (("active", 1), ("expired", 1), ("pending", 0)):
-        assert (await office.ask(queries.list_, ROOT, status=[status], count=True))["count"] == count
-    assert (await office.ask(queries.list_, ALICE, count=True))["count"] == 1
+        assert (await office.ask(listing.list_, ROOT, status=[status], count=True))["count"] == count
+    assert (await office.ask(listing.list_, ALICE, count=True))["count"] == 1
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_what_time_has_changed_is_counted_as_it_is(office: World) -> None:
 async def test_what_cannot_be_listed(office: World, query) -> None:
     """An unknown status or tab, a limit out of range and a forged cursor are errors."""
     with pytest.raises(JitError) as caught:
-        await office.ask(queries.list_, ROOT, **query)
+        await office.ask(listing.list_, ROOT, **query)
     assert caught.value.code == "bad_request"
 
 

@@ -6,7 +6,7 @@ from world import ALICE, BOB, HOUR, ROOT, World, key
 from jitd.config import Limits
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, grants, holding, networks, queries, requests
+from jitd.service import devices, grants, holding, listing, networks, queries, requests
 
 
 async def test_a_request_is_pending_and_opens_nothing(office: World) -> None:
@@ -49,7 +49,7 @@ async def test_what_is_open_says_so(office: World) -> None:
     )
     assert (reply["request"], reply["already"]) == (None, True)
     assert reply["note"] == "office is open for carol: administrators have standing access to office"
-    assert (await office.ask(queries.list_, ROOT))["requests"] == []
+    assert (await office.ask(listing.list_, ROOT))["requests"] == []
 
 
 async def test_the_only_network_that_is_open_says_so(office: World) -> None:

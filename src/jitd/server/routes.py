@@ -13,6 +13,7 @@ from jitd.service import (
     grants,
     holding,
     interfaces,
+    listing,
     networks,
     notify,
     outbox,
@@ -123,7 +124,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/notify/result", _QUERY, notify.result,
           wire.IdQuery, wire.NotifyResultReply, "What became of a test"),
     # looking
-    Route("GET", "/v1/list", _QUERY, queries.list_,
+    Route("GET", "/v1/list", _QUERY, listing.list_,
           wire.ListQuery, wire.ListReply, "List requests and grants"),
     Route("GET", "/v1/show", _QUERY, queries.show,
           wire.IdQuery, wire.ShowReply, "Show a request with its history"),

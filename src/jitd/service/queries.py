@@ -1,27 +1,21 @@
 """Looking: status, list, show, events, health. Nothing here changes anything."""
 
 import os
-from dataclasses import replace
-from enum import StrEnum
 from importlib.metadata import version
-from typing import Final, TypeVar
+from typing import Final
 
 from jitd import wire
 from jitd.core.errors import JitError
-from jitd.core.model import TAB_OF, Account, Network, Request, Status, Tab
+from jitd.core.model import Account, Network, Status
 from jitd.core.people import Answer
 from jitd.service import notices, views
 from jitd.service.access import GRACE_MS
 from jitd.service.call import Reply, View
 from jitd.service.lookup import visible
-from jitd.store import accounts, devices, events, freezes, interfaces, networks, outbox
+from jitd.store import accounts, devices, events, freezes, interfaces, listing, networks, outbox
 from jitd.store import requests as store
 
-E = TypeVar("E", bound=StrEnum)
-
-LONGEST_PAGE: Final = 500
 EVENT_PAGE: Final = 500
-_LIVE: Final = (Status.ACTIVE, Status.SCHEDULED)
 
 
 def health(view: View, _query: object) -> Reply:
@@ -55,60 +49,6 @@ def status(view: View, _query: object) -> Reply:
     if admin:
         reply["gateway"] = _gateway(view)
     return reply
-
-
-def list_(view: View, query: wire.ListQuery) -> Reply:
-    """A page of requests: pending first, then newest first. Administrators see all, others their own and those that
-    they decide about.
-    """
-    wanted = _statuses(query)
-    counting = bool(query.get("count"))
-    whose: store.Whose | None = None
-    if not view.by_admin:
-        account = accounts.find(view.rows, view.actor.uid, view.actor.user)
-        whose = store.Whose(account.id if account else 0, view.decidable())
-    limit = query.get("limit", 50)
-    if not 1 <= limit <= LONGEST_PAGE:
-        raise JitError(
-            "bad_request",
-            f"cannot list {limit} at once",
-            f"Use --limit with a number from 1 to {LONGEST_PAGE}.",
-        )
-    if wanted is not None and not wanted:
-        # No status is on the named tabs.
-        nothing: Reply = {"requests": [], "next": "", "counts": {} if counting else _counts(view, whose)}
-        return {**nothing, "count": 0} if counting else nothing
-    # The store knows what happened; that a granted one is scheduled, active or over now is known only here.
-    states = frozenset("granted" if one in _LIVE else str(one) for one in wanted or ())
-    if wanted is not None and Status.EXPIRED in wanted:
-        states |= {"granted"}
-    filters = store.Filter(
-        states=states,
-        whose=whose,
-        user=query.get("user"),
-        network=query.get("network"),
-        search=query.get("search"),
-    )
-    if counting:
-        return {"requests": [], "next": "", "counts": {}, "count": _count(view, filters, wanted)}
-    tier, below = _cursor(query.get("after", ""))
-    tiers = list(store.TIERS)
-    page: list[tuple[str, Request, str]] = []
-    for at in tiers[tiers.index(tier) :]:
-        while len(page) <= limit:
-            found = store.list_page(view.rows, filters, tier=at, below_id=below, limit=limit + 1)
-            page += [(at, *one) for one in found if wanted is None or one[0].status(view.now) in wanted]
-            if len(found) <= limit:
-                break
-            below = found[-1][0].id
-        below = None
-    shown, more = page[:limit], len(page) > limit
-    following = f"{shown[-1][0]}{shown[-1][1].id}" if more else ""
-    return {
-        "requests": [views.request_view(view, request, name) for _, request, name in shown],
-        "next": following,
-        "counts": _counts(view, whose),
-    }
 
 
 def show(view: View, query: wire.IdQuery) -> Reply:
@@ -148,60 +88,6 @@ def events_page(view: View, query: wire.EventsQuery) -> Reply:
         found[-1].seq if len(found) == EVENT_PAGE else max(events.last_seq(view.rows), query.get("after", 0))
     )
     return {"events": [views.event_view(event) for event in found], "next": reached}
-
-
-def _statuses(query: wire.ListQuery) -> frozenset[Status] | None:
-    """The statuses to list: those that are named, and of them those on the named tabs; None: all."""
-    named = frozenset(_named(Status, one, "status") for one in query.get("status", []))
-    tabs = frozenset(_named(Tab, one, "tab") for one in query.get("tab", []))
-    on_tabs = frozenset(status for status, where in TAB_OF.items() if where in tabs)
-    if named and tabs:
-        return named & on_tabs
-    return named or on_tabs or None
-
-
-def _named(kind: type[E], typed: str, what: str) -> E:
-    try:
-        return kind(typed)
-    except ValueError:
-        raise JitError(
-            "bad_request", f"cannot list the {what} {typed[:40]!r}", f"Use one of {', '.join(kind)}."
-        ) from None
-
-
-def _cursor(after: str) -> tuple[str, int | None]:
-    """Where a page begins: (in which tier, below which id). Raises JitError bad_request."""
-    if not after:
-        return next(iter(store.TIERS)), None
-    if after[0] in store.TIERS and after[1:].isascii() and after[1:].isdigit():
-        return after[0], int(after[1:])
-    raise JitError(
-        "bad_request",
-        f"cannot continue after {after[:40]!r}",
-        "Use what the page before gave as its next page.",
-    )
-
-
-def _count(view: View, filters: store.Filter, wanted: frozenset[Status] | None) -> int:
-    """How many match; only those are looked at whose status depends on the time."""
-    states = store.count_matching(view.rows, filters)
-    if wanted is None:
-        return sum(states.values())
-    in_time = frozenset(("pending", "granted")) & states.keys()
-    surely = sum(number for state, number in states.items() if state not in in_time)
-    if not in_time:
-        return surely
-    some = store.matching(view.rows, replace(filters, states=in_time))
-    return surely + sum(1 for request in some if request.status(view.now) in wanted)
-
-
-def _counts(view: View, whose: store.Whose | None) -> dict[str, int]:
-    """Requests by tab."""
-    totals = dict.fromkeys((str(tab) for tab in Tab), 0)
-    for state, number in store.counts(view.rows, whose).items():
-        tab = Tab.APPROVED if state == "granted" else TAB_OF[Status(state)]
-        totals[tab] += number
-    return totals
 
 
 def _network_status(
@@ -247,7 +133,7 @@ def _network_status(
 
 
 def _gateway(view: View) -> wire.GatewayStatus:
-    counts = store.counts(view.rows, None)
+    counts = listing.counts(view.rows, None)
     warnings = []
     frozen = freezes.current(view.rows)
     if frozen is not None:

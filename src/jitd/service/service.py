@@ -239,6 +239,8 @@ class Service:
             names.update(one for one in principals if not one.startswith("@"))
             # A user whose name is that of a group was perhaps meant as one.
             listed = {one.removeprefix("@") for one in principals}
+            if body.get("group"):
+                listed.add(body["group"])
         await self._directory.refresh([name for name in names if name], groups | listed)
 
     async def _bounded(self, running: Awaitable[Reply]) -> Reply:

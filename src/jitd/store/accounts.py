@@ -1,6 +1,7 @@
 """Accounts: who has ever owned a device or asked for something."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from jitd.core.model import REGISTERED, Account
@@ -41,6 +42,15 @@ def of_name(rows: Rows, name: str) -> Account | None:
     """The newest account of this name, whatever its uid, or None: enough to know where somebody wants mail."""
     row = rows.one(f"SELECT {SELECTED} FROM account a WHERE a.name = ? ORDER BY a.id DESC LIMIT 1", (name,))
     return of_row(row) if row else None
+
+
+def ids_of_names(rows: Rows, names: Iterable[str]) -> frozenset[int]:
+    """The ids of all accounts that have one of these names, whatever their uids."""
+    found = rows.all(
+        "SELECT a.id FROM account a WHERE a.name IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(names)),),
+    )
+    return frozenset(row["id"] for row in found)
 
 
 def ensure(rows: Rows, uid: int, name: str, now_ms: int) -> Account:

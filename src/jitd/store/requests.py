@@ -1,7 +1,6 @@
 """Requests and grants. Each change is guarded by the state it changes: a stale one changes no row."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from jitd.core.model import Denial, Ending, Grant, Request, Review, Status, Vote
@@ -13,43 +12,8 @@ _SELECT: Final = f"SELECT r.*, {accounts.SELECTED} FROM request r JOIN account a
 IN_ONE_QUESTION: Final = 1000
 _PENDING: Final = "r.decision IS NULL AND r.ended_how IS NULL"
 #: What gives access: a request for more time of a grant lengthens that and gives none of its own.
-_LIVE: Final = "r.decision = 'granted' AND r.ended_how IS NULL AND r.extends_id IS NULL"
-_LISTED: Final = "request r JOIN account a ON a.id = r.account_id JOIN network n ON n.id = r.network_id"
-_UNREVIEWED: Final = "r.break_glass = 1 AND r.reviewed_ms IS NULL"
-#: What is listed first, and what then: emergencies that nobody has looked at, what waits for a decision, the rest.
-TIERS: Final = {
-    "b": f"{_UNREVIEWED}",
-    "u": "r.state = 'pending' AND r.urgent = 1",
-    "p": "r.state = 'pending' AND r.urgent = 0",
-    "d": f"r.state <> 'pending' AND NOT ({_UNREVIEWED})",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Whose:
-    """What somebody may see: the requests of an account (0: of none), and all of some networks."""
-
-    account_id: int
-    network_ids: frozenset[int]
-
-    @property
-    def condition(self) -> str:
-        """As a condition; its numbers come from the database."""
-        if not self.network_ids:
-            return f"r.account_id = {self.account_id:d}"
-        listed = ", ".join(f"{number:d}" for number in sorted(self.network_ids))
-        return f"(r.account_id = {self.account_id:d} OR r.network_id IN ({listed}))"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """What `list_page` lists. Empty or None does not filter. `live` asks for granted ones that have not ended."""
-
-    states: frozenset[str] = frozenset()
-    whose: "Whose | None" = None
-    user: str | None = None
-    network: str | None = None
-    search: str | None = None
+LIVE: Final = "r.decision = 'granted' AND r.ended_how IS NULL AND r.extends_id IS NULL"
+UNREVIEWED: Final = "r.break_glass = 1 AND r.reviewed_ms IS NULL"
 
 
 def _request(row: Mapping[str, Any]) -> Request:
@@ -129,7 +93,7 @@ def live(rows: Rows, *, network_ids: Iterable[int]) -> list[Request]:
     wanted = list(network_ids)
     marks = ", ".join("?" * len(wanted))
     return [
-        _request(row) for row in rows.all(f"{_SELECT} WHERE {_LIVE} AND r.network_id IN ({marks})", wanted)
+        _request(row) for row in rows.all(f"{_SELECT} WHERE {LIVE} AND r.network_id IN ({marks})", wanted)
     ]
 
 
@@ -148,7 +112,7 @@ def live_of_devices(
     sql = (
         f"SELECT g.device_id AS granted_device, r.*, {accounts.SELECTED}"
         f" FROM {source} JOIN account a ON a.id = r.account_id JOIN network n ON n.id = r.network_id"
-        f" WHERE {_LIVE} AND n.interface_id = ?{narrowed}"
+        f" WHERE {LIVE} AND n.interface_id = ?{narrowed}"
     )
     return [(row["granted_device"], _request(row)) for row in rows.all(sql, params)]
 
@@ -162,7 +126,7 @@ def due(rows: Rows, wall_ms: int, boot_id: str, boot_ms: int) -> list[Request]:
             ("r.ends_ms <= ?", (wall_ms,)),
             ("r.boot_id = ? AND r.ends_boot_ms <= ?", (boot_id, boot_ms)),
         )
-        for row in rows.all(f"{_SELECT} WHERE {_LIVE} AND {condition}", params)
+        for row in rows.all(f"{_SELECT} WHERE {LIVE} AND {condition}", params)
     }
     return sorted(
         found.values(), key=lambda request: (request.grant.ends_ms if request.grant else 0, request.id)
@@ -171,9 +135,9 @@ def due(rows: Rows, wall_ms: int, boot_id: str, boot_ms: int) -> list[Request]:
 
 def next_end(rows: Rows, boot_id: str) -> tuple[int | None, int | None]:
     """The earliest end of a live grant by wall clock and by boot clock, milliseconds; None when there is none."""
-    wall = rows.value(f"SELECT min(r.ends_ms) FROM request r WHERE {_LIVE}")
+    wall = rows.value(f"SELECT min(r.ends_ms) FROM request r WHERE {LIVE}")
     boot = rows.value(
-        f"SELECT r.ends_boot_ms FROM request r WHERE {_LIVE} AND r.boot_id = ? ORDER BY r.ends_boot_ms LIMIT 1",
+        f"SELECT r.ends_boot_ms FROM request r WHERE {LIVE} AND r.boot_id = ? ORDER BY r.ends_boot_ms LIMIT 1",
         (boot_id,),
     )
     return wall, boot
@@ -414,7 +378,7 @@ def waiting(rows: Rows, boot_id: str, wall_ms: int) -> list[Request]:
         _request(row)
         for than in ("<", ">")
         for row in rows.all(
-            f"{_SELECT} WHERE {_LIVE} AND r.boot_id {than} ? AND r.starts_ms <= ?", (boot_id, wall_ms)
+            f"{_SELECT} WHERE {LIVE} AND r.boot_id {than} ? AND r.starts_ms <= ?", (boot_id, wall_ms)
         )
     ]
     return sorted(found, key=lambda request: request.id)
@@ -423,7 +387,7 @@ def waiting(rows: Rows, boot_id: str, wall_ms: int) -> list[Request]:
 def next_start(rows: Rows, boot_id: str) -> int | None:
     """When the next of those begins that are not active in this boot, milliseconds; None when there is none."""
     starts = [
-        rows.value(f"SELECT min(r.starts_ms) FROM request r WHERE {_LIVE} AND r.boot_id {than} ?", (boot_id,))
+        rows.value(f"SELECT min(r.starts_ms) FROM request r WHERE {LIVE} AND r.boot_id {than} ?", (boot_id,))
         for than in ("<", ">")
     ]
     return min((at for at in starts if at is not None), default=None)
@@ -469,7 +433,7 @@ def devices_of(rows: Rows, request_id: int) -> list[tuple[int, str]]:
 def live_grants_of_device(rows: Rows, device_id: int) -> list[Request]:
     """The live grants that a device is part of."""
     found = rows.all(
-        f"{_SELECT} JOIN grant_device g ON g.request_id = r.id WHERE {_LIVE} AND g.device_id = ?",
+        f"{_SELECT} JOIN grant_device g ON g.request_id = r.id WHERE {LIVE} AND g.device_id = ?",
         (device_id,),
     )
     return [_request(row) for row in found]
@@ -485,74 +449,7 @@ def count_since(rows: Rows, account_id: int, since_ms: int) -> tuple[int, int | 
     return row["made"], row["first"]
 
 
-def counts(rows: Rows, whose: Whose | None) -> dict[str, int]:
-    """How many requests are in each state ("granted" stands for the live ones), of those that somebody may see."""
-    where = "" if whose is None else f" WHERE {whose.condition}"
-    found = rows.all(f"SELECT r.state, count(*) AS number FROM request r{where} GROUP BY r.state")
-    return {row["state"]: row["number"] for row in found}
-
-
 def unreviewed(rows: Rows) -> list[int]:
     """The ids of uses of break-glass that nobody has acknowledged, newest first."""
-    found = rows.all(f"SELECT r.id FROM request r WHERE {_UNREVIEWED} ORDER BY r.id DESC")
+    found = rows.all(f"SELECT r.id FROM request r WHERE {UNREVIEWED} ORDER BY r.id DESC")
     return [row["id"] for row in found]
-
-
-def list_page(
-    rows: Rows, wanted: Filter, *, tier: str, below_id: int | None, limit: int
-) -> list[tuple[Request, str]]:
-    """Requests with their network's name, newest first, of one of the TIERS.
-
-    `below_id` continues behind a page. `limit` rows at most.
-    """
-    conditions, params = _conditions(wanted)
-    where = [TIERS[tier], *conditions]
-    params["limit"] = limit
-    if below_id is not None:
-        where.append("r.id < :below")
-        params["below"] = below_id
-    sql = (
-        f"SELECT r.*, {accounts.SELECTED}, n.name AS network_name FROM {_LISTED}"
-        f" WHERE {' AND '.join(where)} ORDER BY r.id DESC LIMIT :limit"
-    )
-    return [(_request(row), row["network_name"]) for row in rows.all(sql, params)]
-
-
-def matching(rows: Rows, wanted: Filter) -> list[Request]:
-    """All requests that match, in no order."""
-    where, params = _conditions(wanted)
-    sql = f"SELECT r.*, {accounts.SELECTED} FROM {_LISTED} WHERE {' AND '.join(where) or 'true'}"
-    return [_request(row) for row in rows.all(sql, params)]
-
-
-def count_matching(rows: Rows, wanted: Filter) -> dict[str, int]:
-    """How many requests match, by state ("granted" stands for those that have not been ended)."""
-    where, params = _conditions(wanted)
-    sql = f"SELECT r.state, count(*) AS number FROM {_LISTED} WHERE {' AND '.join(where) or 'true'} GROUP BY r.state"
-    return {row["state"]: row["number"] for row in rows.all(sql, params)}
-
-
-def _conditions(wanted: Filter) -> tuple[list[str], dict[str, object]]:
-    """(conditions on _LISTED, their parameters)."""
-    where: list[str] = []
-    params: dict[str, object] = {}
-    states = sorted(wanted.states)
-    if states:
-        where.append(f"r.state IN ({', '.join(f':state{number}' for number in range(len(states)))})")
-        params.update({f"state{number}": state for number, state in enumerate(states)})
-    if wanted.whose is not None:
-        where.append(wanted.whose.condition)
-    if wanted.user:
-        where.append("a.name = :user")
-        params["user"] = wanted.user
-    if wanted.network:
-        where.append("n.name = :network")
-        params["network"] = wanted.network
-    if wanted.search:
-        where.append(
-            "(r.reason LIKE :search ESCAPE '!' OR a.name LIKE :search ESCAPE '!'"
-            " OR r.comment LIKE :search ESCAPE '!' OR r.ended_comment LIKE :search ESCAPE '!')"
-        )
-        escaped = wanted.search.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        params["search"] = f"%{escaped}%"
-    return where, params

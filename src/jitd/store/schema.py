@@ -290,4 +290,78 @@ CREATE INDEX message_waiting ON message (next_ms) WHERE sent_ms IS NULL AND drop
 CREATE INDEX message_sent ON message (recipient, sent_ms) WHERE sent_ms IS NOT NULL;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES)
+_LISTS: Final = """
+-- Who decided about it, or revoked it.
+ALTER TABLE request ADD COLUMN manager TEXT GENERATED ALWAYS AS
+  (coalesce(CASE ended_how WHEN 'revoked' THEN nullif(ended_by, '') END, decided_by, '')) VIRTUAL;
+-- Each range of a list ends with its newest request.
+DROP INDEX request_account;
+DROP INDEX request_network;
+CREATE INDEX request_account ON request (account_id, state, id);
+CREATE INDEX request_network ON request (network_id, state, id);
+CREATE INDEX request_manager ON request (manager, state, id);
+CREATE INDEX request_requested ON request (requested_ms);
+
+-- How many there are, so that nobody has to count them.
+CREATE TABLE tally_network (
+  network_id INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  PRIMARY KEY (network_id, state)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tally_account (
+  account_id INTEGER NOT NULL,
+  network_id INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  PRIMARY KEY (account_id, network_id, state)
+) STRICT, WITHOUT ROWID;
+INSERT INTO tally_network SELECT network_id, state, count(*) FROM request GROUP BY network_id, state;
+INSERT INTO tally_account SELECT account_id, network_id, state, count(*) FROM request
+  GROUP BY account_id, network_id, state;
+
+-- The words of requests, with marks for account, network and state, which a search is crossed with.
+CREATE VIEW request_words AS
+  SELECT r.id, r.reason, a.name AS user, coalesce(r.comment, '') AS comment,
+    coalesce(r.ended_comment, '') AS ended_comment,
+    'a' || r.account_id || ' n' || r.network_id || ' s' || coalesce(r.ended_how, r.decision, 'pending') AS marks
+  FROM request r JOIN account a ON a.id = r.account_id;
+CREATE VIRTUAL TABLE request_text USING fts5 (
+  reason, user, comment, ended_comment, marks,
+  content = 'request_words', content_rowid = 'id', prefix = '2 3 4', tokenize = 'unicode61 remove_diacritics 2'
+);
+INSERT INTO request_text (request_text) VALUES ('rebuild');
+
+CREATE TRIGGER request_added AFTER INSERT ON request BEGIN
+  INSERT INTO tally_network VALUES (new.network_id, coalesce(new.ended_how, new.decision, 'pending'), 1)
+    ON CONFLICT DO UPDATE SET number = number + 1;
+  INSERT INTO tally_account
+    VALUES (new.account_id, new.network_id, coalesce(new.ended_how, new.decision, 'pending'), 1)
+    ON CONFLICT DO UPDATE SET number = number + 1;
+  INSERT INTO request_text (rowid, reason, user, comment, ended_comment, marks)
+    SELECT id, reason, user, comment, ended_comment, marks FROM request_words WHERE id = new.id;
+END;
+CREATE TRIGGER request_moved AFTER UPDATE OF decision, ended_how ON request
+  WHEN coalesce(old.ended_how, old.decision, 'pending') <> coalesce(new.ended_how, new.decision, 'pending') BEGIN
+  UPDATE tally_network SET number = number - 1
+    WHERE network_id = old.network_id AND state = coalesce(old.ended_how, old.decision, 'pending');
+  UPDATE tally_account SET number = number - 1
+    WHERE account_id = old.account_id AND network_id = old.network_id
+      AND state = coalesce(old.ended_how, old.decision, 'pending');
+  INSERT INTO tally_network VALUES (new.network_id, coalesce(new.ended_how, new.decision, 'pending'), 1)
+    ON CONFLICT DO UPDATE SET number = number + 1;
+  INSERT INTO tally_account
+    VALUES (new.account_id, new.network_id, coalesce(new.ended_how, new.decision, 'pending'), 1)
+    ON CONFLICT DO UPDATE SET number = number + 1;
+END;
+CREATE TRIGGER request_reworded AFTER UPDATE OF reason, comment, ended_comment, decision, ended_how ON request BEGIN
+  INSERT INTO request_text (request_text, rowid, reason, user, comment, ended_comment, marks)
+    VALUES ('delete', old.id, old.reason, (SELECT name FROM account WHERE id = old.account_id),
+      coalesce(old.comment, ''), coalesce(old.ended_comment, ''),
+      'a' || old.account_id || ' n' || old.network_id || ' s' || coalesce(old.ended_how, old.decision, 'pending'));
+  INSERT INTO request_text (rowid, reason, user, comment, ended_comment, marks)
+    SELECT id, reason, user, comment, ended_comment, marks FROM request_words WHERE id = new.id;
+END;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES, _LISTS)

@@ -1,0 +1,413 @@
+"""Pages and counts of requests, at a cost that does not grow with how many there are.
+
+A page is read by id, newest first, from the ends of as many index ranges as the filters make (one for each state, and
+for each account or network that is asked for), and merged: never sorted, never counted off. Words are looked up in a
+full-text index that also knows account, network and state of each request, so that it crosses them out itself.
+"""
+
+import heapq
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from jitd.core.errors import JitError
+from jitd.core.model import Request
+from jitd.store.database import Rows
+from jitd.store.requests import LIVE, UNREVIEWED, by_ids
+
+STATES: Final = (
+    "pending",
+    "granted",
+    "denied",
+    "expired",
+    "revoked",
+    "released",
+    "cancelled",
+    "lapsed",
+)
+_NOT_PENDING: Final = frozenset(STATES) - {"pending"}
+#: More accounts or networks than this are looked for in what is there, and not each by itself.
+_KEYS: Final = 40
+#: Milliseconds by which the wall clock may once have been ahead: numbers are given in the order of requests, times are not.
+_SLACK_MS: Final = 86_400_000
+
+
+class _Tier(NamedTuple):
+    """A part of a list: `small` ones are few by nature, and looked through; the others are ranges of these states."""
+
+    small: str = ""
+    states: frozenset[str] = frozenset()
+    extra: str = ""
+    ascending: bool = False
+
+
+#: In which order requests are listed, by the name of the order: which tiers, one after the other.
+ORDERS: Final[Mapping[str, Mapping[str, _Tier]]] = {
+    # Emergencies that nobody has looked at, what waits for a decision and is urgent, what else waits, the rest.
+    "default": {
+        "b": _Tier(small=UNREVIEWED),
+        "u": _Tier(small="r.urgent = 1 AND r.decision IS NULL AND r.ended_how IS NULL"),
+        "p": _Tier(states=frozenset({"pending"}), extra="r.urgent = 0"),
+        "d": _Tier(states=_NOT_PENDING, extra=f"NOT ({UNREVIEWED})"),
+    },
+    "newest": {"n": _Tier(states=frozenset(STATES))},
+    "oldest": {"o": _Tier(states=frozenset(STATES), ascending=True)},
+    "left": {"l": _Tier(small=LIVE)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """What somebody may see: the requests of an account (0: of none), and all of some networks."""
+
+    account_id: int
+    network_ids: frozenset[int]
+
+    @property
+    def condition(self) -> str:
+        """As a condition; its numbers come from the database."""
+        if not self.network_ids:
+            return f"r.account_id = {self.account_id:d}"
+        listed = ", ".join(f"{number:d}" for number in sorted(self.network_ids))
+        return f"(r.account_id = {self.account_id:d} OR r.network_id IN ({listed}))"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What is listed. None (and no states) does not filter; an empty set lists nothing."""
+
+    states: frozenset[str] = frozenset()
+    whose: Whose | None = None
+    account_ids: frozenset[int] | None = None
+    not_account_id: int | None = None
+    network_ids: frozenset[int] | None = None
+    manager: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+    search: str | None = None
+    started: bool | None = None  # of the live ones: those that have begun by `now_ms`, or have not
+    now_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Requests, and where the next page begins ("" behind the last)."""
+
+    requests: list[Request]
+    next: str
+
+
+def page(
+    rows: Rows, wanted: Filter, *, order: str, after: str, limit: int, keep: Callable[[Request], bool]
+) -> Page:
+    """At most `limit` requests that `keep` agrees with, behind the page that gave `after`. Raises JitError bad_request."""
+    tiers = ORDERS[order]
+    tier, below = _cursor(tiers, after)
+    words = _words(rows, wanted.search)
+    if _lists_nothing(wanted) or words == "":
+        return Page([], "")
+    names = list(tiers)
+    found: list[tuple[str, Request]] = []
+    for name in names[names.index(tier) :]:
+        while len(found) <= limit:
+            if order == "left":
+                ids = _by_end(rows, wanted, words, below, limit + 1)
+            else:
+                ids = _ids(rows, wanted, words, tiers[name], below, limit + 1)
+            loaded = by_ids(rows, ids)
+            found += [(name, loaded[number]) for number in ids if keep(loaded[number])]
+            if len(ids) <= limit:
+                break
+            below = _place(order, loaded[ids[-1]])
+        below = None
+    shown = [request for _, request in found[:limit]]
+    following = ""
+    if len(found) > limit:
+        name, last = found[limit - 1]
+        following = f"{name}{'.'.join(map(str, _place(order, last)))}"
+    return Page(shown, following)
+
+
+def counts(rows: Rows, whose: Whose | None) -> dict[str, int]:
+    """How many requests are in each state ("granted" stands for the live ones), of those that somebody may see."""
+    return _tallied(rows, Filter(whose=whose))
+
+
+def count(rows: Rows, wanted: Filter) -> dict[str, int]:
+    """How many requests match, by state."""
+    if _lists_nothing(wanted):
+        return {}
+    tallied = (wanted.manager, wanted.since_ms, wanted.until_ms, wanted.started, wanted.not_account_id)
+    if wanted.search is None and all(one is None for one in tallied):
+        return _tallied(rows, wanted)
+    words = _words(rows, wanted.search)
+    if words == "":
+        return {}
+    conditions, params = _conditions(wanted, words)
+    if wanted.states:
+        conditions.append(_among("r.state", "states", params, wanted.states))
+    source = "request_text f CROSS JOIN request r ON r.id = f.rowid" if words else "request r"
+    if words:
+        conditions.insert(0, "f.request_text MATCH :match")
+        params["match"] = _match(wanted, words, wanted.states or frozenset(STATES))
+    sql = f"SELECT r.state, count(*) AS number FROM {source} WHERE {' AND '.join(conditions) or 'true'} GROUP BY r.state"
+    return {row["state"]: row["number"] for row in rows.all(sql, params)}
+
+
+# --- where a page begins ---
+
+
+def _cursor(tiers: Mapping[str, _Tier], after: str) -> tuple[str, tuple[int, ...] | None]:
+    """(in which tier, behind which place). Raises JitError bad_request."""
+    if not after:
+        return next(iter(tiers)), None
+    numbers = after[1:].split(".")
+    wanted = 2 if "l" in tiers else 1
+    if after[0] in tiers and len(numbers) == wanted and all(re.fullmatch(r"[0-9]{1,18}", n) for n in numbers):
+        return after[0], tuple(map(int, numbers))
+    raise JitError(
+        "bad_request",
+        f"cannot continue after {after[:40]!r}",
+        "Use what the page before gave as its next page, with the same --sort.",
+    )
+
+
+def _place(order: str, request: Request) -> tuple[int, ...]:
+    """Where a request stands in its tier."""
+    if order == "left":
+        assert request.grant is not None
+        return request.grant.ends_ms, request.id
+    return (request.id,)
+
+
+# --- the ids of a page ---
+
+
+def _ids(
+    rows: Rows, wanted: Filter, words: str | None, tier: _Tier, below: tuple[int, ...] | None, limit: int
+) -> list[int]:
+    states = tier.states & (wanted.states or frozenset(STATES))
+    if tier.small:
+        conditions, params = _conditions(wanted, words)
+        if wanted.states:
+            conditions.append(_among("r.state", "states", params, wanted.states))
+        return list(_range(rows, "request r", [tier.small, *conditions], params, tier, below, limit))
+    if not states:
+        return []
+    extra = [tier.extra] if tier.extra else []
+    if words:
+        conditions, params = _conditions(wanted, None)
+        params["match"] = _match(wanted, words, states)
+        source = "request_text f CROSS JOIN request r ON r.id = f.rowid"
+        where = ["f.request_text MATCH :match", *conditions, *extra]
+        return list(_range(rows, source, where, params, tier, below, limit, number="f.rowid"))
+    ranges = [
+        _range(rows, f"request r INDEXED BY {index}", [*where, *extra], params, tier, below, limit)
+        for index, where, params in _ranges(wanted, states)
+    ]
+    merged = heapq.merge(*ranges, reverse=not tier.ascending)
+    return list(islice(_once(merged), limit))
+
+
+def _once(numbers: Iterator[int]) -> Iterator[int]:
+    last = None
+    for number in numbers:
+        if number != last:
+            yield number
+        last = number
+
+
+def _range(
+    rows: Rows,
+    source: str,
+    where: list[str],
+    params: Mapping[str, object],
+    tier: _Tier,
+    below: tuple[int, ...] | None,
+    limit: int,
+    number: str = "r.id",
+) -> Iterator[int]:
+    """The ids of one range of an index, from its end."""
+    than, way = (">", "ASC") if tier.ascending else ("<", "DESC")
+    conditions = [*where, f"{number} {than} :below"] if below else where
+    sql = f"SELECT {number} AS id FROM {source} WHERE {' AND '.join(conditions)} ORDER BY {number} {way} LIMIT :limit"
+    found = rows.all(sql, {**params, "limit": limit, **({"below": below[0]} if below else {})})
+    return (row["id"] for row in found)
+
+
+def _ranges(wanted: Filter, states: frozenset[str]) -> Iterator[tuple[str, list[str], dict[str, object]]]:
+    """(index, conditions, parameters) of each range that together hold what is wanted."""
+    keys: list[tuple[str, str, object]]  # (index, column, value)
+    left = wanted
+    if wanted.account_ids is not None and len(wanted.account_ids) <= _KEYS:
+        keys = [("request_account", "account_id", one) for one in wanted.account_ids]
+    elif wanted.network_ids is not None and len(wanted.network_ids) <= _KEYS:
+        keys = [("request_network", "network_id", one) for one in wanted.network_ids]
+    elif wanted.manager is not None:
+        keys = [("request_manager", "manager", wanted.manager)]
+    elif wanted.whose is not None and len(wanted.whose.network_ids) < _KEYS:
+        keys = [("request_account", "account_id", wanted.whose.account_id)]
+        keys += [("request_network", "network_id", one) for one in wanted.whose.network_ids]
+    else:
+        keys = [("request_state", "", None)]
+    for index, column, value in keys:
+        for state in states:
+            conditions, params = _conditions(left, None)
+            if column:
+                conditions.insert(0, f"r.{column} = :key")
+                params["key"] = value
+            yield index, ["r.state = :state", *conditions], {**params, "state": state}
+
+
+def _by_end(
+    rows: Rows, wanted: Filter, words: str | None, below: tuple[int, ...] | None, limit: int
+) -> list[int]:
+    """The live grants by their end, the next one first."""
+    if wanted.states and "granted" not in wanted.states:
+        return []
+    conditions, params = _conditions(wanted, words)
+    if below:
+        conditions.append("(r.ends_ms, r.id) > (:ends, :below)")
+        params["ends"], params["below"] = below
+    sql = (
+        f"SELECT r.id FROM request r INDEXED BY request_end WHERE {' AND '.join([LIVE, *conditions])}"
+        " ORDER BY r.ends_ms, r.id LIMIT :limit"
+    )
+    return [row["id"] for row in rows.all(sql, {**params, "limit": limit})]
+
+
+# --- filters ---
+
+
+def _lists_nothing(wanted: Filter) -> bool:
+    return wanted.account_ids == frozenset() or wanted.network_ids == frozenset()
+
+
+def _conditions(wanted: Filter, words: str | None) -> tuple[list[str], dict[str, object]]:
+    """(conditions on a request r, their parameters), for everything but the state. With `words`, one for each request."""
+    where: list[str] = []
+    params: dict[str, Any] = {}
+    if wanted.whose is not None:
+        where.append(wanted.whose.condition)
+    if wanted.account_ids is not None:
+        where.append(_among("r.account_id", "accounts", params, wanted.account_ids))
+    if wanted.not_account_id is not None:
+        where.append("r.account_id <> :not_account")
+        params["not_account"] = wanted.not_account_id
+    if wanted.network_ids is not None:
+        where.append(_among("r.network_id", "networks", params, wanted.network_ids))
+    if wanted.manager is not None:
+        where.append("r.manager = :manager")
+        params["manager"] = wanted.manager
+    for name, than, bound, at_ms in (
+        (
+            "since",
+            ">=",
+            "SELECT id FROM request WHERE requested_ms >= :since_slack ORDER BY requested_ms LIMIT 1",
+            wanted.since_ms,
+        ),
+        (
+            "until",
+            "<=",
+            "SELECT id FROM request WHERE requested_ms <= :until_slack ORDER BY requested_ms DESC LIMIT 1",
+            wanted.until_ms,
+        ),
+    ):
+        if at_ms is not None:
+            # The number bounds the search; the time decides. No such number: nothing is so new, or so old.
+            where.append(f"r.id {than} ({bound}) AND r.requested_ms {than} :{name}")
+            params[name] = at_ms
+            params[f"{name}_slack"] = at_ms + (-_SLACK_MS if name == "since" else _SLACK_MS)
+    if wanted.started is not None:
+        where.append(f"(r.starts_ms {'<=' if wanted.started else '>'} :now OR r.starts_ms IS NULL)")
+        params["now"] = wanted.now_ms
+    if words:
+        where.append(
+            "EXISTS (SELECT 1 FROM request_text f WHERE f.rowid = r.id AND f.request_text MATCH :match)"
+        )
+        params["match"] = words
+    return where, params
+
+
+def _among(column: str, name: str, params: dict[str, object], values: frozenset[Any]) -> str:
+    if len(values) == 1:
+        (params[name],) = values
+        return f"{column} = :{name}"
+    params[name] = json.dumps(sorted(values))
+    return f"{column} IN (SELECT value FROM json_each(:{name}))"
+
+
+# --- words ---
+
+
+def _words(rows: Rows, search: str | None) -> str | None:
+    """The words of a search in FTS5's language: whole words, or beginnings where nothing has the whole ones.
+
+    None: nothing is searched for; "": nothing can match.
+    """
+    if not search:
+        return None
+    quoted = ['"{}"'.format(word.replace('"', '""')) for word in search.split() if re.search(r"[^\W_]", word)]
+    if not quoted:
+        return ""
+    text = "{reason user comment ended_comment} : "
+    for ending in ("", " *"):
+        asked = f"{text}({' AND '.join(word + ending for word in quoted)})"
+        if rows.one("SELECT rowid FROM request_text WHERE request_text MATCH ? LIMIT 1", (asked,)):
+            return asked
+    return ""
+
+
+def _match(wanted: Filter, words: str, states: frozenset[str]) -> str:
+    """The words, crossed with what the index knows besides them."""
+    marks: list[str] = []
+    if states != frozenset(STATES):
+        marks.append(_either(f"s{state}" for state in states))
+    if wanted.account_ids is not None and len(wanted.account_ids) <= _KEYS:
+        marks.append(_either(f"a{number:d}" for number in wanted.account_ids))
+    if wanted.network_ids is not None and len(wanted.network_ids) <= _KEYS:
+        marks.append(_either(f"n{number:d}" for number in wanted.network_ids))
+    if wanted.whose is not None:
+        own = f"a{wanted.whose.account_id:d}"
+        marks.append(_either([own, *(f"n{number:d}" for number in wanted.whose.network_ids)]))
+    return " AND ".join([words, *(f"marks : {one}" for one in marks)])
+
+
+def _either(marks: "Iterator[str] | list[str]") -> str:
+    return f"({' OR '.join(sorted(marks))})"
+
+
+# --- counts ---
+
+
+def _tallied(rows: Rows, wanted: Filter) -> dict[str, int]:
+    """Sums that triggers keep, by state."""
+    totals: dict[str, int] = {}
+
+    def add(table: str, where: list[str], params: Mapping[str, object]) -> None:
+        sql = f"SELECT state, sum(number) AS number FROM {table} WHERE {' AND '.join(where) or 'true'} GROUP BY state"
+        for row in rows.all(sql, params):
+            if not wanted.states or row["state"] in wanted.states:
+                totals[row["state"]] = totals.get(row["state"], 0) + row["number"]
+
+    where: list[str] = []
+    params: dict[str, Any] = {}
+    if wanted.network_ids is not None:
+        where.append(_among("network_id", "networks", params, wanted.network_ids))
+    whose = wanted.whose
+    if wanted.account_ids is not None:
+        where.append(_among("account_id", "accounts", params, wanted.account_ids))
+        if whose is not None:
+            where.append(whose.condition.replace("r.", ""))
+        add("tally_account", where, params)
+    elif whose is None:
+        add("tally_network", where, params)
+    else:
+        seen = _among("network_id", "seen", params, whose.network_ids)
+        add("tally_network", [*where, seen], params)
+        params["own"] = whose.account_id
+        add("tally_account", [*where, "account_id = :own", f"NOT ({seen})"], params)
+    return {state: number for state, number in totals.items() if number}
