@@ -123,7 +123,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--times",
         type=int,
-        default=1000,
         metavar="N",
         help="each of them N times at most; writes no file",
     )
