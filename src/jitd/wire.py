@@ -215,13 +215,15 @@ class ListQuery(TypedDict):
 
 
 class ListReply(Reply):
-    """A page of requests, where nothing else was asked pending first, then newest first. `next` is empty on the last page. `counts` are those by tab
-    that the caller may see, `count` (where it was asked for) is how many match.
+    """A page of requests: where nothing else was asked, pending first, then newest first. `next` is empty on the last
+    page. `counts` are those by tab that the caller may see, `decides` is whether he decides about any network, `count`
+    (where it was asked for) is how many match.
     """
 
     requests: list[RequestView]
     next: str
     counts: dict[str, int]
+    decides: bool
     count: NotRequired[int]
 
 

@@ -56,8 +56,37 @@ def list_(
     network: Annotated[
         str | None, typer.Option("--network", "-n", metavar="NAME", help="Only for this network.")
     ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="GROUP", help="Only of the members of a system group.")
+    ] = None,
+    managed_by: Annotated[
+        str | None,
+        typer.Option("--managed-by", metavar="NAME", help="Only what this one decided about, or revoked."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="TIME", help="Asked since then: a duration (2h), or a date and time."
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Asked before then; as --since.")
+    ] = None,
     search: Annotated[
-        str | None, typer.Option("--search", metavar="TEXT", help="In reasons, users and comments.")
+        str | None,
+        typer.Option(
+            "--search", metavar="WORDS", help="In reasons, users and comments: words or their beginnings."
+        ),
+    ] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Only your own.")] = False,
+    decidable: Annotated[bool, typer.Option("--decidable", help="Only what you may decide now.")] = False,
+    sort: Annotated[
+        str | None,
+        typer.Option("--sort", metavar="ORDER", help="newest, oldest, or left (next end first)."),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", metavar="NAMES", help="Which columns, in this order: id,user,reason,…"),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", help="How many at most.")] = PAGE,
     after: Annotated[
@@ -70,88 +99,134 @@ def list_(
 
     Example: jitctl list --status pending --network office
 
+    What is yours to decide: jitctl list --decidable
+
     For a prompt: jitctl list --status pending --count
     """
     client = settings(context).client()
-    filters = {"status": status, "tab": tab, "user": user, "network": network, "search": search}
+    typed = {
+        "status": status,
+        "tab": tab,
+        "user": user,
+        "network": network,
+        "group": group,
+        "managed-by": managed_by,
+        "since": since,
+        "until": until,
+        "search": search,
+        "mine": mine,
+        "decidable": decidable,
+    }
+    filters: dict[str, Any] = {
+        **{name.replace("-", "_"): value or None for name, value in typed.items()},
+        "since": past_ms(since),
+        "until": past_ms(until),
+    }
     if count:
-        if limit != PAGE or after:
-            raise usage("cannot use --count together with --limit or --after", "It counts all that match.")
+        if limit != PAGE or after or sort or columns:
+            raise usage(
+                "cannot use --count together with --limit, --after, --sort or --columns",
+                "It counts all that match.",
+            )
         number = client.list(**filters, count=True)["count"]
         in_json = settings(context).json or output in (ListFormat.JSON, ListFormat.JSONL)
         print(dumps({"count": number}) if in_json else number)
         return 0
-    reply = client.list(**filters, limit=limit, after=after or None)
     if output is ListFormat.JSON:
         settings(context).json = True
+    as_table = output is ListFormat.TABLE and not settings(context).json
+    known = list(words.LIST_COLUMNS) if as_table else list(wire.RequestView.__annotations__)
+    chosen = _chosen(columns, known)
+    reply = client.list(**filters, sort=sort, limit=limit, after=after or None)
     if settings(context).json:
+        if columns:
+            print(dumps({**reply, "requests": [_only(one, chosen) for one in reply["requests"]]}))
+            return 0
         return answer(context, reply, lambda: None)
     if output is ListFormat.JSONL:
         for one in reply["requests"]:
-            print(dumps(one))
+            print(dumps(_only(one, chosen)))
     elif output is ListFormat.CSV:
-        _csv([dict(one) for one in reply["requests"]], list(wire.RequestView.__annotations__))
+        _csv([dict(one) for one in reply["requests"]], chosen)
     else:
-        _list_table(reply, filtered=bool(status or tab or user or network or search))
+        _list_table(reply, chosen if columns else None, filtered=any(typed.values()))
     if reply["next"]:
         # Said to scripts too: a list that was cut must not look complete.
-        shown = {"--limit": [str(limit)] if limit != PAGE else [], "--after": [reply["next"]]}
-        named = {f"--{name}": value for name, value in filters.items()}
-        say(f"there is more: {_command('list', {**named, **shown})}")
+        more = {
+            "--sort": sort,
+            "--columns": columns,
+            "--limit": [str(limit)] if limit != PAGE else [],
+            "--after": [reply["next"]],
+        }
+        named = {f"--{name}": value for name, value in typed.items()}
+        say(f"next page: {_command('list', {**named, **more})}")
     return 0
 
 
-def _command(verb: str, options: Mapping[str, str | list[str] | None]) -> str:
+def _chosen(typed: str | None, known: Sequence[str]) -> list[str]:
+    """The columns that were named, all where none were. Raises JitError bad_request."""
+    if typed is None:
+        return list(known)
+    chosen = [name.strip().lower() for name in typed.split(",") if name.strip()]
+    for name in chosen:
+        if name not in known:
+            raise usage(
+                f"cannot show the column {clean(name)[:40]!r}: there is none",
+                f"There are: {', '.join(known)}.",
+            )
+    if not chosen:
+        raise usage("cannot show no columns at all", f"There are: {', '.join(known)}.")
+    return chosen
+
+
+def _only(request: Mapping[str, Any], chosen: Sequence[str]) -> dict[str, Any]:
+    return {name: request[name] for name in chosen}
+
+
+def _command(verb: str, options: Mapping[str, Any]) -> str:
     """The command line with those of these options that have a value."""
     words = ["jitctl", verb]
     for option, value in options.items():
-        for one in [value] if isinstance(value, str) else value or []:
+        if value is True:
+            words.append(option)
+        for one in [value] if isinstance(value, str) else value if isinstance(value, list) else []:
             words += [option, one]
     return shlex.join(words)
 
 
-def _list_table(reply: wire.ListReply, *, filtered: bool) -> None:
+def _list_table(reply: wire.ListReply, chosen: Sequence[str] | None, *, filtered: bool) -> None:
     if not reply["requests"]:
-        print("nothing matches" if filtered else "no requests yet")
-        if not filtered:
-            next_step('jitctl request NETWORK --reason "…"')
-        return
-    from jitctl.render.tables import Cell, Column, draw
-
-    now = reply["now"]
-    draw(
-        [
-            Column("ID", right=True),
-            Column("USER", least=6),
-            Column("NETWORK", least=7),
-            Column("STATUS"),
-            Column("REQUESTED", spare=2),
-            Column("WANTS", spare=3),
-            Column("REASON", squeezed=True, least=12),
-            Column("BY", least=4, spare=1),
-            Column("LEFT", right=True),
-        ],
-        [
-            (
-                str(one["id"]),
-                one["user"],
-                one["network"],
-                Cell(words.status(one), words.style(one)),
-                times.ago(one["requested"], now),
-                words.wants(one),
-                one["reason"],
-                one["managed_by"],
-                words.time_left(one, now),
+        if filtered:
+            total = sum(reply["counts"].values())
+            print(
+                "nothing matches" + (f" among {total:,} requests" if total else ": there are no requests yet")
             )
-            for one in reply["requests"]
-        ],
-    )
-    steps = ["jitctl show ID"]
-    if any(one["status"] == "pending" for one in reply["requests"]):
-        steps.append("jitctl grant ID --duration 8h | jitctl deny ID --reason …")
-    if any("unreviewed" in one["marks"] for one in reply["requests"]):
-        steps.append("jitctl acknowledge ID --comment …")
-    next_step(*steps)
+        else:
+            print("no requests yet")
+        next_step("jitctl list" if filtered else 'jitctl request NETWORK --reason "…"')
+        return
+    from jitctl.render.requests import draw_list
+
+    draw_list(reply["requests"], reply["now"], chosen)
+    if not filtered:
+        say(", ".join(f"{number:,} {tab}" for tab, number in reply["counts"].items()))
+    next_step(*_steps(reply))
+
+
+def _steps(reply: wire.ListReply) -> list[str]:
+    """What to type next about what is listed."""
+    pending = next((one["id"] for one in reply["requests"] if one["status"] == "pending"), None)
+    unreviewed = next((one["id"] for one in reply["requests"] if "unreviewed" in one["marks"]), None)
+    steps = []
+    if not reply["decides"]:
+        steps.append(f"jitctl wait {pending} | jitctl cancel {pending}" if pending else "jitctl status")
+    elif pending:
+        steps.append(
+            f"jitctl review | jitctl grant {pending} --duration 8h | jitctl deny {pending} --reason …"
+        )
+    if reply["decides"] and unreviewed:
+        steps.append(f"jitctl acknowledge {unreviewed} --comment …")
+    return steps or [f"jitctl show {reply['requests'][0]['id']}"]
 
 
 def show(

@@ -22,6 +22,28 @@ STATUS: Final = {
 }
 
 
+#: The columns of a list, by the names that `--columns` takes; what each shows stands in render/requests.py.
+LIST_COLUMNS: Final = (
+    "id",
+    "user",
+    "network",
+    "status",
+    "requested",
+    "wants",
+    "reason",
+    "managed-by",
+    "left",
+    "bar",
+    "comment",
+    "devices",
+    "asked-by",
+    "starts",
+    "ends",
+    "ended",
+    "why-ended",
+)
+
+
 def status(request: wire.RequestView) -> str:
     """`* active (paused)`: symbol, status and marks."""
     symbol, _ = STATUS.get(request["status"], ("", ""))

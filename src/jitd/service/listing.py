@@ -39,7 +39,7 @@ def list_(view: View, query: wire.ListQuery) -> Reply:
     filters = _filter(view, query, wanted, whose)
     if query.get("count"):
         number = 0 if wanted == frozenset() else _count(view, filters, wanted)
-        return {"requests": [], "next": "", "counts": {}, "count": number}
+        return {"requests": [], "next": "", "counts": {}, "decides": _decides(whose), "count": number}
     found = store.Page([], "")
     if wanted != frozenset():
         found = store.page(
@@ -55,7 +55,12 @@ def list_(view: View, query: wire.ListQuery) -> Reply:
         "requests": [views.request_view(view, one, names[one.network_id]) for one in found.requests],
         "next": found.next,
         "counts": _counts(view, whose),
+        "decides": _decides(whose),
     }
+
+
+def _decides(whose: store.Whose | None) -> bool:
+    return whose is None or bool(whose.network_ids)
 
 
 def whose_requests(view: View) -> store.Whose | None:
@@ -84,10 +89,9 @@ def _filter(
         since_ms=query.get("since"),
         until_ms=query.get("until"),
         search=query.get("search"),
-        now_ms=view.now.wall_ms,
+        statuses=wanted,
+        now=view.now,
     )
-    if states == {"granted"} and wanted is not None and Status.EXPIRED not in wanted and len(wanted) == 1:
-        filters = replace(filters, started=Status.ACTIVE in wanted)
     if query.get("decidable"):
         uid, name = view.person_behind
         own = accounts.find(view.rows, uid, name)

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from jitd.core.errors import JitError
-from jitd.core.model import Request
+from jitd.core.model import Now, Request, Status
 from jitd.store.database import Rows
 from jitd.store.requests import LIVE, UNREVIEWED, by_ids
 
@@ -32,11 +32,13 @@ _NOT_PENDING: Final = frozenset(STATES) - {"pending"}
 #: More accounts or networks than this are looked for in what is there, and not each by itself.
 _KEYS: Final = 40
 #: Milliseconds by which the wall clock may once have been ahead: numbers are given in the order of requests, times are not.
-_SLACK_MS: Final = 86_400_000
+_SLACK_MS: Final = 3_600_000
 
 
 class _Tier(NamedTuple):
-    """A part of a list: `small` ones are few by nature, and looked through; the others are ranges of these states."""
+    """A part of a list: what is in a `small` index is few by nature, and looked through; the others are ranges of these
+    states.
+    """
 
     small: str = ""
     states: frozenset[str] = frozenset()
@@ -48,14 +50,16 @@ class _Tier(NamedTuple):
 ORDERS: Final[Mapping[str, Mapping[str, _Tier]]] = {
     # Emergencies that nobody has looked at, what waits for a decision and is urgent, what else waits, the rest.
     "default": {
-        "b": _Tier(small=UNREVIEWED),
-        "u": _Tier(small="r.urgent = 1 AND r.decision IS NULL AND r.ended_how IS NULL"),
+        "b": _Tier(small="request_unreviewed", extra=UNREVIEWED),
+        "u": _Tier(
+            small="request_urgent", extra="r.urgent = 1 AND r.decision IS NULL AND r.ended_how IS NULL"
+        ),
         "p": _Tier(states=frozenset({"pending"}), extra="r.urgent = 0"),
         "d": _Tier(states=_NOT_PENDING, extra=f"NOT ({UNREVIEWED})"),
     },
     "newest": {"n": _Tier(states=frozenset(STATES))},
     "oldest": {"o": _Tier(states=frozenset(STATES), ascending=True)},
-    "left": {"l": _Tier(small=LIVE)},
+    "left": {"l": _Tier()},
 }
 
 
@@ -88,8 +92,9 @@ class Filter:
     since_ms: int | None = None
     until_ms: int | None = None
     search: str | None = None
-    started: bool | None = None  # of the live ones: those that have begun by `now_ms`, or have not
-    now_ms: int = 0
+    #: Of what is pending or granted, only what has one of these statuses at `now`.
+    statuses: frozenset[Status] | None = None
+    now: Now | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +145,13 @@ def count(rows: Rows, wanted: Filter) -> dict[str, int]:
     """How many requests match, by state."""
     if _lists_nothing(wanted):
         return {}
-    tallied = (wanted.manager, wanted.since_ms, wanted.until_ms, wanted.started, wanted.not_account_id)
+    tallied = (wanted.manager, wanted.since_ms, wanted.until_ms, _moment(wanted), wanted.not_account_id)
     if wanted.search is None and all(one is None for one in tallied):
         return _tallied(rows, wanted)
     words = _words(rows, wanted.search)
     if words == "":
         return {}
-    conditions, params = _conditions(wanted, words)
+    conditions, params = _conditions(wanted, None)
     if wanted.states:
         conditions.append(_among("r.state", "states", params, wanted.states))
     source = "request_text f CROSS JOIN request r ON r.id = f.rowid" if words else "request r"
@@ -194,12 +199,13 @@ def _ids(
         conditions, params = _conditions(wanted, words)
         if wanted.states:
             conditions.append(_among("r.state", "states", params, wanted.states))
-        return list(_range(rows, "request r", [tier.small, *conditions], params, tier, below, limit))
+        source = f"request r INDEXED BY {tier.small}"
+        return list(_range(rows, source, [tier.extra, *conditions], params, tier, below, limit))
     if not states:
         return []
     extra = [tier.extra] if tier.extra else []
     if words:
-        conditions, params = _conditions(wanted, None)
+        conditions, params = _conditions(wanted, None, "f.rowid")
         params["match"] = _match(wanted, words, states)
         source = "request_text f CROSS JOIN request r ON r.id = f.rowid"
         where = ["f.request_text MATCH :match", *conditions, *extra]
@@ -286,8 +292,13 @@ def _lists_nothing(wanted: Filter) -> bool:
     return wanted.account_ids == frozenset() or wanted.network_ids == frozenset()
 
 
-def _conditions(wanted: Filter, words: str | None) -> tuple[list[str], dict[str, object]]:
-    """(conditions on a request r, their parameters), for everything but the state. With `words`, one for each request."""
+def _conditions(
+    wanted: Filter, words: str | None, number: str = "r.id"
+) -> tuple[list[str], dict[str, object]]:
+    """(conditions on a request r, their parameters), for everything but the state. With `words`, one for each request.
+
+    `number` is what has the ids where a range of them can be left out.
+    """
     where: list[str] = []
     params: dict[str, Any] = {}
     if wanted.whose is not None:
@@ -318,18 +329,40 @@ def _conditions(wanted: Filter, words: str | None) -> tuple[list[str], dict[str,
     ):
         if at_ms is not None:
             # The number bounds the search; the time decides. No such number: nothing is so new, or so old.
-            where.append(f"r.id {than} ({bound}) AND r.requested_ms {than} :{name}")
+            where.append(f"{number} {than} ({bound}) AND r.requested_ms {than} :{name}")
             params[name] = at_ms
             params[f"{name}_slack"] = at_ms + (-_SLACK_MS if name == "since" else _SLACK_MS)
-    if wanted.started is not None:
-        where.append(f"(r.starts_ms {'<=' if wanted.started else '>'} :now OR r.starts_ms IS NULL)")
-        params["now"] = wanted.now_ms
+    moment = _moment(wanted)
+    if moment is not None and wanted.now is not None:
+        where.append(moment)
+        params |= {"now": wanted.now.wall_ms, "boot": wanted.now.boot_id, "boot_now": wanted.now.boot_ms}
     if words:
         where.append(
             "EXISTS (SELECT 1 FROM request_text f WHERE f.rowid = r.id AND f.request_text MATCH :match)"
         )
         params["match"] = words
     return where, params
+
+
+_SETTLED: Final = "r.state NOT IN ('pending', 'granted')"
+#: What the status of something pending or granted depends on besides what has happened to it.
+_OVER: Final = "(r.ends_ms <= :now OR (r.boot_id = :boot AND r.ends_boot_ms <= :boot_now))"
+_BEGUN: Final = "(r.extends_id IS NOT NULL OR r.boot_id = :boot)"
+_AT: Final = {
+    Status.PENDING: "(r.state = 'pending' AND r.lapses_ms > :now)",
+    Status.LAPSED: "(r.state = 'pending' AND r.lapses_ms <= :now)",
+    Status.SCHEDULED: f"(r.state = 'granted' AND NOT {_OVER} AND NOT {_BEGUN})",
+    Status.ACTIVE: f"(r.state = 'granted' AND NOT {_OVER} AND {_BEGUN})",
+    Status.EXPIRED: f"(r.state = 'granted' AND {_OVER})",
+}
+
+
+def _moment(wanted: Filter) -> str | None:
+    """A condition on what only time has changed; None where all of that is wanted."""
+    if wanted.statuses is None or wanted.statuses >= _AT.keys():
+        return None
+    kept = sorted({_AT[one] for one in wanted.statuses if one in _AT})
+    return f"({' OR '.join([_SETTLED, *kept])})"
 
 
 def _among(column: str, name: str, params: dict[str, object], values: frozenset[Any]) -> str:
@@ -350,12 +383,14 @@ def _words(rows: Rows, search: str | None) -> str | None:
     """
     if not search:
         return None
-    quoted = ['"{}"'.format(word.replace('"', '""')) for word in search.split() if re.search(r"[^\W_]", word)]
-    if not quoted:
+    typed = [word.replace('"', '""') for word in search.split() if re.search(r"[^\W_]", word)]
+    if not typed:
         return ""
-    text = "{reason user comment ended_comment} : "
-    for ending in ("", " *"):
-        asked = f"{text}({' AND '.join(word + ending for word in quoted)})"
+    whole = [f'"{word}"' for word in typed]
+    # A single letter begins too much.
+    begun = [f'"{word}"{" *" if len(word) > 1 else ""}' for word in typed]
+    for quoted in (whole, begun):
+        asked = f"{{reason user comment ended_comment}} : ({' AND '.join(quoted)})"
         if rows.one("SELECT rowid FROM request_text WHERE request_text MATCH ? LIMIT 1", (asked,)):
             return asked
     return ""

@@ -328,7 +328,7 @@ CREATE VIEW request_words AS
   FROM request r JOIN account a ON a.id = r.account_id;
 CREATE VIRTUAL TABLE request_text USING fts5 (
   reason, user, comment, ended_comment, marks,
-  content = 'request_words', content_rowid = 'id', prefix = '2 3 4', tokenize = 'unicode61 remove_diacritics 2'
+  content = 'request_words', content_rowid = 'id', prefix = '2 3 4 5 6', tokenize = 'unicode61 remove_diacritics 2'
 );
 INSERT INTO request_text (request_text) VALUES ('rebuild');
 
