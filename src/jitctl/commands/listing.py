@@ -155,6 +155,7 @@ def list_(
         more = {
             "--sort": sort,
             "--columns": columns,
+            "--output": None if as_table else str(output),
             "--limit": [str(limit)] if limit != PAGE else [],
             "--after": [reply["next"]],
         }
