@@ -242,6 +242,43 @@ class ShowReply(Reply):
     events: list["EventView"]
 
 
+class PastRequest(TypedDict):
+    """A request of before. `lasted` is for how long its grant was open, milliseconds up to now, null where there was none.
+    `usage` counts each device: with two of them it may be more.
+    """
+
+    request: RequestView
+    lasted: int | None
+    usage: UsageView | None
+
+
+class HistoryReply(Reply):
+    """What helps before a decision about `request`.
+
+    `last` are its user's requests of before, newest first, at most five; `last_grant` is the newest grant on the same
+    network, `open` are the user's other grants that are active or scheduled. Of the requests for the same network within
+    the last `counted` milliseconds, `asked_before` were made and `granted_before` granted. `rule` says why its user has to
+    ask. A yes that names no duration would give access from `starts` until `ends`, and `cap` names what makes that shorter
+    than was wished; where nothing can be granted, `refused` says why and `hint` what to do. Approvers are told of the
+    networks alone that they decide about.
+    """
+
+    request: RequestView
+    last: list[PastRequest]
+    last_grant: PastRequest | None
+    open: list[RequestView]
+    counted: int
+    asked_before: int
+    granted_before: int
+    rule: str
+    max_duration: int
+    starts: int | None
+    ends: int | None
+    cap: str
+    refused: str
+    hint: str
+
+
 class NetworkStatus(TypedDict):
     """A network from its user's side.
 
