@@ -117,6 +117,10 @@ class Client:
         """Which rules apply; see wire.WhyQuery."""
         return cast("wire.WhyReply", self._get("why", query))
 
+    def report(self, **query: Any) -> wire.ReportReply:
+        """What was asked for in a time, and what became of it; see wire.ReportQuery."""
+        return cast("wire.ReportReply", self._get("report", query))
+
     def doctor(self, part: str) -> wire.DoctorReply:
         """Examine a part of the gateway."""
         return cast("wire.DoctorReply", self._get("doctor", {"part": part}))
