@@ -1,5 +1,7 @@
 """What a report says of a time."""
 
+from itertools import pairwise
+
 import pytest
 from test_usage import passes
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World
@@ -100,13 +102,11 @@ async def test_a_time_holds_what_was_asked_for_within_it(busy: World) -> None:
 
 
 async def test_marks_have_no_gaps(busy: World) -> None:
-    """Thirty days are marks of twelve hours, oldest first, and the last one has what is new."""
+    """Thirty days are as many marks, oldest first, and the last one has what is new."""
     found = await told(busy)
-    assert (found["mark"], len(found["marks"])) == (DAY // 2, 60)
-    assert [mark["asked"] for mark in found["marks"]][-4:] == [0, 6, 0, 1]
-    assert {after["at"] - before["at"] for before, after in zip(found["marks"], found["marks"][1:])} == {
-        DAY // 2
-    }
+    assert (found["mark"], len(found["marks"])) == (DAY, 30)
+    assert [mark["asked"] for mark in found["marks"]][-4:] == [0, 0, 6, 1]
+    assert {after["at"] - before["at"] for before, after in pairwise(found["marks"])} == {DAY}
 
 
 async def test_break_glass_is_told_with_its_reason(busy: World) -> None:

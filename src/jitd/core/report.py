@@ -23,9 +23,9 @@ WAITS: Final = (
 )
 LONGEST_STEP: Final = durations.HOUR
 #: A report shows at most so many marks, each for one of these times.
-MOST_MARKS: Final = 62
+MOST_MARKS: Final = 40
 MARKS: Final = tuple(
-    hours * durations.HOUR for hours in (1, 2, 3, 6, 12, 24, 48, 168, 336, 672, 1344, 2688, 5376)
+    hours * durations.HOUR for hours in (1, 2, 3, 6, 12, 24, 72, 168, 336, 672, 1344, 2688, 5376)
 )
 #: Maxima and defaults that people choose.
 _ROUND: Final = tuple(
@@ -216,7 +216,7 @@ def _of_network(network: Network, tally: Tally) -> list[Suggestion]:
                 _set(name, "approvers+=", "NAME"),
             )
         )
-    elif tally.break_glass >= _LEAST_EMERGENCIES:
+    elif tally.break_glass >= _LEAST_EMERGENCIES and tally.break_glass * 20 >= tally.asked:
         found.append(
             Suggestion(
                 f"{name} was opened by break-glass {_times(tally.break_glass)}. Somebody who decides at such times would"
