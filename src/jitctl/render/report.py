@@ -65,7 +65,7 @@ def length(ms: int) -> str:
     for size, unit in ((times.DAY, "day"), (times.HOUR, "hour"), (times.MINUTE, "minute")):
         if ms >= size and ms % size < times.SECOND:
             return f"{ms // size} {unit}{'s' if ms // size != 1 else ''}"
-    return times.left(ms)
+    return times.left(ms // times.SECOND * times.SECOND)
 
 
 def scope(reply: wire.ReportReply) -> str:

@@ -62,10 +62,10 @@ def report(view: View, query: wire.ReportQuery) -> Reply:
 
 def _span(view: View, query: wire.ReportQuery) -> tuple[Span, str, dict[int, Network]]:
     """What is summed up; of what that is all ("gateway", "networks" or "own"); and the networks of it, by id."""
-    now_ms = view.now.wall_ms
     # What is asked for at this very moment is part of it.
-    until_ms = min(now_ms + 1, _moment(now_ms, query.get("until"), query.get("until_ago"), now_ms + 1))
-    since_ms = _moment(now_ms, query.get("since"), query.get("since_ago"), until_ms - USUAL_MS)
+    latest_ms = view.now.wall_ms + 1
+    until_ms = min(latest_ms, _moment(latest_ms, query.get("until"), query.get("until_ago"), latest_ms))
+    since_ms = _moment(latest_ms, query.get("since"), query.get("since_ago"), until_ms - USUAL_MS)
     if since_ms >= until_ms:
         raise JitError(
             "bad_request",
@@ -93,14 +93,16 @@ def _span(view: View, query: wire.ReportQuery) -> tuple[Span, str, dict[int, Net
         scope, about = "own", {}
         ids = store.network_ids(view.rows, name) if name else None
         people = frozenset({mine.id} if mine else ())
-    span = Span(since_ms=since_ms, until_ms=until_ms, now_ms=now_ms, network_ids=ids, account_ids=people)
+    span = Span(
+        since_ms=since_ms, until_ms=until_ms, now_ms=view.now.wall_ms, network_ids=ids, account_ids=people
+    )
     return span, scope, {number: one for number, one in about.items() if name in (None, one.name)}
 
 
-def _moment(now_ms: int, at_ms: int | None, ago_ms: int | None, usual_ms: int) -> int:
+def _moment(latest_ms: int, at_ms: int | None, ago_ms: int | None, usual_ms: int) -> int:
     if at_ms is not None:
         return at_ms
-    return usual_ms if ago_ms is None else now_ms - ago_ms
+    return usual_ms if ago_ms is None else latest_ms - ago_ms
 
 
 def _by(named: str) -> By:
