@@ -65,11 +65,11 @@ def test_longer_waits_are_in_no_lower_class(one: int, other: int) -> None:
     assert (wait_class(one) <= wait_class(other)) or one > other
 
 
-@given(st.integers(1, 20 * 365 * DAY))
+@given(st.integers(1, 2**54))
 def test_a_chart_has_few_marks(span_ms: int) -> None:
-    """However long the time is, MOST_MARKS are enough."""
+    """However long the time is, MOST_MARKS are enough; within twenty years they are of a size that has a name."""
     assert -(-span_ms // mark_of(span_ms)) <= MOST_MARKS
-    assert mark_of(span_ms) in MARKS
+    assert mark_of(span_ms) in MARKS or span_ms > 20 * 365 * DAY
 
 
 def test_who_asks_every_week_gets_a_rule() -> None:

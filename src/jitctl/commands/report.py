@@ -1,9 +1,8 @@
 """report: what was asked for in a time, what became of it, and which rule would fit better."""
 
-import sys
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,6 +12,11 @@ from jitctl.output import answer, clean, next_step
 from jitd import wire
 from jitd.core import durations
 from jitd.core.errors import JitError
+
+#: How many of each are in a file where nobody says how many.
+_PAGE: Final = 20
+#: From when on where nobody says it.
+_USUAL: Final = "30d"
 
 
 class ReportFormat(StrEnum):
@@ -39,7 +43,7 @@ def report(
         typer.Option(
             "--since", metavar="TIME", help="From when on: so long ago (30d), or a date (and time)."
         ),
-    ] = "30d",
+    ] = _USUAL,
     until: Annotated[
         str | None,
         typer.Option(
@@ -72,7 +76,8 @@ def report(
     """
     if output is ReportFormat.JSON:
         settings(context).json = True
-    rows = limit or (20 if output in (ReportFormat.HTML, ReportFormat.CSV) else None)
+    if limit is None and output in (ReportFormat.HTML, ReportFormat.CSV):
+        limit = _PAGE
     reply = (
         settings(context)
         .client()
@@ -82,7 +87,7 @@ def report(
             by=by.value if by else None,
             network=network,
             user=user,
-            limit=rows,
+            limit=limit,
         )
     )
     if settings(context).json:
@@ -92,13 +97,19 @@ def report(
     elif output is ReportFormat.HTML:
         from jitctl.render.reporthtml import page
 
-        sys.stdout.write(page(reply))
+        print(page(reply), end="")
     elif not reply["total"]["asked"]:
         _nothing(reply, filtered=bool(network or user))
     else:
         from jitctl.render.report import show
 
-        show(reply)
+        typed = {
+            "--since": since if since != _USUAL else None,
+            "--until": until,
+            "--network": network,
+            "--user": user,
+        }
+        show(reply, [word for name, value in typed.items() if value is not None for word in (name, value)])
         next_step(
             "jitctl report --by user|network|approver",
             "jitctl report -o html > report.html",

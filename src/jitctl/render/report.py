@@ -1,8 +1,9 @@
 """A report on the terminal: sums, tables with bars, and rules that may fit better."""
 
+import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from jitctl.output import clean, is_coloured
@@ -13,11 +14,13 @@ from jitd import wire
 #: Width of what goes into a file or another program, characters.
 PIPED: Final = 100
 _GREEN, _YELLOW, _RED, _CYAN, _DIM, _BOLD = "32", "33", "31", "36", "2", "1"
+#: So many rows are told at once.
+MOST: Final = 1000
 TITLES: Final = {"user": "USER", "network": "NETWORK", "approver": "DECIDED BY"}
 
 
-def show(reply: wire.ReportReply) -> None:
-    """Print all of it."""
+def show(reply: wire.ReportReply, filters: Sequence[str] = ()) -> None:
+    """Print all of it. `filters` are the options that it was asked for with."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED
     print(_paint(f"{period(reply)}, {scope(reply)}", _BOLD))
     print()
@@ -26,13 +29,14 @@ def show(reply: wire.ReportReply) -> None:
     for by, table in reply["by"].items():
         if table["rows"]:
             print()
-            _table(by, table, width)
+            _table(by, table, width, filters)
     if reply["emergencies"]:
         print()
         _emergencies(reply)
     if reply["suggestions"]:
         print()
-        print(_paint("rules that may fit better", _BOLD))
+        by_whom = "" if reply["scope"] == "gateway" else " (administrators change them)"
+        print(_paint(f"rules that may fit better{by_whom}", _BOLD))
         for one in reply["suggestions"]:
             for line in _fold(clean(one["why"]), width - 2):
                 print(f"  {line}")
@@ -158,7 +162,7 @@ def _wait(ms: int | None) -> str:
     return "" if ms is None else times.left(ms)
 
 
-def _table(by: str, table: wire.ReportTable, width: int) -> None:
+def _table(by: str, table: wire.ReportTable, width: int, filters: Sequence[str]) -> None:
     from jitctl.render.tables import Cell, Column, draw
 
     rows = table["rows"]
@@ -196,9 +200,8 @@ def _table(by: str, table: wire.ReportTable, width: int) -> None:
         ],
     )
     if table["of"] > len(rows):
-        print(
-            _paint(f"and {table['of'] - len(rows)} more: jitctl report --by {by} --limit {table['of']}", _DIM)
-        )
+        command = ["jitctl", "report", "--by", by, "--limit", str(min(table["of"], MOST)), *filters]
+        print(_paint(f"and {table['of'] - len(rows)} more: {clean(shlex.join(command))}", _DIM))
 
 
 def _some(number: int) -> str:

@@ -80,7 +80,7 @@ def percentile(counts: Mapping[int, int], share: float) -> int | None:
 
 def mark_of(span_ms: int) -> int:
     """For how long each mark of a chart stands, so that MOST_MARKS are enough for the whole span."""
-    return next((size for size in MARKS if -(-span_ms // size) <= MOST_MARKS), MARKS[-1])
+    return next((size for size in MARKS if -(-span_ms // size) <= MOST_MARKS), -(-span_ms // MOST_MARKS))
 
 
 # --- who asks so regularly that another rule would fit ---
