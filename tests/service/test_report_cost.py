@@ -30,15 +30,14 @@ async def test_everything_is_found_by_its_time(office: World, network_ids) -> No
     plain = office.service._transactor._rows
     rows = Listening(plain._database)
     span = dataclasses.replace(ALL, network_ids=network_ids)
-    store.total(rows, span)
+    store.sums(rows, span, dict.fromkeys(By, 5), least=6, pairs=5)
     store.waits(rows, span)
     store.marks(rows, span, HOUR)
     store.emergencies(rows, span, 10)
-    store.habits(rows, span, least=6, limit=10)
+    store.habits(rows, span, {(1, 1)})
     for by in By:
-        store.groups(rows, span, by, 5)
         store.waits_by(rows, span, by, ["a", 1])
-    assert len(asked) == 11
+    assert len(asked) == 8
     for sql, params in asked:
         steps = [step["detail"] for step in plain.all(f"EXPLAIN QUERY PLAN {sql}", params)]
         assert "SEARCH r USING INDEX request_requested (requested_ms>? AND requested_ms<?)" in steps, (

@@ -12,7 +12,7 @@ from jitd.service.call import Reply, View
 from jitd.service.lookup import named_network
 from jitd.store import accounts, networks
 from jitd.store import report as store
-from jitd.store.report import By, Group, Span
+from jitd.store.report import By, Group, Span, Sums
 
 USUAL_MS: Final = 30 * durations.DAY
 #: How many users, networks and approvers are told where nobody says how many, and at most.
@@ -34,15 +34,18 @@ def report(view: View, query: wire.ReportQuery) -> Reply:
     limit = query.get("limit", LONG if named else SHORT)
     if not 1 <= limit <= MOST:
         raise JitError("bad_request", f"cannot report {limit} at once", f"Use a number from 1 to {MOST}.")
-    total = store.total(view.rows, span)
+    kinds = [_by(named)] if named else list(By)
+    # Suggestions look at every network, whatever is told of them.
+    limits = dict.fromkeys(kinds, limit) | {By.NETWORK: max(limit, _NETWORKS)}
+    sums = store.sums(view.rows, span, limits, least=LEAST_GRANTED, pairs=_HABITS)
     size = mark_of(span.until_ms - span.since_ms)
     return {
         "scope": scope,
         "about": sorted(network.name for network in about.values()) if scope == "networks" else [],
         "since": span.since_ms,
         "until": span.until_ms,
-        "total": _numbers(total, store.waits(view.rows, span)),
-        "by": {one.value: _table(view, span, one, limit) for one in ([_by(named)] if named else list(By))},
+        "total": _numbers(sums.total, store.waits(view.rows, span)),
+        "by": {one.value: _table(view, span, one, sums.groups[one][:limit], sums.of[one]) for one in kinds},
         "mark": size,
         "marks": _marks(view, span, size),
         "emergencies": [
@@ -56,7 +59,7 @@ def report(view: View, query: wire.ReportQuery) -> Reply:
             }
             for one in store.emergencies(view.rows, span, _EMERGENCIES)
         ],
-        "suggestions": _suggestions(view, span, about) if scope != "own" and total.asked else [],
+        "suggestions": _suggestions(view, span, about, sums) if scope != "own" else [],
     }
 
 
@@ -114,8 +117,7 @@ def _by(named: str) -> By:
         ) from None
 
 
-def _table(view: View, span: Span, by: By, limit: int) -> wire.ReportTable:
-    listed, number = store.groups(view.rows, span, by, limit)
+def _table(view: View, span: Span, by: By, listed: list[Group], number: int) -> wire.ReportTable:
     waits = store.waits_by(view.rows, span, by, [one.key for one in listed])
     return {"rows": [_row(one, waits.get(one.key, {})) for one in listed], "of": number}
 
@@ -163,15 +165,15 @@ def _marks(view: View, span: Span, size_ms: int) -> list[wire.ReportMark]:
     ]
 
 
-def _suggestions(view: View, span: Span, about: dict[int, Network]) -> list[wire.Suggestion]:
+def _suggestions(view: View, span: Span, about: dict[int, Network], sums: Sums) -> list[wire.Suggestion]:
     by_name = {network.name: network for network in about.values()}
     begun_ms = max(span.since_ms, store.first_ms(view.rows) or span.since_ms)
     habits = [
         habit
-        for account_id, habit in store.habits(view.rows, span, least=LEAST_GRANTED, limit=_HABITS)
+        for account_id, habit in store.habits(view.rows, span, sums.pairs)
         if habit.network in by_name and _has_to_wait(view, account_id, habit, by_name[habit.network])
     ]
-    tallies = {one.name: one.tally for one in store.groups(view.rows, span, By.NETWORK, _NETWORKS)[0]}
+    tallies = {one.name: one.tally for one in sums.groups[By.NETWORK]}
     found = suggest(habits, tallies, by_name, span.until_ms - begun_ms)
     return [{"why": one.why, "command": one.command} for one in found]
 

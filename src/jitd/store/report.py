@@ -4,7 +4,7 @@ Everything is found by when it was asked for (`request_requested`), so that a re
 the store does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
@@ -91,18 +91,15 @@ _WAIT_CLASS: Final = (
     + " ".join(f"WHEN {_WAIT} < {below} THEN {_WAIT} / {step} * {step}" for below, step in WAITS)
     + f" ELSE {_WAIT} / {LONGEST_STEP} * {LONGEST_STEP} END"
 )
+#: Whose decision it was; null where nobody's, or that of a rule or of its own user.
+_BY_WHOM: Final = "CASE WHEN r.break_glass = 0 AND r.auto_rule IS NULL THEN r.decided_by END"
 _KEY: Final = {By.USER: "r.account_id", By.NETWORK: "r.network_id", By.APPROVER: "r.decided_by"}
 _NAME: Final = {
-    By.USER: "(SELECT name FROM account WHERE id = r.account_id)",
-    By.NETWORK: "(SELECT name FROM network WHERE id = r.network_id)",
-    By.APPROVER: "r.decided_by",
+    By.USER: "(SELECT name FROM account WHERE id = key)",
+    By.NETWORK: "(SELECT name FROM network WHERE id = key)",
+    By.APPROVER: "key",
 }
-#: Approvers are known of what they decided, asked or not.
-_OF: Final = {
-    By.USER: "",
-    By.NETWORK: "",
-    By.APPROVER: " AND r.decision IS NOT NULL AND r.break_glass = 0 AND r.auto_rule IS NULL",
-}
+_SUMS: Final = ", ".join(f"coalesce(sum({field.name}), 0) AS {field.name}" for field in fields(Tally))
 
 Key = int | str
 
@@ -114,6 +111,16 @@ class Group:
     key: Key
     name: str
     tally: Tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """Everything, each group, how many groups there are in all, and (account id, network id) of those who ask often."""
+
+    total: Tally
+    groups: Mapping[By, list[Group]]
+    of: Mapping[By, int]
+    pairs: frozenset[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,23 +162,40 @@ def first_ms(rows: Rows) -> int | None:
     return found
 
 
-def total(rows: Rows, span: Span) -> Tally:
-    """The sums of everything."""
-    row = rows.one(f"SELECT {_TALLY} FROM {_FROM} WHERE {span.condition}", span.params)
-    assert row is not None
-    return _tally(row)
+def sums(rows: Rows, span: Span, limits: Mapping[By, int], *, least: int, pairs: int) -> Sums:
+    """The sums of everything and of each, who asked for most first, at most so many of each kind.
 
-
-def groups(rows: Rows, span: Span, by: By, limit: int) -> tuple[list[Group], int]:
-    """The sums of each, who asked for most first, at most `limit`; and how many there are in all."""
-    key = _KEY[by]
-    found = rows.all(
-        f"SELECT {key} AS key, {_NAME[by]} AS name, count(*) OVER () AS groups, {_TALLY} FROM {_FROM}"
-        f" WHERE {span.condition}{_OF[by]} GROUP BY {key} ORDER BY asked DESC, name LIMIT :limit",
-        {**span.params, "limit": limit},
+    Pairs of user and network are those of which people granted at least so much and denied nothing.
+    """
+    # The requests are read once: what is summed up by user, network and approver is small.
+    parts = [f"SELECT 'total' AS kind, NULL AS key, NULL AS network, 1 AS of, {_SUMS} FROM cube"]
+    parts += [
+        f"SELECT * FROM (SELECT '{by}', {by}, NULL, count(*) OVER (), {_SUMS} FROM cube WHERE {by} IS NOT NULL"
+        f" GROUP BY {by} ORDER BY sum(asked) DESC, {by} LIMIT :{by})"
+        for by in limits
+    ]
+    parts.append(
+        f"SELECT * FROM (SELECT 'pair', user, network, 0, {_SUMS} FROM cube GROUP BY user, network"
+        " HAVING sum(granted) >= :least AND sum(denied) = 0 ORDER BY sum(granted) DESC, user, network LIMIT :pairs)"
     )
-    listed = [Group(row["key"], row["name"], _tally(row)) for row in found]
-    return listed, found[0]["groups"] if found else 0
+    names = " ".join(f"WHEN '{by}' THEN {name}" for by, name in _NAME.items())
+    found = rows.all(
+        f"WITH cube AS MATERIALIZED (SELECT r.account_id AS user, r.network_id AS network, {_BY_WHOM} AS approver,"
+        f" {_TALLY} FROM {_FROM} WHERE {span.condition} GROUP BY 1, 2, 3)"
+        f" SELECT *, CASE kind {names} END AS name FROM ({' UNION ALL '.join(parts)})",
+        {**span.params, **{str(by): limit for by, limit in limits.items()}, "least": least, "pairs": pairs},
+    )
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for row in found:
+        by_kind.setdefault(row["kind"], []).append(row)
+    return Sums(
+        total=_tally(by_kind["total"][0]),
+        groups={
+            by: [Group(row["key"], row["name"], _tally(row)) for row in by_kind.get(by, [])] for by in limits
+        },
+        of={by: by_kind[by][0]["of"] if by in by_kind else 0 for by in limits},
+        pairs=frozenset((row["key"], row["network"]) for row in by_kind.get("pair", [])),
+    )
 
 
 def waits(rows: Rows, span: Span) -> dict[int, int]:
@@ -225,23 +249,27 @@ def emergencies(rows: Rows, span: Span, limit: int) -> list[Emergency]:
     return [Emergency(**row) for row in found]
 
 
-def habits(rows: Rows, span: Span, *, least: int, limit: int) -> list[tuple[int, Habit]]:
-    """(account id, habit) of those who got a network at least so often from people and were never denied it, by how often."""
+def habits(rows: Rows, span: Span, pairs: Collection[tuple[int, int]]) -> list[tuple[int, Habit]]:
+    """(account id, habit) of these pairs of account and network, the most frequent first."""
+    of_week = f"(:until - 1 - r.requested_ms) / {durations.WEEK}"
+    of_day = f"(:until - 1 - r.requested_ms) / {durations.DAY}"
     found = rows.all(
-        "SELECT r.account_id, (SELECT name FROM account WHERE id = r.account_id) AS user,"
+        "SELECT r.account_id, r.network_id, (SELECT name FROM account WHERE id = r.account_id) AS user,"
         " (SELECT name FROM network WHERE id = r.network_id) AS network,"
-        f" count(*) FILTER (WHERE {_ANSWERED} AND {_GRANT}) AS granted,"
-        f" count(DISTINCT CASE WHEN {_GRANT} THEN (:until - 1 - r.requested_ms) / {durations.WEEK} END) AS weeks,"
-        f" count(DISTINCT CASE WHEN {_GRANT} THEN (:until - 1 - r.requested_ms) / {durations.DAY} END) AS days,"
-        f" coalesce(max(r.ends_ms - r.starts_ms) FILTER (WHERE {_GRANT}), 0) AS longest_ms,"
-        f" coalesce(sum({_OPEN}) FILTER (WHERE {_GRANT}), 0) AS open_ms,"
-        f" count(*) FILTER (WHERE {_GRANT} AND u.used_ms > 0) AS used"
-        f" FROM {_FROM} WHERE {span.condition} GROUP BY r.account_id, r.network_id"
-        " HAVING granted >= :least AND count(*) FILTER (WHERE r.decision = 'denied') = 0"
-        " ORDER BY granted DESC, user, network LIMIT :limit",
-        {**span.params, "least": least, "limit": limit},
+        f" count(*) FILTER (WHERE {_ANSWERED}) AS granted,"
+        f" count(DISTINCT {of_week}) AS weeks, count(DISTINCT {of_day}) AS days,"
+        f" max(r.ends_ms - r.starts_ms) AS longest_ms, sum({_OPEN}) AS open_ms,"
+        " count(*) FILTER (WHERE u.used_ms > 0) AS used"
+        f" FROM {_FROM} WHERE {span.condition} AND {_GRANT}"
+        f" AND +r.account_id IN ({_listed({account for account, _ in pairs})}) GROUP BY r.account_id, r.network_id"
+        " ORDER BY granted DESC, user, network",
+        span.params,
     )
-    return [(row.pop("account_id"), Habit(**row)) for row in found]
+    return [
+        (account, Habit(**row))
+        for row in found
+        if ((account := row.pop("account_id")), row.pop("network_id")) in pairs
+    ]
 
 
 def _tally(row: dict[str, Any]) -> Tally:
