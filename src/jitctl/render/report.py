@@ -138,7 +138,7 @@ def _summary(reply: wire.ReportReply, width: int) -> Iterator[str]:
             drawn = bar(number, total["asked"], room)
             share = percent(number, total["asked"])
             yield (
-                f"  {name:<12}{number:>5}  {_paint(drawn, _STYLES.get(name, _DIM))} {share}"
+                f"  {name:<11}{number:>6}  {_paint(drawn, _STYLES.get(name, _DIM))} {share}"
                 + (f"  {word}" if word and len(drawn) + len(word) + 30 <= width else "")
             )
     if total["approval_rate"] is not None:

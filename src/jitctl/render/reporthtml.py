@@ -177,10 +177,10 @@ def _became(total: wire.ReportNumbers) -> list[str]:
     return [
         "<h2>What became of them</h2>",
         f'<div class="scroll"><table>{rows}</table></div>',
-        '<p class="soft">The bars at the end of the tables below: how long access was open (grey), and used of that'
-        " (green).</p>",
         f'<p class="soft">{hours(total["given"])} of access were given, {hours(total["open"])} of that were open, and'
         f" {hours(total['used'])} used. {unused}</p>",
+        '<p class="soft">The bars at the end of the tables below: how long access was open (grey), and used of that'
+        " (green).</p>",
     ]
 
 
