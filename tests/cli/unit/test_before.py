@@ -5,6 +5,7 @@ import pytest
 from jitctl.client import Client
 from jitctl.render import before
 from support.running import Running
+from support.typed import Typed
 
 HOUR = 3_600_000
 HOSTILE = "\x1b]0;pwned\x07\u202e[bold]"
@@ -67,3 +68,16 @@ def test_before_a_decision_that_cannot_be_a_yes(daemon: Running, utc: None) -> N
         "a yes      is not possible: cannot open office: admin has frozen everything: intruder. An administrator ends that"
         " with jitctl thaw."
     )
+
+
+def test_show_tells_it_to_who_decides(daemon: Running, jitctl: Typed) -> None:
+    """While it is pending, for an administrator; once it is decided there is nothing to decide."""
+    number = str(asked(daemon))
+    assert jitctl("show", number).out.splitlines()[-4:] == [
+        "before a decision:",
+        "asked      for the first time in 30 days for office",
+        "rule       just-in-time access is on for office",
+        "a yes      gives 2h, until 16:13:20 UTC; at most 8h",
+    ]
+    jitctl("deny", number, "--reason", "not now")
+    assert "before a decision" not in jitctl("show", number).out
