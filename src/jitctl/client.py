@@ -109,9 +109,17 @@ class Client:
         """One request with its history."""
         return cast("wire.ShowReply", self._get("show", {"id": number}))
 
+    def history(self, number: int) -> wire.HistoryReply:
+        """What helps before a decision about a request."""
+        return cast("wire.HistoryReply", self._get("history", {"id": number}))
+
     def why(self, **query: Any) -> wire.WhyReply:
         """Which rules apply; see wire.WhyQuery."""
         return cast("wire.WhyReply", self._get("why", query))
+
+    def report(self, **query: Any) -> wire.ReportReply:
+        """What was asked for in a time, and what became of it; see wire.ReportQuery."""
+        return cast("wire.ReportReply", self._get("report", query))
 
     def doctor(self, part: str) -> wire.DoctorReply:
         """Examine a part of the gateway."""

@@ -36,6 +36,7 @@ VERBS: Final = (
     Verb("show", "listing", "show", "Show one request with its whole history.", BOTH),
     Verb("why", "why", "why", "Explain which rules apply to somebody on a network.", BOTH),
     Verb("events", "listing", "events", "Print what happened: the audit log.", BOTH),
+    Verb("report", "report", "report", "Sum up what was asked for, and what became of it.", BOTH),
     Verb("watch", "watching", "watch", "Print what happens, as it happens.", BOTH),
     Verb("grant", "grants", "grant", "Grant a request, or give access without one.", DECIDERS),
     Verb("extend", "grants", "extend", "Lengthen a grant without a gap; your own: ask for it.", BOTH),

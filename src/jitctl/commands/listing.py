@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from jitctl.cli import settings
+from jitctl.client import Client
 from jitctl.commands.shared import usage
 from jitctl.output import answer, clean, dumps, next_step, say
 from jitctl.render import times, words
@@ -237,11 +238,26 @@ def show(
 
     Example: jitctl show 12
     """
-    reply = settings(context).client().show(number)
-    return answer(context, reply, lambda: _show(reply))
+    client = settings(context).client()
+    reply = client.show(number)
+    return answer(context, reply, lambda: _show(reply, _before(client, reply)))
 
 
-def _show(reply: wire.ShowReply) -> None:
+def _before(client: Client, reply: wire.ShowReply) -> list[str]:
+    """What helps before a decision, for those who decide about it; nothing for others, and where it is decided."""
+    if reply["request"]["status"] != "pending":
+        return []
+    from jitctl.render.before import lines
+
+    try:
+        return lines(client.history(reply["request"]["id"]))
+    except JitError as error:
+        if error.code != "not_permitted":
+            raise
+        return []
+
+
+def _show(reply: wire.ShowReply, before: list[str]) -> None:
     one, now = reply["request"], reply["now"]
     facts: list[tuple[str, str]] = [
         ("request", str(one["id"])),
@@ -289,6 +305,10 @@ def _show(reply: wire.ShowReply) -> None:
     print()
     for event in reply["events"]:
         print(line(event))
+    if before:
+        print("\nbefore a decision:")
+        for told in before:
+            print(told)
     following = {
         "pending": f"jitctl grant {one['id']} --duration 8h | jitctl deny {one['id']} --reason …",
         "active": f"jitctl revoke {one['id']} --reason …",

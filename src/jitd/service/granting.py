@@ -4,10 +4,10 @@ from typing import Any
 
 from jitd.core import policy
 from jitd.core.errors import JitError
-from jitd.core.model import Account, Grant, Network, Request
+from jitd.core.model import Account, Device, Grant, Network, Request
 from jitd.core.terms import Term
 from jitd.service import tunnels
-from jitd.service.call import Call
+from jitd.service.call import Call, View
 from jitd.service.endings import touch
 from jitd.service.lookup import found, stale
 from jitd.store import devices, freezes, interfaces
@@ -32,14 +32,7 @@ def open_(
     """
     refuse_frozen(call, network)
     refuse_gone(call, "grant anything to", request.account)
-    mine = devices.of_account(call.rows, request.account.id)
-    if not mine:
-        raise JitError(
-            "refused",
-            f"cannot grant {network.name} to {request.account.name}: {request.account.name} has no device that it could"
-            " be opened for",
-            f"Add one: jitctl device add laptop --user {request.account.name} --public-key KEY",
-        )
+    mine = devices_for(call, request.account, network)
     interface = interfaces.by_id(call.rows, network.interface_id)
     for device in mine:
         tunnels.ensure(call.rows, device, interface, call.now.wall_ms, call.agreement.held(interface.id))
@@ -72,7 +65,19 @@ def open_(
     )
 
 
-def refuse_frozen(call: Call, network: Network) -> None:
+def devices_for(call: View, account: Account, network: Network) -> list[Device]:
+    """The devices that a grant would be for. Raises JitError refused when there is none."""
+    mine = devices.of_account(call.rows, account.id)
+    if not mine:
+        raise JitError(
+            "refused",
+            f"cannot grant {network.name} to {account.name}: {account.name} has no device that it could be opened for",
+            f"Add one: jitctl device add laptop --user {account.name} --public-key KEY",
+        )
+    return mine
+
+
+def refuse_frozen(call: View, network: Network) -> None:
     """Nothing opens while everything is frozen. Raises JitError refused."""
     frozen = freezes.current(call.rows)
     if frozen is not None:
@@ -83,14 +88,14 @@ def refuse_frozen(call: Call, network: Network) -> None:
         )
 
 
-def refuse_gone(call: Call, what: str, account: Account) -> None:
+def refuse_gone(call: View, what: str, account: Account) -> None:
     """An account that is not good any more gets nothing. `what` ends "cannot …". Raises JitError refused or busy."""
     same = call.people.same(account, call.now)
     if not same:
         raise JitError(same.code, f"cannot {what} {account.name}: {same.why}")
 
 
-def refuse_open(call: Call, account: Account, network: Network) -> None:
+def refuse_open(call: View, account: Account, network: Network) -> None:
     """A grant of what is open already would look like a limit that there is not. Raises JitError refused."""
     standing = call.people.has_standing(network, account.uid, account.name)
     if standing:
@@ -99,7 +104,7 @@ def refuse_open(call: Call, account: Account, network: Network) -> None:
         )
 
 
-def refuse_own(call: Call, verb: str, account: Account, request_id: int | None) -> None:
+def refuse_own(call: View, verb: str, account: Account, request_id: int | None) -> None:
     """Nobody decides on their own request. Raises JitError refused."""
     if policy.is_own(call.actor, account):
         which = f"{request_id}" if request_id is not None else f"access to {account.name}"

@@ -7,7 +7,7 @@ from jitd.core.model import Denial, Ending, Grant, Network, Request, Review, Sta
 from jitd.core.people import Answer
 from jitd.core.terms import Term, Wish
 from jitd.service import granting, requests
-from jitd.service.call import Call, PlanOnly, Render, Reply
+from jitd.service.call import Call, PlanOnly, Render, Reply, View
 from jitd.service.endings import touch
 from jitd.service.lookup import decidable, found, named_network, refuse_second, shown, stale, visible
 from jitd.store import accounts, networks
@@ -26,8 +26,8 @@ def grant(call: Call, body: wire.GrantBody) -> Render:
         raise stale(call, "grant", request.id)
     granting.refuse_gone(call, "grant anything to", request.account)
     granting.refuse_open(call, request.account, network)
-    extended = _extended(call, request) if request.extends_id is not None else None
-    term = _term(call, request, network, extended, Wish(body.get("duration"), body.get("until")))
+    extended = extended_by(call, request)
+    term = term_of(call, request, network, extended, Wish(body.get("duration"), body.get("until")))
     agreed = _agreed(call, request, network, Wish(body.get("duration"), body.get("until")), term, comment)
     if agreed is not None:
         if extended is None:
@@ -173,9 +173,10 @@ def _unasked(call: Call, body: wire.GrantBody, comment: str) -> tuple[Request, N
     return found(call, made), network
 
 
-def _extended(call: Call, request: Request) -> Request:
-    """The grant that a request asks for more of. Raises JitError ended when it is over."""
-    assert request.extends_id is not None
+def extended_by(call: View, request: Request) -> Request | None:
+    """The grant that a request asks for more of; None when it asks for one of its own. Raises JitError ended."""
+    if request.extends_id is None:
+        return None
     extended = found(call, request.extends_id)
     if extended.grant is None or extended.status(call.now) is not Status.ACTIVE:
         raise JitError(
@@ -186,7 +187,7 @@ def _extended(call: Call, request: Request) -> Request:
     return extended
 
 
-def _term(call: Call, request: Request, network: Network, extended: Request | None, given: Wish) -> Term:
+def term_of(call: View, request: Request, network: Network, extended: Request | None, given: Wish) -> Term:
     """From when until when, by what the decider says, else by what was asked for."""
     wished = Wish(request.wanted_ms, request.wanted_until_ms)
     if extended is not None:

@@ -19,7 +19,7 @@ from jitd.core.people import Directory
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner, find_owner
 from jitd.enforce.port import WireGuard
-from jitd.service import doctor
+from jitd.service import doctor, report
 from jitd.service.access import Memory, People
 from jitd.service.call import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
 from jitd.service.feed import EventFeed
@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 #: How many queries read at the same time, each on a connection of its own.
 READERS: Final = 2
+#: What may read for seconds: in a thread of its own, one after the other, so that nobody else waits for it.
+LONG: Final = frozenset({report.report})
 #: How long a caller waits for the worker, in seconds. The verb itself is not given up: it was accepted.
 LONGEST_WAIT: Final = 25.0
 
@@ -68,6 +70,7 @@ class Service:
             committed=self._committed,
         )
         self._idle: list[Rows] = []  # read-only connections; list.pop and append are atomic
+        self._reading_long = ThreadPoolExecutor(1, thread_name_prefix="jitd-long-reader")
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="jitd-reader")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._deadline: Deadline = (None, None)
@@ -90,6 +93,7 @@ class Service:
         """Finish what was accepted, record the stop, close the store. Interfaces stay as they are."""
         # Readers first: the last connection that is closed puts the write-ahead log into the database.
         self._reading.shutdown()
+        self._reading_long.shutdown()
         while self._idle:
             self._idle.pop().close()
         try:
@@ -122,7 +126,8 @@ class Service:
         """Run a verb that only reads, beside the worker."""
         await self._look_up(actor, query)
         return await self._in_reader(
-            lambda rows: {"now": self._clock.now_ms(), **verb(self._transactor.view(rows, actor), query)}
+            lambda rows: {"now": self._clock.now_ms(), **verb(self._transactor.view(rows, actor), query)},
+            self._reading_long if verb in LONG else self._reading,
         )
 
     async def peek(self, verb: PeekVerb, actor: Actor, query: Body) -> Reply:
@@ -253,8 +258,10 @@ class Service:
                 "It goes on; see with jitctl list or jitctl status whether it was done.",
             ) from error
 
-    async def _in_reader(self, function: Callable[[Rows], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._reading, self._read, function)
+    async def _in_reader(self, function: Callable[[Rows], T], threads: ThreadPoolExecutor | None = None) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            threads or self._reading, self._read, function
+        )
 
     def _read(self, function: Callable[[Rows], T]) -> T:
         """Run a function on a read-only connection that no other thread uses meanwhile."""

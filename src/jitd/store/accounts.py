@@ -33,6 +33,12 @@ def find(rows: Rows, uid: int, name: str) -> Account | None:
     return of_row(row) if row else None
 
 
+def by_id(rows: Rows, account_id: int) -> Account | None:
+    """The account of this id, or None."""
+    row = rows.one(f"SELECT {SELECTED} FROM account a WHERE a.id = ?", (account_id,))
+    return of_row(row) if row else None
+
+
 def registered(rows: Rows, name: str) -> Account | None:
     """Who is registered here under this name without being a user of the system, or None."""
     return find(rows, REGISTERED, name)

@@ -1,0 +1,165 @@
+"""report: what was asked for in a time, what became of it, and which rule would fit better."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.commands.shared import usage
+from jitctl.output import answer, clean, next_step
+from jitd import wire
+from jitd.core import durations
+from jitd.core.errors import JitError
+
+#: How many of each are in a file where nobody says how many.
+_PAGE: Final = 20
+#: From when on where nobody says it.
+_USUAL: Final = "30d"
+
+
+class ReportFormat(StrEnum):
+    """How `report` prints."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+
+
+class By(StrEnum):
+    """What is summed up by."""
+
+    USER = "user"
+    NETWORK = "network"
+    APPROVER = "approver"
+
+
+def report(
+    context: typer.Context,
+    since: Annotated[
+        str,
+        typer.Option(
+            "--since", metavar="TIME", help="From when on: so long ago (30d), or a date (and time)."
+        ),
+    ] = _USUAL,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until", metavar="TIME", help="Until when, as --since; a date alone: its last moment."
+        ),
+    ] = None,
+    by: Annotated[
+        By | None, typer.Option("--by", metavar="WHAT", help="Only by user, network or approver.")
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option("--network", "-n", metavar="NAME", help="Only this network.")
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", "-u", metavar="NAME", help="Only what this user asked for.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", help="How many of each (5; with --by 20).")
+    ] = None,
+    output: Annotated[
+        ReportFormat, typer.Option("--output", "-o", help="How to print.")
+    ] = ReportFormat.TABLE,
+) -> int:
+    """Sum up what was asked for: how much, what became of it, how fast, what was used, which rule would fit better.
+
+    Administrators see the whole gateway, approvers the networks that they decide about, everybody else themselves.
+
+    Example: jitctl report --since 90d --by user
+
+    As a page with plots: jitctl report -o html > report.html
+    """
+    if output is ReportFormat.JSON:
+        settings(context).json = True
+    if limit is None and output in (ReportFormat.HTML, ReportFormat.CSV):
+        limit = _PAGE
+    reply = (
+        settings(context)
+        .client()
+        .report(
+            **moment("since", since),
+            **(moment("until", until) if until is not None else {}),
+            by=by.value if by else None,
+            network=network,
+            user=user,
+            limit=limit,
+        )
+    )
+    if settings(context).json:
+        return answer(context, reply, lambda: None)
+    if output is ReportFormat.CSV:
+        _csv(reply)
+    elif output is ReportFormat.HTML:
+        from jitctl.render.reporthtml import page
+
+        print(page(reply), end="")
+    elif not reply["total"]["asked"]:
+        _nothing(reply, filtered=bool(network or user))
+    else:
+        from jitctl.render.report import show
+
+        typed = {
+            "--since": since if since != _USUAL else None,
+            "--until": until,
+            "--network": network,
+            "--user": user,
+        }
+        show(reply, [word for name, value in typed.items() if value is not None for word in (name, value)])
+        next_step(
+            "jitctl report --by user|network|approver",
+            "jitctl report -o html > report.html",
+            *_looking(reply),
+        )
+    return 0
+
+
+def moment(name: str, typed: str) -> dict[str, int]:
+    """A query field for a time that is over: so long before jitd's now, or a moment on the caller's clocks.
+
+    Raises JitError bad_request.
+    """
+    try:
+        return {f"{name}_ago": durations.parse(typed)}
+    except JitError:
+        pass
+    try:
+        at = datetime.fromisoformat(typed)
+        if name == "until" and len(typed) == len("2026-12-01"):
+            at += timedelta(days=1)
+        return {name: int(at.astimezone().timestamp() * 1000)}
+    except (ValueError, OverflowError):
+        raise usage(
+            f"cannot read the time {clean(typed)[:40]!r}",
+            'Type a duration of at most 365d, such as 30d, or a date such as 2026-12-01 or "2026-12-01 09:00".',
+        ) from None
+
+
+def _looking(reply: wire.ReportReply) -> list[str]:
+    """What to type where somebody has to look at a use of break-glass."""
+    waiting = [one["id"] for one in reply["emergencies"] if not one["reviewed_by"]]
+    return [f'jitctl acknowledge {waiting[0]} --comment "…"'] if waiting and reply["scope"] != "own" else []
+
+
+def _nothing(reply: wire.ReportReply, *, filtered: bool) -> None:
+    from jitctl.render.report import period, scope
+
+    print(f"nothing was asked for: {period(reply)}, {scope(reply)}{', what matches' if filtered else ''}")
+    next_step(
+        "a longer time: jitctl report --since 365d",
+        'every request counts, for example: jitctl request NETWORK --reason "…"',
+    )
+
+
+def _csv(reply: wire.ReportReply) -> None:
+    """A line for everything, and one for each user, network and approver."""
+    from jitctl.render import sheet
+
+    columns = ["by", "name", *wire.ReportNumbers.__annotations__]
+    rows: list[dict[str, object]] = [{"by": "total", "name": "", **reply["total"]}]
+    rows += [{"by": by, **one} for by, table in reply["by"].items() for one in table["rows"]]
+    sheet.write(rows, columns)

@@ -1,0 +1,238 @@
+"""A report on the terminal: sums, tables with bars, and rules that may fit better."""
+
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from jitctl.output import clean, is_coloured
+from jitctl.render import times
+from jitctl.render.charts import bar, sparkline
+from jitd import wire
+
+#: Width of what goes into a file or another program, characters.
+PIPED: Final = 100
+_GREEN, _YELLOW, _RED, _CYAN, _DIM, _BOLD = "32", "33", "31", "36", "2", "1"
+#: So many rows are told at once.
+MOST: Final = 1000
+TITLES: Final = {"user": "USER", "network": "NETWORK", "approver": "DECIDED BY"}
+
+
+def show(reply: wire.ReportReply, filters: Sequence[str] = ()) -> None:
+    """Print all of it. `filters` are the options that it was asked for with."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED
+    print(_paint(f"{period(reply)}, {scope(reply)}", _BOLD))
+    print()
+    for line in _summary(reply, width):
+        print(line)
+    for by, table in reply["by"].items():
+        if table["rows"]:
+            print()
+            _table(by, table, width, filters)
+    if reply["emergencies"]:
+        print()
+        _emergencies(reply)
+    if reply["suggestions"]:
+        print()
+        by_whom = "" if reply["scope"] == "gateway" else " (administrators change them)"
+        print(_paint(f"rules that may fit better{by_whom}", _BOLD))
+        for one in reply["suggestions"]:
+            for line in _fold(clean(one["why"]), width - 2):
+                print(f"  {line}")
+            # To be typed: never broken.
+            print(f"    > {clean(one['command'])}")
+
+
+def _fold(words: str, width: int) -> Iterator[str]:
+    """Lines of at most so many cells; a word is never broken."""
+    from rich.cells import cell_len
+
+    line = ""
+    for word in words.split():
+        longer = f"{line} {word}".strip()
+        if line and cell_len(longer) > width:
+            yield line
+            longer = word
+        line = longer
+    yield line
+
+
+def period(reply: wire.ReportReply) -> str:
+    """`30 days until 2026-11-23 18:50:00 UTC`."""
+    span = reply["until"] - reply["since"]
+    return f"{length(span)} until {times.local(reply['until'] - 1)}"
+
+
+def length(ms: int) -> str:
+    """A length of time in its biggest unit that is whole, or the two biggest: `30 days`, `6 hours`, `1d 12h`."""
+    for size, unit in ((times.DAY, "day"), (times.HOUR, "hour"), (times.MINUTE, "minute")):
+        if ms >= size and ms % size < times.SECOND:
+            return f"{ms // size} {unit}{'s' if ms // size != 1 else ''}"
+    return times.left(ms // times.SECOND * times.SECOND)
+
+
+def scope(reply: wire.ReportReply) -> str:
+    """Of what it is all."""
+    match reply["scope"]:
+        case "gateway":
+            return "the whole gateway"
+        case "networks":
+            return f"the networks that you decide about: {clean(', '.join(reply['about']))}"
+        case _:
+            return "your own requests"
+
+
+def percent(part: float, whole: float) -> str:
+    """`28%`; `<1%` for what is not nothing, "" of nothing."""
+    if whole <= 0:
+        return ""
+    return "<1%" if 0 < part / whole < 0.005 else f"{part / whole:.0%}"
+
+
+def rate(share: float | None) -> str:
+    """`75%`, "" where nobody decided anything."""
+    return "" if share is None else f"{share:.0%}"
+
+
+def hours(ms: int) -> str:
+    """A sum of time: `412h`, `3.5h`, `12m 00s`."""
+    if ms < times.HOUR:
+        return times.left(ms) if ms else "0"
+    return f"{ms / times.HOUR:.1f}h" if ms < 10 * times.HOUR else f"{round(ms / times.HOUR)}h"
+
+
+def parts(total: wire.ReportNumbers) -> list[tuple[str, int, str]]:
+    """(what became of requests, how many, a word beside it)."""
+    return [
+        ("granted", total["granted"], ""),
+        ("by a rule", total["automatic"], ""),
+        ("unasked", total["direct"], "given by an administrator without a request"),
+        ("break-glass", total["break_glass"], "opened by their users"),
+        ("denied", total["denied"], ""),
+        ("lapsed", total["lapsed"], "nobody decided in time"),
+        ("cancelled", total["cancelled"], ""),
+        ("pending", total["pending"], ""),
+    ]
+
+
+_STYLES: Final = {
+    "granted": _GREEN,
+    "by a rule": _GREEN,
+    "denied": _RED,
+    "break-glass": _RED,
+    "pending": _YELLOW,
+}
+
+
+def _summary(reply: wire.ReportReply, width: int) -> Iterator[str]:
+    total = reply["total"]
+    asked = [mark["asked"] for mark in reply["marks"]]
+    line = f"{'requests':<12}{total['asked']:>7}  "
+    note = f"  each mark {length(reply['mark'])}, at most {max(asked, default=0)}"
+    # As many marks as there is room for, the newest: what is left away is in the numbers.
+    yield f"{line}{_paint(sparkline(asked[-max(1, width - len(line) - len(note)) :]), _CYAN)}{note}"
+    room = max(10, min(60, width - 40))
+    for name, number, word in parts(total):
+        if number:
+            drawn = bar(number, total["asked"], room)
+            share = percent(number, total["asked"])
+            yield (
+                f"  {name:<11}{number:>6}  {_paint(drawn, _STYLES.get(name, _DIM))} {share}"
+                + (f"  {word}" if word and len(drawn) + len(word) + 30 <= width else "")
+            )
+    if total["approval_rate"] is not None:
+        decided = total["granted"] + total["denied"]
+        yield f"{'decisions':<12}{decided:>7}  {rate(total['approval_rate'])} granted{_waits(total)}"
+    if total["grants"]:
+        yield f"{'access':<12}{hours(total['open']):>7}  open, of {hours(total['given'])} that were given"
+        yield (
+            f"{'':<12}{hours(total['used']):>7}  used, {percent(total['used'], total['open']) or '0%'} of what was open;"
+            f" {total['unused']} of {total['grants']} grants never"
+        )
+
+
+def _waits(total: wire.ReportNumbers) -> str:
+    if total["median"] is None or total["p90"] is None:
+        return ""
+    return f"; half within {_wait(total['median'])}, 9 of 10 within {_wait(total['p90'])}"
+
+
+def _wait(ms: int | None) -> str:
+    return "" if ms is None else times.left(ms)
+
+
+def _table(by: str, table: wire.ReportTable, width: int, filters: Sequence[str]) -> None:
+    from jitctl.render.tables import Cell, Column, draw
+
+    rows = table["rows"]
+    most = max(one["asked"] for one in rows)
+    room = max(8, min(40, width - 84))
+    draw(
+        [
+            Column(TITLES[by], least=16),
+            Column("DECIDED" if by == "approver" else "ASKED", right=True),
+            Column("", spare=1),
+            Column("GRANTED", right=True),
+            Column("HALF IN", right=True),
+            Column("9 OF 10 IN", right=True, spare=2),
+            Column("BREAK-GLASS", right=True, spare=5)
+            if by != "approver"
+            else Column("UNASKED", right=True, spare=5),
+            *([Column("LAPSED", right=True, spare=6)] if by != "approver" else []),
+            Column("OPEN", right=True, spare=3),
+            Column("USED", right=True),
+        ],
+        [
+            (
+                one["name"],
+                str(one["asked"]),
+                Cell(bar(one["asked"], most, room), "cyan"),
+                rate(one["approval_rate"]),
+                _wait(one["median"]),
+                _wait(one["p90"]),
+                _some(one["break_glass"] if by != "approver" else one["direct"]),
+                *([_some(one["lapsed"])] if by != "approver" else []),
+                hours(one["open"]) if one["grants"] else "",
+                percent(one["used"], one["open"]),
+            )
+            for one in rows
+        ],
+    )
+    if table["of"] > len(rows):
+        command = ["jitctl", "report", "--by", by, "--limit", str(min(table["of"], MOST)), *filters]
+        print(_paint(f"and {table['of'] - len(rows)} more: {clean(shlex.join(command))}", _DIM))
+
+
+def _some(number: int) -> str:
+    return str(number) if number else ""
+
+
+def _emergencies(reply: wire.ReportReply) -> None:
+    from jitctl.render.tables import Cell, Column, draw
+
+    draw(
+        [
+            Column("BREAK-GLASS", right=True),
+            Column("USER", least=6),
+            Column("NETWORK", least=7),
+            Column("WHEN", spare=1),
+            Column("LOOKED AT BY", least=8),
+            Column("REASON", squeezed=True, least=12),
+        ],
+        [
+            (
+                str(one["id"]),
+                one["user"],
+                one["network"],
+                times.ago(one["at"], reply["now"]),
+                one["reviewed_by"] or Cell("! nobody yet", "bold red"),
+                one["reason"],
+            )
+            for one in reply["emergencies"]
+        ],
+    )
+
+
+def _paint(words: str, style: str) -> str:
+    return f"\x1b[{style}m{words}\x1b[0m" if words and is_coloured(sys.stdout) else words

@@ -1,0 +1,283 @@
+"""A report as one page of HTML: no scripts, nothing that is loaded from anywhere, plots as SVG inside of it.
+
+Everything that people typed passes `_safe`.
+"""
+
+import html
+from typing import Final
+
+from jitctl.output import clean
+from jitctl.render import times
+from jitctl.render.report import hours, length, parts, percent, period, rate, scope
+from jitd import wire
+
+_WIDTH, _HEIGHT = 960, 220  # of the plot over time, in SVG's units
+_LEFT, _BOTTOM, _TOP = 40, 24, 8  # what its axes need
+_TITLES: Final = {"network": "By network", "user": "By user", "approver": "By who decided"}
+_FIRST: Final = {"network": "network", "user": "user", "approver": "decided by"}
+
+_STYLE: Final = """
+:root { color-scheme: light dark; --page: #fcfcfb; --ink: #1c1c1a; --soft: #66645f; --line: #deddd8; --card: #f3f2ee;
+  --granted: #2f78c4; --denied: #d2691e; --glass: #b0246f; --rest: #a3a19b; --used: #1f8f74; }
+@media (prefers-color-scheme: dark) { :root { --page: #181817; --ink: #eceae4; --soft: #a3a19b; --line: #3a3936;
+  --card: #232321; --granted: #5b9fe6; --denied: #e98a4b; --glass: #e565a5; --rest: #77756f; --used: #44b795; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1040px; padding: 24px 20px 48px; background: var(--page); color: var(--ink);
+  font: 15px/1.5 system-ui, sans-serif; }
+h1 { font-size: 24px; margin: 0; } h2 { font-size: 17px; margin: 36px 0 10px; } p { margin: 4px 0; }
+.soft { color: var(--soft); }
+.cards { display: flex; flex-wrap: wrap; gap: 12px; margin: 22px 0 8px; padding: 0; list-style: none; }
+.cards li { flex: 1 1 150px; background: var(--card); border-radius: 8px; padding: 12px 14px; }
+.cards b { display: block; font-size: 25px; font-weight: 600; line-height: 1.25; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { padding: 5px 10px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th { font-weight: 500; color: var(--soft); }
+tbody th { color: inherit; font-weight: 400; }
+td.text, th.text { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 9em; }
+td.plot { width: 140px; min-width: 90px; }
+svg { display: block; width: 100%; } svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
+.granted { fill: var(--granted); } .denied { fill: var(--denied); } .glass { fill: var(--glass); }
+.rest { fill: var(--rest); } .used { fill: var(--used); } .axis { stroke: var(--line); stroke-width: 1; }
+.legend { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 6px 0 0; padding: 0; list-style: none; }
+.legend svg { display: inline-block; width: 12px; height: 12px; margin-right: 6px; vertical-align: -1px; }
+.alarm { color: var(--glass); font-weight: 600; }
+pre { background: var(--card); border-radius: 6px; padding: 8px 12px; margin: 6px 0 16px; overflow-x: auto;
+  font: 13px/1.5 ui-monospace, monospace; }
+@media print { body { max-width: none; } .cards li { border: 1px solid var(--line); } h2 { break-after: avoid; } }
+"""
+#: What a request became, from the bottom of a column to its top.
+_KINDS: Final = (
+    ("granted", "granted"),
+    ("glass", "break-glass"),
+    ("denied", "denied"),
+    ("rest", "undecided, cancelled or lapsed"),
+)
+
+
+def page(reply: wire.ReportReply) -> str:
+    """The whole page."""
+    what = f"{period(reply)}, {scope(reply)}"
+    body = [
+        "<h1>Access requests</h1>",
+        f'<p class="soft">{_safe(what)}</p>',
+        _cards(reply["total"]),
+        *_over_time(reply),
+        *_became(reply["total"]),
+    ]
+    for by, table in reply["by"].items():
+        body += _table(by, table)
+    body += [*_emergencies(reply), *_suggestions(reply)]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        # Nothing is loaded and nothing runs, whatever somebody has typed as a reason.
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Access requests: {_safe(what)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        + "\n".join(body)
+        + f'\n<p class="soft">Made by jitctl report, {_safe(times.local(reply["now"]))}. Waits are within a twentieth; use is'
+        " what was sampled from WireGuard's counters.</p>\n</body>\n</html>\n"
+    )
+
+
+def _safe(words: object) -> str:
+    return html.escape(clean(words))
+
+
+def _cards(total: wire.ReportNumbers) -> str:
+    half, late = total["median"], total["p90"]
+    cards = [
+        (str(total["asked"]), "requests"),
+        (rate(total["approval_rate"]) or "none", f"granted of {total['granted'] + total['denied']} decided"),
+        (
+            "none" if half is None else times.left(half),
+            "half were decided within" + ("" if late is None else f"; 9 of 10 in {times.left(late)}"),
+        ),
+        (percent(total["used"], total["open"]) or "none", f"used of {hours(total['open'])} that were open"),
+        (str(total["break_glass"]), "opened by break-glass"),
+    ]
+    items = "".join(f"<li><b>{_safe(number)}</b>{_safe(words)}</li>" for number, words in cards)
+    return f'<ul class="cards">{items}</ul>'
+
+
+def _over_time(reply: wire.ReportReply) -> list[str]:
+    marks = reply["marks"]
+    most = max((mark["asked"] for mark in marks), default=0)
+    if not most:
+        return ["<p>Nothing was asked for in this time. Every request is counted here.</p>"]
+    top = _round_up(most)
+    plot_width, plot_height = _WIDTH - _LEFT, _HEIGHT - _BOTTOM - _TOP
+    step = plot_width / len(marks)
+    shapes = []
+    for share in (0, 0.5, 1):
+        y = _TOP + plot_height * (1 - share)
+        shapes.append(f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        if top * share == int(top * share):
+            shapes.append(
+                f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{int(top * share)}</text>'
+            )
+    every = max(1, -(-len(marks) // 8))
+    for place, mark in enumerate(marks):
+        x = _LEFT + place * step
+        if place % every == 0 and x < _WIDTH - 50:
+            shapes.append(
+                f'<text x="{x:.1f}" y="{_HEIGHT - 6}">{_safe(_day(mark["at"], reply["mark"]))}</text>'
+            )
+        shapes.append(_column(mark, x, step, plot_height / top, reply["mark"]))
+    legend = "".join(
+        f'<li><svg viewBox="0 0 12 12" aria-hidden="true"><rect class="{kind}" width="12" height="12" rx="2"/></svg>'
+        f"{_safe(words)}</li>"
+        for kind, words in _KINDS
+    )
+    return [
+        f"<h2>Requests, {_safe(length(reply['mark']))} each</h2>",
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="Requests over time, at most {most} in'
+        f' {_safe(length(reply["mark"]))}">{"".join(shapes)}</svg>',
+        f'<ul class="legend">{legend}</ul>',
+    ]
+
+
+def _column(mark: wire.ReportMark, x: float, step: float, scale: float, size: int) -> str:
+    """One part of the time, with a title that browsers show where somebody points at it."""
+    if not mark["asked"]:
+        return ""
+    numbers = {
+        "granted": mark["granted"] - mark["break_glass"],
+        "glass": mark["break_glass"],
+        "denied": mark["denied"],
+        "rest": mark["asked"] - mark["granted"] - mark["denied"],
+    }
+    y: float = _HEIGHT - _BOTTOM
+    shapes = []
+    for kind, _ in _KINDS:
+        if numbers[kind] > 0:
+            high = numbers[kind] * scale
+            y -= high
+            shapes.append(
+                f'<rect class="{kind}" x="{x + step * 0.1:.1f}" y="{y:.1f}" width="{step * 0.8:.1f}"'
+                f' height="{max(0.5, high - 0.7):.1f}"/>'
+            )
+    told = ", ".join(f"{numbers[kind]} {words}" for kind, words in _KINDS if numbers[kind] > 0)
+    return f"<g><title>{_safe(_day(mark['at'], size))}: {mark['asked']} requests, {_safe(told)}</title>{''.join(shapes)}</g>"
+
+
+def _became(total: wire.ReportNumbers) -> list[str]:
+    if not total["asked"]:
+        return []
+    kinds = {"granted": "granted", "by a rule": "granted", "unasked": "granted", "break-glass": "glass"}
+    kinds["denied"] = "denied"
+    rows = "".join(
+        f'<tr><td class="text">{_safe(name)}</td><td>{number}</td>'
+        f'<td class="plot">{_bar(number, total["asked"], kinds.get(name, "rest"))}</td>'
+        f'<td>{percent(number, total["asked"])}</td><td class="text soft">{_safe(words)}</td></tr>'
+        for name, number, words in parts(total)
+        if number
+    )
+    unused = f"{total['unused']} of {total['grants']} grants were over without ever being used."
+    return [
+        "<h2>What became of them</h2>",
+        f'<div class="scroll"><table>{rows}</table></div>',
+        f'<p class="soft">{hours(total["given"])} of access were given, {hours(total["open"])} of that were open, and'
+        f" {hours(total['used'])} used. {unused}</p>",
+        '<p class="soft">The bars at the end of the tables below: how long access was open (grey), and used of that'
+        " (green).</p>",
+    ]
+
+
+def _bar(value: float, most: float, kind: str, inner: float = 0) -> str:
+    """A bar, and within it a shorter one of what was used."""
+    long = 160 * value / most if most else 0
+    used = f'<rect class="used" y="4" width="{160 * inner / most:.1f}" height="6"/>' if inner and most else ""
+    return (
+        '<svg viewBox="0 0 160 14" preserveAspectRatio="none" height="14" aria-hidden="true">'
+        f'<rect class="{kind}" y="1" width="{max(long, 1 if value else 0):.1f}" height="12" rx="2"/>{used}</svg>'
+    )
+
+
+def _table(by: str, table: wire.ReportTable) -> list[str]:
+    rows = table["rows"]
+    if not rows:
+        return []
+    most_asked = max(one["asked"] for one in rows)
+    most_open = max(one["open"] for one in rows)
+    titles = [
+        (_FIRST[by], "text"),
+        ("decided" if by == "approver" else "requests", ""),
+        ("", ""),
+        ("granted", ""),
+        ("half within", ""),
+        ("9 of 10 within", ""),
+        ("break-glass" if by != "approver" else "unasked", ""),
+        *([("lapsed", "")] if by != "approver" else []),
+        ("open", ""),
+        ("used", ""),
+        ("", ""),
+    ]
+    head = "".join(f'<th scope="col" class="{kind}">{_safe(title)}</th>' for title, kind in titles)
+    lines = []
+    for one in rows:
+        cells = [
+            f'<th scope="row" class="text">{_safe(one["name"])}</th>',
+            f"<td>{one['asked']}</td>",
+            f'<td class="plot">{_bar(one["asked"], most_asked, "granted")}</td>',
+            f"<td>{rate(one['approval_rate'])}</td>",
+            f"<td>{'' if one['median'] is None else times.left(one['median'])}</td>",
+            f"<td>{'' if one['p90'] is None else times.left(one['p90'])}</td>",
+            f"<td>{(one['break_glass'] if by != 'approver' else one['direct']) or ''}</td>",
+            *([f"<td>{one['lapsed'] or ''}</td>"] if by != "approver" else []),
+            f"<td>{hours(one['open']) if one['grants'] else ''}</td>",
+            f"<td>{percent(one['used'], one['open'])}</td>",
+            f'<td class="plot">{_bar(one["open"], most_open, "rest", one["used"])}</td>',
+        ]
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    more = f'<p class="soft">and {table["of"] - len(rows)} more</p>' if table["of"] > len(rows) else ""
+    return [
+        f"<h2>{_TITLES[by]}</h2>",
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>{more}',
+    ]
+
+
+def _emergencies(reply: wire.ReportReply) -> list[str]:
+    if not reply["emergencies"]:
+        return []
+    rows = "".join(
+        f'<tr><td>{one["id"]}</td><td class="text">{_safe(one["user"])}</td><td class="text">{_safe(one["network"])}</td>'
+        f'<td class="text">{_safe(times.local(one["at"]))}</td><td class="text">{_safe(one["reason"])}</td>'
+        + (
+            f'<td class="text">{_safe(one["reviewed_by"])}</td></tr>'
+            if one["reviewed_by"]
+            else '<td class="text alarm">nobody yet</td></tr>'
+        )
+        for one in reply["emergencies"]
+    )
+    titles = ("user", "network", "when", "reason", "looked at by")
+    head = '<th scope="col">number</th>' + "".join(
+        f'<th scope="col" class="text">{title}</th>' for title in titles
+    )
+    return [
+        "<h2>Break-glass</h2>",
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>',
+    ]
+
+
+def _suggestions(reply: wire.ReportReply) -> list[str]:
+    if not reply["suggestions"]:
+        return []
+    return [
+        "<h2>Rules that may fit better</h2>",
+        *(f"<p>{_safe(one['why'])}:</p><pre>{_safe(one['command'])}</pre>" for one in reply["suggestions"]),
+    ]
+
+
+def _day(at: int, size: int) -> str:
+    """When a part of the time begins: its date, and the hour where parts are shorter than a day."""
+    shown = times.local(at)
+    return shown[5:10] if size >= times.DAY else shown[5:16]
+
+
+def _round_up(most: int) -> int:
+    """The end of an axis: an even number that is not much more."""
+    size = 1
+    while most > 10 * size:
+        size *= 10
+    return next(step * size for step in (2, 4, 6, 8, 10) if step * size >= most)

@@ -1,0 +1,24 @@
+"""CSV that no spreadsheet takes for formulas."""
+
+import csv
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from jitctl.output import clean
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> None:
+    """A line of titles, and one for each row, to standard output."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([cell(row[column]) for column in columns])
+
+
+def cell(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula; lists with blanks between."""
+    shown = "" if value is None else clean(" ".join(map(str, value)) if isinstance(value, list) else value)
+    return f"'{shown}" if shown.startswith(_FORMULA) and not isinstance(value, int) else shown
