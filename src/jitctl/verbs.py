@@ -38,6 +38,7 @@ VERBS: Final = (
     Verb("events", "listing", "events", "Print what happened: the audit log.", BOTH),
     Verb("report", "report", "report", "Sum up what was asked for, and what became of it.", BOTH),
     Verb("watch", "watching", "watch", "Print what happens, as it happens.", BOTH),
+    Verb("review", "review", "review", "Walk through what waits for you, one key each.", DECIDERS),
     Verb("grant", "grants", "grant", "Grant a request, or give access without one.", DECIDERS),
     Verb("extend", "grants", "extend", "Lengthen a grant without a gap; your own: ask for it.", BOTH),
     Verb("deny", "grants", "deny", "Deny a request.", DECIDERS),

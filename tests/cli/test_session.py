@@ -65,7 +65,7 @@ def history(out: str) -> list[str]:
 def test_empty_states_say_what_would_fill_them(jitctl: Typed) -> None:
     """Without requests, and with a filter that nothing matches, the list says so and exits with 0."""
     assert (jitctl("list").out, jitctl("list").status) == ("no requests yet\n", 0)
-    assert jitctl("list", "--status", "denied").out == "nothing matches\n"
+    assert jitctl("list", "--status", "denied").out == "nothing matches: there are no requests yet\n"
     assert jitctl("events", "--kind", "granted").err == "nothing happened that matches\n"
 
 

@@ -1,10 +1,12 @@
 """Deciding: grant, deny, revoke."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from jitctl.cli import settings
+from jitctl.client import Client
 from jitctl.commands.shared import (
     Timeout,
     Until,
@@ -22,15 +24,19 @@ from jitctl.render import times, words
 from jitd import wire
 from jitd.core.errors import exit_status
 
-Number = Annotated[
-    int | None, typer.Argument(metavar="[ID]", help="The request; offered for choice if there are several.")
+Numbers = Annotated[
+    list[int] | None,
+    typer.Argument(metavar="[ID]…", help="The requests; offered for choice if none is named."),
+]
+All = Annotated[
+    bool, typer.Option("--all", help="All that you may decide, of --user and --network where they are given.")
 ]
 Reason = Annotated[str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why; the user reads it.")]
 
 
 def grant(
     context: typer.Context,
-    number: Number = None,
+    numbers: Numbers = None,
     duration: Annotated[
         str | None,
         typer.Option(
@@ -44,22 +50,32 @@ def grant(
         str | None,
         typer.Option("--network", "-n", metavar="NAME", help="Without a request: to which network."),
     ] = None,
+    everything: All = False,
     until: Until = None,
     comment: Annotated[
         str | None, typer.Option("--comment", "-c", metavar="TEXT", help="A remark; the user reads it.")
     ] = None,
     yes: Yes = False,
 ) -> int:
-    """Grant a request for a duration, or give access without one.
+    """Grant requests for a duration, or give access without one.
 
-    Where several have to agree, it is your yes: exits with 5 as long as others are missing.
+    Where several have to agree, it is your yes: exits with 5 as long as others are missing. Several requests: what would
+    become of each is shown, and asked for once.
 
     Example: jitctl grant 12 --duration 8h
+
+    Several: jitctl grant 12 13 14 -d 4h | jitctl grant --all --network lab
 
     Without a request: jitctl grant --user alice --network office -d 2h
     """
     client = settings(context).client()
     body: dict[str, Any] = {**wish(duration, until), "comment": comment}
+    chosen = _several(client, "grant", numbers, everything=everything, user=user, network=network)
+    if chosen is not None:
+        from jitctl.commands.bulk import decide
+
+        return decide(context, "grant", chosen, partial(client.grant, **body), planned=True, yes=yes)
+    number = numbers[0] if numbers else None
     if user is not None or network is not None:
         body |= {"id": number, "user": user, "network": network}
     else:
@@ -135,11 +151,34 @@ def acknowledge(
     return _told(context, "acknowledge", settings(context).client().acknowledge(id=number, comment=comment))
 
 
-def deny(context: typer.Context, number: Number = None, reason: Reason = None, yes: Yes = False) -> int:
-    """Deny a request.
+def deny(
+    context: typer.Context,
+    numbers: Numbers = None,
+    reason: Reason = None,
+    everything: All = False,
+    user: Annotated[
+        str | None, typer.Option("--user", "-u", metavar="NAME", help="With --all: only of this user.")
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option("--network", "-n", metavar="NAME", help="With --all: only of this network.")
+    ] = None,
+    yes: Yes = False,
+) -> int:
+    """Deny requests. Several: they are shown, and asked for once.
 
     Example: jitctl deny 12 --reason "use the lab instead"
+
+    Several: jitctl deny --all --network lab --reason "the lab is closed this week"
     """
+    client = settings(context).client()
+    if (user or network) and not everything:
+        raise usage("cannot use --user or --network without --all", "Add --all, or name the request.")
+    several = _several(client, "deny", numbers, everything=everything, user=user, network=network)
+    if several is not None:
+        from jitctl.commands.bulk import decide
+
+        return decide(context, "deny", several, partial(client.deny, comment=reason), planned=False, yes=yes)
+    number = numbers[0] if numbers else None
     chosen = number if number is not None else _choose(context, "deny")
     if number is None and interactive() and not yes and not agreed(f"Deny request {chosen}?"):
         say("nothing was changed")
@@ -157,6 +196,25 @@ def revoke(
     Example: jitctl revoke 12 --reason "laptop stolen"
     """
     return _told(context, "revoke", settings(context).client().revoke(id=number, comment=reason))
+
+
+def _several(
+    client: Client,
+    verb: str,
+    numbers: list[int] | None,
+    *,
+    everything: bool,
+    user: str | None,
+    network: str | None,
+) -> list[int] | None:
+    """The requests, where it is about more than one; None where it is about one, or about none that exists."""
+    if everything:
+        if numbers:
+            raise usage("cannot use --all together with numbers", "Give one of them.")
+        from jitctl.commands.bulk import decidable
+
+        return decidable(client, verb, user, network)
+    return numbers if numbers and len(numbers) > 1 else None
 
 
 def _choose(context: typer.Context, verb: str) -> int:

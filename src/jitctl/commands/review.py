@@ -1,0 +1,196 @@
+"""review: one request after the other, with what helps to decide, and one key each."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Final
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.client import Client
+from jitctl.commands.listing import line
+from jitctl.commands.shared import ask, interactive, usage
+from jitctl.output import clean, is_coloured, say, show_error
+from jitctl.render import times, words
+from jitctl.render.before import lines
+from jitd import wire
+from jitd.core import durations
+from jitd.core.errors import JitError
+
+_KEYS: Final = "[g]rant  [o]ther duration  [d]eny  [s]kip  [h]istory  [q]uit"
+
+
+def review(
+    context: typer.Context,
+    numbers: Annotated[
+        list[int] | None, typer.Argument(metavar="[ID]…", help="Only these; else all that you may decide.")
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option("--network", "-n", metavar="NAME", help="Only of this network.")
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", "-u", metavar="NAME", help="Only of this user.")
+    ] = None,
+) -> int:
+    """Walk through what waits for you: each with what helps before a decision, and one key to decide it.
+
+    What is urgent comes first, and what is asked meanwhile comes too. Somebody else may decide first: that is told.
+
+    Example: jitctl review --network office
+    """
+    if not interactive():
+        raise usage("cannot review without a terminal", "See jitctl list --decidable, then jitctl grant ID.")
+    client = settings(context).client()
+    seen: set[int] = set()
+    done: dict[str, int] = {}
+    while (found := _next(client, seen, numbers, network, user)) is not None:
+        number, waiting = found
+        seen.add(number)
+        did = _one(client, number, waiting)
+        if did == "quit":
+            break
+        done[did] = done.get(did, 0) + 1
+    if not seen:
+        print("nothing waits for you")
+    elif done:
+        print(", ".join(f"{count} {what}" for what, count in sorted(done.items())))
+    return 0
+
+
+def _next(
+    client: Client, seen: set[int], numbers: list[int] | None, network: str | None, user: str | None
+) -> tuple[int, int] | None:
+    """(the next one to decide, how many wait with it); None when there is none."""
+    if numbers:
+        left = [one for one in dict.fromkeys(numbers) if one not in seen]
+        return (left[0], len(left)) if left else None
+    after = ""
+    while True:
+        reply = client.list(decidable=True, network=network, user=user, limit=500, after=after or None)
+        left = [one["id"] for one in reply["requests"] if one["id"] not in seen]
+        if left:
+            return left[0], len(left)
+        after = reply["next"]
+        if not after:
+            return None
+
+
+def _one(client: Client, number: int, waiting: int) -> str:
+    """Show one and act on keys until something became of it. Returns what did."""
+    try:
+        history = client.history(number)
+    except JitError as error:
+        show_error(error, as_json=False)
+        return "gone"
+    _show(history, waiting)
+    while True:
+        match _key():
+            case "g":
+                if (did := _decide(client, number, None)) is not None:
+                    return did
+            case "o":
+                if (typed := _typed("For how long (8h, 30m)? ")) and (
+                    did := _decide(client, number, typed)
+                ) is not None:
+                    return did
+            case "d":
+                if (did := _deny(client, number)) is not None:
+                    return did
+            case "h":
+                for event in client.show(number)["events"]:
+                    print(line(event))
+            case "s":
+                return "skipped"
+            case "q" | "\x04":
+                return "quit"
+
+
+def _show(history: wire.HistoryReply, waiting: int) -> None:
+    one, now = history["request"], history["now"]
+    more = f", {waiting - 1} more wait" if waiting > 1 else ""
+    title = f"request {one['id']}: {one['user']} asks for {one['network']}{more}"
+    print(f"\n{_bold(clean(title))}")
+    for name, value in (
+        ("status", words.status(one)),
+        ("reason", one["reason"]),
+        ("wants", words.wants(one)),
+        ("starts", times.local(one["start"], now) if one["start"] is not None else ""),
+        ("requested", times.ago(one["requested"], now)),
+        ("lapses", f"in {times.left(one['lapses'] - now)}"),
+    ):
+        if value:
+            print(f"{name:<11}{clean(value)}")
+    for told in lines(history):
+        print(told)
+    say(_KEYS)
+
+
+def _decide(client: Client, number: int, typed: str | None) -> str | None:
+    """Grant it; None when it still waits."""
+    try:
+        reply = client.grant(id=number, duration=durations.parse(typed) if typed else None)
+    except JitError as error:
+        show_error(error, as_json=False)
+        return _gone(error)
+    made = reply["request"]
+    assert made is not None
+    print(words.outcome(made, reply["now"]))
+    if reply["note"]:
+        print(clean(reply["note"]))
+    if not reply["agrees"]:
+        say(f"recorded, but the kernel does not agree yet: {clean(reply['waiting'])}")
+    return "agreed to" if made["status"] == "pending" else "granted"
+
+
+def _deny(client: Client, number: int) -> str | None:
+    """Deny it with a reason; None when it still waits."""
+    reason = _typed("Why not (the user reads it; nothing: do not deny)? ")
+    if not reason:
+        return None
+    try:
+        reply = client.deny(id=number, comment=reason)
+    except JitError as error:
+        show_error(error, as_json=False)
+        return _gone(error)
+    made = reply["request"]
+    assert made is not None
+    print(words.outcome(made, reply["now"]))
+    return "denied"
+
+
+def _gone(error: JitError) -> str | None:
+    """What an error means for the one that is shown: decided by somebody else, or still waiting."""
+    return "gone" if error.code in ("conflict", "ended", "not_found") else None
+
+
+def _typed(question: str) -> str:
+    try:
+        return ask(question)
+    except KeyboardInterrupt:
+        say("")
+        return ""
+
+
+def _bold(text: str) -> str:
+    return f"\x1b[1m{text}\x1b[0m" if is_coloured(sys.stdout) else text
+
+
+def _key() -> str:
+    """One key, without Enter. Raises KeyboardInterrupt at Ctrl-C."""
+    with _keys():
+        return sys.stdin.read(1).lower() or "\x04"
+
+
+@contextmanager
+def _keys() -> Iterator[None]:
+    """The terminal gives each key at once, and shows none."""
+    import termios
+    import tty
+
+    before = termios.tcgetattr(sys.stdin)
+    tty.setcbreak(sys.stdin)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
