@@ -39,6 +39,21 @@ def say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
+def hang(head: str, words: str) -> None:
+    """Print words behind a head; at a terminal, what does not fit goes on below the words and not below the head."""
+    if not sys.stdout.isatty():
+        print(f"{head}{clean(words)}")
+        return
+    import shutil
+    import textwrap
+
+    width = max(shutil.get_terminal_size().columns, len(head) + 20)
+    print(
+        textwrap.fill(clean(words), width, initial_indent=head, subsequent_indent=" " * len(head))
+        or head.rstrip()
+    )
+
+
 def next_step(*lines: str) -> None:
     """What to type next; for people at a terminal only."""
     if not sys.stdout.isatty():

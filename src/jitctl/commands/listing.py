@@ -14,7 +14,7 @@ import typer
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import usage
-from jitctl.output import answer, clean, dumps, next_step, say
+from jitctl.output import answer, clean, dumps, hang, next_step, say
 from jitctl.render import times, words
 from jitd import wire
 from jitd.core import durations
@@ -301,14 +301,14 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
         why = f": {one['ended_comment']}" if one["ended_comment"] else ""
         facts.append(("ended", f"{times.local(one['ended'])}{by}{why}"))
     for name, value in facts:
-        print(f"{name:<11}{clean(value)}")
+        hang(f"{name:<11}", value)
     print()
     for event in reply["events"]:
         print(line(event))
     if before:
         print("\nbefore a decision:")
         for told in before:
-            print(told)
+            hang(told[:11], told[11:])
     following = {
         "pending": f"jitctl grant {one['id']} --duration 8h | jitctl deny {one['id']} --reason …",
         "active": f"jitctl revoke {one['id']} --reason …",

@@ -11,7 +11,7 @@ from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.listing import line
 from jitctl.commands.shared import ask, interactive, usage
-from jitctl.output import clean, is_coloured, say, show_error
+from jitctl.output import clean, hang, is_coloured, say, show_error
 from jitctl.render import times, words
 from jitctl.render.before import lines
 from jitd import wire
@@ -120,10 +120,9 @@ def _show(history: wire.HistoryReply, waiting: int) -> None:
         ("lapses", f"in {times.left(one['lapses'] - now)}"),
     ):
         if value:
-            print(f"{name:<11}{clean(value)}")
+            hang(f"{name:<11}", value)
     for told in lines(history):
-        print(told)
-    say(_KEYS)
+        hang(told[:11], told[11:])
 
 
 def _decide(client: Client, number: int, typed: str | None) -> str | None:
@@ -179,6 +178,8 @@ def _bold(text: str) -> str:
 def _key() -> str:
     """One key, without Enter. Raises KeyboardInterrupt at Ctrl-C."""
     with _keys():
+        # What was typed before this could be read belongs to another request, and was thrown away.
+        say(_KEYS)
         return sys.stdin.read(1).lower() or "\x04"
 
 

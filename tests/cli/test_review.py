@@ -1,0 +1,170 @@
+"""Deciding quickly: jitctl review at a terminal, and several requests at once."""
+
+import json
+
+import pytest
+from test_terminal import Terminal
+
+from support.running import Running
+from support.typed import Typed
+from support.wait import until
+
+KEYS = "[g]rant  [o]ther duration  [d]eny  [s]kip  [h]istory  [q]uit"
+HOUR = 3_600_000
+
+
+def ask(daemon: Running, user: str, reason: str = "ticket 42", **more: object) -> int:
+    """A pending request; returns its number."""
+    body = {"network": "office", "reason": reason, "user": user, "duration": HOUR, **more}
+    status, reply = daemon.post("/v1/request", **body)
+    assert status == 200, reply
+    return int(reply["request"]["id"])
+
+
+def statuses(daemon: Running) -> dict[int, str]:
+    """The status of each request by its number."""
+    return {one["id"]: one["status"] for one in daemon.get("/v1/list")[1]["requests"]}
+
+
+def test_one_key_for_each(daemon: Running) -> None:
+    """The urgent one comes first; it is granted as wished, the other for another time; what helps is shown before."""
+    ask(daemon, "alice")
+    ask(daemon, "bob", reason="the disk is full", urgent=True)
+    terminal = Terminal(daemon, "review")
+    terminal.until(KEYS)
+    assert "request 2: bob asks for office, 1 more wait" in terminal.plain
+    assert "reason     the disk is full" in terminal.plain
+    assert "asked      for the first time in 30 days for office" in terminal.plain
+    assert "rule       just-in-time access is on for office" in terminal.plain
+    terminal.type("g")
+    terminal.until(KEYS, after="request 1: alice")
+    terminal.type("o")
+    terminal.until("For how long")
+    terminal.type("30m\r")
+    assert terminal.end() == 0
+    assert terminal.plain[-1] == "2 granted"
+    assert "office is open for bob until 15:13:20 UTC (1h 00m), grant 2" in terminal.plain
+    assert "office is open for alice until 14:43:20 UTC (30m 00s), grant 1" in terminal.plain
+    assert statuses(daemon) == {1: "active", 2: "active"}
+
+
+def test_deny_skip_history_and_quit(daemon: Running) -> None:
+    """A denial wants a reason, and nothing is denied without; skipping and leaving change nothing."""
+    ask(daemon, "alice")
+    ask(daemon, "bob")
+    terminal = Terminal(daemon, "review")
+    terminal.until(KEYS)
+    terminal.type("d")
+    terminal.until("Why not")
+    terminal.type("\r")
+    terminal.until(KEYS, after="Why not")
+    assert statuses(daemon)[2] == "pending"
+    terminal.type("h")
+    terminal.until("asked for office for 1h: ticket 42")
+    terminal.until(KEYS, after="asked for office for 1h")
+    terminal.type("d")
+    terminal.until("Why not", after=KEYS)
+    terminal.type("use the lab\r")
+    terminal.until(KEYS, after="request 1: alice")
+    terminal.type("q")
+    assert terminal.end() == 0
+    assert terminal.plain[-1] == "1 denied"
+    assert statuses(daemon) == {1: "pending", 2: "denied"}
+    assert daemon.get("/v1/show?id=2")[1]["request"]["comment"] == "use the lab"
+
+
+def test_what_somebody_else_has_decided_is_told(daemon: Running) -> None:
+    """The key comes too late: the error says who was first, and the next request is shown."""
+    ask(daemon, "alice")
+    ask(daemon, "bob")
+    terminal = Terminal(daemon, "review")
+    terminal.until(KEYS)
+    assert daemon.post("/v1/deny", id=2, comment="no")[0] == 200
+    terminal.type("g")
+    terminal.until("cannot grant 2: admin denied it")
+    terminal.until(KEYS, after="request 1: alice")
+    terminal.type("s")
+    assert terminal.end() == 0
+    assert terminal.plain[-1] == "1 gone, 1 skipped"
+
+
+def test_ctrl_c_leaves_and_changes_nothing(daemon: Running) -> None:
+    """Exit 130, and the terminal is as it was."""
+    ask(daemon, "alice")
+    terminal = Terminal(daemon, "review")
+    terminal.until(KEYS)
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    assert statuses(daemon) == {1: "pending"}
+
+
+def test_a_hostile_reason_does_nothing(daemon: Running) -> None:
+    """Escape sequences in a reason do not reach the terminal."""
+    ask(daemon, "alice", reason="\x1b]0;owned\x07\x1b[2J[bold]x")
+    terminal = Terminal(daemon, "review", NO_COLOR="1")
+    terminal.until(KEYS)
+    assert "\x1b]" not in terminal.seen
+    assert "\x1b[2J" not in terminal.seen
+    terminal.type("q")
+    assert terminal.end() == 0
+
+
+def test_nothing_to_review(daemon: Running, jitctl: Typed) -> None:
+    """An empty list is said; without a terminal it is a usage error that names what to type instead."""
+    terminal = Terminal(daemon, "review")
+    assert terminal.end() == 0
+    assert terminal.plain == ["nothing waits for you"]
+    said = jitctl("review")
+    assert said.status == 2
+    assert "jitctl list --decidable" in said.err
+
+
+def test_several_are_granted_after_one_question(daemon: Running) -> None:
+    """The plan of each is shown, and one yes does all of them, for the duration that was typed."""
+    ask(daemon, "alice")
+    ask(daemon, "bob")
+    terminal = Terminal(daemon, "grant", "1", "2", "-d", "2h", columns=200)
+    terminal.until("Grant these 2? [y/N] ")
+    assert "grant 1: alice on office until 16:13:20 UTC (2h 00m): ticket 42" in terminal.plain
+    assert statuses(daemon) == {1: "pending", 2: "pending"}
+    terminal.type("y\r")
+    assert terminal.end() == 0
+    assert statuses(daemon) == {1: "active", 2: "active"}
+
+
+def test_all_of_a_network_are_denied(daemon: Running, jitctl: Typed) -> None:
+    """Only what waits there; without a terminal it wants --yes, and does nothing before."""
+    daemon.post("/v1/network/add", name="lab", routes=["10.2.0.0/16"], interface="wg0")
+    ask(daemon, "alice")
+    ask(daemon, "bob", network="lab")
+    words = ("deny", "--all", "--network", "lab", "-r", "closed this week")
+    said = jitctl(*words)
+    assert said.status == 2
+    assert "Add --yes" in said.err
+    assert "deny 2: bob on lab, who wants 1h: ticket 42" in said.err
+    assert set(statuses(daemon).values()) == {"pending"}
+    said = jitctl(*words, "--yes")
+    assert (said.status, said.out) == (0, "request 2 of bob for lab is denied\n")
+    assert statuses(daemon) == {1: "pending", 2: "denied"}
+    assert jitctl(*words, "--yes").status == 2
+
+
+@pytest.mark.parametrize("verb", ["grant", "deny"])
+def test_what_cannot_be_decided_keeps_nobody_waiting(daemon: Running, jitctl: Typed, verb: str) -> None:
+    """The others are decided; the exit status says that something was not, and --json which."""
+    ask(daemon, "alice")
+    ask(daemon, "bob")
+    assert daemon.post("/v1/cancel", id=1)[0] in (200, 403)
+    assert daemon.post("/v1/deny", id=1, comment="no")[0] in (200, 409)
+    said = jitctl(verb, "1", "2", "99", "--yes", "--json")
+    assert said.status == 1
+    assert [one["id"] for one in json.loads(said.out)["decisions"]] == [2]
+    assert "! 1: " in said.err
+    assert "! 99: cannot find a request 99" in said.err
+    until(lambda: statuses(daemon)[2] != "pending", "the other one is decided")
+
+
+def test_all_and_numbers_exclude_each_other(jitctl: Typed) -> None:
+    """It is not guessed what was meant."""
+    assert jitctl("grant", "1", "--all").status == 2
+    assert jitctl("deny", "1", "--network", "lab").status == 2
