@@ -7,10 +7,12 @@ from test_usage import passes
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
+from jitd.core.model import Actor
 from jitd.service import grants, networks, report, requests
 
 MINUTE = 60_000
 DAY = 24 * HOUR
+SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
 
 
 async def told(world: World, actor=ROOT, **query):
@@ -81,6 +83,14 @@ async def test_each_way_to_group_it(busy: World) -> None:
     assert [(by, [row["name"] for row in table["rows"]], table["of"]) for by, table in only.items()] == [
         ("user", ["alice"], 2)
     ]
+
+
+async def test_who_decides_through_sudo_is_named(office: World) -> None:
+    """Behind root it is who had logged in, together with what the same one decided without; root is only root."""
+    for actor in (SUDO_CAROL, CAROL, ROOT):
+        await office.do(grants.deny, actor, id=await office.asked(ALICE))
+    found = (await told(office))["by"]["approver"]["rows"]
+    assert [(row["name"], row["denied"], row["median"]) for row in found] == [("carol", 2, 0), ("root", 1, 0)]
 
 
 async def test_a_time_holds_what_was_asked_for_within_it(busy: World) -> None:

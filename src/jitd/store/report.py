@@ -91,9 +91,14 @@ _WAIT_CLASS: Final = (
     + " ".join(f"WHEN {_WAIT} < {below} THEN {_WAIT} / {step} * {step}" for below, step in WAITS)
     + f" ELSE {_WAIT} / {LONGEST_STEP} * {LONGEST_STEP} END"
 )
-#: Whose decision it was; null where nobody's, or that of a rule or of its own user.
-_BY_WHOM: Final = "CASE WHEN r.break_glass = 0 AND r.auto_rule IS NULL THEN r.decided_by END"
-_KEY: Final = {By.USER: "r.account_id", By.NETWORK: "r.network_id", By.APPROVER: "r.decided_by"}
+#: Who decided; behind root, who had logged in: that stands in the event alone.
+_DECIDER: Final = (
+    "CASE r.decided_by WHEN 'root' THEN coalesce((SELECT e.actor_login_user FROM event e WHERE e.request_id = r.id"
+    " AND e.kind IN ('granted', 'denied') LIMIT 1), 'root') ELSE r.decided_by END"
+)
+#: The same, null where nobody did, or a rule or its own user.
+_BY_WHOM: Final = f"CASE WHEN r.break_glass = 0 AND r.auto_rule IS NULL THEN {_DECIDER} END"
+_KEY: Final = {By.USER: "r.account_id", By.NETWORK: "r.network_id", By.APPROVER: _DECIDER}
 _NAME: Final = {
     By.USER: "(SELECT name FROM account WHERE id = key)",
     By.NETWORK: "(SELECT name FROM network WHERE id = key)",
@@ -214,7 +219,7 @@ def waits_by(rows: Rows, span: Span, by: By, keys: Iterable[Key]) -> dict[Key, d
     listed = ", ".join(f":{name}" for name in named)
     found = rows.all(
         f"SELECT {_KEY[by]} AS key, {_WAIT_CLASS} AS wait, count(*) AS number FROM request r"
-        f" WHERE {span.condition} AND {_ANSWERED} AND +{_KEY[by]} IN ({listed}) GROUP BY key, wait",
+        f" WHERE {span.condition} AND {_ANSWERED} AND +({_KEY[by]}) IN ({listed}) GROUP BY key, wait",
         {**span.params, **named},
     )
     sums: dict[Key, dict[int, int]] = {}
