@@ -232,6 +232,9 @@ def _emergencies(reply: wire.ReportReply) -> None:
             for one in reply["emergencies"]
         ],
     )
+    more = reply["total"]["break_glass"] - len(reply["emergencies"])
+    if more > 0:
+        print(_paint(f"and {more} more; what nobody has looked at comes first in jitctl list", _DIM))
 
 
 def _paint(words: str, style: str) -> str:
