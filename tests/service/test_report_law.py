@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -149,6 +150,16 @@ async def test_sums_are_those_that_are_made_by_hand(world: World, seed: int) -> 
         assert store.waits(rows, span) == waits(answers)
         parts = Counter((90 * DAY - 1 - row["requested_ms"]) // DAY for row in wanted)
         assert {mark.number: mark.asked for mark in store.marks(rows, span, DAY)} == parts
+        hours = Counter(
+            at.weekday() * 24 + at.hour
+            for row in wanted
+            if (
+                at := datetime.fromtimestamp(
+                    row["requested_ms"] / 1000, timezone(timedelta(hours=5, minutes=30))
+                )
+            )
+        )
+        assert store.hours(rows, span, 11 * HOUR // 2) == hours
         often = Counter(
             (row["account_id"], row["network_id"]) for row in answers if row["decision"] == "granted"
         )

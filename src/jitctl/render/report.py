@@ -132,6 +132,10 @@ def _summary(reply: wire.ReportReply, width: int) -> Iterator[str]:
     note = f"  each mark {length(reply['mark'])}, at most {max(asked, default=0)}"
     # As many marks as there is room for, the newest: what is left away is in the numbers.
     yield f"{line}{_paint(sparkline(asked[-max(1, width - len(line) - len(note)) :]), _CYAN)}{note}"
+    if sum(reply["hours"]):
+        by_hour = [sum(reply["hours"][hour::24]) for hour in range(24)]
+        by_day = [sum(reply["hours"][day * 24 : day * 24 + 24]) for day in range(7)]
+        yield f"{'':<21}0h {_paint(sparkline(by_hour), _CYAN)} 24h  Mon {_paint(sparkline(by_day), _CYAN)} Sun"
     room = max(10, min(60, width - 40))
     for name, number, word in parts(total):
         if number:

@@ -72,6 +72,7 @@ def reply(**more: object) -> wire.ReportReply:
             }
             for number, asked in enumerate((0, 1, 6, 3))
         ],
+        "hours": [10 if hour == 9 else 0 for hour in range(168)],
         "emergencies": [
             {
                 "id": 7,
@@ -100,6 +101,7 @@ def test_a_report_in_words(zone, capsys) -> None:
         "4 days until 2026-09-21 14:13:19 UTC, the whole gateway",
         "",
         "requests         10  ·▂█▄  each mark 1 day, at most 6",
+        "                     0h ·········█·············· 24h  Mon █······ Sun",
         "  granted         6  ████████████████████████████████████ 60%",
         "  break-glass     1  ██████ 10%  opened by their users",
         "  denied          2  ████████████ 20%",
@@ -202,13 +204,16 @@ def test_a_page_has_the_numbers_of_its_plots() -> None:
         "granted of 8 decided",
         "used of 9.0h",
         "alice",
+        "Mon 09:00: 10",
     ):
         assert words in page.text
 
 
 def test_an_empty_page_says_what_would_fill_it() -> None:
     """Nothing is divided by nothing."""
-    page = Page(reporthtml.page(reply(total=NOTHING, by={}, marks=[], emergencies=[], suggestions=[])))
+    page = Page(
+        reporthtml.page(reply(total=NOTHING, by={}, marks=[], hours=[], emergencies=[], suggestions=[]))
+    )
     assert "Nothing was asked for in this time" in page.text
 
 
