@@ -375,7 +375,7 @@ class ReportReply(Reply):
     """Sums over the requests made from `since` up to `until`.
 
     `scope` is gateway (administrators), networks (approvers: those that `about` names) or own. `by` has a table for each
-    of what was asked for. `marks` are parts of the time, `mark` milliseconds each, oldest first; `hours` how many requests
+    of what was asked for (of one's own requests, none by user, where it was not). `marks` are parts of the time, `mark` milliseconds each, oldest first; `hours` how many requests
     were made in each of the 168 hours of a week, Monday's first hour first; `emergencies` the newest uses of break-glass.
     """
 

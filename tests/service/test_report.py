@@ -149,6 +149,7 @@ async def test_who_is_told_what(busy: World) -> None:
         assert (found["scope"], found["about"], found["total"]["asked"]) == (scope, about, asked), query
     assert {row["name"] for row in (await told(busy, BOB))["by"]["network"]["rows"]} == {"office"}
     assert (await told(busy, BOB))["emergencies"] == []
+    assert list((await told(busy, ALICE))["by"]) == ["network", "approver"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ TITLES: Final = {"user": "USER", "network": "NETWORK", "approver": "DECIDED BY"}
 def show(reply: wire.ReportReply, filters: Sequence[str] = ()) -> None:
     """Print all of it. `filters` are the options that it was asked for with."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED
-    print(_paint(f"{period(reply)}, {scope(reply)}", _BOLD))
+    for line in _fold(f"{period(reply)}, {scope(reply)}", width):
+        print(_paint(line, _BOLD))
     print()
     for line in _summary(reply, width):
         print(line)

@@ -35,7 +35,9 @@ def report(view: View, query: wire.ReportQuery) -> Reply:
     limit = query.get("limit", LONG if named else SHORT)
     if not 1 <= limit <= MOST:
         raise JitError("bad_request", f"cannot report {limit} at once", f"Use a number from 1 to {MOST}.")
-    kinds = [_by(named)] if named else list(By)
+    # Of one's own requests there is one user.
+    usual = [By.NETWORK, By.APPROVER] if scope == "own" else list(By)
+    kinds = [_by(named)] if named else usual
     # Suggestions look at every network, whatever is told of them.
     limits = dict.fromkeys(kinds, limit) | {By.NETWORK: max(limit, _NETWORKS)}
     sums = store.sums(view.rows, span, limits, least=LEAST_GRANTED, pairs=_HABITS)

@@ -124,6 +124,17 @@ def test_a_report_in_words(zone, capsys) -> None:
     ]
 
 
+def test_many_networks_are_no_long_line(zone, capsys) -> None:
+    """What a report is about is folded to the width that there is."""
+    zone("UTC")
+    report.show(reply(scope="networks", about=[f"network{number}" for number in range(10)]))
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        "4 days until 2026-09-21 14:13:19 UTC, the networks that you decide about: network0, network1,",
+        "network2, network3, network4, network5, network6, network7, network8, network9",
+        "",
+    ]
+
+
 def test_what_people_typed_moves_no_terminal(capsys) -> None:
     """Escape sequences, bidi characters and markup in names and reasons are shown as words, or not at all."""
     one = {**reply()["emergencies"][0], "reason": HOSTILE, "user": HOSTILE}
