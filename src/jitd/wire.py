@@ -285,7 +285,8 @@ class ReportQuery(TypedDict):
     """What to report on: requests made from `since` up to `until` (milliseconds UTC), or since and until so long before
     the daemon's now (`since_ago`, `until_ago`, milliseconds); the last 30 days where nothing is said.
 
-    `by` is user, network or approver; all three where it is left away. `limit` is how many of each.
+    `by` is user, network or approver; all three where it is left away. `limit` is how many of each. `offset` is how far the
+    caller's clocks are ahead of UTC, milliseconds, for `hours`.
     """
 
     since: NotRequired[int]
@@ -296,6 +297,7 @@ class ReportQuery(TypedDict):
     network: NotRequired[str]
     user: NotRequired[str]
     limit: NotRequired[int]
+    offset: NotRequired[int]
 
 
 class ReportNumbers(TypedDict):
@@ -373,8 +375,8 @@ class ReportReply(Reply):
     """Sums over the requests made from `since` up to `until`.
 
     `scope` is gateway (administrators), networks (approvers: those that `about` names) or own. `by` has a table for each
-    of what was asked for. `marks` are parts of the time, `mark` milliseconds each, oldest first; `emergencies` the newest
-    uses of break-glass.
+    of what was asked for (of one's own requests, none by user, where it was not). `marks` are parts of the time, `mark` milliseconds each, oldest first; `hours` how many requests
+    were made in each of the 168 hours of a week, Monday's first hour first; `emergencies` the newest uses of break-glass.
     """
 
     scope: str
@@ -385,6 +387,7 @@ class ReportReply(Reply):
     by: dict[str, ReportTable]
     mark: int
     marks: list[ReportMark]
+    hours: list[int]
     emergencies: list[ReportEmergency]
     suggestions: list[Suggestion]
 

@@ -39,6 +39,7 @@ def test_report_in_words(busy: Running, jitctl: Typed) -> None:
         "30 days until 2026-09-21 16:13:20 UTC, the whole gateway",
         "",
         "requests          3  ·····························█  each mark 1 day, at most 3",
+        "                     0h ··············▄·█······· 24h  Mon █······ Sun",
         "  unasked         1  ████████████████████ 33%  given by an administrator without a request",
         "  denied          2  ████████████████████████████████████████ 67%",
         "decisions         2  0% granted",

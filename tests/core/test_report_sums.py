@@ -30,7 +30,7 @@ WEEKLY = Habit(
     granted=8,
     weeks=4,
     days=8,
-    longest_ms=90 * durations.MINUTE,
+    usual_ms=90 * durations.MINUTE,
     open_ms=8 * HOUR,
     used=8,
 )
@@ -73,7 +73,7 @@ def test_a_chart_has_few_marks(span_ms: int) -> None:
 
 
 def test_who_asks_every_week_gets_a_rule() -> None:
-    """The longest grant rounded up, a quarter more than the habit; the command is what people type."""
+    """What is usual rounded up, a quarter more than the habit; the command is what people type."""
     assert [one.command for one in suggest([WEEKLY], {}, {"office": OFFICE}, 4 * WEEK)] == [
         "jitctl network set office 'jit.auto_approve+=alice up to 1h30m, 3 a week'"
     ]
@@ -81,7 +81,7 @@ def test_who_asks_every_week_gets_a_rule() -> None:
 
 def test_those_of_one_network_share_a_rule() -> None:
     """One rule for all of them, as wide as the widest needs."""
-    bob = replace(WEEKLY, user="bob", granted=16, longest_ms=HOUR)
+    bob = replace(WEEKLY, user="bob", granted=16, usual_ms=HOUR)
     assert [one.command for one in suggest([WEEKLY, bob], {}, {"office": OFFICE}, 4 * WEEK)] == [
         "jitctl network set office 'jit.auto_approve+=alice,bob up to 1h30m, 5 a week'"
     ]
@@ -150,7 +150,7 @@ habits = st.builds(
     granted=st.integers(0, 500),
     weeks=st.integers(0, 60),
     days=st.integers(0, 400),
-    longest_ms=st.integers(0, 400 * DAY),
+    usual_ms=st.integers(0, 400 * DAY),
     open_ms=st.integers(0, 400 * DAY),
     used=st.integers(0, 500),
 )

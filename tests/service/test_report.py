@@ -7,10 +7,12 @@ from test_usage import passes
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
+from jitd.core.model import Actor
 from jitd.service import grants, networks, report, requests
 
 MINUTE = 60_000
 DAY = 24 * HOUR
+SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
 
 
 async def told(world: World, actor=ROOT, **query):
@@ -83,6 +85,14 @@ async def test_each_way_to_group_it(busy: World) -> None:
     ]
 
 
+async def test_who_decides_through_sudo_is_named(office: World) -> None:
+    """Behind root it is who had logged in, together with what the same one decided without; root is only root."""
+    for actor in (SUDO_CAROL, CAROL, ROOT):
+        await office.do(grants.deny, actor, id=await office.asked(ALICE))
+    found = (await told(office))["by"]["approver"]["rows"]
+    assert [(row["name"], row["denied"], row["median"]) for row in found] == [("carol", 2, 0), ("root", 1, 0)]
+
+
 async def test_a_time_holds_what_was_asked_for_within_it(busy: World) -> None:
     """The last hour has one request, the day before it the others; both together have all."""
     now = busy.clock.now_ms()
@@ -139,6 +149,7 @@ async def test_who_is_told_what(busy: World) -> None:
         assert (found["scope"], found["about"], found["total"]["asked"]) == (scope, about, asked), query
     assert {row["name"] for row in (await told(busy, BOB))["by"]["network"]["rows"]} == {"office"}
     assert (await told(busy, BOB))["emergencies"] == []
+    assert list((await told(busy, ALICE))["by"]) == ["network", "approver"]
 
 
 @pytest.mark.parametrize(
@@ -205,10 +216,12 @@ async def test_more_of_a_grant_is_no_second_one(office: World) -> None:
 
 
 async def test_who_asks_every_week_is_suggested_a_rule(office: World) -> None:
-    """Twice a week for four weeks, and never denied; with that rule, nothing more is suggested."""
-    for _ in range(8):
+    """Twice a week for four weeks, and never denied; with that rule, nothing more is suggested. The longest of them was
+    for 56 minutes.
+    """
+    for once in range(8):
         number = await office.asked(ALICE)
-        await office.do(grants.grant, CAROL, id=number, duration=HOUR)
+        await office.do(grants.grant, CAROL, id=number, duration=(once + 1) * 7 * MINUTE)
         await office.advance(3 * DAY + 12 * HOUR)
     command = "jitctl network set office 'jit.auto_approve+=alice up to 1h, 3 a week'"
     assert [one["command"] for one in (await told(office))["suggestions"]] == [command]

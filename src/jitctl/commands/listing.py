@@ -4,7 +4,7 @@ import csv
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -15,14 +15,13 @@ from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import usage
 from jitctl.output import answer, clean, dumps, hang, next_step, say
-from jitctl.render import times, words
+from jitctl.render import sheet, times, words
 from jitd import wire
 from jitd.core import durations
 from jitd.core.errors import JitError
 
 #: How many requests are listed where nobody says how many.
 PAGE: Final = 50
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ListFormat(StrEnum):
@@ -148,7 +147,7 @@ def list_(
         for one in reply["requests"]:
             print(dumps(_only(one, chosen)))
     elif output is ListFormat.CSV:
-        _csv([dict(one) for one in reply["requests"]], chosen)
+        sheet.write([dict(one) for one in reply["requests"]], chosen)
     else:
         _list_table(reply, chosen if columns else None, filtered=any(typed.values()))
     if reply["next"]:
@@ -402,7 +401,7 @@ def events(
                 "origin": actor.get("origin"),
                 "data": json.dumps(event["data"], ensure_ascii=False, sort_keys=True),
             }
-            writer.writerow([_cell(flat[column]) for column in columns])
+            writer.writerow([sheet.cell(flat[column]) for column in columns])
         else:
             print(f"{event['seq']:>6}  {line(event)}", flush=follow)
     if follow:
@@ -431,16 +430,3 @@ def past_ms(typed: str | None) -> int | None:
             f"cannot read the time {clean(typed)[:40]!r}",
             'Type a duration such as 2h, or "2026-12-01 09:00".',
         ) from None
-
-
-def _csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_cell(row[column]) for column in columns])
-
-
-def _cell(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    shown = "" if value is None else clean(" ".join(map(str, value)) if isinstance(value, list) else value)
-    return f"'{shown}" if shown.startswith(_FORMULA) and not isinstance(value, int) else shown

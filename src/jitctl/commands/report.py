@@ -88,6 +88,7 @@ def report(
             network=network,
             user=user,
             limit=limit,
+            offset=_offset_ms(),
         )
     )
     if settings(context).json:
@@ -137,6 +138,12 @@ def moment(name: str, typed: str) -> dict[str, int]:
             f"cannot read the time {clean(typed)[:40]!r}",
             'Type a duration of at most 365d, such as 30d, or a date such as 2026-12-01 or "2026-12-01 09:00".',
         ) from None
+
+
+def _offset_ms() -> int:
+    """How far the caller's clocks are ahead of UTC now."""
+    offset = datetime.now().astimezone().utcoffset()
+    return int(offset.total_seconds() * 1000) if offset is not None else 0
 
 
 def _looking(reply: wire.ReportReply) -> list[str]:

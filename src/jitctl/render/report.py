@@ -22,7 +22,8 @@ TITLES: Final = {"user": "USER", "network": "NETWORK", "approver": "DECIDED BY"}
 def show(reply: wire.ReportReply, filters: Sequence[str] = ()) -> None:
     """Print all of it. `filters` are the options that it was asked for with."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED
-    print(_paint(f"{period(reply)}, {scope(reply)}", _BOLD))
+    for line in _fold(f"{period(reply)}, {scope(reply)}", width):
+        print(_paint(line, _BOLD))
     print()
     for line in _summary(reply, width):
         print(line)
@@ -132,6 +133,10 @@ def _summary(reply: wire.ReportReply, width: int) -> Iterator[str]:
     note = f"  each mark {length(reply['mark'])}, at most {max(asked, default=0)}"
     # As many marks as there is room for, the newest: what is left away is in the numbers.
     yield f"{line}{_paint(sparkline(asked[-max(1, width - len(line) - len(note)) :]), _CYAN)}{note}"
+    if sum(reply["hours"]):
+        by_hour = [sum(reply["hours"][hour::24]) for hour in range(24)]
+        by_day = [sum(reply["hours"][day * 24 : day * 24 + 24]) for day in range(7)]
+        yield f"{'':<21}0h {_paint(sparkline(by_hour), _CYAN)} 24h  Mon {_paint(sparkline(by_day), _CYAN)} Sun"
     room = max(10, min(60, width - 40))
     for name, number, word in parts(total):
         if number:
@@ -232,6 +237,9 @@ def _emergencies(reply: wire.ReportReply) -> None:
             for one in reply["emergencies"]
         ],
     )
+    more = reply["total"]["break_glass"] - len(reply["emergencies"])
+    if more > 0:
+        print(_paint(f"and {more} more; what nobody has looked at comes first in jitctl list", _DIM))
 
 
 def _paint(words: str, style: str) -> str:

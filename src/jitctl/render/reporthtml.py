@@ -13,6 +13,7 @@ from jitd import wire
 
 _WIDTH, _HEIGHT = 960, 220  # of the plot over time, in SVG's units
 _LEFT, _BOTTOM, _TOP = 40, 24, 8  # what its axes need
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _TITLES: Final = {"network": "By network", "user": "By user", "approver": "By who decided"}
 _FIRST: Final = {"network": "network", "user": "user", "approver": "decided by"}
 
@@ -63,6 +64,7 @@ def page(reply: wire.ReportReply) -> str:
         f'<p class="soft">{_safe(what)}</p>',
         _cards(reply["total"]),
         *_over_time(reply),
+        *_week(reply),
         *_became(reply["total"]),
     ]
     for by, table in reply["by"].items():
@@ -130,7 +132,7 @@ def _over_time(reply: wire.ReportReply) -> list[str]:
         for kind, words in _KINDS
     )
     return [
-        f"<h2>Requests, {_safe(length(reply['mark']))} each</h2>",
+        f'<h2>Requests over time</h2>\n<p class="soft">A column for each {_safe(length(reply["mark"]).removeprefix("1 "))}</p>',
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="Requests over time, at most {most} in'
         f' {_safe(length(reply["mark"]))}">{"".join(shapes)}</svg>',
         f'<ul class="legend">{legend}</ul>',
@@ -159,6 +161,34 @@ def _column(mark: wire.ReportMark, x: float, step: float, scale: float, size: in
             )
     told = ", ".join(f"{numbers[kind]} {words}" for kind, words in _KINDS if numbers[kind] > 0)
     return f"<g><title>{_safe(_day(mark['at'], size))}: {mark['asked']} requests, {_safe(told)}</title>{''.join(shapes)}</g>"
+
+
+def _week(reply: wire.ReportReply) -> list[str]:
+    """When people ask: a square for each hour of the week."""
+    most = max(reply["hours"], default=0)
+    if not most:
+        return []
+    step, high = (_WIDTH - _LEFT) / 24, 22
+    shapes = [f'<text x="{_LEFT + hour * step:.1f}" y="12">{hour:02}:00</text>' for hour in range(0, 24, 3)]
+    for place, number in enumerate(reply["hours"]):
+        day, hour = divmod(place, 24)
+        if not hour:
+            shapes.append(
+                f'<text x="{_LEFT - 6}" y="{18 + day * high + 15}" text-anchor="end">{_DAYS[day]}</text>'
+            )
+        # What is not nothing can be seen.
+        shade = 0.12 + 0.88 * number / most if number else 0.04
+        shapes.append(
+            f'<rect class="granted" x="{_LEFT + hour * step:.1f}" y="{18 + day * high}" width="{step - 2:.1f}"'
+            f' height="{high - 2}" rx="2" fill-opacity="{shade:.2f}"><title>{_DAYS[day]} {hour:02}:00: {number}'
+            " requests</title></rect>"
+        )
+    return [
+        "<h2>When people ask</h2>",
+        f'<svg viewBox="0 0 {_WIDTH} {20 + 7 * high}" role="img" aria-label="Requests by hour of the week, at most {most}">'
+        f"{''.join(shapes)}</svg>",
+        f'<p class="soft">The strongest colour is {most} requests in that hour of the week; on the clocks of whoever made this page.</p>',
+    ]
 
 
 def _became(total: wire.ReportNumbers) -> list[str]:

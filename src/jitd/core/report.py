@@ -95,7 +95,7 @@ class Habit:
     granted: int
     weeks: int
     days: int
-    longest_ms: int
+    usual_ms: int  # nine of ten of its grants were no longer
     open_ms: int
     used: int  # grants of which something was used
 
@@ -178,7 +178,7 @@ def _automatic(habits: Sequence[Habit], network: Network, weeks: float) -> list[
     if not most:
         return []
     names = sorted({one.user for one in most})
-    up_to = min(_rounded_up(max(one.longest_ms for one in most)), network.max_ms)
+    up_to = min(_rounded_up(max(one.usual_ms for one in most)), network.max_ms)
     often = min(_MOST_A_WEEK, max(math.ceil(one.granted / weeks * 1.25) for one in most))
     who = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     granted = sum(one.granted for one in most)

@@ -23,6 +23,7 @@ _EMERGENCIES: Final = 10
 #: So many habits and networks are looked at for suggestions, the most frequent first.
 _HABITS: Final = 50
 _NETWORKS: Final = 500
+_WIDEST_OFFSET: Final = 14 * durations.HOUR
 
 
 def report(view: View, query: wire.ReportQuery) -> Reply:
@@ -34,7 +35,9 @@ def report(view: View, query: wire.ReportQuery) -> Reply:
     limit = query.get("limit", LONG if named else SHORT)
     if not 1 <= limit <= MOST:
         raise JitError("bad_request", f"cannot report {limit} at once", f"Use a number from 1 to {MOST}.")
-    kinds = [_by(named)] if named else list(By)
+    # Of one's own requests there is one user.
+    usual = [By.NETWORK, By.APPROVER] if scope == "own" else list(By)
+    kinds = [_by(named)] if named else usual
     # Suggestions look at every network, whatever is told of them.
     limits = dict.fromkeys(kinds, limit) | {By.NETWORK: max(limit, _NETWORKS)}
     sums = store.sums(view.rows, span, limits, least=LEAST_GRANTED, pairs=_HABITS)
@@ -48,6 +51,7 @@ def report(view: View, query: wire.ReportQuery) -> Reply:
         "by": {one.value: _table(view, span, one, sums.groups[one][:limit], sums.of[one]) for one in kinds},
         "mark": size,
         "marks": _marks(view, span, size),
+        "hours": _hours(view, span, query.get("offset", 0)),
         "emergencies": [
             {
                 "id": one.id,
@@ -163,6 +167,14 @@ def _marks(view: View, span: Span, size_ms: int) -> list[wire.ReportMark]:
         }
         for number, mark in ((number, found.get(number)) for number in reversed(range(count)))
     ]
+
+
+def _hours(view: View, span: Span, offset_ms: int) -> list[int]:
+    """Requests in each hour of a week on the caller's clocks."""
+    if abs(offset_ms) > _WIDEST_OFFSET:
+        raise JitError("bad_request", "cannot use this offset: no clocks are so far from UTC")
+    found = store.hours(view.rows, span, offset_ms)
+    return [found.get(hour, 0) for hour in range(7 * 24)]
 
 
 def _suggestions(view: View, span: Span, about: dict[int, Network], sums: Sums) -> list[wire.Suggestion]:

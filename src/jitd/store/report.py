@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from jitd.core import durations
-from jitd.core.report import LONGEST_STEP, WAITS, Habit, Tally
+from jitd.core.report import LONGEST_STEP, WAITS, Habit, Tally, percentile
 from jitd.store.database import Rows
 
 
@@ -91,9 +91,14 @@ _WAIT_CLASS: Final = (
     + " ".join(f"WHEN {_WAIT} < {below} THEN {_WAIT} / {step} * {step}" for below, step in WAITS)
     + f" ELSE {_WAIT} / {LONGEST_STEP} * {LONGEST_STEP} END"
 )
-#: Whose decision it was; null where nobody's, or that of a rule or of its own user.
-_BY_WHOM: Final = "CASE WHEN r.break_glass = 0 AND r.auto_rule IS NULL THEN r.decided_by END"
-_KEY: Final = {By.USER: "r.account_id", By.NETWORK: "r.network_id", By.APPROVER: "r.decided_by"}
+#: Who decided; behind root, who had logged in: that stands in the event alone.
+_DECIDER: Final = (
+    "CASE r.decided_by WHEN 'root' THEN coalesce((SELECT e.actor_login_user FROM event e WHERE e.request_id = r.id"
+    " AND e.kind IN ('granted', 'denied') LIMIT 1), 'root') ELSE r.decided_by END"
+)
+#: The same, null where nobody did, or a rule or its own user.
+_BY_WHOM: Final = f"CASE WHEN r.break_glass = 0 AND r.auto_rule IS NULL THEN {_DECIDER} END"
+_KEY: Final = {By.USER: "r.account_id", By.NETWORK: "r.network_id", By.APPROVER: _DECIDER}
 _NAME: Final = {
     By.USER: "(SELECT name FROM account WHERE id = key)",
     By.NETWORK: "(SELECT name FROM network WHERE id = key)",
@@ -214,7 +219,7 @@ def waits_by(rows: Rows, span: Span, by: By, keys: Iterable[Key]) -> dict[Key, d
     listed = ", ".join(f":{name}" for name in named)
     found = rows.all(
         f"SELECT {_KEY[by]} AS key, {_WAIT_CLASS} AS wait, count(*) AS number FROM request r"
-        f" WHERE {span.condition} AND {_ANSWERED} AND +{_KEY[by]} IN ({listed}) GROUP BY key, wait",
+        f" WHERE {span.condition} AND {_ANSWERED} AND +({_KEY[by]}) IN ({listed}) GROUP BY key, wait",
         {**span.params, **named},
     )
     sums: dict[Key, dict[int, int]] = {}
@@ -236,6 +241,17 @@ def marks(rows: Rows, span: Span, size_ms: int) -> list[Mark]:
     return [Mark(**row) for row in found]
 
 
+def hours(rows: Rows, span: Span, offset_ms: int) -> dict[int, int]:
+    """How many requests were made in each hour of the week, 0 for Monday's first, on clocks so far ahead of UTC."""
+    # The first day of 1970 was a Thursday.
+    found = rows.all(
+        f"SELECT ((r.requested_ms + :offset) / {durations.HOUR} + 72) % 168 AS hour, count(*) AS number"
+        f" FROM request r WHERE {span.condition} GROUP BY hour",
+        {**span.params, "offset": offset_ms},
+    )
+    return {row["hour"]: row["number"] for row in found}
+
+
 def emergencies(rows: Rows, span: Span, limit: int) -> list[Emergency]:
     """The uses of break-glass, newest first."""
     found = rows.all(
@@ -253,23 +269,33 @@ def habits(rows: Rows, span: Span, pairs: Collection[tuple[int, int]]) -> list[t
     """(account id, habit) of these pairs of account and network, the most frequent first."""
     of_week = f"(:until - 1 - r.requested_ms) / {durations.WEEK}"
     of_day = f"(:until - 1 - r.requested_ms) / {durations.DAY}"
+    theirs = f"{_GRANT} AND +r.account_id IN ({_listed({account for account, _ in pairs})})"
     found = rows.all(
         "SELECT r.account_id, r.network_id, (SELECT name FROM account WHERE id = r.account_id) AS user,"
         " (SELECT name FROM network WHERE id = r.network_id) AS network,"
         f" count(*) FILTER (WHERE {_ANSWERED}) AS granted,"
         f" count(DISTINCT {of_week}) AS weeks, count(DISTINCT {of_day}) AS days,"
-        f" max(r.ends_ms - r.starts_ms) AS longest_ms, sum({_OPEN}) AS open_ms,"
+        f" sum({_OPEN}) AS open_ms,"
         " count(*) FILTER (WHERE u.used_ms > 0) AS used"
-        f" FROM {_FROM} WHERE {span.condition} AND {_GRANT}"
-        f" AND +r.account_id IN ({_listed({account for account, _ in pairs})}) GROUP BY r.account_id, r.network_id"
+        f" FROM {_FROM} WHERE {span.condition} AND {theirs} GROUP BY r.account_id, r.network_id"
         " ORDER BY granted DESC, user, network",
         span.params,
     )
-    return [
-        (account, Habit(**row))
-        for row in found
-        if ((account := row.pop("account_id")), row.pop("network_id")) in pairs
-    ]
+    lengths: dict[tuple[int, int], dict[int, int]] = {}
+    for row in rows.all(
+        # In whole minutes: what ends with a shift has any length.
+        f"SELECT r.account_id, r.network_id,"
+        f" (r.ends_ms - r.starts_ms + {durations.MINUTE - 1}) / {durations.MINUTE} * {durations.MINUTE} AS length,"
+        f" count(*) AS number FROM request r WHERE {span.condition} AND {theirs} GROUP BY 1, 2, 3",
+        span.params,
+    ):
+        lengths.setdefault((row["account_id"], row["network_id"]), {})[row["length"]] = row["number"]
+    habits = []
+    for row in found:
+        pair = (row.pop("account_id"), row.pop("network_id"))
+        if pair in pairs:
+            habits.append((pair[0], Habit(**row, usual_ms=percentile(lengths[pair], 0.9) or 0)))
+    return habits
 
 
 def _tally(row: dict[str, Any]) -> Tally:

@@ -72,6 +72,7 @@ def reply(**more: object) -> wire.ReportReply:
             }
             for number, asked in enumerate((0, 1, 6, 3))
         ],
+        "hours": [10 if hour == 9 else 0 for hour in range(168)],
         "emergencies": [
             {
                 "id": 7,
@@ -100,6 +101,7 @@ def test_a_report_in_words(zone, capsys) -> None:
         "4 days until 2026-09-21 14:13:19 UTC, the whole gateway",
         "",
         "requests         10  ·▂█▄  each mark 1 day, at most 6",
+        "                     0h ·········█·············· 24h  Mon █······ Sun",
         "  granted         6  ████████████████████████████████████ 60%",
         "  break-glass     1  ██████ 10%  opened by their users",
         "  denied          2  ████████████ 20%",
@@ -119,6 +121,17 @@ def test_a_report_in_words(zone, capsys) -> None:
         "rules that may fit better",
         "  alice asks often",
         "    > jitctl network set office 'jit.auto_approve+=alice up to 1h, 3 a week'",
+    ]
+
+
+def test_many_networks_are_no_long_line(zone, capsys) -> None:
+    """What a report is about is folded to the width that there is."""
+    zone("UTC")
+    report.show(reply(scope="networks", about=[f"network{number}" for number in range(10)]))
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        "4 days until 2026-09-21 14:13:19 UTC, the networks that you decide about: network0, network1,",
+        "network2, network3, network4, network5, network6, network7, network8, network9",
+        "",
     ]
 
 
@@ -202,13 +215,16 @@ def test_a_page_has_the_numbers_of_its_plots() -> None:
         "granted of 8 decided",
         "used of 9.0h",
         "alice",
+        "Mon 09:00: 10",
     ):
         assert words in page.text
 
 
 def test_an_empty_page_says_what_would_fill_it() -> None:
     """Nothing is divided by nothing."""
-    page = Page(reporthtml.page(reply(total=NOTHING, by={}, marks=[], emergencies=[], suggestions=[])))
+    page = Page(
+        reporthtml.page(reply(total=NOTHING, by={}, marks=[], hours=[], emergencies=[], suggestions=[]))
+    )
     assert "Nothing was asked for in this time" in page.text
 
 
