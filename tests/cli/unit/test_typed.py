@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from jitctl.client import _query
 from jitctl.commands.devices import owners
-from jitctl.commands.listing import _cell, _command, past_ms
+from jitctl.commands.listing import _command, past_ms
 from jitctl.commands.shared import target
 from jitctl.output import dumps
+from jitctl.render import sheet
 from jitd.core.errors import JitError
 
 
@@ -77,7 +78,7 @@ def test_a_moment_is_a_date_or_a_duration_ago() -> None:
 )
 def test_a_cell_is_no_formula(value: object, cell: str) -> None:
     """What a spreadsheet would run is guarded, numbers are not, and no control character is left."""
-    assert _cell(value) == cell
+    assert sheet.cell(value) == cell
 
 
 def test_the_next_page_is_a_command_that_can_be_pasted() -> None:
