@@ -19,6 +19,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words == ["--version"]:
         print(f"jitctl {version()}")
         return 0
+    if arguments is None and words[:1] == ["__complete"] and len(words) == 2:
+        from jitctl import completing
+
+        return completing.main(words[1])
     # Not through a gate, which speaks for somebody and hands its words over.
     if arguments is None and words[:1] == ["list"] and "--count" in words:
         from jitctl import quick

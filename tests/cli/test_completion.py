@@ -1,0 +1,178 @@
+"""Completion in real shells, with a daemon and without: what Tab offers, and that nothing on offer is ever run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jitctl.verbs import GROUPS, VERBS
+from support.running import Running
+from support.typed import Typed
+
+COMPLETIONS = Path(__file__).parents[2] / "completions"
+SHELLS = ("bash", "zsh", "fish")
+Tab = Callable[..., list[str]]
+
+BASH = """
+source {file}
+COMP_WORDS=({words}); COMP_CWORD=$(({count} - 1))
+compopt() {{ :; }}
+_jitctl
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+#: compadd says what it would have offered: zle has no terminal here.
+ZSH = """
+compdef() {{ :; }}
+_message() {{ :; }}
+_files() {{ echo FILES; }}
+compadd() {{
+  local array= one
+  while (($#)); do
+    case $1 in
+      -d | -S) shift ;;
+      -a) ;;
+      -*) ;;
+      *) array=$1 ;;
+    esac
+    shift
+  done
+  for one in "${{(@P)array}}"; do [[ $one == "$PREFIX"* ]] && print -r -- "$one"; done
+}}
+source {file}
+words=({words}); CURRENT={count}; PREFIX=$words[CURRENT]
+_jitctl
+"""
+FISH = "source {file}; complete --do-complete={line}"
+
+
+@pytest.fixture
+def tab(daemon: Running, tmp_path: Path) -> Tab:
+    """What a shell offers for the words that were typed; the last one is not ended yet."""
+    command = tmp_path / "jitctl"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m jitctl "$@"\n')
+    command.chmod(0o755)
+
+    def offered(shell: str, *words: str, socket: Path | None = None, wide: bool = False) -> list[str]:
+        assert shutil.which(shell), f"{shell} is not installed: make packages"
+        typed = ["jitctl", *words]
+        quoted = " ".join("'" + word.replace("'", "'\\''") + "'" for word in typed)
+        name = {"bash": "jitctl.bash", "zsh": "_jitctl", "fish": "jitctl.fish"}[shell]
+        script = {"bash": BASH, "zsh": ZSH, "fish": FISH}[shell].format(
+            file=COMPLETIONS / name,
+            words=quoted,
+            count=len(typed),
+            line="'" + " ".join(typed).replace("'", "\\'") + "'",
+        )
+        options = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
+        done = subprocess.run(
+            [shell, *options, "-c", script],
+            env={
+                **os.environ,
+                "PATH": f"{tmp_path}:{os.environ['PATH']}",
+                "JITCTL_SOCKET": str(socket or daemon.socket),
+                "HOME": str(tmp_path),
+                "LC_ALL": "C.UTF-8",
+            },
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.stderr == ""
+        found = [line for line in done.stdout.splitlines() if line]
+        return found if wide else [line.split("\t")[0].split(":")[0] for line in found]
+
+    return offered
+
+
+def test_the_files_are_what_the_program_says() -> None:
+    """completions/ is what packaging/completions.py writes: every verb, every option, and what their values are."""
+    sys.path.insert(0, str(COMPLETIONS.parent / "packaging"))
+    try:
+        import completions
+    finally:
+        sys.path.pop(0)
+    for name, text in completions.files().items():
+        assert (COMPLETIONS / name).read_text() == text, f"run python packaging/completions.py ({name})"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_verbs_and_their_groups(tab: Tab, shell: str) -> None:
+    """Every verb and group at the first place, the verbs of a group behind it, and what was begun narrows it down."""
+    first = {verb.name.partition(" ")[0] for verb in VERBS}
+    assert set(tab(shell, "")) == first
+    assert set(tab(shell, "re")) == {name for name in first if name.startswith("re")}
+    for group in GROUPS:
+        inside = {verb.name.partition(" ")[2] for verb in VERBS if verb.name.startswith(f"{group} ")}
+        assert set(tab(shell, group, "")) == inside
+    assert set(tab(shell, "--json", "--socket", "/tmp/x", "gran")) == {"grant"}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_options_and_choices(tab: Tab, shell: str) -> None:
+    """The options of the verb, and the values of those that have a list."""
+    offered = tab(shell, "grant", "--")
+    assert {"--duration", "--comment", "--all", "--json"} <= set(offered)
+    assert "--search" not in offered
+    assert set(tab(shell, "list", "--status", "p")) == {"pending"}
+    assert set(tab(shell, "list", "-o", "")) == {"table", "json", "jsonl", "csv"}
+    assert "jit.exempt=" in tab(shell, "network", "set", "office", "jit.")
+    assert set(tab(shell, "network", "jit", "office", "")) == {"on", "off"}
+    assert tab(shell, "request", "office", "--reason", "") == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_jitd_knows(daemon: Running, tab: Tab, shell: str) -> None:
+    """Requests that can be decided, networks, users, devices and interfaces; another word of a list, too."""
+    for user in ("alice", "bob"):
+        daemon.post("/v1/request", network="office", reason="ticket 42", user=user)
+    daemon.post("/v1/grant", id=1)
+    assert tab(shell, "grant", "") == ["2"]
+    assert tab(shell, "deny", "1", "") == ["2"]
+    assert tab(shell, "revoke", "") == ["1"]
+    assert set(tab(shell, "show", "")) == {"1", "2"}
+    assert tab(shell, "request", "o") == ["office"]
+    assert tab(shell, "list", "--user", "al") == ["alice"]
+    assert tab(shell, "list", "--mine", "--network", "") == ["office"]
+    assert set(tab(shell, "device", "config", "")) == {"laptop"}
+    assert tab(shell, "interface", "show", "w") == ["wg0"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_nothing_is_said_where_jitd_is_away(tab: Tab, shell: str, tmp_path: Path) -> None:
+    """No offer and no complaint."""
+    assert tab(shell, "grant", "", socket=tmp_path / "nothing.sock") == []
+    assert tab(shell, "request", "", socket=tmp_path / "nothing.sock") == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_hostile_reason_is_not_run(daemon: Running, tab: Tab, shell: str, tmp_path: Path) -> None:
+    """What a user typed is a description at most: it is neither run nor expanded, and moves no terminal."""
+    trap = tmp_path / "trapped"
+    reason = f"$(touch {trap}) `touch {trap}` ; touch {trap} \x1b]0;x\x07 ${{HOME}} * 'x\"\\"
+    status, reply = daemon.post("/v1/request", network="office", reason=reason, user="alice")
+    assert status == 200, reply
+    offered = tab(shell, "grant", "", wide=True)
+    assert len(offered) == 1
+    assert offered[0].startswith("1")
+    assert "\x1b" not in offered[0]
+    tab(shell, f"$(touch {trap})", "")
+    assert not trap.exists()
+
+
+def test_values_have_a_safe_form(daemon: Running, jitctl: Typed) -> None:
+    """A line is a value, a tab and a description of one line; an unknown kind, and other words, say nothing."""
+    daemon.post("/v1/request", network="office", reason="a\tb\nc" + "x" * 200, user="alice")
+    said = jitctl("__complete", "decidable")
+    (line,) = said.out.splitlines()
+    value, words = line.split("\t")
+    assert value == "1"
+    assert words.startswith("alice office (pending): a b c")
+    assert len(words) == 60
+    assert (jitctl("__complete", "nonsense").out, jitctl("__complete", "nonsense").status) == ("", 0)
+    assert jitctl("__complete", "decidable", JITCTL_HOST="ssh://nobody@nowhere.invalid").out == ""
