@@ -1,6 +1,5 @@
 """Typer's side of the command line: verbs that are loaded when they are called, and options that every verb has."""
 
-import difflib
 import importlib
 import os
 from collections.abc import Mapping
@@ -106,6 +105,8 @@ class VerbCommand(TyperCommand):
             return super().parse_args(ctx, args)
         except NoSuchOption as error:
             known = [name for parameter in self.params for name in parameter.opts]
+            import difflib
+
             error.possibilities = difflib.get_close_matches(error.option_name, known)
             raise
 
@@ -142,6 +143,8 @@ class VerbGroup(TyperGroup):
         try:
             return self._click_resolve_command(ctx, args)
         except UsageError as error:
+            import difflib
+
             near = difflib.get_close_matches(args[0], list(self.here()), n=1)
             if near:
                 error.message = f"{error.message.rstrip('.')}. Did you mean {near[0]}?"

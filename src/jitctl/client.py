@@ -1,12 +1,16 @@
 """One method per verb of the API, named as the verb."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 from jitctl import transport
 from jitctl.transport import Channel
-from jitd import wire
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 #: Whom this process speaks for, "" for its own user: set by `jitctl gate` alone, and never from outside.
 speaking_for = ""

@@ -2,16 +2,20 @@
 anything: each event has a SEQ that stays, so that it goes on after the last one that came.
 """
 
+from __future__ import annotations
+
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jitctl.client import Client
-from jitd import wire
 from jitd.core.errors import JitError
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 #: Codes that say "not now": the daemon is not there, is stopping, has no place left, or drops a reader that was slow.
 PASSING: Final = frozenset({"unreachable", "busy", "limit"})

@@ -1,7 +1,9 @@
 """Deciding about several requests at once: a plan of each, one question, then one after the other."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 
@@ -10,13 +12,15 @@ from jitctl.client import Client
 from jitctl.commands.shared import agreed, interactive, usage
 from jitctl.output import clean, dumps, say, show_error
 from jitctl.render import times, words
-from jitd import wire
 from jitd.core.errors import JitError
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 #: How many are listed by name in one plan; more are decided in several goes.
 MOST = 500
 
-Do = Callable[..., wire.RequestReply]
+Do: TypeAlias = "Callable[..., wire.RequestReply]"
 
 
 def decidable(client: Client, verb: str, user: str | None, network: str | None) -> list[int]:

@@ -1,8 +1,10 @@
 """Devices: add, list, remove, import, config."""
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +12,9 @@ from jitctl.cli import settings
 from jitctl.commands.shared import User, Yes, planned, usage
 from jitctl.output import answer, clean, next_step, say
 from jitctl.render import times
-from jitd import wire
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The device, if there are several.")]
 _FIELDS = 3

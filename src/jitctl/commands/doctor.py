@@ -1,16 +1,20 @@
 """doctor: what keeps access from working, or lets somebody around it."""
 
+from __future__ import annotations
+
 import shutil
 import sys
 import textwrap
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from jitctl.cli import settings
 from jitctl.output import answer, clean
-from jitd import wire
 from jitd.core.errors import EXIT_FAILURE
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 _MARKS: Final = {"ok": "ok     ", "warning": "warning", "broken": "BROKEN "}
 

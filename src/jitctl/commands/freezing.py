@@ -1,6 +1,8 @@
 """The emergency stop: freeze and thaw."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,7 +10,9 @@ from jitctl.cli import settings
 from jitctl.commands.shared import Yes, agreed, ask, interactive, usage
 from jitctl.output import answer, clean, next_step, say
 from jitctl.render import times
-from jitd import wire
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 
 def freeze(

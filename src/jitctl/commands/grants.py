@@ -1,7 +1,9 @@
 """Deciding: grant, deny, revoke."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,8 +23,10 @@ from jitctl.commands.shared import (
 )
 from jitctl.output import answer, clean, next_step, say
 from jitctl.render import times, words
-from jitd import wire
 from jitd.core.errors import exit_status
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 Numbers = Annotated[
     list[int] | None,

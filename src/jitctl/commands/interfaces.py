@@ -1,6 +1,8 @@
 """Interfaces: add, adopt, list, show, set, enforce, remove."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +11,9 @@ from jitctl.commands.networks import Switch
 from jitctl.commands.shared import Yes, planned
 from jitctl.output import answer, clean, next_step, say
 from jitctl.render import times, words
-from jitd import wire
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The interface, for example wg0.")]
 Pools = Annotated[

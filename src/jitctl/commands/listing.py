@@ -1,5 +1,7 @@
 """Looking back: list, show, events."""
 
+from __future__ import annotations
+
 import csv
 import json
 import shlex
@@ -7,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -16,9 +18,11 @@ from jitctl.client import Client
 from jitctl.commands.shared import usage
 from jitctl.output import answer, clean, dumps, hang, next_step, say
 from jitctl.render import sheet, times, words
-from jitd import wire
 from jitd.core import durations
 from jitd.core.errors import JitError
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 #: How many requests are listed where nobody says how many.
 PAGE: Final = 50
@@ -135,19 +139,22 @@ def list_(
     if output is ListFormat.JSON:
         settings(context).json = True
     as_table = output is ListFormat.TABLE and not settings(context).json
-    known = list(words.LIST_COLUMNS) if as_table else list(wire.RequestView.__annotations__)
-    chosen = _chosen(columns, known)
+    chosen: list[str] | None = None
+    if as_table:
+        chosen = _chosen(columns, words.LIST_COLUMNS)
+    elif columns or output is ListFormat.CSV:
+        chosen = _chosen(columns, _fields())
     reply = client.list(**filters, sort=sort, limit=limit, after=after or None)
     if settings(context).json:
-        if columns:
+        if chosen is not None:
             print(dumps({**reply, "requests": [_only(one, chosen) for one in reply["requests"]]}))
             return 0
         return answer(context, reply, lambda: None)
     if output is ListFormat.JSONL:
         for one in reply["requests"]:
-            print(dumps(_only(one, chosen)))
+            print(dumps(_only(one, chosen) if chosen is not None else one))
     elif output is ListFormat.CSV:
-        sheet.write([dict(one) for one in reply["requests"]], chosen)
+        sheet.write([dict(one) for one in reply["requests"]], chosen or _fields())
     else:
         _list_table(reply, chosen if columns else None, filtered=any(typed.values()))
     if reply["next"]:
@@ -162,6 +169,13 @@ def list_(
         named = {f"--{name}": value for name, value in typed.items()}
         say(f"next page: {_command('list', {**named, **more})}")
     return 0
+
+
+def _fields() -> list[str]:
+    """What a request has, as the daemon names it."""
+    from jitd import wire
+
+    return list(wire.RequestView.__annotations__)
 
 
 def _chosen(typed: str | None, known: Sequence[str]) -> list[str]:

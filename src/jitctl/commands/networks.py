@@ -1,16 +1,20 @@
 """Networks: add, list, show, set, jit, remove."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import Yes, duration_ms, planned
 from jitctl.output import answer, clean, next_step, say
-from jitd import wire
 from jitd.core import durations
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The network.")]
 Routes = Annotated[

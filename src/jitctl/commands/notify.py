@@ -1,14 +1,18 @@
 """Being told: on, off, show, test."""
 
+from __future__ import annotations
+
 import time
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from jitctl.cli import settings
 from jitctl.output import answer, clean, dumps, say
-from jitd import wire
 from jitd.core.errors import EXIT_FAILURE
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 User = Annotated[
     str | None, typer.Option("--user", "-u", metavar="NAME", help="Somebody else (for administrators).")

@@ -1,6 +1,8 @@
 """The outbox: list, retry, drop."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,7 +10,9 @@ from jitctl.cli import settings
 from jitctl.commands.shared import Yes, agreed, interactive, usage
 from jitctl.output import answer, clean, next_step, say
 from jitctl.render import times
-from jitd import wire
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 Numbers = Annotated[
     list[int] | None, typer.Argument(metavar="[ID]…", help="Which messages; all that wait, if none is named.")

@@ -1,16 +1,20 @@
 """The policy as a file: export, apply."""
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import Yes, agreed, interactive, show_plan, usage
 from jitctl.output import answer, clean, next_step, say
-from jitd import wire
 from jitd.core.errors import EXIT_FAILURE
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 _LONGEST: Final = 1_000_000  # bytes
 

@@ -1,17 +1,21 @@
 """report: what was asked for in a time, what became of it, and which rule would fit better."""
 
+from __future__ import annotations
+
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import usage
 from jitctl.output import answer, clean, next_step
-from jitd import wire
 from jitd.core import durations
 from jitd.core.errors import JitError
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 #: How many of each are in a file where nobody says how many.
 _PAGE: Final = 20
@@ -165,6 +169,7 @@ def _nothing(reply: wire.ReportReply, *, filtered: bool) -> None:
 def _csv(reply: wire.ReportReply) -> None:
     """A line for everything, and one for each user, network and approver."""
     from jitctl.render import sheet
+    from jitd import wire
 
     columns = ["by", "name", *wire.ReportNumbers.__annotations__]
     rows: list[dict[str, object]] = [{"by": "total", "name": "", **reply["total"]}]

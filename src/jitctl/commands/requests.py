@@ -1,6 +1,8 @@
 """The verbs of users: request, ensure, cancel, release, pause, resume."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,8 +23,10 @@ from jitctl.commands.shared import (
 )
 from jitctl.output import answer, clean, next_step, say
 from jitctl.render import words
-from jitd import wire
 from jitd.core.errors import exit_status
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 Which = Annotated[str | None, typer.Argument(metavar="[ID|NETWORK]", help="Which one, if there are several.")]
 

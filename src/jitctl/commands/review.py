@@ -1,9 +1,11 @@
 """review: one request after the other, with what helps to decide, and one key each."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,9 +16,11 @@ from jitctl.commands.shared import ask, interactive, usage
 from jitctl.output import clean, hang, is_coloured, say, show_error
 from jitctl.render import times, words
 from jitctl.render.before import lines
-from jitd import wire
 from jitd.core import durations
 from jitd.core.errors import JitError
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 _KEYS: Final = "[g]rant  [o]ther duration  [d]eny  [s]kip  [h]istory  [q]uit"
 

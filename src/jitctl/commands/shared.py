@@ -1,15 +1,19 @@
 """What several verbs need: options, questions at the terminal, plans that are shown before something is done."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from jitctl.output import clean, say
-from jitd import wire
 from jitd.core import durations
 from jitd.core.errors import JitError
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 Until = Annotated[
     str | None,

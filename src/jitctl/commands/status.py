@@ -1,5 +1,7 @@
 """The status of the caller's networks: once, or redrawn for as long as somebody looks."""
 
+from __future__ import annotations
+
 import os
 import sys
 import time
@@ -13,8 +15,10 @@ from jitctl.client import Client
 from jitctl.commands.shared import usage
 from jitctl.output import answer, clean, dumps, next_step, say
 from jitctl.render import times
-from jitd import wire
 from jitd.core.errors import JitError
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 if TYPE_CHECKING:
     # And rich with them, which --json does not need.
@@ -91,7 +95,7 @@ def _rows(reply: wire.StatusReply, now: int) -> tuple[list[_Row], list[str]]:
     return rows, steps
 
 
-def _columns() -> "list[Column]":
+def _columns() -> list[Column]:
     from jitctl.render.tables import Column
 
     return [Column("NETWORK"), Column("ACCESS"), Column("DEVICES", squeezed=True, least=7)]

@@ -1,13 +1,17 @@
 """People: add, list, set, disable, enable."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import ask, interactive, usage
 from jitctl.output import answer, clean, next_step
-from jitd import wire
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user.")]
 Email = Annotated[str | None, typer.Option("--email", metavar="ADDRESS", help="Where he gets mail.")]

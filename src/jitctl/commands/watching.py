@@ -1,9 +1,11 @@
 """Watching what happens, and waiting for a decision."""
 
+from __future__ import annotations
+
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,9 +18,11 @@ from jitctl.following import Lost, Moment
 from jitctl.output import answer, clean, dumps, is_coloured, say
 from jitctl.render import times, words
 from jitctl.render.line import EVERY, Line
-from jitd import wire
 from jitd.core import durations
 from jitd.core.errors import EXIT_INTERRUPTED, JitError, exit_status
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 #: Seconds between looks while the kernel does not agree yet, which is no event of its user's.
 _LOOK: Final = 1.0

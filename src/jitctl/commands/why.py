@@ -1,7 +1,9 @@
 """why: which rules apply, which decided, and what would change that."""
 
+from __future__ import annotations
+
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +11,9 @@ from jitctl.cli import settings
 from jitctl.commands.shared import usage
 from jitctl.output import answer, clean, next_step
 from jitctl.render import words
-from jitd import wire
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 #: Where the answers begin, and the rules below them.
 _INDENT = 35

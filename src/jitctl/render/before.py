@@ -1,10 +1,16 @@
 """What helps before a decision, in words: the history behind a request."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from jitctl.output import clean
 from jitctl.render import times, words
 from jitctl.render.report import length, percent
-from jitd import wire
 from jitd.core import durations
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 _INDENT = 11
 

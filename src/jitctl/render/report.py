@@ -1,15 +1,19 @@
 """A report on the terminal: sums, tables with bars, and rules that may fit better."""
 
+from __future__ import annotations
+
 import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jitctl.output import clean, is_coloured
 from jitctl.render import times
 from jitctl.render.charts import bar, sparkline
-from jitd import wire
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 #: Width of what goes into a file or another program, characters.
 PIPED: Final = 100

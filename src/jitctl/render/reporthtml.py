@@ -3,13 +3,17 @@
 Everything that people typed passes `_safe`.
 """
 
+from __future__ import annotations
+
 import html
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jitctl.output import clean
 from jitctl.render import times
 from jitctl.render.report import hours, length, parts, percent, period, rate, scope
-from jitd import wire
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 _WIDTH, _HEIGHT = 960, 220  # of the plot over time, in SVG's units
 _LEFT, _BOTTOM, _TOP = 40, 24, 8  # what its axes need

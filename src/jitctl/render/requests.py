@@ -1,14 +1,18 @@
 """A list of requests as a table: which columns there are, and what gives way where the terminal is narrow."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from jitctl.render import times, words
 from jitctl.render.tables import Cell, Column, draw
-from jitd import wire
 
-Show = Callable[[wire.RequestView, int], str | Cell]
+if TYPE_CHECKING:
+    from jitd import wire
+
+Show: TypeAlias = "Callable[[wire.RequestView, int], str | Cell]"
 
 #: Characters of the bar beside the time left.
 BAR: Final = 6

@@ -1,12 +1,16 @@
 """Requests and events in words: one place for what each status and each kind of event is called."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from jitctl.output import clean
 from jitctl.render import times
-from jitd import wire
 from jitd.core import durations
+
+if TYPE_CHECKING:
+    from jitd import wire
 
 #: Symbol and rich style of each status: colour never says anything alone.
 STATUS: Final = {
@@ -122,7 +126,7 @@ _CLOCK: Final = {
     "wall": ": by the wall clock, it was set forward",
 }
 
-_Sentence = Callable[[wire.EventView, dict[str, Any]], str]
+_Sentence: TypeAlias = "Callable[[wire.EventView, dict[str, Any]], str]"
 
 _SENTENCES: Final[dict[str, _Sentence]] = {
     "requested": lambda e, d: (
