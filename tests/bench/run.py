@@ -27,6 +27,7 @@ MEASUREMENTS = {
     "change": ("what one grant or revoke costs among 100, 1,000 and 10,000 peers", True),
     "burst": ("1,000 grants that end in the same second", False),
     "telling": ("what watchers and a mail server that hangs cost", True),
+    "command": ("what somebody at a shell waits for", True),
     "listing": ("pages of lists among 1,000,000 requests", True),
     "start": ("a start with 10,000 active grants", True),
 }

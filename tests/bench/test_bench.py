@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench import change, start, telling
+from bench import change, command, listing, start, telling
 from bench.memory import MemoryDaemon
 from bench.options import Options
 from bench.results import Result, Row, Table, percentile
@@ -71,3 +71,20 @@ def test_what_telling_costs_is_measured(tmp_path: Path) -> None:
     assert [len(row.values) for row in result.tables[0].rows] == [2, 2, 2, 2]
     assert [len(row.values) for row in result.tables[1].rows] == [3, 3]
     assert len(result.summary) == 2
+
+
+def test_the_command_and_lists_are_measured(tmp_path: Path) -> None:
+    """Every command and every list succeeds and has its samples, beside an empty Python and a call that does nothing."""
+    result = Result()
+    with MemoryDaemon(tmp_path / "jitd") as daemon:
+        daemon.start()
+        daemon.furnish()
+        command.on(daemon, 1, result)
+        daemon.stop()
+        now_ms = listing.load(daemon.state_dir, 2_000)
+        daemon.start()
+        listing.on(daemon, 2_000, now_ms, 1, result)
+    assert [len(table.rows) for table in result.tables] == [
+        len(command.COMMANDS) + 1,
+        len(listing.LISTS) + 1,
+    ]
