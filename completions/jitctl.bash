@@ -96,6 +96,8 @@ _jitctl_value() {
     'show --host') _jitctl_kind='free' ;;
     'why --socket') _jitctl_kind='file' ;;
     'why --host') _jitctl_kind='free' ;;
+    'dashboard --socket') _jitctl_kind='file' ;;
+    'dashboard --host') _jitctl_kind='free' ;;
     'events --since') _jitctl_kind='free' ;;
     'events --until') _jitctl_kind='free' ;;
     'events --user'|'events -u') _jitctl_kind='users' ;;
@@ -325,6 +327,7 @@ _jitctl_options() {
     'list') _jitctl_flags=('--status' '-s' '--tab' '--user' '-u' '--network' '-n' '--group' '--managed-by' '--since' '--until' '--search' '--mine' '--decidable' '--sort' '--columns' '--limit' '--after' '--count' '--output' '-o' '--json' '--socket' '--host' '--help') ;;
     'show') _jitctl_flags=('--json' '--socket' '--host' '--help') ;;
     'why') _jitctl_flags=('--json' '--socket' '--host' '--help') ;;
+    'dashboard') _jitctl_flags=('--light' '--json' '--socket' '--host' '--help') ;;
     'events') _jitctl_flags=('--since' '--until' '--user' '-u' '--network' '-n' '--id' '--kind' '--after' '--follow' '-f' '--output' '-o' '--json' '--socket' '--host' '--help') ;;
     'report') _jitctl_flags=('--since' '--until' '--by' '--network' '-n' '--user' '-u' '--limit' '--output' '-o' '--json' '--socket' '--host' '--help') ;;
     'watch') _jitctl_flags=('--user' '-u' '--network' '-n' '--id' '--kind' '--since' '--after' '--bell' '--json' '--socket' '--host' '--help') ;;
@@ -372,7 +375,7 @@ _jitctl_options() {
 _jitctl_verbs() {
   _jitctl_names=()
   case "$1" in
-    '') _jitctl_names=('request' 'ensure' 'wait' 'status' 'cancel' 'pause' 'resume' 'release' 'device' 'list' 'show' 'why' 'events' 'report' 'watch' 'review' 'grant' 'extend' 'deny' 'revoke' 'acknowledge' 'freeze' 'thaw' 'network' 'notify' 'outbox' 'policy' 'user' 'interface' 'doctor' 'gate' 'dial-stdio') ;;
+    '') _jitctl_names=('request' 'ensure' 'wait' 'status' 'cancel' 'pause' 'resume' 'release' 'device' 'list' 'show' 'why' 'dashboard' 'events' 'report' 'watch' 'review' 'grant' 'extend' 'deny' 'revoke' 'acknowledge' 'freeze' 'thaw' 'network' 'notify' 'outbox' 'policy' 'user' 'interface' 'doctor' 'gate' 'dial-stdio') ;;
     'device ') _jitctl_names=('add' 'list' 'remove' 'config' 'import') ;;
     'policy ') _jitctl_names=('export' 'apply') ;;
     'notify ') _jitctl_names=('show' 'on' 'off' 'test') ;;

@@ -35,6 +35,7 @@ VERBS: Final = (
     Verb("list", "listing", "list_", "List requests and grants.", BOTH),
     Verb("show", "listing", "show", "Show one request with its whole history.", BOTH),
     Verb("why", "why", "why", "Explain which rules apply to somebody on a network.", BOTH),
+    Verb("dashboard", "dashboard", "dashboard", "Show everything on one screen, live.", BOTH),
     Verb("events", "listing", "events", "Print what happened: the audit log.", BOTH),
     Verb("report", "report", "report", "Sum up what was asked for, and what became of it.", BOTH),
     Verb("watch", "watching", "watch", "Print what happens, as it happens.", BOTH),

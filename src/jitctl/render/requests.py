@@ -32,7 +32,7 @@ def bar(request: wire.RequestView, now: int) -> str:
 
 def _can(characters: str) -> bool:
     try:
-        characters.encode(sys.stdout.encoding or "ascii")
+        characters.encode(getattr(sys.__stdout__, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

@@ -1,0 +1,38 @@
+"""dashboard: everything on one screen, live."""
+
+from typing import Annotated
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.commands.shared import interactive, usage
+from jitd.core.errors import JitError
+
+
+def dashboard(
+    context: typer.Context,
+    light: Annotated[bool, typer.Option("--light", help="For a terminal with a light background.")] = False,
+) -> int:
+    """Show requests, grants, peers and events on one screen, live, with a key for each decision.
+
+    1 to 4 choose a tab, / searches, Enter shows all of a request; the last line names the other keys. Over ssh too, and
+    with the mouse. Those who decide nothing see their own networks and requests, with the time that is left.
+
+    Example: jitctl dashboard --host ssh://carol@gateway
+    """
+    if not interactive():
+        raise usage("cannot show a dashboard without a terminal", "See jitctl list, or jitctl watch.")
+    try:
+        from jitctl.dashboard.app import Dashboard
+    except ImportError as error:
+        if not (error.name or "").startswith("textual"):
+            raise
+        raise JitError(
+            "bad_request",
+            "cannot show a dashboard: the library Textual is not installed",
+            "Install it: pip install 'jitctl[dashboard]'",
+        ) from None
+    client = settings(context).client()
+    client.health()  # who cannot be reached at all is told in the usual words
+    Dashboard(client, light=light).run()
+    return 0

@@ -1,0 +1,473 @@
+"""The dashboard: tabs of requests that count down, one key for each decision, peers, and events as they run by.
+
+Everything that asks jitd runs in a thread; the screen only shows. One thread follows the events and, after each, has
+everything read again; it goes on by itself when jitd was away.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from rich.text import Text
+from textual import work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.coordinate import Coordinate
+from textual.widgets import DataTable, Footer, Input, Static, Tab, Tabs
+from textual.worker import get_current_worker
+
+from jitctl.client import Client
+from jitctl.commands.listing import line as event_line
+from jitctl.dashboard.dialogs import Ask, Field, Show, given
+from jitctl.dashboard.look import COLUMNS, TABS, Look, look, network_line, peer_line, row
+from jitctl.following import Lost, Moment, follow
+from jitctl.output import clean
+from jitctl.render import before, times, words
+from jitd.core import durations
+from jitd.core.errors import JitError
+
+if TYPE_CHECKING:
+    from jitd import wire
+
+#: How many events run by.
+EVENTS: Final = 3
+#: Seconds between two readings where nothing happens: handshakes and traffic are no events.
+QUIET: Final = 5.0
+_LEFT: Final = COLUMNS.index("LEFT")
+_TITLES: Final = {
+    "pending": "Pending",
+    "approved": "Approved",
+    "denied": "Denied",
+    "ended": "Expired/Revoked",
+}
+
+
+class Dashboard(App[None]):
+    """The whole screen."""
+
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    #top { height: 1; background: $panel; }
+    #search { height: 3; display: none; }
+    #search.shown { display: block; }
+    DataTable { height: 1fr; overflow-x: hidden; }
+    #around { height: auto; max-height: 9; border-top: solid $panel; }
+    #events { height: 4; border-top: solid $panel; }
+    #told { height: auto; color: $warning; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(str(place + 1), f"tab('{name}')", show=False) for place, name in enumerate(TABS)),
+        Binding("slash", "search", "Search", key_display="/"),
+        Binding("enter", "show", "Show", priority=False),
+        Binding("g", "grant", "Grant"),
+        Binding("d", "deny", "Deny"),
+        Binding("v", "revoke", "Revoke"),
+        Binding("e", "extend", "Extend"),
+        Binding("n", "request", "Ask"),
+        Binding("p", "pause", "Pause/resume"),
+        Binding("r", "release", "Release"),
+        Binding("c", "cancel", "Cancel"),
+        Binding("w", "peers", "Peers"),
+        Binding("t", "theme", "Light/dark", show=False),
+        Binding("escape", "unsearch", show=False),
+        Binding("q", "quit", "Quit"),
+    ]
+    _DECIDERS: Final = frozenset({"grant", "deny", "revoke"})
+    _USERS: Final = frozenset({"request", "pause", "release", "cancel"})
+
+    def __init__(self, client: Client, *, light: bool = False) -> None:
+        super().__init__()
+        self._client = client
+        self._tab = TABS[0]
+        self._search = ""
+        self._peers = False
+        self._seen: Look | None = None
+        self._seen_at = 0.0  # time.monotonic() when it was read
+        self._lost = ""
+        self._light = light
+        self._moved: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        """Top line, tabs, search, table, what is around, events, keys."""
+        yield Static("", id="top", markup=False)
+        yield Tabs(*(Tab(_TITLES[name], id=name) for name in TABS))
+        search = Input(placeholder="words, or their beginnings", id="search")
+        yield search
+        table: DataTable[Text] = DataTable(cursor_type="row", zebra_stripes=True)
+        yield table
+        yield Static("", id="told", markup=False)
+        with Vertical(id="around"):
+            yield Static("", id="networks", markup=False)
+        yield Static("", id="events", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Begin to follow and to count down."""
+        self.theme = "textual-light" if self._light else "textual-dark"
+        table = self.query_one(DataTable)
+        for name in COLUMNS:
+            table.add_column(name, key=name)
+        table.focus()
+        self.set_interval(1.0, self._count_down)
+        self.set_interval(QUIET, self.refresh_all)
+        self._follow()
+        self.refresh_all()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Keys that the caller has no right to are not offered."""
+        decides = self._seen is not None and self._seen.decides
+        if action in self._DECIDERS:
+            return decides
+        if action in self._USERS:
+            return not decides
+        if action == "peers":
+            return self._seen is not None and self._seen.status["admin"]
+        return True
+
+    # --- reading ---
+
+    @work(thread=True, exclusive=True, group="look")
+    def refresh_all(self) -> None:
+        """Read everything again; the newest reading wins."""
+        worker = get_current_worker()
+        try:
+            seen = look(self._client, self._tab, self._search, peers=self._peers)
+        except JitError as error:
+            if not worker.is_cancelled:
+                self.call_from_thread(self._failed, error)
+            return
+        if not worker.is_cancelled:
+            self.call_from_thread(self._take, seen)
+
+    @work(thread=True, exclusive=True, group="follow")
+    def _follow(self) -> None:
+        worker = get_current_worker()
+        after = -1
+        while not worker.is_cancelled:
+            try:
+                after = self._client.health()["seq"] if after < 0 else after
+                for what in follow(self._client, lambda: 0.5, after=after):
+                    if get_current_worker().is_cancelled:
+                        return
+                    if isinstance(what, Lost):
+                        self.call_from_thread(self._failed, what.error)
+                    elif what is Moment.LISTENING:
+                        self.call_from_thread(self.refresh_all)
+                    elif not isinstance(what, Moment):
+                        after = what["seq"]
+                        self.call_from_thread(self._happened, event_line(what))
+            except JitError as error:
+                self.call_from_thread(self._failed, error)
+                time.sleep(1)
+
+    def _failed(self, error: JitError) -> None:
+        self._lost = f"not connected, trying again: {error.message}"
+        self._show_top()
+
+    def _happened(self, line: str) -> None:
+        self._moved = [*self._moved, line][-EVENTS:]
+        shown = Text("\n".join(self._moved), no_wrap=True, overflow="ellipsis")
+        self.query_one("#events", Static).update(shown)
+        self.refresh_all()
+
+    def _take(self, seen: Look) -> None:
+        self._seen, self._seen_at, self._lost = seen, time.monotonic(), ""
+        for name in TABS:
+            self.query_one(f"#{name}", Tab).label = Text(f"{_TITLES[name]} {seen.counts.get(name, 0):,}")
+        self._fill(seen)
+        self._show_around(seen)
+        self._show_top()
+        self.refresh_bindings()
+
+    # --- showing ---
+
+    def _fill(self, seen: Look) -> None:
+        """The rows; whoever was under the cursor stays there."""
+        table = self.query_one(DataTable)
+        chosen = self._chosen_key()
+        place = table.cursor_row
+        table.clear()
+        for one in seen.requests:
+            cells = [Text(clean(cell), no_wrap=True, overflow="ellipsis") for cell in row(one, seen.now)]
+            cells[COLUMNS.index("STATUS")].stylize(words.style(one))
+            table.add_row(*cells, key=str(one["id"]))
+        keys = [str(one["id"]) for one in seen.requests]
+        if keys:
+            table.move_cursor(row=keys.index(chosen) if chosen in keys else min(place, len(keys) - 1))
+        empty = (
+            "" if keys else f"nothing matches {self._search!r}" if self._search else f"nothing is {self._tab}"
+        )
+        self.query_one("#told", Static).update(Text(clean(empty + (" (the first 200)" if seen.more else ""))))
+
+    def _show_around(self, seen: Look) -> None:
+        now = self._now()
+        if self._peers:
+            lines = [peer_line(name, peer, now) for name, peer in seen.peers] or ["no peers"]
+        elif seen.decides:
+            gateway = seen.status.get("gateway")
+            lines = [clean(one) for one in gateway["warnings"] + gateway["waiting"]] if gateway else []
+        else:
+            lines = [network_line(one, now) for one in seen.status["networks"]] or ["no network is yours"]
+        shown = Text("\n".join(lines[:8]), no_wrap=True, overflow="ellipsis")
+        self.query_one("#networks", Static).update(shown)
+
+    def _show_top(self) -> None:
+        told = self._lost
+        if not told and self._seen is not None:
+            status = self._seen.status
+            role = "administrator" if status["admin"] else "approver" if self._seen.decides else "user"
+            told = f"jitctl  {status['user']} ({role})  {times.local(self._now())}"
+        self.query_one("#top", Static).update(Text(clean(told), style="bold red" if self._lost else "bold"))
+
+    def _now(self) -> int:
+        """The daemon's clock, going on since it was read; milliseconds UTC."""
+        assert self._seen is not None
+        return self._seen.now + int((time.monotonic() - self._seen_at) * 1000)
+
+    def _count_down(self) -> None:
+        if self._seen is None:
+            return
+        now, table = self._now(), self.query_one(DataTable)
+        for place, one in enumerate(self._seen.requests[: table.row_count]):
+            if one["ends"] is not None and one["status"] in ("active", "scheduled"):
+                table.update_cell_at(Coordinate(place, _LEFT), Text(row(one, now)[_LEFT]))
+        self._show_around(self._seen)
+        self._show_top()
+
+    def _chosen_key(self) -> str:
+        table = self.query_one(DataTable)
+        if self._seen is None or not 0 <= table.cursor_row < table.row_count:
+            return ""
+        return str(table.coordinate_to_cell_key(Coordinate(table.cursor_row, 0)).row_key.value)
+
+    def _chosen(self, *statuses: str) -> wire.RequestView | None:
+        """The request under the cursor, if it has one of these statuses."""
+        key = self._chosen_key()
+        found = (
+            next((one for one in self._seen.requests if str(one["id"]) == key), None) if self._seen else None
+        )
+        if found is None or (statuses and found["status"] not in statuses):
+            wanted = " or ".join(statuses) or "there"
+            self.notify(clean(f"nothing that is {wanted} is chosen"), severity="warning", markup=False)
+            return None
+        return found
+
+    # --- keys ---
+
+    def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
+        """Another tab."""
+        self._tab = str(event.tab.id)
+        self.refresh_all()
+
+    def action_tab(self, name: str) -> None:
+        """By its number."""
+        self.query_one(Tabs).active = name
+
+    def action_search(self) -> None:
+        """Type to narrow the list."""
+        search = self.query_one("#search", Input)
+        search.add_class("shown")
+        search.focus()
+
+    def action_unsearch(self) -> None:
+        """All of it again."""
+        search = self.query_one("#search", Input)
+        search.value = ""
+        search.remove_class("shown")
+        self.query_one(DataTable).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Search as it is typed."""
+        if event.input.id == "search":
+            self._search = event.value.strip()
+            self.refresh_all()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Back to the list, which stays narrowed."""
+        if event.input.id == "search":
+            self.query_one(DataTable).focus()
+
+    def on_data_table_row_selected(self, _: DataTable.RowSelected) -> None:
+        """Enter, or a click on what was chosen."""
+        self.action_show()
+
+    def action_peers(self) -> None:
+        """The peers of the interfaces, and back."""
+        self._peers = not self._peers
+        self.refresh_all()
+
+    def action_theme(self) -> None:
+        """Light or dark."""
+        self.theme = "textual-dark" if self.theme == "textual-light" else "textual-light"
+
+    def action_show(self) -> None:
+        """All of a request."""
+        one = self._chosen()
+        if one is not None:
+            self._read(one["id"])
+
+    @work(thread=True)
+    def _read(self, number: int) -> None:
+        try:
+            reply = self._client.show(number)
+            lines = [f"{name:<11}{clean(value)}" for name, value in _facts(reply["request"], reply["now"])]
+            lines += ["", *(event_line(event) for event in reply["events"])]
+            if reply["request"]["status"] == "pending" and self._seen is not None and self._seen.decides:
+                lines += ["", "before a decision:", *before.lines(self._client.history(number))]
+        except JitError as error:
+            lines = [clean(error.message), clean(error.hint)]
+        self.call_from_thread(self.push_screen, Show(f"request {number}", lines))
+
+    def action_grant(self) -> None:
+        """Grant, for a duration."""
+        one = self._chosen("pending")
+        if one is None:
+            return
+        number, wished = one["id"], words.wants(one)
+
+        def do(typed: Mapping[str, str]) -> str:
+            duration = durations.parse(typed["duration"]) if typed["duration"] else None
+            reply = self._client.grant(id=number, duration=duration, comment=typed["comment"] or None)
+            assert reply["request"] is not None
+            return words.outcome(reply["request"], reply["now"])
+
+        self._ask(
+            f"Grant {number}: {one['user']} on {one['network']}",
+            [f"wants {wished}: {one['reason']}"],
+            [
+                Field("duration", "For how long", hint=f"as wished ({wished}); or 8h, 30m"),
+                Field("comment", "Remark (the user reads it)"),
+            ],
+            do,
+        )
+
+    def action_deny(self) -> None:
+        """Deny, with a reason."""
+        one = self._chosen("pending")
+        if one is not None:
+            self._decide("deny", one, "Why not (the user reads it)")
+
+    def action_revoke(self) -> None:
+        """Revoke, with a reason."""
+        one = self._chosen("active", "scheduled")
+        if one is not None:
+            self._decide("revoke", one, "Why (the user reads it)")
+
+    def _decide(self, verb: str, one: wire.RequestView, title: str) -> None:
+        number = one["id"]
+
+        def do(typed: Mapping[str, str]) -> str:
+            act = self._client.deny if verb == "deny" else self._client.revoke
+            reply = act(id=number, comment=typed["comment"] or None)
+            assert reply["request"] is not None
+            return words.outcome(reply["request"], reply["now"])
+
+        facts = [f"{one['status']}: {one['reason']}"]
+        self._ask(
+            f"{verb.capitalize()} {number}: {one['user']} on {one['network']}",
+            facts,
+            [Field("comment", title)],
+            do,
+        )
+
+    def action_extend(self) -> None:
+        """More time; one's own is asked for."""
+        one = self._chosen("active")
+        if one is None:
+            return
+        number = one["id"]
+
+        def do(typed: Mapping[str, str]) -> str:
+            reply = self._client.extend(
+                id=number, duration=durations.parse(typed["duration"]), **given(typed, "comment")
+            )
+            assert reply["request"] is not None
+            return words.outcome(reply["request"], reply["now"])
+
+        fields = [Field("duration", "How much more", hint="2h"), Field("comment", "Why")]
+        self._ask(f"More time on {one['network']} for {one['user']}", [one["reason"]], fields, do)
+
+    def action_request(self) -> None:
+        """Ask for access."""
+
+        def do(typed: Mapping[str, str]) -> str:
+            duration = durations.parse(typed["duration"]) if typed["duration"] else None
+            reply = self._client.request(reason=typed["reason"], duration=duration, **given(typed, "network"))
+            assert reply["request"] is not None
+            return words.outcome(reply["request"], reply["now"])
+
+        names = [one["network"] for one in self._seen.status["networks"]] if self._seen else []
+        fields = [
+            Field("network", "Network", hint=", ".join(names)),
+            Field("reason", "Why you need it"),
+            Field("duration", "For how long", hint="as usual there; or 2h"),
+        ]
+        self._ask("Ask for access", [], fields, do)
+
+    def action_pause(self) -> None:
+        """Switch off for now, or on again."""
+        one = self._chosen("active")
+        if one is not None:
+            self._do("resume" if "paused" in one["marks"] else "pause", one["id"])
+
+    def action_release(self) -> None:
+        """Give the rest back."""
+        one = self._chosen("active", "scheduled")
+        if one is not None:
+            self._do("release", one["id"])
+
+    def action_cancel(self) -> None:
+        """Take it back."""
+        one = self._chosen("pending")
+        if one is not None:
+            self._do("cancel", one["id"])
+
+    @work(thread=True)
+    def _do(self, verb: str, number: int) -> None:
+        client = self._client
+        act = {
+            "pause": client.pause,
+            "resume": client.resume,
+            "release": client.release,
+            "cancel": client.cancel,
+        }[verb]
+        try:
+            reply = act(id=number)
+            assert reply["request"] is not None
+            self.call_from_thread(self._told, words.outcome(reply["request"], reply["now"]))
+        except JitError as error:
+            told = f"{error.message}. {error.hint}"
+            self.call_from_thread(lambda: self.notify(clean(told), severity="error", markup=False))
+
+    def _ask(
+        self, title: str, facts: list[str], fields: list[Field], do: Callable[[Mapping[str, str]], str]
+    ) -> None:
+        self.push_screen(Ask(title, facts, fields, do), self._told)
+
+    def _told(self, done: str | None) -> None:
+        if done:
+            self.notify(clean(done), markup=False)
+            self.refresh_all()
+
+
+def _facts(one: wire.RequestView, now: int) -> list[tuple[str, str]]:
+    told = [
+        ("status", words.status(one)),
+        ("user", one["user"]),
+        ("network", one["network"]),
+        ("reason", one["reason"]),
+        ("wants", words.wants(one)),
+        ("requested", f"{times.local(one['requested'])} ({times.ago(one['requested'], now)})"),
+        ("left", words.time_left(one, now)),
+        ("decided by", one["decided_by"]),
+        ("comment", one["comment"]),
+        ("devices", ", ".join(one["devices"])),
+        (
+            "ended",
+            f"{times.local(one['ended'])} {one['ended_by']}: {one['ended_comment']}" if one["ended"] else "",
+        ),
+    ]
+    return [(name, value) for name, value in told if value]

@@ -1,0 +1,103 @@
+"""What the dashboard looks at: one reading of jitd, made in a thread, and shown as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from jitctl.client import Client
+from jitctl.output import clean
+from jitctl.render import times, words
+from jitctl.render.requests import bar
+
+if TYPE_CHECKING:
+    from jitd import wire
+
+#: The tabs, by the key that chooses each.
+TABS: Final = ("pending", "approved", "denied", "ended")
+#: What is listed first on a tab, and how much of it.
+ORDER: Final = {"approved": "left"}
+MOST: Final = 200
+COLUMNS: Final = ("ID", "USER", "NETWORK", "STATUS", "WHEN", "WANTS", "LEFT", "REASON")
+
+
+@dataclass(frozen=True)
+class Look:
+    """Requests of one tab with the counts of all, and what stands around them."""
+
+    requests: list[wire.RequestView]
+    counts: dict[str, int]
+    more: bool
+    now: int  # the daemon's, milliseconds UTC
+    decides: bool
+    status: wire.StatusReply
+    peers: list[tuple[str, wire.PeerView]] = field(default_factory=list)  # (interface, peer)
+
+
+def look(client: Client, tab: str, search: str, *, peers: bool) -> Look:
+    """Read everything that is shown. Raises JitError."""
+    order = ORDER.get(tab)
+    listed = client.list(tab=[tab], search=search or None, sort=order, limit=MOST)
+    status = client.status()
+    return Look(
+        requests=listed["requests"],
+        counts=listed["counts"],
+        more=bool(listed["next"]),
+        now=listed["now"],
+        decides=listed["decides"],
+        status=status,
+        peers=_peers(client) if peers and status["admin"] else [],
+    )
+
+
+def _peers(client: Client) -> list[tuple[str, wire.PeerView]]:
+    found = []
+    for one in client.interface_list()["interfaces"]:
+        found += [(one["name"], peer) for peer in client.interface_show(one["name"])["peers"]]
+    return sorted(found, key=lambda each: -each[1]["last_handshake"])
+
+
+def row(one: wire.RequestView, now: int) -> tuple[str, ...]:
+    """A request as the cells of COLUMNS."""
+    left = words.time_left(one, now)
+    return (
+        str(one["id"]),
+        one["user"],
+        one["network"],
+        words.status(one),
+        times.ago(one["requested"], now),
+        words.wants(one),
+        f"{left:>7} {bar(one, now)}" if left else "",
+        one["reason"],
+    )
+
+
+def network_line(one: wire.NetworkStatus, now: int) -> str:
+    """A network from its user's side: `office  active  1h 59m left (until 18:00:00 CET)`."""
+    match one["state"]:
+        case "active" if one["ends"] is not None:
+            paused = ", paused" if one["paused"] else ""
+            told = f"active{paused}  {times.left(one['ends'] - now)} left (until {times.local(one['ends'], now)})"
+        case "scheduled" if one["starts"] is not None:
+            told = f"opens in {times.left(one['starts'] - now)} (at {times.local(one['starts'], now)})"
+        case "pending":
+            told = f"access request {one['id']} pending"
+        case "standing":
+            told = "open, without asking"
+        case "closed":
+            told = f"closed: {clean(one['error'])}"
+        case _:
+            told = "n asks for access"
+    asked = f", {one['asked']} asks for more" if one["asked"] is not None else ""
+    return f"{clean(one['network']):<16}{told}{asked}{', frozen' if one['frozen'] else ''}"
+
+
+def peer_line(interface: str, peer: wire.PeerView, now: int) -> str:
+    """A peer with its last handshake and what went through it."""
+    who = (
+        clean(f"{peer['user']}/{peer['device']}") if peer["user"] else f"unmanaged {peer['public_key'][:12]}…"
+    )
+    seen = times.ago(peer["last_handshake"], now) if peer["last_handshake"] else "never"
+    moved = f"{words.size(peer['rx_bytes'])} in, {words.size(peer['tx_bytes'])} out"
+    addresses = " ".join(peer["allowed_ips"]) or "closed"
+    return f"{interface:<6}{who:<24}{seen:<18}{moved:<26}{addresses}"

@@ -1,0 +1,254 @@
+"""The dashboard through Textual's pilot, in front of a real daemon: what it shows, and what its keys do."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Input, Static, Tab
+
+from jitctl.client import Client
+from jitctl.dashboard.app import Dashboard
+from jitctl.dashboard.dialogs import Ask, Show
+from support.running import Running, running
+
+HOUR = 3_600_000
+NOTHING = {"paused": False, "asked": None, "frozen": False, "error": "", "starts": None}
+
+
+@pytest.fixture
+def daemon() -> Iterator[Running]:
+    """A running daemon with an interface, a network, and two users with a laptop each."""
+    with running() as made:
+        made.furnish()
+        yield made
+
+
+def ask(daemon: Running, user: str, reason: str = "ticket 42", **more: object) -> int:
+    """A pending request; returns its number."""
+    body = {"network": "office", "reason": reason, "user": user, "duration": HOUR, **more}
+    status, reply = daemon.post("/v1/request", **body)
+    assert status == 200, reply
+    return int(reply["request"]["id"])
+
+
+@asynccontextmanager
+async def shown(daemon: Running, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[None]]:
+    """The dashboard on a screen of this size, with what there is."""
+    app = Dashboard(Client(socket=os.fspath(daemon.socket), host=""))
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: app._seen is not None, "it has read everything")
+        yield pilot
+        app.workers.cancel_all()
+
+
+async def until(pilot: Pilot[None], fact: Callable[[], object], what: str, seconds: float = 20) -> None:
+    """Let the screen go on until the fact is true. Raises AssertionError after `seconds`, naming `what`."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not fact():
+        assert asyncio.get_running_loop().time() < deadline, f"waited in vain: {what}\n{rows(pilot)}"
+        await pilot.pause(0.02)
+
+
+def rows(pilot: Pilot[None]) -> list[list[str]]:
+    """The cells of the table, as text."""
+    table = pilot.app.screen_stack[0].query_one(DataTable)
+    return [[str(cell) for cell in table.get_row_at(place)] for place in range(table.row_count)]
+
+
+def users(pilot: Pilot[None]) -> list[str]:
+    """Whose requests are listed."""
+    return [cells[1] for cells in rows(pilot)]
+
+
+def text(pilot: Pilot[None], name: str) -> str:
+    """What a line of the screen says."""
+    return str(pilot.app.screen_stack[0].query_one(f"#{name}", Static).render())
+
+
+def tab(pilot: Pilot[None], name: str) -> str:
+    """The title of a tab."""
+    return str(pilot.app.screen_stack[0].query_one(f"#{name}", Tab).label)
+
+
+async def test_tabs_with_counts(daemon: Running) -> None:
+    """What is pending comes first, the urgent on top; each number key is a tab, with how many are on it."""
+    daemon.post("/v1/grant", user="alice", network="office", duration=HOUR)
+    ask(daemon, "bob", urgent=True)
+    async with shown(daemon) as pilot:
+        await until(pilot, lambda: users(pilot) == ["bob"], "bob waits")
+        assert rows(pilot)[0][3] == "? pending (urgent)"
+        assert (tab(pilot, "pending"), tab(pilot, "approved")) == ("Pending 1", "Approved 1")
+        await pilot.press("2")
+        await until(pilot, lambda: users(pilot) == ["alice"], "alice is in")
+        assert rows(pilot)[0][3] == "* active"
+        await pilot.press("4")
+        await until(pilot, lambda: "nothing is ended" in text(pilot, "told"), "nothing has ended")
+
+
+async def test_time_left_counts_down_and_ends(daemon: Running) -> None:
+    """The end comes by itself, and is on the other tab then."""
+    daemon.post("/v1/grant", user="alice", network="office", duration=HOUR)
+    async with shown(daemon) as pilot:
+        await pilot.press("2")
+        await until(pilot, lambda: rows(pilot) and rows(pilot)[0][6].startswith(" 1h 00m"), "an hour is left")
+        await until(pilot, lambda: rows(pilot)[0][6].startswith("59m 5"), "it counts down")
+        daemon.advance(HOUR)
+        await until(pilot, lambda: tab(pilot, "ended") == "Expired/Revoked 1", "it has ended")
+        assert "ended" in text(pilot, "events") or "expired" in text(pilot, "events")
+
+
+async def test_grant_with_a_duration(daemon: Running) -> None:
+    """g asks for how long; what cannot be used is told in the dialog, and nothing that was typed is lost."""
+    ask(daemon, "alice")
+    async with shown(daemon) as pilot:
+        await until(pilot, lambda: users(pilot) == ["alice"], "alice waits")
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask), "the dialog is there")
+        await pilot.press(*"lunch", "enter")
+        await until(
+            pilot,
+            lambda: "cannot read the duration" in str(pilot.app.screen.query_one("#error", Static).render()),
+            "the error is told",
+        )
+        field = pilot.app.screen.query_one("#duration", Input)
+        assert field.value == "lunch"
+        field.value = "30m"
+        await pilot.press("enter")
+        await until(pilot, lambda: tab(pilot, "approved") == "Approved 1", "it is granted")
+        view = daemon.get("/v1/show?id=1")[1]["request"]
+        assert (view["status"], view["ends"] - view["starts"]) == ("active", HOUR // 2)
+
+
+async def test_deny_and_revoke_with_reasons(daemon: Running) -> None:
+    """d and v ask why; escape leaves everything as it is."""
+    ask(daemon, "alice")
+    daemon.post("/v1/grant", user="bob", network="office", duration=HOUR)
+    async with shown(daemon) as pilot:
+        await until(pilot, lambda: users(pilot) == ["alice"], "alice waits")
+        await pilot.press("d", "escape")
+        assert daemon.get("/v1/show?id=1")[1]["request"]["status"] == "pending"
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask), "the dialog is there")
+        await pilot.press(*"no", "enter")
+        await until(pilot, lambda: tab(pilot, "denied") == "Denied 1", "it is denied")
+        await pilot.press("2")
+        await until(pilot, lambda: users(pilot) == ["bob"], "bob is in")
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask), "the dialog is there")
+        await pilot.press(*"stolen", "enter")
+        await until(pilot, lambda: tab(pilot, "ended") == "Expired/Revoked 1", "it is revoked")
+    assert daemon.get("/v1/show?id=1")[1]["request"]["comment"] == "no"
+    assert daemon.get("/v1/show?id=2")[1]["request"]["ended_comment"] == "stolen"
+
+
+async def test_what_is_stale_is_told(daemon: Running) -> None:
+    """Somebody else was first: the dialog says who, and stays."""
+    ask(daemon, "alice")
+    async with shown(daemon) as pilot:
+        await until(pilot, lambda: users(pilot) == ["alice"], "alice waits")
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask), "the dialog is there")
+        assert daemon.post("/v1/deny", id=1, comment="no")[0] == 200
+        await pilot.press("enter")
+        await until(
+            pilot,
+            lambda: "admin denied it" in str(pilot.app.screen.query_one("#error", Static).render()),
+            "the error is told",
+        )
+
+
+async def test_search_as_it_is_typed(daemon: Running) -> None:
+    """The list narrows with every letter; Enter keeps it so, Escape gives all of it back."""
+    ask(daemon, "alice", reason="zebra")
+    ask(daemon, "bob", reason="lion")
+    async with shown(daemon) as pilot:
+        await until(pilot, lambda: users(pilot) == ["bob", "alice"], "both wait")
+        await pilot.press("slash", "z", "e")
+        await until(pilot, lambda: users(pilot) == ["alice"], "only alice matches")
+        await pilot.press("enter")
+        assert isinstance(pilot.app.focused, DataTable)
+        await pilot.press("escape")
+        await until(pilot, lambda: users(pilot) == ["bob", "alice"], "both are back")
+
+
+async def test_enter_shows_all_of_a_request(daemon: Running) -> None:
+    """Its facts, its history, and what helps before a decision."""
+    ask(daemon, "alice")
+    async with shown(daemon, (120, 40)) as pilot:
+        await until(pilot, lambda: users(pilot) == ["alice"], "alice waits")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Show), "it is shown")
+        told = "\n".join(str(one.render()) for one in pilot.app.screen.query(Static))
+        for words in ("reason     ticket 42", "asked for office for 1h: ticket 42", "a yes      gives 1h"):
+            assert words in told
+        await pilot.press("escape")
+        assert not isinstance(pilot.app.screen, Show)
+
+
+async def test_peers_with_their_traffic(daemon: Running) -> None:
+    """w shows the peers of the interfaces."""
+    daemon.post("/v1/grant", user="alice", network="office", duration=HOUR)
+    async with shown(daemon) as pilot:
+        await pilot.press("w")
+        await until(pilot, lambda: "alice/laptop" in text(pilot, "networks"), "the peer is shown")
+        assert "never" in text(pilot, "networks")
+
+
+async def test_it_comes_back_by_itself(daemon: Running) -> None:
+    """While jitd is away that is said, and what was read stays; afterwards it goes on, with what happened."""
+    ask(daemon, "alice")
+    async with shown(daemon) as pilot:
+        await until(pilot, lambda: users(pilot) == ["alice"], "alice waits")
+        daemon.stop()
+        await until(pilot, lambda: "not connected" in text(pilot, "top"), "that is told")
+        assert users(pilot) == ["alice"]
+        daemon.start_again()
+        ask(daemon, "bob")
+        await until(pilot, lambda: users(pilot) == ["bob", "alice"], "it goes on")
+        assert "not connected" not in text(pilot, "top")
+
+
+async def test_hostile_words_do_nothing(daemon: Running) -> None:
+    """What users typed is text: no markup, no escape sequences."""
+    ask(daemon, "alice", reason="[bold red]x[/] [@click=app.quit]y[/] \x1b[2J")
+    async with shown(daemon, (160, 40)) as pilot:
+        await until(pilot, lambda: users(pilot) == ["alice"], "alice waits")
+        assert rows(pilot)[0][7] == "[bold red]x[/] [@click=app.quit]y[/] [2J"
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask), "the dialog is there")
+        assert any("[bold red]x[/]" in str(one.render()) for one in pilot.app.screen.query(Static))
+
+
+async def test_a_user_sees_their_own(daemon: Running) -> None:
+    """Who decides nothing has no keys to decide, and sees their networks with the time left."""
+    daemon.post("/v1/grant", user="alice", network="office", duration=HOUR)
+    async with shown(daemon) as pilot:
+        app = pilot.app
+        assert isinstance(app, Dashboard)
+        assert app._seen is not None
+        now = app._seen.now
+        mine = {**NOTHING, "network": "office", "state": "active", "id": 1, "ends": now + HOUR}
+        status = {**app._seen.status, "admin": False, "user": "alice", "networks": [mine]}
+        app._take(replace(app._seen, decides=False, status=status))  # type: ignore[arg-type]
+        keys = {key.binding.action for key in app.active_bindings.values() if key.enabled}
+        assert {"request", "pause", "release", "cancel"} <= keys
+        assert not keys & {"grant", "deny", "revoke", "peers"}
+        assert text(pilot, "networks").startswith("office          active  ")
+        assert "left (until " in text(pilot, "networks")
+        assert "alice (user)" in text(pilot, "top")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 16), (200, 60)])
+async def test_it_fits_every_terminal(daemon: Running, size: tuple[int, int]) -> None:
+    """Nothing is wider than the terminal, and the table has room at 80x24 and below."""
+    ask(daemon, "alice", reason="x" * 500)
+    async with shown(daemon, size) as pilot:
+        await until(pilot, lambda: users(pilot) == ["alice"], "alice waits")
+        table = pilot.app.query_one(DataTable)
+        assert table.size.height >= 4
+        assert table.size.width <= size[0]
+        assert "<svg" in pilot.app.export_screenshot()
