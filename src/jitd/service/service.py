@@ -8,7 +8,7 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from jitd.config import Config
 from jitd.core import policyfile, settings
@@ -22,6 +22,7 @@ from jitd.enforce.port import WireGuard
 from jitd.service import doctor, report
 from jitd.service.access import Memory, People
 from jitd.service.call import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
+from jitd.service.doctor import ExamineVerb, Machine
 from jitd.service.feed import EventFeed
 from jitd.service.transact import Deadline, Transactor
 from jitd.service.worker import Priority, Worker
@@ -34,6 +35,8 @@ T = TypeVar("T")
 READERS: Final = 2
 #: What may read for seconds: in a thread of its own, one after the other, so that nobody else waits for it.
 LONG: Final = frozenset({report.report})
+#: How many examinations run at the same time: each may wait for other programs and servers for up to 10 seconds.
+EXAMINERS: Final = 2
 #: How long a caller waits for the worker, in seconds. The verb itself is not given up: it was accepted.
 LONGEST_WAIT: Final = 25.0
 
@@ -50,7 +53,9 @@ class Service:
         firewall: Firewall,
         directory: Directory,
         owner_of: Callable[[str], Owner] = find_owner,
+        machine: Machine | None = None,
     ) -> None:
+        """`machine` is what `doctor` examines beside store and interfaces; None: it says that it cannot."""
         self.feed = EventFeed()
         self.deadline_changed = asyncio.Event()
         self._outbox_watchers: list[asyncio.Event] = []
@@ -72,6 +77,9 @@ class Service:
         self._idle: list[Rows] = []  # read-only connections; list.pop and append are atomic
         self._reading_long = ThreadPoolExecutor(1, thread_name_prefix="jitd-long-reader")
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="jitd-reader")
+        self._examining = ThreadPoolExecutor(EXAMINERS, thread_name_prefix="jitd-examiner")
+        self._machine = machine
+        self._offset_ms = clock.now_ms() - clock.boot_ms()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._deadline: Deadline = (None, None)
 
@@ -91,6 +99,8 @@ class Service:
 
     async def stop(self) -> None:
         """Finish what was accepted, record the stop, close the store. Interfaces stay as they are."""
+        # In a thread: an examination may take some seconds more, and the loop has to answer meanwhile.
+        await asyncio.to_thread(self._examining.shutdown, cancel_futures=True)
         # Readers first: the last connection that is closed puts the write-ahead log into the database.
         self._reading.shutdown()
         self._reading_long.shutdown()
@@ -135,6 +145,27 @@ class Service:
         await self._look_up(actor, query)
         running = self._worker.run(lambda: self._transactor.peek(verb, actor, query), Priority.USER)
         return await self._bounded(running)
+
+    async def examine(self, verb: ExamineVerb, actor: Actor, query: Body) -> Reply:
+        """Run a verb that examines the machine: the interfaces are read in the worker, all else in threads of its own."""
+        await self._look_up(actor, query)
+        machine = self._machine
+        if machine is None:
+            raise JitError("refused", "cannot examine this machine: nobody has told this jitd how")
+        links: doctor.Links = {}
+        if await self._in_reader(lambda rows: doctor.needs_links(self._transactor.view(rows, actor), query)):
+            running = self._worker.run(
+                lambda: self._transactor.peek(doctor.links, actor, query), Priority.USER
+            )
+            links = cast("doctor.Links", (await self._bounded(running))["links"])
+        stepped_ms = self._clock.now_ms() - self._clock.boot_ms() - self._offset_ms
+
+        def work(rows: Rows) -> Reply:
+            view = self._transactor.view(rows, actor)
+            examination = doctor.Examination(view=view, machine=machine, links=links, stepped_ms=stepped_ms)
+            return {"now": self._clock.now_ms(), **verb(examination, query)}
+
+        return await self._bounded(self._in_reader(work, self._examining))
 
     # --- time ---
 
