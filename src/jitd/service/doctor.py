@@ -1,73 +1,24 @@
 """Looking for what keeps access from working, or lets somebody around it. Nothing here changes anything.
 
-For administrators the whole gateway, part by part; for a user whether one network of theirs works (`reach.py`).
+For administrators the whole gateway, part by part (`parts.py`); for a user whether a network of theirs works
+(`reach.py`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any
 
 from jitd import wire
-from jitd.config import Config
-from jitd.core import durations, text
+from jitd.core import text
 from jitd.core.errors import JitError
-from jitd.core.model import Interface
 from jitd.core.people import Answer
-from jitd.enforce.port import EnforceError, InterfaceGone, LinkState
-from jitd.examine.lines import broken, ok, unknown, warning
+from jitd.enforce.port import EnforceError, LinkState
+from jitd.service import reach
 from jitd.service.call import Call, Reply, View
+from jitd.service.examination import Examination
 from jitd.service.lookup import named_network
-from jitd.store import devices, facts, interfaces, networks, outbox
-
-#: The wall clock against the boot clock since the start: what is less was set gently, second by second.
-_STEP_MS: Final = 2000
-_HIGH_WATER: Final = "wall_high_ms"
-
-#: An interface as it was read back, or why it could not be: by name.
-Links = Mapping[str, LinkState | EnforceError]
-
-
-class Machine(Protocol):
-    """What is examined beside the store and the interfaces. `jitd.examine.machine` is the real one."""
-
-    def config(self, running: Config) -> list[wire.Check]:
-        """The configuration on disk against what runs."""
-        ...
-
-    def socket(self, running: Config) -> list[wire.Check]:
-        """The socket."""
-        ...
-
-    def store(self, running: Config) -> list[wire.Check]:
-        """The database and its disk."""
-        ...
-
-    def clock(self) -> list[wire.Check]:
-        """Whether the clock is kept right."""
-        ...
-
-    def files(self, running: Config) -> list[wire.Check]:
-        """Who may read and write what."""
-        ...
-
-    def sshd(self, users: Sequence[str], *, closed: bool) -> list[wire.Check]:
-        """What sshd forwards."""
-        ...
-
-    def mail(self, running: Config) -> list[wire.Check]:
-        """The mail server."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examination:
-    """What an examination works with, in a thread of its own."""
-
-    view: View
-    machine: Machine
-    links: Links
-    stepped_ms: int  # by how much the wall clock was set since jitd started
-
+from jitd.service.parts import PARTS
+from jitd.store import interfaces, networks
 
 #: A verb that examines: it reads, asks other programs and servers, and changes nothing.
 ExamineVerb = Callable[[Examination, Any], Reply]
@@ -138,8 +89,6 @@ def asked(view: View, query: Mapping[str, Any]) -> Asked:
 
 def doctor(examination: Examination, query: wire.DoctorQuery) -> Reply:
     """Examine one part of the gateway or one network just now; without either, tell what there is to examine."""
-    from jitd.service import reach
-
     view = examination.view
     what = asked(view, query)
     if what.part is not None:
@@ -149,236 +98,3 @@ def doctor(examination: Examination, query: wire.DoctorQuery) -> Reply:
     if view.by_admin:
         return {"part": "", "checks": [], "parts": list(PARTS), "networks": []}
     return {"part": "", "checks": [], "parts": [], "networks": reach.networks_of(view)}
-
-
-def look_around(view: View) -> tuple[wire.Check, ...]:
-    """What other tables, routes and settings of this machine do to granted traffic."""
-    every = interfaces.all_(view.rows)
-    pools = {one.name: [pool for pool in (one.pool4, one.pool6) if pool is not None] for one in every}
-    ports = {one.name: one.port for one in every}
-    try:
-        found = view.firewall.look_around(view.rules(view.rows), pools, ports)
-    except EnforceError as error:
-        return (warning(f"cannot look around: {error}"),)
-    return tuple({"level": one.level, "what": one.what, "fix": one.fix} for one in found)
-
-
-def _config(one: Examination) -> list[wire.Check]:
-    return one.machine.config(one.view.config)
-
-
-def _socket(one: Examination) -> list[wire.Check]:
-    return one.machine.socket(one.view.config)
-
-
-def _store(one: Examination) -> list[wire.Check]:
-    unrecorded = [broken(said, "df -h; journalctl -u jitd") for said in one.view.agreement.unrecorded]
-    return [*one.machine.store(one.view.config), *unrecorded]
-
-
-def _clock(one: Examination) -> list[wire.Check]:
-    found = one.machine.clock()
-    behind_ms = (facts.get(one.view.rows, _HIGH_WATER) or 0) - one.view.now.wall_ms
-    if behind_ms > 0:
-        found.append(
-            broken(
-                f"the clock is {durations.show(behind_ms)} behind what it was: grants of an earlier boot stay closed"
-                " until it is right",
-                "timedatectl set-ntp true   # or: date --set '…'",
-            )
-        )
-    if abs(one.stepped_ms) >= _STEP_MS:
-        way = "forward" if one.stepped_ms > 0 else "back"
-        found.append(
-            warning(
-                f"the clock was set {way} by {durations.show(abs(one.stepped_ms))} since jitd started: ends of grants"
-                " are kept by the boot clock, dates of people and devices by this one",
-                "journalctl -u systemd-timesyncd -u chrony -u ntpsec   # who set it",
-            )
-        )
-    else:
-        found.append(ok("the clock was not set since jitd started"))
-    return found
-
-
-def _interfaces(one: Examination) -> list[wire.Check]:
-    view = one.view
-    every = interfaces.all_(view.rows)
-    found = [_backend(view.backend)]
-    if not every:
-        found.append(
-            warning(
-                "there is no interface yet",
-                "jitctl interface add wg0 --pool 10.9.0.0/24 --endpoint HOST:51820",
-            )
-        )
-    for interface in every:
-        found += _interface(view, interface, one.links.get(interface.name))
-    return found
-
-
-def _backend(name: str) -> wire.Check:
-    match name:
-        case "memory":
-            return warning(
-                "the memory backend enforces nothing: it is for dry runs",
-                'set backend = "auto" under [enforce] in jitd.toml, then restart jitd',
-            )
-        case "userspace":
-            return ok(
-                "WireGuard is wireguard-go, a process for each interface: this kernel has none of its own"
-            )
-        case _:
-            return ok("WireGuard is the kernel's own")
-
-
-def _interface(view: View, interface: Interface, link: LinkState | EnforceError | None) -> list[wire.Check]:
-    name = interface.name
-    up = f"wg-quick up {name}   # or whatever made it" if interface.adopted else _AGAIN
-    if link is None:
-        return [unknown(f"{name} was not read")]
-    if isinstance(link, InterfaceGone):
-        return [broken(f"{name} is gone: nobody passes through it", up)]
-    if isinstance(link, EnforceError):
-        return [broken(f"{name} cannot be read: {link}", "journalctl -u jitd")]
-    found = []
-    if not link.up:
-        found.append(broken(f"{name} is down: nobody passes through it", f"ip link set {name} up"))
-    if link.public_key != interface.public_key:
-        found.append(
-            broken(
-                f"{name} has another key than the one that clients were given: no client of it can connect",
-                f"put the old key back where {name} is made, or give out new files: jitctl device config"
-                if interface.adopted
-                else _AGAIN,
-            )
-        )
-    if link.port != interface.port:
-        found.append(
-            broken(
-                f"{name} listens on UDP port {link.port} and not on {interface.port}, which clients were given",
-                f"wg set {name} listen-port {interface.port}" if interface.adopted else _AGAIN,
-            )
-        )
-    if not interface.endpoint:
-        found.append(
-            warning(
-                f"{name} has no endpoint: files for clients do not say where to connect",
-                f"jitctl interface set {name} --endpoint HOST:{interface.port}",
-            )
-        )
-    if not networks.of_interface(view.rows, interface.id):
-        found.append(
-            warning(f"{name} has no network yet", f"jitctl network add NAME --interface {name} --route …")
-        )
-    if not interface.enforced:
-        found.append(
-            warning(
-                f"{name} is not enforced: its unmanaged peers pass", f"jitctl interface enforce {name} on"
-            )
-        )
-    error = view.agreement.errors.get(interface.id)
-    if error:
-        found.append(broken(f"{name}: {error}", _AGAIN))
-    if not any(one["level"] == "broken" for one in found):
-        found.insert(
-            0,
-            ok(
-                f"{name} is up on UDP port {link.port} with the key that clients have, {len(link.peers)} peers"
-            ),
-        )
-    return found
-
-
-_AGAIN: Final = "jitd tries again by itself; its log says more: journalctl -u jitd"
-
-
-def _firewall(one: Examination) -> list[wire.Check]:
-    view = one.view
-    found = []
-    if view.firewall.active:
-        found.append(ok(f"the second layer is {view.firewall.name}: access ends on time by the kernel"))
-    else:
-        found.append(
-            warning(
-                'enforce.firewall is "none": access stays open while jitd is dead',
-                'set firewall = "nftables" under [enforce] in jitd.toml, then restart jitd',
-            )
-        )
-    if view.backend == "memory":
-        found.append(warning("the memory backend enforces nothing: it is for dry runs"))
-    waiting = view.agreement.waiting()
-    found += [broken(said, "jitd tries again by itself; its log says more") for said in waiting]
-    if not waiting:
-        found.append(ok("the kernel agrees with the store on every interface"))
-    for interface in interfaces.all_(view.rows):
-        if not interface.enforced:
-            fix = f"jitctl interface enforce {interface.name} on"
-            found.append(warning(f"{interface.name} is not enforced: its unmanaged peers pass", fix))
-    if view.firewall.active and not view.config.enforce.close_local_users:
-        found.append(
-            warning(
-                "ordinary users of this machine reach what networks open without asking (close_local_users is false)",
-                "set close_local_users = true under [enforce] in jitd.toml, then restart jitd",
-            )
-        )
-    around = look_around(view)
-    found += around
-    if view.firewall.active and not around:
-        found.append(
-            ok(
-                "packets are forwarded and find their way back, and nothing else on this machine drops granted"
-                " traffic or gets around the rules"
-            )
-        )
-    return found
-
-
-def _sshd(one: Examination) -> list[wire.Check]:
-    view = one.view
-    if view.backend == "memory":
-        return [ok("the memory backend closes nothing that a login over ssh could get around")]
-    closed = view.firewall.active and view.config.enforce.close_local_users
-    users = [
-        account.name
-        for account in devices.owners(view.rows)
-        if not account.is_registered and not view.admin(account.name, account.uid)
-    ]
-    return one.machine.sshd(users, closed=closed)
-
-
-def _mail(one: Examination) -> list[wire.Check]:
-    view = one.view
-    found = one.machine.mail(view.config)
-    if view.config.chat.urls:
-        names = ", ".join(view.config.chat.urls)
-        found.append(
-            unknown(f"rooms ({names}) cannot be tried without a message", "jitctl notify test --help")
-        )
-    waiting = outbox.counts(view.rows).waiting if view.config.tells else 0
-    why = (
-        next((message.error for message in outbox.waiting(view.rows, 50) if message.error), "")
-        if waiting
-        else ""
-    )
-    if why:
-        found.append(warning(f"{waiting} messages wait to be delivered: {why}", "jitctl outbox list"))
-    return found
-
-
-def _files(one: Examination) -> list[wire.Check]:
-    return one.machine.files(one.view.config)
-
-
-#: The parts of the gateway, in the order in which they are examined.
-PARTS: Final[Mapping[str, Callable[[Examination], list[wire.Check]]]] = {
-    "config": _config,
-    "socket": _socket,
-    "store": _store,
-    "clock": _clock,
-    "interfaces": _interfaces,
-    "firewall": _firewall,
-    "sshd": _sshd,
-    "mail": _mail,
-    "files": _files,
-}

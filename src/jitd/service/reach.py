@@ -1,23 +1,21 @@
 """Whether somebody's access to one network works: what is granted, the peers, the key, the last handshake."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from jitd import wire
 from jitd.core import durations
 from jitd.core.model import Account, Device, Interface, Network, Status
 from jitd.core.people import Answer
-from jitd.enforce.port import EnforceError, LinkState
+from jitd.enforce.port import LinkState
 from jitd.examine.lines import broken, ok, unknown, warning
 from jitd.service.call import Reply, View
+from jitd.service.examination import Links
 from jitd.service.lookup import named_network
 from jitd.store import accounts, devices, freezes, interfaces, networks
 from jitd.store import requests as store
 
 #: WireGuard makes a new handshake every two minutes while something passes; after three nothing of the old one is left.
 _FRESH_MS: Final = 180_000
-
-Links = Mapping[str, LinkState | EnforceError]
 
 
 def networks_of(view: View) -> list[str]:

@@ -19,10 +19,11 @@ from jitd.core.people import Directory
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner, find_owner
 from jitd.enforce.port import WireGuard
-from jitd.service import doctor, report
+from jitd.service import doctor, parts, report
 from jitd.service.access import Memory, People
 from jitd.service.call import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
-from jitd.service.doctor import ExamineVerb, Machine
+from jitd.service.doctor import ExamineVerb
+from jitd.service.examination import Examination, Links, Machine
 from jitd.service.feed import EventFeed
 from jitd.service.transact import Deadline, Transactor
 from jitd.service.worker import Priority, Worker
@@ -152,17 +153,17 @@ class Service:
         machine = self._machine
         if machine is None:
             raise JitError("refused", "cannot examine this machine: nobody has told this jitd how")
-        links: doctor.Links = {}
+        links: Links = {}
         if await self._in_reader(lambda rows: doctor.needs_links(self._transactor.view(rows, actor), query)):
             running = self._worker.run(
                 lambda: self._transactor.peek(doctor.links, actor, query), Priority.USER
             )
-            links = cast("doctor.Links", (await self._bounded(running))["links"])
+            links = cast("Links", (await self._bounded(running))["links"])
         stepped_ms = self._clock.now_ms() - self._clock.boot_ms() - self._offset_ms
 
         def work(rows: Rows) -> Reply:
             view = self._transactor.view(rows, actor)
-            examination = doctor.Examination(view=view, machine=machine, links=links, stepped_ms=stepped_ms)
+            examination = Examination(view=view, machine=machine, links=links, stepped_ms=stepped_ms)
             return {"now": self._clock.now_ms(), **verb(examination, query)}
 
         return await self._bounded(self._in_reader(work, self._examining))
@@ -194,7 +195,7 @@ class Service:
     async def look_around(self) -> None:
         """See what else on this machine drops or gets around, for status."""
         actor = Actor(uid=0, user="root")
-        found = await self._in_reader(lambda rows: doctor.look_around(self._transactor.view(rows, actor)))
+        found = await self._in_reader(lambda rows: parts.look_around(self._transactor.view(rows, actor)))
         self._transactor.agreement.around = found
 
     async def refresh_people(self) -> None:
