@@ -30,9 +30,11 @@ def examine(mail: Mail, seconds: float = SECONDS) -> list[wire.Check]:
     try:
         asyncio.run(_within(mail, found, min(seconds, mail.timeout_seconds)))
     except TimeoutError:
+        # What was found already is told, and is true.
+        silent = "answered at first, and then no more" if found else "did not answer"
         found.append(
             broken(
-                f"{_place(mail)} did not answer within {min(seconds, mail.timeout_seconds):g} s",
+                f"{_place(mail)} {silent} within {min(seconds, mail.timeout_seconds):g} s",
                 f"see that a firewall lets jitd through: nc -zv {mail.server} {mail.port}",
             )
         )
