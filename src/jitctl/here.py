@@ -23,10 +23,12 @@ def examine(tunnel: wire.TunnelFacts, *, far: bool) -> list[wire.Check]:
     """Compare this machine with what the gateway knows. `far`: the gateway is another machine, so the tunnel is here."""
     keys = _wg("public-key")
     if isinstance(keys, str):
-        found = [_line("unknown", f"on this machine: {keys}", "sudo wg show   # compare the key yourself")]
+        found = [_line("unknown", f"on this machine: {keys}", "sudo wg show # compare the key yourself")]
         return [*found, *_way(tunnel["endpoint"])] if far else []
-    interfaces = {line[0]: line[1] for line in keys if len(line) > 1}
-    peers = [line[0] for line in _lines("peers") if line[1:] == [tunnel["public_key"]]]
+    # wg also names the tunnels of other network namespaces, where a program carries them.
+    present = {name for _, name in socket.if_nameindex()}
+    interfaces = {line[0]: line[1] for line in keys if len(line) > 1 and line[0] in present}
+    peers = [line[0] for line in _lines("peers") if line[1:] == [tunnel["public_key"]] and line[0] in present]
     registered = {one["public_key"]: one["name"] for one in tunnel["devices"]}
     mine = [name for name, key in interfaces.items() if key in registered]
     if not far and not mine and not peers:
@@ -56,10 +58,10 @@ def _interface(
             _line(
                 "broken",
                 f"{name} on this machine talks to the gateway with a key that is not registered: {interfaces[name]}",
-                f"jitctl device add NAME --public-key {interfaces[name]}   # or bring up the right file",
+                f"jitctl device add NAME --public-key {interfaces[name]} # or bring up the right file",
             )
         ]
-    again = "jitctl device config > wg0.conf   # then put the private key in, and: wg-quick up ./wg0.conf"
+    again = "jitctl device config > wg0.conf # then put the private key in, and: wg-quick up ./wg0.conf"
     if mine:
         name = mine[0]
         return [
@@ -89,7 +91,7 @@ def _routes(tunnel: wire.TunnelFacts, name: str) -> list[wire.Check]:
             f"{name} does not take what is for {', '.join(outside)}: its AllowedIPs are"
             f" {', '.join(map(str, allowed)) or 'empty'}",
             f"wg set {name} peer {tunnel['public_key']} allowed-ips"
-            f" {','.join([*map(str, allowed), *outside])}   # and in its file",
+            f" {','.join([*map(str, allowed), *outside])} # and in its file",
         )
     ]
 
@@ -158,7 +160,7 @@ def _way(endpoint: str) -> list[wire.Check]:
         _line(
             "broken",
             f"the gateway's endpoint {endpoint} cannot be reached ({'; '.join(troubles)})",
-            f"ip route get {addresses[0][1][0]}   # and see that the gateway listens: jitctl doctor interfaces, there",
+            f"ip route get {addresses[0][1][0]} # and see that the gateway listens: jitctl doctor interfaces, there",
         )
     ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from jitd import wire
 from jitd.examine.lines import broken, ok, unknown
 
-_START = "systemctl start jitd   # or: jitd run; why it ended: journalctl -u jitd"
+_START = "systemctl start jitd # or: jitd run; why it ended: journalctl -u jitd"
 
 
 def examine(path: Path, *, pid: int | None) -> list[wire.Check]:
@@ -36,7 +36,7 @@ def examine(path: Path, *, pid: int | None) -> list[wire.Check]:
             found.append(
                 broken(
                     f"somebody else listens on {path}: process {answering}, and jitd is process {pid}",
-                    f"ps -fp {answering}   # end it, then: systemctl restart jitd",
+                    f"ps -fp {answering} # end it, then: systemctl restart jitd",
                 )
             )
         case _ if pid is None:

@@ -101,11 +101,11 @@ def _unreached(mail: Mail, error: BaseException) -> wire.Check:
     if isinstance(cause, socket.gaierror):
         return broken(
             f"the name {mail.server} cannot be resolved: {cause.strerror}",
-            f"getent ahosts {mail.server}   # or mend [mail] server in jitd.toml",
+            f"getent ahosts {mail.server} # or mend [mail] server in jitd.toml",
         )
     return broken(
         f"{_place(mail)} cannot be reached: {_words(cause)}",
-        f"nc -zv {mail.server} {mail.port}   # or mend [mail] server and port in jitd.toml",
+        f"nc -zv {mail.server} {mail.port} # or mend [mail] server and port in jitd.toml",
     )
 
 
@@ -140,7 +140,7 @@ def _distrusted(mail: Mail, error: ssl.SSLCertVerificationError) -> wire.Check:
     return broken(
         f"the certificate of {_place(mail)} is not believed: {said}",
         f"openssl s_client -connect {mail.server}:{mail.port}"
-        f"{' -starttls smtp' if mail.security == 'starttls' else ''}   # then: [mail] server as the certificate"
+        f"{' -starttls smtp' if mail.security == 'starttls' else ''} # then: [mail] server as the certificate"
         " names it, or ca_file of the authority that signed it",
     )
 

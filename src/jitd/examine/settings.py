@@ -29,7 +29,7 @@ def examine(running: Config, path: Path | None) -> list[wire.Check]:
         found.append(
             warning(
                 f"{path} was changed behind the running jitd, which still does without: {', '.join(later)}",
-                "systemctl restart jitd   # whoever is in stays in",
+                "systemctl restart jitd # whoever is in stays in",
             )
         )
     if config.taken_over(running, there) != running:
@@ -49,7 +49,7 @@ def groups(of: Config) -> list[wire.Check]:
             found.append(
                 broken(
                     f"the admin group {group} cannot be looked up: {error}",
-                    f"getent group {shlex.quote(group)}   # shows when it can be again",
+                    f"getent group {shlex.quote(group)} # shows when it can be again",
                 )
             )
             continue

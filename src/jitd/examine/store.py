@@ -34,7 +34,7 @@ def _database(path: Path, seconds: float) -> list[wire.Check]:
         return [
             warning(
                 f"{path} ({megabytes}) could not be read to its end within {seconds:g} s; no damage so far",
-                f"sqlite3 'file:{path}?mode=ro' 'PRAGMA quick_check'   # takes its time, and jitd goes on",
+                f"sqlite3 'file:{path}?mode=ro' 'PRAGMA quick_check' # takes its time, and jitd goes on",
             )
         ]
     if complaints:
@@ -58,7 +58,7 @@ def _disk(state_dir: Path) -> list[wire.Check]:
     if os.geteuid() == 0:
         free = disk.f_bfree * disk.f_frsize
     says = f"{free / 1e6:.0f} MB are free on the disk of {state_dir}"
-    fix = f"df -h {state_dir}   # make room: closing goes on without, granting does not"
+    fix = f"df -h {state_dir} # make room: closing goes on without, granting does not"
     if disk.f_flag & os.ST_RDONLY:
         return [broken(f"the disk of {state_dir} can only be read", f"findmnt -T {state_dir}")]
     if free < _NO_ROOM:

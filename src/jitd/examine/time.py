@@ -12,7 +12,7 @@ from jitd.examine.programs import ask
 
 _UNSYNCHRONISED: Final = 0x40  # STA_UNSYNC of <sys/timex.h>
 _MARK: Final = Path("/run/systemd/timesync/synchronized")
-_FIX: Final = "timedatectl set-ntp true   # or install chrony; then look with: timedatectl"
+_FIX: Final = "timedatectl set-ntp true # or install chrony; then look with: timedatectl"
 
 
 class _Timex(ctypes.Structure):

@@ -51,7 +51,7 @@ def _clock(one: Examination) -> list[wire.Check]:
             broken(
                 f"the clock is {durations.show(behind_ms)} behind what it was: grants of an earlier boot stay closed"
                 " until it is right",
-                "timedatectl set-ntp true   # or: date --set '…'",
+                "timedatectl set-ntp true # or: date --set '…'",
             )
         )
     if abs(one.stepped_ms) >= _STEP_MS:
@@ -60,7 +60,7 @@ def _clock(one: Examination) -> list[wire.Check]:
             warning(
                 f"the clock was set {way} by {durations.show(abs(one.stepped_ms))} since jitd started: ends of grants"
                 " are kept by the boot clock, dates of people and devices by this one",
-                "journalctl -u systemd-timesyncd -u chrony -u ntpsec   # who set it",
+                "journalctl -u systemd-timesyncd -u chrony -u ntpsec # who set it",
             )
         )
     else:
@@ -101,7 +101,7 @@ def _backend(name: str) -> wire.Check:
 
 def _interface(view: View, interface: Interface, link: LinkState | EnforceError | None) -> list[wire.Check]:
     name = interface.name
-    up = f"wg-quick up {name}   # or whatever made it" if interface.adopted else _AGAIN
+    up = f"wg-quick up {name} # or whatever made it" if interface.adopted else _AGAIN
     if link is None:
         return [unknown(f"{name} was not read")]
     if isinstance(link, InterfaceGone):

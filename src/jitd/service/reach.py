@@ -185,7 +185,7 @@ def _handshakes(view: View, heard: list[Device], interface: Interface, link: Lin
         elif age is not None:
             line = f"{device.name}: last handshake {durations.show(age // 1000 * 1000)} ago: its tunnel is idle or down"
             found.append(
-                ok(line) if fresh else warning(line, f"wg show   # on {device.name}; then send something")
+                ok(line) if fresh else warning(line, f"wg show # on {device.name}; then send something")
             )
         elif fresh:
             found.append(ok(f"{device.name}: no handshake, it is not in use"))
@@ -194,7 +194,7 @@ def _handshakes(view: View, heard: list[Device], interface: Interface, link: Lin
                 warning(
                     f"{device.name}: the gateway has not heard from it: its tunnel is down, has another key, or UDP to"
                     f" {interface.endpoint or f'port {interface.port}'} does not get through",
-                    f"wg-quick up FILE   # on {device.name}; then send something, and look with: wg show",
+                    f"wg-quick up FILE # on {device.name}; then send something, and look with: wg show",
                 )
             )
     if heard and not fresh:
