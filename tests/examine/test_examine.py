@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from jitd import config, wire
 from jitd.config import Config, Daemon, Limits
 from jitd.examine import door, files, settings, store
+from jitd.examine.bounded import Bounded
 from jitd.store.database import FILE_NAME, Store, quick_check
 
 
@@ -167,7 +169,24 @@ def test_the_configuration_on_disk_against_what_runs(tmp_path: Path) -> None:
     assert Config(limits=Limits()) == running
 
 
-def test_a_missing_admin_group_is_broken() -> None:
-    """With the command that makes it."""
-    (check,) = settings.groups(Config(daemon=Daemon(admin_groups=("no-such-group",))))
-    assert (check["level"], check["fix"]) == ("broken", "groupadd --system no-such-group")
+def test_what_hangs_is_left_behind() -> None:
+    """After its time it is told as unknown, and after three that hang no more are begun; what raises, raises."""
+    bounded, ended = Bounded(), threading.Event()
+    begun: list[int] = []
+
+    def hang() -> list[wire.Check]:
+        begun.append(1)
+        ended.wait()
+        return []
+
+    for _ in range(5):
+        ((check,)) = bounded.run("mail", 0.05, hang)
+        assert (check["level"], check["what"].partition(":")[0]) == (
+            "unknown",
+            "mail could not be examined within 0.05 s",
+        )
+    assert len(begun) == 3
+    assert bounded.run("clock", 5, list) == []
+    with pytest.raises(ZeroDivisionError):
+        bounded.run("clock", 5, lambda: [][1 // 0])
+    ended.set()

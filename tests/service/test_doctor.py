@@ -206,3 +206,12 @@ async def test_without_a_machine_it_says_so(office: World) -> None:
     office.service._machine = None
     with pytest.raises(JitError, match="cannot examine this machine"):
         await office.service.examine(doctor.doctor, ROOT, {"part": "store"})
+
+
+async def test_a_missing_admin_group_is_broken(office: World) -> None:
+    """With the command that makes it."""
+    daemon = replace(office.config.daemon, admin_groups=("admins", "no-such-group"))
+    office.service.reload(replace(office.config, daemon=daemon))
+    found = await office.examine(ROOT, part="config")
+    assert said(found, "broken") == ["[daemon] admin_groups: there is no group no-such-group"]
+    assert fixes(found) == ["groupadd --system no-such-group"]

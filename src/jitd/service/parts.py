@@ -1,11 +1,13 @@
 """The parts of the gateway that doctor examines for administrators, one function for each."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from jitd import wire
 from jitd.core import durations
 from jitd.core.model import Interface
+from jitd.core.people import Answer
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState
 from jitd.examine.lines import broken, ok, unknown, warning
 from jitd.service.call import View
@@ -31,7 +33,37 @@ def look_around(view: View) -> tuple[wire.Check, ...]:
 
 
 def _config(one: Examination) -> list[wire.Check]:
-    return one.machine.config(one.view.config)
+    return [*one.machine.config(one.view.config), *_groups(one.view)]
+
+
+def _groups(view: View) -> list[wire.Check]:
+    """Whether those who administer can."""
+    groups = view.config.daemon.admin_groups
+    if not groups:
+        return [
+            warning(
+                "only root administers this gateway: [daemon] admin_groups is empty",
+                'set admin_groups = ["GROUP"] in jitd.toml, then type: systemctl reload jitd',
+            )
+        ]
+    found = []
+    for group in groups:
+        match view.people.directory.group_exists(group):
+            case Answer.NO:
+                found.append(
+                    broken(
+                        f"[daemon] admin_groups: there is no group {group}",
+                        f"groupadd --system {shlex.quote(group)}",
+                    )
+                )
+            case Answer.UNAVAILABLE:
+                found.append(
+                    broken(
+                        f"the admin group {group} cannot be looked up: who administers is not known",
+                        f"getent group {shlex.quote(group)} # shows when it can be again",
+                    )
+                )
+    return found or [ok(f"the admin groups are there: {', '.join(groups)}")]
 
 
 def _socket(one: Examination) -> list[wire.Check]:
@@ -138,15 +170,6 @@ def _interface(view: View, interface: Interface, link: LinkState | EnforceError 
         found.append(
             warning(f"{name} has no network yet", f"jitctl network add NAME --interface {name} --route …")
         )
-    if not interface.enforced:
-        found.append(
-            warning(
-                f"{name} is not enforced: its unmanaged peers pass", f"jitctl interface enforce {name} on"
-            )
-        )
-    error = view.agreement.errors.get(interface.id)
-    if error:
-        found.append(broken(f"{name}: {error}", _AGAIN))
     if not any(one["level"] == "broken" for one in found):
         found.insert(
             0,
@@ -160,7 +183,9 @@ def _interface(view: View, interface: Interface, link: LinkState | EnforceError 
 def _firewall(one: Examination) -> list[wire.Check]:
     view = one.view
     found = []
-    if view.firewall.active:
+    if view.backend == "memory":
+        found.append(warning("the memory backend enforces nothing: it is for dry runs"))
+    elif view.firewall.active:
         found.append(ok(f"the second layer is {view.firewall.name}: access ends on time by the kernel"))
     else:
         found.append(
@@ -169,8 +194,6 @@ def _firewall(one: Examination) -> list[wire.Check]:
                 'set firewall = "nftables" under [enforce] in jitd.toml, then restart jitd',
             )
         )
-    if view.backend == "memory":
-        found.append(warning("the memory backend enforces nothing: it is for dry runs"))
     waiting = view.agreement.waiting()
     found += [broken(said, "jitd tries again by itself; its log says more") for said in waiting]
     if not waiting:
