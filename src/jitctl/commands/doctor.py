@@ -30,7 +30,7 @@ _WITHOUT: Final = "What can be seen without jitd shows, on the gateway: sudo jit
 def doctor(
     context: typer.Context,
     what: Annotated[
-        str | None, typer.Argument(metavar="[PART | NETWORK]", help="A part of the gateway, or a network.")
+        str | None, typer.Argument(metavar="PART | NETWORK", help="A part of the gateway, or a network.")
     ] = None,
     network: Annotated[
         str | None,
