@@ -33,7 +33,10 @@ def examine(tunnel: wire.TunnelFacts, *, far: bool) -> list[wire.Check]:
     mine = [name for name, key in interfaces.items() if key in registered]
     if not far and not mine and not peers:
         return []  # the gateway itself, or somebody else's machine
-    return [*_interface(tunnel, interfaces, registered, mine, peers), *_way(tunnel["endpoint"])]
+    found = _interface(tunnel, interfaces, registered, mine, peers)
+    # A gateway that has just answered is there; of any other it can only be asked who refuses.
+    answered = any(_handshake(tunnel, name)["level"] == "ok" for name in peers)
+    return found if answered else [*found, *_way(tunnel["endpoint"])]
 
 
 def _interface(
@@ -117,7 +120,7 @@ def _handshake(tunnel: wire.TunnelFacts, name: str) -> wire.Check:
         )
     age = max(0, int(time.time()) - at)
     if age <= _FRESH_SECONDS:
-        return _line("ok", f"{name} had its last handshake with the gateway {age} s ago")
+        return _line("ok", f"{name} had its last handshake {age} s ago: the gateway's endpoint answers")
     return _line(
         "warning", f"{name} had its last handshake with the gateway {age} s ago: it is idle, or cut off"
     )

@@ -75,7 +75,7 @@ def _examine(
             return 0
     else:
         wanted = [{"network": network} if network is not None else {"part": what or ""}]
-    sections = _Sections(context, titled=len(wanted) > 1)
+    sections = _Sections(context, titled=len(wanted) > 1, user=user)
     for query in wanted:
         sections.add(_ask(client, {**query, **({"user": user} if user is not None else {})}))
     return sections.end()
@@ -101,8 +101,9 @@ def _ask(client: Client, query: dict[str, str]) -> wire.DoctorReply:
 class _Sections:
     """What was examined, shown part by part as the answers come; as JSON all at the end."""
 
-    def __init__(self, context: typer.Context, *, titled: bool) -> None:
+    def __init__(self, context: typer.Context, *, titled: bool, user: str | None) -> None:
         self._context = context
+        self._of = f"{user} " if user is not None else ""
         self._titled = titled
         self._all: list[wire.DoctorReply] = []
         self._coloured = is_coloured(sys.stdout)
@@ -129,7 +130,7 @@ class _Sections:
         elif self._titled:
             print(_sum(counts))
         if counts["broken"] and not self._titled and self._all[0].get("network"):
-            next_step(f"jitctl why {self._all[0].get('network', '')}")
+            next_step(f"jitctl why {self._of}{self._all[0].get('network', '')}")
         return EXIT_FAILURE if counts["broken"] else 0
 
     def _show(self, check: wire.Check) -> None:
@@ -137,8 +138,8 @@ class _Sections:
         indent = "  " if self._titled else ""
         columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
         behind = " " * (len(indent) + _WIDTH + 2)
-        words = clean(check["what"])
-        lines = textwrap.wrap(words, max(columns - len(behind), 30), break_on_hyphens=False) or [""]
+        room = max(columns - len(behind), 30)
+        lines = textwrap.wrap(clean(check["what"]), room, break_on_hyphens=False) or [""]
         mark = f"{word:<{_WIDTH}}"
         if self._coloured:
             mark = f"\x1b[{colour}m{mark}\x1b[0m"
@@ -146,8 +147,20 @@ class _Sections:
         for line in lines[1:]:
             print(f"{behind}{line}")
         if check["fix"]:
-            # To be typed: never broken.
-            print(f"{behind}-> {clean(check['fix'])}")
+            for line in _fix(clean(check["fix"]), room - 3):
+                print(f"{behind}{line}")
+
+
+def _fix(fix: str, room: int) -> list[str]:
+    """What to type, on one line however long it is; advice, and the remark behind a command, broken to the width."""
+    command, _, remark = fix.partition(" # ")
+    wrapped = textwrap.wrap(command, room, break_on_hyphens=False, break_long_words=False)
+    lines = wrapped if ", " in command else [command]
+    if remark and len(fix) <= room:
+        lines = [fix]
+    elif remark:
+        lines += textwrap.wrap(f"# {remark}", room, break_on_hyphens=False, break_long_words=False)
+    return [f"{'   ' if number else '-> '}{line}" for number, line in enumerate(lines)]
 
 
 def _sum(counts: dict[str, int]) -> str:

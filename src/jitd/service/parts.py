@@ -124,9 +124,7 @@ def _backend(name: str) -> wire.Check:
                 'set backend = "auto" under [enforce] in jitd.toml, then restart jitd',
             )
         case "userspace":
-            return ok(
-                "WireGuard is wireguard-go, a process for each interface: this kernel has none of its own"
-            )
+            return ok("WireGuard is wireguard-go, a process for each interface")
         case _:
             return ok("WireGuard is the kernel's own")
 
