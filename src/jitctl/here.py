@@ -1,5 +1,6 @@
 """What doctor sees on the machine where it is typed: the tunnel's interface and key, and the way to the gateway."""
 
+import os
 import select
 import shutil
 import socket
@@ -23,7 +24,9 @@ def examine(tunnel: wire.TunnelFacts, *, far: bool) -> list[wire.Check]:
     """Compare this machine with what the gateway knows. `far`: the gateway is another machine, so the tunnel is here."""
     keys = _wg("public-key")
     if isinstance(keys, str):
-        found = [_line("unknown", f"on this machine: {keys}", "sudo wg show # compare the key yourself")]
+        right = " or ".join(one["public_key"] for one in tunnel["devices"])
+        fix = f"sudo wg show # its public key has to be {right}" if right else ""
+        found = [_line("unknown", f"on this machine: {keys}", fix)]
         return [*found, *_way(tunnel["endpoint"])] if far else []
     # wg also names the tunnels of other network namespaces, where a program carries them.
     present = {name for _, name in socket.if_nameindex()}
@@ -219,17 +222,15 @@ def _wg(what: str) -> list[list[str]] | str:
             errors="replace",
             timeout=_SECONDS,
             check=False,
+            env={**os.environ, "LC_ALL": "C"},
         )
     except subprocess.TimeoutExpired:
         return f"wg did not answer within {_SECONDS:.0f} s"
     except OSError as error:
         return f"wg cannot be run: {error.strerror}"
     if done.returncode or "Unable to access" in done.stderr:
-        return (
-            "the tunnel can be seen by root only"
-            if "ermitted" in done.stderr
-            else "wg cannot show the tunnels"
-        )
+        refused = "ermitted" in done.stderr or "denied" in done.stderr
+        return "the tunnel can be seen by root only" if refused else "wg cannot show the tunnels"
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 

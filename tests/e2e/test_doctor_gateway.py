@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support import network, tunnel
+from support import network, sshd, tunnel
 from support.site import Site
 from support.sshd import SNIPPET
 from support.wait import until
@@ -153,3 +154,23 @@ def test_a_kernel_without_wireguard(lone: Site) -> None:
     if said.returncode == 0:
         pytest.skip("this kernel has WireGuard")
     assert "[enforce] backend: this kernel has no WireGuard: boot one that has it" in said.stderr
+
+
+def test_from_another_machine_over_ssh(office: Site, tmp_path: Path) -> None:
+    """Alice asks from her laptop: what she may not see there is unknown, and the endpoint is looked at; root sees it."""
+    sshd.start(office.world, tmp_path / "sshd.log", snippet=False)
+    sshd.allow(office.world, "alice")
+    host = f"ssh://alice@{network.OUTER}:{sshd.PORT}"
+    office.grant("alice", "1h")
+    status, checks = examine(office, "office", "--host", host, user="alice", where="alice")
+    assert status == 0, checks
+    said = at(checks, "unknown")
+    assert any("on this machine: the tunnel can be seen by root only" in line for line in said), checks
+    assert any(
+        f"{network.OUTER}:51820 ({network.OUTER}) has a route, and nobody refuses" in line for line in said
+    )
+    tunnel.down(office.world, "alice", "alice0")
+    office.world.run(["cp", "-r", "/home/alice/.ssh", "/root/"])
+    status, checks = examine(office, "office", "--host", host, where="alice")
+    assert status == 1
+    assert at(checks, "broken") == ["no tunnel to this gateway is up on this machine"]
