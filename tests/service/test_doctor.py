@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
@@ -179,26 +180,48 @@ async def test_a_paused_grant_is_broken(office: World) -> None:
     assert fixes(await office.examine(ALICE, part="office")) == ["jitctl resume office"]
 
 
-async def test_a_mail_server_that_hangs_makes_nobody_wait(office: World) -> None:
-    """While the mail part waits for it, a grant is given and another part examined; then it is told what hangs."""
-    silent = asyncio.Event()
+class Silent:
+    """A mail server that takes a connection and never says a word."""
 
-    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        silent.set()
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def start(self) -> Mail:
+        """The configuration that finds it; it is given up after 2 s."""
+        self.server = await asyncio.start_server(self._hang, "127.0.0.1", 0)
+        port = self.server.sockets[0].getsockname()[1]
+        return Mail(server="127.0.0.1", port=port, sender="jitd@example.org", timeout_seconds=2)
+
+    async def _hang(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked.set()
         await writer.wait_closed()
 
-    server = await asyncio.start_server(hang, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    mail = Mail(server="127.0.0.1", port=port, sender="jitd@example.org", timeout_seconds=2)
+
+async def test_a_mail_server_that_hangs_makes_nobody_wait(office: World) -> None:
+    """While the mail part waits for it, a grant is given and another part examined; then it is told what hangs."""
+    silent = Silent()
+    mail = await silent.start()
     office.service.reload(replace(office.config, mail=mail))
     examining = asyncio.create_task(office.examine(ROOT, part="mail"))
-    await asyncio.wait_for(silent.wait(), 10)
+    await asyncio.wait_for(silent.asked.wait(), 10)
     await office.granted(BOB)
     assert (await office.examine(ROOT, part="store"))["checks"]
     assert not examining.done()
     (broken,) = said(await examining, "broken")
-    assert broken == f"127.0.0.1:{port} did not answer within 2 s"
-    server.close()
+    assert broken == f"127.0.0.1:{mail.port} did not answer within 2 s"
+    silent.server.close()
+
+
+async def test_a_stop_in_the_middle(tmp_path: Path) -> None:
+    """A stop does not hang in an examination, and whoever asked has an answer."""
+    world, silent = World(tmp_path), Silent()
+    await world.start()
+    world.service.reload(replace(world.config, mail=await silent.start()))
+    examining = asyncio.create_task(world.examine(ROOT, part="mail"))
+    await asyncio.wait_for(silent.asked.wait(), 10)
+    await asyncio.wait_for(world.stop(), 10)
+    assert len(said(await examining, "broken")) == 1
+    silent.server.close()
 
 
 async def test_without_a_machine_it_says_so(office: World) -> None:

@@ -94,14 +94,14 @@ def _judge(way: str, users: Sequence[str], *, closed: bool) -> wire.Check:
 
 def _open(said: Settings) -> list[str]:
     """The ways that are open to a user with these settings."""
-    if said.get("disableforwarding") == "yes":
-        return []
+    forwarding = "no" if said.get("disableforwarding") == "yes" else said.get("allowtcpforwarding", "yes")
     found = []
-    if said.get("allowtcpforwarding") in ("yes", "local", "all") and said.get("permitopen") != "none":
+    if forwarding in ("yes", "local", "all") and said.get("permitopen") != "none":
         found.append("tcp")
+    # Not among what DisableForwarding switches off in every release.
     if said.get("permittunnel", "no") != "no":
         found.append("tunnel")
-    if said.get("gatewayports", "no") != "no" and said.get("allowtcpforwarding") not in ("no", "local"):
+    if said.get("gatewayports", "no") != "no" and forwarding not in ("no", "local"):
         found.append("gateway ports")
     return found
 
