@@ -1,5 +1,7 @@
 """What doctor sees on the machine where it is typed: the tunnel's interface and key, and the way to the gateway."""
 
+from __future__ import annotations
+
 import os
 import select
 import shutil
@@ -8,9 +10,10 @@ import subprocess
 import threading
 import time
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from jitd import wire
+if TYPE_CHECKING:
+    from jitd import wire
 
 _SECONDS: Final = 5.0
 #: How long a refusal of the endpoint is waited for, in seconds; a router far away takes no longer.

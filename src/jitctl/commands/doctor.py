@@ -5,16 +5,18 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from jitctl.cli import settings
-from jitctl.client import Client
 from jitctl.commands.shared import User, usage
 from jitctl.output import answer, clean, is_coloured, next_step
-from jitd import wire
 from jitd.core.errors import EXIT_FAILURE, JitError
+
+if TYPE_CHECKING:
+    from jitctl.client import Client
+    from jitd import wire
 
 #: (word, SGR colour) of each level: colour never says anything alone.
 _MARKS: Final = {
