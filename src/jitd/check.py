@@ -11,7 +11,7 @@ from jitd.core.errors import JitError
 from jitd.core.firewall import NetworkRules, ambiguous
 from jitd.enforce.choose import choose, choose_firewall
 from jitd.enforce.port import EnforceError
-from jitd.examine import door, files, sshd, store, time
+from jitd.examine import clock, door, files, sshd, store
 from jitd.examine.files import state_dir_problem
 from jitd.service.guard import network_rules
 
@@ -51,7 +51,7 @@ def examine(config: Config, path: Path) -> Iterator[wire.Check]:
     if state_dir_problem(config.daemon.state_dir) is None:
         yield from store.examine(config.daemon.state_dir)
         yield from files.examine(config, path)
-    yield from time.examine()
+    yield from clock.examine()
     enforce = config.enforce
     if enforce.backend != "memory":  # which closes nothing that somebody could get around
         yield from sshd.examine((), closed=enforce.close_local_users and enforce.firewall != "none")

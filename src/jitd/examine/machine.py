@@ -7,7 +7,7 @@ from typing import Final
 
 from jitd import wire
 from jitd.config import Config
-from jitd.examine import door, files, settings, store, time
+from jitd.examine import clock, door, files, settings, store
 from jitd.examine.bounded import Bounded
 
 #: How long a part may take in seconds, where it has no limit of its own or that one may not hold.
@@ -41,7 +41,7 @@ class Machine:
 
     def clock(self) -> list[wire.Check]:
         """Whether the clock is kept right."""
-        return self._bounded.run("clock", SECONDS, time.examine)
+        return self._bounded.run("clock", SECONDS, clock.examine)
 
     def files(self, running: Config) -> list[wire.Check]:
         """Who may read and write what."""
