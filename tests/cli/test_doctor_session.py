@@ -21,7 +21,7 @@ def test_the_whole_gateway(daemon: Running, jitctl: Typed) -> None:
     inside = [line for line in lines[:-1] if line not in titles]
     assert all(re.match(r"  (ok|warning|unknown)  *\S| {11}-> ", line) for line in inside), said.out
     assert re.fullmatch(r"\d+ warnings?(, \d unknown)?, \d+ ok", lines[-1])
-    assert "  ok       wg0 is up on UDP port 51820 with the key that clients have, 0 peers" in lines
+    assert "  ok       wg0 is up on UDP port 51820 with the key that clients have; peers: 0" in lines
 
 
 def test_one_part(daemon: Running, jitctl: Typed) -> None:

@@ -70,7 +70,7 @@ async def test_nothing_of_somebody_else(office: World) -> None:
 async def test_the_interfaces_part_compares_with_the_store(office: World) -> None:
     """Up with the right key and port it is ok; gone, or with another key and port, it is broken."""
     fine = await office.examine(ROOT, part="interfaces")
-    assert said(fine, "ok") == ["wg0 is up on UDP port 51820 with the key that clients have, 0 peers"]
+    assert said(fine, "ok") == ["wg0 is up on UDP port 51820 with the key that clients have; peers: 0"]
     office.wireguard.remove_link("wg0")
     gone = await office.examine(ROOT, part="interfaces")
     assert "wg0 is gone: nobody passes through it" in said(gone, "broken")

@@ -77,7 +77,7 @@ def _examine(
             return 0
     else:
         wanted = [{"network": network} if network is not None else {"part": what or ""}]
-    sections = _Sections(context, titled=len(wanted) > 1, user=user)
+    sections = _Sections(context, titled=len(wanted) > 1, user=user, far=client.is_far)
     for query in wanted:
         sections.add(_ask(client, {**query, **({"user": user} if user is not None else {})}))
     return sections.end()
@@ -103,8 +103,9 @@ def _ask(client: Client, query: dict[str, str]) -> wire.DoctorReply:
 class _Sections:
     """What was examined, shown part by part as the answers come; as JSON all at the end."""
 
-    def __init__(self, context: typer.Context, *, titled: bool, user: str | None) -> None:
+    def __init__(self, context: typer.Context, *, titled: bool, user: str | None, far: bool) -> None:
         self._context = context
+        self._far = far
         self._of = f"{user} " if user is not None else ""
         self._titled = titled
         self._all: list[wire.DoctorReply] = []
@@ -131,8 +132,14 @@ class _Sections:
             answer(self._context, whole, lambda: None)
         elif self._titled:
             print(_sum(counts))
-        if counts["broken"] and not self._titled and self._all[0].get("network"):
-            next_step(f"jitctl why {self._of}{self._all[0].get('network', '')}")
+        network = self._all[0].get("network")
+        if network and not self._titled and counts["ok"] < len(checks):
+            there = (
+                []
+                if self._far
+                else [f"jitctl --host ssh://USER@GATEWAY doctor {network}   # where the tunnel is"]
+            )
+            next_step(f"jitctl why {self._of}{network}", *there)
         return EXIT_FAILURE if counts["broken"] else 0
 
     def _show(self, check: wire.Check) -> None:

@@ -172,7 +172,7 @@ def _interface(view: View, interface: Interface, link: LinkState | EnforceError 
         found.insert(
             0,
             ok(
-                f"{name} is up on UDP port {link.port} with the key that clients have, {len(link.peers)} peers"
+                f"{name} is up on UDP port {link.port} with the key that clients have; peers: {len(link.peers)}"
             ),
         )
     return found

@@ -163,6 +163,8 @@ def _peers(
                         "jitd tries again by itself; if it stays so, an administrator looks with: jitctl doctor",
                     )
                 )
+            else:
+                found.append(ok(f"{device.name} is registered with the key {device.public_key}"))
             continue
         heard.append(device)
         found.append(ok(f"the gateway knows {device.name} by the registered key {device.public_key}"))
