@@ -248,6 +248,8 @@ _jitctl_value() {
     'interface enforce --host') _jitctl_kind='free' ;;
     'interface remove --socket') _jitctl_kind='file' ;;
     'interface remove --host') _jitctl_kind='free' ;;
+    'doctor --network'|'doctor -n') _jitctl_kind='networks' ;;
+    'doctor --user'|'doctor -u') _jitctl_kind='users' ;;
     'doctor --socket') _jitctl_kind='file' ;;
     'doctor --host') _jitctl_kind='free' ;;
     'gate --user') _jitctl_kind='users' ;;
@@ -304,7 +306,7 @@ _jitctl_argument() {
     'interface enforce ''1') _jitctl_kind='interfaces' ;;
     'interface enforce ''2') _jitctl_kind='=on off' ;;
     'interface remove ''1') _jitctl_kind='interfaces' ;;
-    'doctor ''1') _jitctl_kind='=firewall' ;;
+    'doctor ''1') _jitctl_kind='examined' ;;
   esac
 }
 
@@ -366,7 +368,7 @@ _jitctl_options() {
     'interface set') _jitctl_flags=('--pool' '--endpoint' '--port' '--dns' '--mtu' '--json' '--socket' '--host' '--help') ;;
     'interface enforce') _jitctl_flags=('--yes' '-y' '--json' '--socket' '--host' '--help') ;;
     'interface remove') _jitctl_flags=('--yes' '-y' '--json' '--socket' '--host' '--help') ;;
-    'doctor') _jitctl_flags=('--json' '--socket' '--host' '--help') ;;
+    'doctor') _jitctl_flags=('--network' '-n' '--user' '-u' '--json' '--socket' '--host' '--help') ;;
     'gate') _jitctl_flags=('--user' '--json' '--socket' '--host' '--help') ;;
     'dial-stdio') _jitctl_flags=('--json' '--socket' '--host' '--help') ;;
   esac

@@ -43,7 +43,7 @@ METAVARS: Final = {
     "FILE": FILE,
     "PATH": FILE,
     "on|off": "=on off",
-    "PART": "=firewall",
+    "PART | NETWORK": "examined",
     "[ID|NETWORK]": "own",
     "[KEY=VALUE]…": f"={' '.join(f'{one.key}=' for one in settings.SETTINGS)}",
 }

@@ -43,7 +43,7 @@ TAIL = r""".SH EXIT STATUS
 done, and the kernel agrees
 .TP
 .B 1
-another failure, or a question that was answered with no
+another failure, a question that was answered with no, or something broken that doctor has found
 .TP
 .B 2
 usage

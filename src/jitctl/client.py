@@ -125,9 +125,9 @@ class Client:
         """What was asked for in a time, and what became of it; see wire.ReportQuery."""
         return cast("wire.ReportReply", self._get("report", query))
 
-    def doctor(self, part: str) -> wire.DoctorReply:
-        """Examine a part of the gateway."""
-        return cast("wire.DoctorReply", self._get("doctor", {"part": part}))
+    def doctor(self, **query: Any) -> wire.DoctorReply:
+        """Examine a part of the gateway or a network; see wire.DoctorQuery."""
+        return cast("wire.DoctorReply", self._get("doctor", query))
 
     def events(self, **query: Any) -> Iterator[wire.EventView]:
         """Events as they come; see wire.EventsQuery."""

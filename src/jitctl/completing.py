@@ -88,6 +88,13 @@ def _interfaces(ask: _Ask) -> _Values:
         yield one["name"], one.get("endpoint") or ""
 
 
+def _examined(ask: _Ask) -> _Values:
+    """Parts of the gateway, for those who may, and networks."""
+    for one in ask("/v1/doctor").get("parts", []):
+        yield one, "a part of the gateway"
+    yield from _networks(ask)
+
+
 #: What can be asked for, by the name that the shells' scripts use.
 KINDS: Final[Mapping[str, Callable[[_Ask], _Values]]] = {
     "decidable": _requests("&decidable=true"),
@@ -98,4 +105,5 @@ KINDS: Final[Mapping[str, Callable[[_Ask], _Values]]] = {
     "users": _users,
     "devices": _devices,
     "interfaces": _interfaces,
+    "examined": _examined,
 }

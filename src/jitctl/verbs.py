@@ -82,7 +82,7 @@ VERBS: Final = (
         SETUP,
     ),
     Verb("interface remove", "interfaces", "remove", "Remove an interface.", SETUP),
-    Verb("doctor", "doctor", "doctor", "Find what keeps access from working, or gets around it.", SETUP),
+    Verb("doctor", "doctor", "doctor", "Find what keeps access from working, or gets around it.", BOTH),
     Verb("gate", "gate", "gate", "Do what came over ssh for somebody who shares its account.", SETUP),
     Verb("dial-stdio", "dial", "dial_stdio", "Connect standard input and output to jitd (for ssh).", BOTH),
 )

@@ -81,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     uninstall.set_defaults(act=_uninstall)
 
     check = verbs.add_parser(
-        "check", parents=[common], help="validate the configuration and name what is wrong"
+        "check",
+        parents=[common],
+        help="validate the configuration, and look at the machine without asking a running jitd",
     )
     check.add_argument(
         "--policy",
@@ -89,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="validate a policy file instead, and run the cases in it; needs no running jitd",
     )
+    check.add_argument("--verbose", action="store_true", help="print what is right, too")
     check.set_defaults(act=_check)
 
     secret = verbs.add_parser(
@@ -138,10 +141,22 @@ def _check(asked: argparse.Namespace) -> int:
     if asked.policy is not None:
         return _check_policy(asked.policy)
     path = _path(asked)
-    problems = check.problems(config.load(path))
+    loaded = config.load(path)
+    problems = check.problems(loaded)
     for problem in problems:
         print(f"jitd: {problem}", file=sys.stderr)
-    if problems:
+    broken = bool(problems)
+    for line in check.examine(loaded, path):
+        level = line["level"]
+        broken |= level == "broken"
+        if level == "ok":
+            if asked.verbose:
+                print(f"ok: {line['what']}")
+            continue
+        print(f"jitd: {f'{level}: ' if level == 'warning' else ''}{line['what']}", file=sys.stderr)
+        if line["fix"]:
+            print(f"      -> {line['fix']}", file=sys.stderr)
+    if broken:
         return EXIT_FAILURE
     print(f"{path}: ok")
     return EXIT_DONE

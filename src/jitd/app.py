@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from jitd import scheduler
@@ -17,6 +18,7 @@ from jitd.directory import SystemDirectory
 from jitd.enforce.choose import choose, choose_firewall, forget_firewall
 from jitd.enforce.firewallport import Firewall, Notices
 from jitd.enforce.port import EnforceError, WireGuard
+from jitd.examine.machine import Machine
 from jitd.lock import Lock, NamespaceLock
 from jitd.server.app import Server
 from jitd.service.service import Service
@@ -41,16 +43,19 @@ async def run(
     ready: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
     reloads: "asyncio.Queue[Config] | None" = None,
+    path: Path | None = None,
 ) -> None:
     """Run the daemon until `stop` is set.
 
-    `ready` is called once it listens; a configuration put into `reloads` replaces the running one. Without
+    `path` is the file that the configuration came from, for `doctor` to compare. `ready` is called once it listens; a configuration put into `reloads` replaces the running one. Without
     `wireguard`, `firewall` and `directory` they are the machine's. Raises JitError when it cannot start.
     """
     own_lock = lock or Lock(config.daemon.state_dir)
     try:
         own_lock.write_pid()
-        await _run(config, clock, wireguard, firewall, directory, ready, stop or asyncio.Event(), reloads)
+        await _run(
+            config, clock, wireguard, firewall, directory, ready, stop or asyncio.Event(), reloads, path
+        )
     finally:
         if lock is None:
             own_lock.release()
@@ -65,6 +70,7 @@ async def _run(
     ready: Callable[[], None] | None,
     stop: asyncio.Event,
     reloads: "asyncio.Queue[Config] | None",
+    path: Path | None,
 ) -> None:
     try:
         # In a thread: pyroute2's synchronous classes refuse to be made inside a running loop.
@@ -80,7 +86,14 @@ async def _run(
         if directory is None:
             directory = own_directory = SystemDirectory()
             ending.callback(own_directory.close)
-        service = Service(config=config, clock=clock, wireguard=peers, firewall=members, directory=directory)
+        service = Service(
+            config=config,
+            clock=clock,
+            wireguard=peers,
+            firewall=members,
+            directory=directory,
+            machine=Machine(path),
+        )
         server = Server(
             config=config, service=service, directory=directory, clock=clock, version=version("jitctl")
         )

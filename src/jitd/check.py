@@ -1,16 +1,18 @@
 """`jitd check`: what a valid configuration still needs of the machine before jitd can run with it."""
 
-import os
-import stat
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
-from jitd import nss
+from jitd import nss, stop, wire
 from jitd.config import Config
 from jitd.core import policyfile
 from jitd.core.errors import JitError
 from jitd.core.firewall import NetworkRules, ambiguous
 from jitd.enforce.choose import choose, choose_firewall
 from jitd.enforce.port import EnforceError
+from jitd.examine import clock, door, files, sshd, store
+from jitd.examine.files import state_dir_problem
 from jitd.service.guard import network_rules
 
 
@@ -39,6 +41,22 @@ def problems(config: Config) -> list[str]:
     return found
 
 
+def examine(config: Config, path: Path) -> Iterator[wire.Check]:
+    """What the machine looks like without asking a jitd, which may be dead: one line for each thing, part by part.
+
+    What `problems` says is not said again. Blocks for some 20 seconds at most.
+    """
+    with contextlib.suppress(JitError):
+        yield from door.examine(config.daemon.socket, pid=stop.running(config.daemon.state_dir) or None)
+    if state_dir_problem(config.daemon.state_dir) is None:
+        yield from store.examine(config.daemon.state_dir)
+        yield from files.examine(config, path)
+    yield from clock.examine()
+    enforce = config.enforce
+    if enforce.backend != "memory":  # which closes nothing that somebody could get around
+        yield from sshd.examine((), closed=enforce.close_local_users and enforce.firewall != "none")
+
+
 def policy_problems(path: Path) -> tuple[list[str], int]:
     """(one sentence for each thing that is wrong with a policy file, with its line; how many cases it has).
 
@@ -65,26 +83,3 @@ def policy_problems(path: Path) -> tuple[list[str], int]:
                 f"the route {route} is in both {one.name} and {other.name}: nothing says which decides"
             )
     return found + policyfile.failures(networks, policy.cases), len(policy.cases)
-
-
-def state_dir_problem(state_dir: Path) -> tuple[str, str] | None:
-    """What is wrong with the state directory and how to mend it; None when jitd can keep secrets there."""
-    try:
-        status = state_dir.stat()
-    except FileNotFoundError:
-        return f"there is no state directory {state_dir}", "Make it with: jitd init"
-    except OSError as error:
-        return (
-            f"{state_dir} cannot be looked at: {error.strerror}",
-            "Run jitd as root, or name another state_dir.",
-        )
-    if not stat.S_ISDIR(status.st_mode):
-        return f"{state_dir} is no directory", "Name another state_dir."
-    if status.st_uid != os.geteuid():
-        return (
-            f"{state_dir} belongs to somebody else (uid {status.st_uid})",
-            f"Run jitd as that user, or: chown {os.geteuid()} {state_dir}",
-        )
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        return f"{state_dir} is open to others", f"Close it with: chmod 700 {state_dir}"
-    return None

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from jitd import app, check, config, logs, sdnotify
+from jitd import app, config, logs, sdnotify
 from jitd.config import Config
 from jitd.core.errors import EXIT_DONE, JitError
 from jitd.detach import detach
+from jitd.examine import files
 from jitd.lock import Lock
 from jitd.systemclock import SystemClock
 
@@ -36,7 +37,7 @@ def run(
     status. Raises JitError when it cannot start.
     """
     state_dir = loaded.daemon.state_dir
-    if problem := check.state_dir_problem(state_dir):
+    if problem := files.state_dir_problem(state_dir):
         raise JitError("bad_request", f"cannot start: {problem[0]}", problem[1])
     # Locked before the fork, so that a second start fails in front of whoever typed it.
     lock = Lock(state_dir)
@@ -91,7 +92,13 @@ class _Process:
         alive = asyncio.create_task(_show_life())
         try:
             await app.run(
-                self._config, clock=SystemClock(), lock=self._lock, ready=ready, stop=stop, reloads=reloads
+                self._config,
+                clock=SystemClock(),
+                lock=self._lock,
+                ready=ready,
+                stop=stop,
+                reloads=reloads,
+                path=self._path,
             )
         finally:
             alive.cancel()

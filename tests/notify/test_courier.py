@@ -101,7 +101,7 @@ async def serving(post: Post, tls: Path | None = None, password: str = "") -> As
 
     def log_in(_server: object, _session: object, _envelope: object, _how: str, data: object) -> AuthResult:
         good = isinstance(data, LoginPassword) and data.password.decode() == password
-        return AuthResult(success=good)
+        return AuthResult(success=good, handled=False)  # the server itself says no
 
     def made() -> SMTP:
         return SMTP(

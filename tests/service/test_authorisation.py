@@ -103,7 +103,7 @@ MATRIX = {
     queries.status: ({}, EVERYBODY),
     queries.events_page: ({}, EVERYBODY),
     queries.health: ({}, EVERYBODY),
-    doctor.doctor: ({"part": "firewall"}, ADMINS),
+    doctor.doctor: ({"network": "office", "user": "alice"}, {"owner", *ADMINS}),
 }
 
 

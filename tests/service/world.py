@@ -13,7 +13,8 @@ from jitd.enforce.memory import MemoryWireGuard
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.nofirewall import NoFirewall
 from jitd.enforce.owner import Owner
-from jitd.service import devices, grants, interfaces, networks, requests
+from jitd.examine.machine import Machine
+from jitd.service import devices, doctor, grants, interfaces, networks, requests
 from jitd.service.call import ChangeVerb, QueryVerb
 from jitd.service.guard import TICK_MS
 from jitd.service.service import Service
@@ -72,6 +73,7 @@ class World:
             firewall=self.firewall,
             directory=self.people,
             owner_of=lambda _: self.owner,
+            machine=Machine(None),
         )
 
     async def start(self) -> None:
@@ -95,6 +97,10 @@ class World:
     async def ask(self, verb: QueryVerb, actor: Actor, **query: Any) -> dict[str, Any]:
         """Run a query."""
         return dict(await self.service.query(verb, actor, query))
+
+    async def examine(self, actor: Actor, **query: Any) -> dict[str, Any]:
+        """What doctor says."""
+        return dict(await self.service.examine(doctor.doctor, actor, query))
 
     async def advance(self, ms: int) -> None:
         """Time goes on, and what is due is done."""

@@ -5,44 +5,177 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from jitctl.cli import settings
-from jitctl.output import answer, clean
-from jitd.core.errors import EXIT_FAILURE
+from jitctl.commands.shared import User, usage
+from jitctl.output import answer, clean, is_coloured, next_step
+from jitd.core.errors import EXIT_FAILURE, JitError
 
 if TYPE_CHECKING:
+    from jitctl.client import Client
     from jitd import wire
 
-_MARKS: Final = {"ok": "ok     ", "warning": "warning", "broken": "BROKEN "}
+#: (word, SGR colour) of each level: colour never says anything alone.
+_MARKS: Final = {
+    "ok": ("ok", "32"),
+    "warning": ("warning", "33"),
+    "broken": ("BROKEN", "1;31"),
+    "unknown": ("unknown", "36"),
+}
+_WIDTH: Final = 7
+_WITHOUT: Final = "What can be seen without jitd shows, on the gateway: sudo jitd check"
 
 
 def doctor(
     context: typer.Context,
-    part: Annotated[str, typer.Argument(metavar="PART", help="What to examine: firewall.")] = "firewall",
+    what: Annotated[
+        str | None, typer.Argument(metavar="PART | NETWORK", help="A part of the gateway, or a network.")
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option("--network", "-n", metavar="NAME", help="A network that is named like a part."),
+    ] = None,
+    user: User = None,
 ) -> int:
-    """Look at the gateway just now, and say what is wrong with the command that mends it. Exit 1 if something is broken.
+    """Look just now, and say what is wrong with the command that mends it. Exit 1 if something is broken.
 
-    Example: sudo jitctl doctor firewall
+    Administrators see the whole gateway, or a part of it: config, socket, store, clock, interfaces, firewall, sshd, mail,
+    files. Users see whether their networks work: the grant, the device and its key, the last handshake; and on the
+    machine where the tunnel is, its interface and the way to the gateway. Nothing is changed, and no mail is sent.
+
+    Example: jitctl doctor office
+
+    The whole gateway: sudo jitctl doctor
     """
-    reply = settings(context).client().doctor(part)
-    status = answer(context, reply, lambda: _show(reply["checks"]))
-    return EXIT_FAILURE if any(check["level"] == "broken" for check in reply["checks"]) else status
+    if what is not None and network is not None:
+        raise usage("cannot examine both at once", f"Type jitctl doctor --network {network}")
+    client = settings(context).client()
+    try:
+        return _examine(context, client, what, network, user)
+    except JitError as error:
+        if error.code != "unreachable":
+            raise
+        raise JitError(error.code, error.message, f"{error.hint}\n{_WITHOUT}".strip()) from error
 
 
-def _show(checks: list[wire.Check]) -> None:
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
-    for check in checks:
-        mark = _MARKS.get(check["level"], check["level"])
-        _print(f"{mark}  ", check["what"], columns)
+def _examine(
+    context: typer.Context, client: Client, what: str | None, network: str | None, user: str | None
+) -> int:
+    if what is None and network is None:
+        there = client.doctor()
+        wanted = [{"part": one} for one in there.get("parts", [])]
+        wanted += [{"network": one} for one in there.get("networks", [])]
+        if user is not None:
+            raise usage(
+                "cannot tell which network is meant", f"Name one: jitctl doctor NETWORK --user {user}"
+            )
+        if not wanted:
+            print("there is no network that you may ask for")
+            return 0
+    else:
+        wanted = [{"network": network} if network is not None else {"part": what or ""}]
+    sections = _Sections(context, titled=len(wanted) > 1, user=user, far=client.is_far)
+    for query in wanted:
+        sections.add(_ask(client, {**query, **({"user": user} if user is not None else {})}))
+    return sections.end()
+
+
+def _ask(client: Client, query: dict[str, str]) -> wire.DoctorReply:
+    """The daemon's answer, and what this machine adds. A part that cannot be examined does not hide the others."""
+    try:
+        reply = client.doctor(**query)
+    except JitError as error:
+        if error.code not in ("busy", "internal", "store"):
+            raise
+        line: wire.Check = {"level": "broken", "what": error.message, "fix": error.hint}
+        return {"now": 0, "part": query.get("part", ""), "checks": [line]}
+    tunnel = reply.get("tunnel")
+    if tunnel is not None:
+        from jitctl import here  # sockets and programs that no part of the gateway needs
+
+        reply["checks"] += here.examine(tunnel, far=client.is_far)
+    return reply
+
+
+class _Sections:
+    """What was examined, shown part by part as the answers come; as JSON all at the end."""
+
+    def __init__(self, context: typer.Context, *, titled: bool, user: str | None, far: bool) -> None:
+        self._context = context
+        self._far = far
+        self._of = f"{user} " if user is not None else ""
+        self._titled = titled
+        self._all: list[wire.DoctorReply] = []
+        self._coloured = is_coloured(sys.stdout)
+
+    def add(self, reply: wire.DoctorReply) -> None:
+        """Show one."""
+        self._all.append(reply)
+        if settings(self._context).json:
+            return
+        if self._titled:
+            title = clean(reply["part"] or reply.get("network", ""))
+            print(f"\x1b[1m{title}\x1b[0m" if self._coloured else title)
+        for check in reply["checks"]:
+            self._show(check)
+        sys.stdout.flush()
+
+    def end(self) -> int:
+        """Say how it came out. Returns the exit status."""
+        checks = [check for reply in self._all for check in reply["checks"]]
+        counts = {level: sum(one["level"] == level for one in checks) for level in _MARKS}
+        if settings(self._context).json:
+            whole: Any = self._all[0] if len(self._all) == 1 else {"parts": self._all, "checks": checks}
+            answer(self._context, whole, lambda: None)
+        elif self._titled:
+            print(_sum(counts))
+        network = self._all[0].get("network")
+        if network and not self._titled and counts["ok"] < len(checks):
+            there = (
+                []
+                if self._far
+                else [f"jitctl --host ssh://USER@GATEWAY doctor {network}   # where the tunnel is"]
+            )
+            next_step(f"jitctl why {self._of}{network}", *there)
+        return EXIT_FAILURE if counts["broken"] else 0
+
+    def _show(self, check: wire.Check) -> None:
+        word, colour = _MARKS.get(check["level"], (clean(check["level"]), ""))
+        indent = "  " if self._titled else ""
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+        behind = " " * (len(indent) + _WIDTH + 2)
+        room = max(columns - len(behind), 30)
+        lines = textwrap.wrap(clean(check["what"]), room, break_on_hyphens=False) or [""]
+        mark = f"{word:<{_WIDTH}}"
+        if self._coloured:
+            mark = f"\x1b[{colour}m{mark}\x1b[0m"
+        print(f"{indent}{mark}  {lines[0]}")
+        for line in lines[1:]:
+            print(f"{behind}{line}")
         if check["fix"]:
-            _print("         -> ", check["fix"], columns)
+            for line in _fix(clean(check["fix"]), room - 3):
+                print(f"{behind}{line}")
 
 
-def _print(head: str, words: str, columns: int) -> None:
-    rest = " " * len(head)
-    print(
-        "\n".join(textwrap.wrap(clean(words), columns, initial_indent=head, subsequent_indent=rest) or [head])
+def _fix(fix: str, room: int) -> list[str]:
+    """What to type, on one line however long it is; advice, and the remark behind a command, broken to the width."""
+    command, _, remark = fix.partition(" # ")
+    wrapped = textwrap.wrap(command, room, break_on_hyphens=False, break_long_words=False)
+    lines = wrapped if ", " in command else [command]
+    if remark and len(fix) <= room:
+        lines = [fix]
+    elif remark:
+        lines += textwrap.wrap(f"# {remark}", room, break_on_hyphens=False, break_long_words=False)
+    return [f"{'   ' if number else '-> '}{line}" for number, line in enumerate(lines)]
+
+
+def _sum(counts: dict[str, int]) -> str:
+    """`2 broken, 1 warning, 14 ok`."""
+    named = {"broken": "broken", "warning": "warnings", "unknown": "unknown", "ok": "ok"}
+    said = [f"{counts[level]} {words}" for level, words in named.items() if counts[level] or level == "ok"]
+    return (
+        ", ".join(said).replace("1 warnings", "1 warning", 1) if counts["warning"] == 1 else ", ".join(said)
     )

@@ -252,6 +252,8 @@ class Server:
                 return await self._service.change(route.verb, actor, given)
             case Kind.PEEK:
                 return await self._service.peek(route.verb, actor, given)
+            case Kind.EXAMINE:
+                return await self._service.examine(route.verb, actor, given)
             case _:
                 return await self._service.query(route.verb, actor, given)
 

@@ -16,6 +16,7 @@ class Kind(Enum):
     CHANGE = "change"  # runs in the worker, in one transaction with its event
     QUERY = "query"  # reads the store, beside the worker
     PEEK = "peek"  # reads the interfaces too, so in the worker
+    EXAMINE = "examine"  # asks other programs and servers too, in threads of its own
     STREAM = "stream"  # a query whose pages are sent as JSON lines
     GATE = "gate"  # a query whose answer makes its connection speak for somebody else from then on
     DOCUMENT = "document"  # answered by the server itself
@@ -67,6 +68,10 @@ class Service(Protocol):
 
     async def peek(self, verb: Callable[..., Any], actor: Actor, query: Mapping[str, Any]) -> Reply:
         """Run a verb that reads the interfaces too. Raises JitError."""
+        ...
+
+    async def examine(self, verb: Callable[..., Any], actor: Actor, query: Mapping[str, Any]) -> Reply:
+        """Run a verb that examines the machine. Raises JitError."""
         ...
 
     async def actor_admin(self, actor: Actor) -> bool:

@@ -1,76 +1,100 @@
-"""Looking for what keeps access from working, or lets somebody around it. Nothing here changes anything."""
+"""Looking for what keeps access from working, or lets somebody around it. Nothing here changes anything.
+
+For administrators the whole gateway, part by part (`parts.py`); for a user whether a network of theirs works
+(`reach.py`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from jitd import wire
+from jitd.core import text
 from jitd.core.errors import JitError
-from jitd.enforce.port import EnforceError
-from jitd.service.call import Reply, View
-from jitd.store import interfaces
+from jitd.core.people import Answer
+from jitd.enforce.port import EnforceError, LinkState
+from jitd.service import reach
+from jitd.service.call import Call, Reply, View
+from jitd.service.examination import Examination
+from jitd.service.lookup import named_network
+from jitd.service.parts import PARTS
+from jitd.store import interfaces, networks
+
+#: A verb that examines: it reads, asks other programs and servers, and changes nothing.
+ExamineVerb = Callable[[Examination, Any], Reply]
 
 
-def doctor(view: View, query: wire.DoctorQuery) -> Reply:
-    """Look at one part of the gateway (`firewall`) just now."""
-    view.require_admin("examine the gateway")
-    if query["part"] != "firewall":
+def needs_links(view: View, query: Mapping[str, Any]) -> bool:
+    """Whether the worker has to read interfaces for this. Refuses whom `doctor` would refuse."""
+    what = asked(view, query)
+    return what.part == "interfaces" or what.network is not None
+
+
+def links(call: Call, query: wire.DoctorQuery) -> dict[str, Any]:
+    """The interfaces that an examination is about, as the worker reads them."""
+    what = asked(call, query)
+    wanted = interfaces.all_(call.rows)
+    if what.network is not None:
+        network = named_network(call, what.network)
+        wanted = [one for one in wanted if one.id == network.interface_id]
+    found: dict[str, LinkState | EnforceError] = {}
+    for interface in wanted:
+        try:
+            found[interface.name] = call.wireguard.read(interface.name)
+        except EnforceError as error:
+            found[interface.name] = error
+    return {"links": found}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be examined: a part of the gateway, a network, or neither: then it is told what there is."""
+
+    part: str | None = None
+    network: str | None = None
+
+
+def asked(view: View, query: Mapping[str, Any]) -> Asked:
+    """What a query is about. `part` may be the name of a network: parts go first, for administrators alone.
+
+    Raises JitError not_permitted and not_found.
+    """
+    part, network = query.get("part"), query.get("network")
+    if part is not None and network is not None:
         raise JitError(
-            "bad_request", f"cannot examine {query['part'][:40]!r}", "There is: jitctl doctor firewall"
+            "bad_request", "cannot examine a part and a network at once", "Type one after the other."
         )
-    return {"part": query["part"], "checks": _firewall(view)}
+    if part is None and network is None:
+        return Asked()
+    if part in PARTS and view.by_admin:
+        return Asked(part=part)
+    name = network or part or ""
+    there = networks.by_name(view.rows, name)
+    known = there is not None and (
+        view.decides(there) or view.people.may_use(there, *view.person_behind).answer is not Answer.NO
+    )
+    if known:
+        return Asked(network=name)
+    if part in PARTS:
+        view.require_admin("examine the gateway")
+    shown = text.clean(name)[:40]
+    raise JitError(
+        "not_found",
+        f"cannot find a network {shown!r}",
+        f"See jitctl status. Parts of the gateway: {', '.join(PARTS)}."
+        if view.by_admin
+        else "See jitctl status.",
+    )
 
 
-def look_around(view: View) -> tuple[wire.Check, ...]:
-    """What other tables, routes and settings of this machine do to granted traffic."""
-    every = interfaces.all_(view.rows)
-    pools = {one.name: [pool for pool in (one.pool4, one.pool6) if pool is not None] for one in every}
-    ports = {one.name: one.port for one in every}
-    try:
-        found = view.firewall.look_around(view.rules(view.rows), pools, ports)
-    except EnforceError as error:
-        return (_check("warning", f"cannot look around: {error}"),)
-    return tuple(_check(one.level, one.what, one.fix) for one in found)
-
-
-def _firewall(view: View) -> list[wire.Check]:
-    checks = []
-    if view.firewall.active:
-        checks.append(
-            _check("ok", f"the second layer is {view.firewall.name}: access ends on time by the kernel")
-        )
-    else:
-        checks.append(
-            _check(
-                "warning",
-                'enforce.firewall is "none": access stays open while jitd is dead',
-                'set firewall = "nftables" under [enforce] in jitd.toml, then restart jitd',
-            )
-        )
-    if view.backend == "memory":
-        checks.append(_check("warning", "the memory backend enforces nothing: it is for dry runs"))
-    waiting = view.agreement.waiting()
-    checks += [_check("broken", one, "jitd tries again by itself; its log says more") for one in waiting]
-    if not waiting:
-        checks.append(_check("ok", "the kernel agrees with the store on every interface"))
-    for interface in interfaces.all_(view.rows):
-        if not interface.enforced:
-            fix = f"jitctl interface enforce {interface.name} on"
-            checks.append(
-                _check("warning", f"{interface.name} is not enforced: its unmanaged peers pass", fix)
-            )
-    if view.firewall.active and not view.config.enforce.close_local_users:
-        checks.append(
-            _check(
-                "warning",
-                "ordinary users of this machine reach what networks open without asking (close_local_users is false)",
-                "set close_local_users = true under [enforce] in jitd.toml, then restart jitd",
-            )
-        )
-    around = look_around(view)
-    checks += around
-    if view.firewall.active and not around:
-        checks.append(
-            _check("ok", "nothing else on this machine drops granted traffic or gets around the rules")
-        )
-    return checks
-
-
-def _check(level: str, what: str, fix: str = "") -> wire.Check:
-    return {"level": level, "what": what, "fix": fix}
+def doctor(examination: Examination, query: wire.DoctorQuery) -> Reply:
+    """Examine one part of the gateway or one network just now; without either, tell what there is to examine."""
+    view = examination.view
+    what = asked(view, query)
+    if what.part is not None:
+        return {"part": what.part, "checks": PARTS[what.part](examination)}
+    if what.network is not None:
+        return reach.examine(view, what.network, query.get("user"), examination.links)
+    if view.by_admin:
+        return {"part": "", "checks": [], "parts": list(PARTS), "networks": []}
+    return {"part": "", "checks": [], "parts": [], "networks": reach.networks_of(view)}

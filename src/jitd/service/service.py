@@ -8,7 +8,7 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from jitd.config import Config
 from jitd.core import policyfile, settings
@@ -19,9 +19,11 @@ from jitd.core.people import Directory
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner, find_owner
 from jitd.enforce.port import WireGuard
-from jitd.service import doctor, report
+from jitd.service import doctor, parts, report
 from jitd.service.access import Memory, People
 from jitd.service.call import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
+from jitd.service.doctor import ExamineVerb
+from jitd.service.examination import Examination, Links, Machine
 from jitd.service.feed import EventFeed
 from jitd.service.transact import Deadline, Transactor
 from jitd.service.worker import Priority, Worker
@@ -34,6 +36,8 @@ T = TypeVar("T")
 READERS: Final = 2
 #: What may read for seconds: in a thread of its own, one after the other, so that nobody else waits for it.
 LONG: Final = frozenset({report.report})
+#: How many examinations run at the same time: each may wait for other programs and servers for up to 10 seconds.
+EXAMINERS: Final = 2
 #: How long a caller waits for the worker, in seconds. The verb itself is not given up: it was accepted.
 LONGEST_WAIT: Final = 25.0
 
@@ -50,7 +54,9 @@ class Service:
         firewall: Firewall,
         directory: Directory,
         owner_of: Callable[[str], Owner] = find_owner,
+        machine: Machine | None = None,
     ) -> None:
+        """`machine` is what `doctor` examines beside store and interfaces; None: it says that it cannot."""
         self.feed = EventFeed()
         self.deadline_changed = asyncio.Event()
         self._outbox_watchers: list[asyncio.Event] = []
@@ -72,6 +78,9 @@ class Service:
         self._idle: list[Rows] = []  # read-only connections; list.pop and append are atomic
         self._reading_long = ThreadPoolExecutor(1, thread_name_prefix="jitd-long-reader")
         self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="jitd-reader")
+        self._examining = ThreadPoolExecutor(EXAMINERS, thread_name_prefix="jitd-examiner")
+        self._machine = machine
+        self._offset_ms = clock.now_ms() - clock.boot_ms()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._deadline: Deadline = (None, None)
 
@@ -91,6 +100,8 @@ class Service:
 
     async def stop(self) -> None:
         """Finish what was accepted, record the stop, close the store. Interfaces stay as they are."""
+        # In a thread: an examination may take some seconds more, and the loop has to answer meanwhile.
+        await asyncio.to_thread(self._examining.shutdown, cancel_futures=True)
         # Readers first: the last connection that is closed puts the write-ahead log into the database.
         self._reading.shutdown()
         self._reading_long.shutdown()
@@ -136,6 +147,27 @@ class Service:
         running = self._worker.run(lambda: self._transactor.peek(verb, actor, query), Priority.USER)
         return await self._bounded(running)
 
+    async def examine(self, verb: ExamineVerb, actor: Actor, query: Body) -> Reply:
+        """Run a verb that examines the machine: the interfaces are read in the worker, all else in threads of its own."""
+        await self._look_up(actor, query)
+        machine = self._machine
+        if machine is None:
+            raise JitError("refused", "cannot examine this machine: nobody has told this jitd how")
+        links: Links = {}
+        if await self._in_reader(lambda rows: doctor.needs_links(self._transactor.view(rows, actor), query)):
+            # Anybody may ask as often as he likes, and a large interface takes a while to read: behind everything else.
+            priority = Priority.ADMIN if self._is_admin(actor) else Priority.CHECK
+            running = self._worker.run(lambda: self._transactor.peek(doctor.links, actor, query), priority)
+            links = cast("Links", (await self._bounded(running))["links"])
+        stepped_ms = self._clock.now_ms() - self._clock.boot_ms() - self._offset_ms
+
+        def work(rows: Rows) -> Reply:
+            view = self._transactor.view(rows, actor)
+            examination = Examination(view=view, machine=machine, links=links, stepped_ms=stepped_ms)
+            return {"now": self._clock.now_ms(), **verb(examination, query)}
+
+        return await self._bounded(self._in_reader(work, self._examining))
+
     # --- time ---
 
     def next_deadline(self) -> Deadline:
@@ -163,7 +195,7 @@ class Service:
     async def look_around(self) -> None:
         """See what else on this machine drops or gets around, for status."""
         actor = Actor(uid=0, user="root")
-        found = await self._in_reader(lambda rows: doctor.look_around(self._transactor.view(rows, actor)))
+        found = await self._in_reader(lambda rows: parts.look_around(self._transactor.view(rows, actor)))
         self._transactor.agreement.around = found
 
     async def refresh_people(self) -> None:

@@ -5,6 +5,7 @@ Everything goes through `Rows`, so that the noun modules beside this one work in
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,10 @@ FILE_NAME: Final = "jitd.db"
 
 #: How long a statement waits for another process that holds the database, in milliseconds.
 BUSY_MS: Final = 2000
+
+#: How often a reading of the whole database looks at its deadline, in operations of SQLite's; and how many complaints.
+_OPERATIONS: Final = 100_000
+_COMPLAINTS: Final = 5
 
 _HINT: Final = "See that the disk is not full and that no other program holds the database, then try again."
 
@@ -132,6 +137,43 @@ def open_reader(path: Path) -> Rows:
     return Rows(_connect(path, read_only=True))
 
 
+def quick_check(path: Path, seconds: float) -> list[str] | None:
+    """What is wrong with the database, read from end to end beside whoever writes: nothing, if it is whole.
+
+    None when it was not read to its end within `seconds`. Raises JitError store when it cannot be opened, or belongs to
+    a newer jitd.
+    """
+    deadline = time.monotonic() + seconds
+    try:
+        connection = _connect(path, read_only=True).conn
+    except sqlite3.Error as error:
+        raise JitError("store", f"cannot open the database {path}: {error}", _HINT) from error
+    try:
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, _OPERATIONS)
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            raise _newer(path, version)
+        said = [str(row[0]) for row in connection.execute(f"PRAGMA quick_check({_COMPLAINTS})")]
+    except sqlite3.OperationalError as error:
+        if "interrupted" in str(error):
+            return None
+        raise JitError("store", f"cannot read the database {path}: {error}", _HINT) from error
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    finally:
+        connection.close()
+    return [] if said == ["ok"] else said
+
+
+def _newer(path: Path, version: int) -> JitError:
+    return JitError(
+        "store",
+        f"cannot use the database {path}: it belongs to a newer jitd (schema {version}, this one knows "
+        f"{len(MIGRATIONS)})",
+        "Install the newer jitd again, or restore the backup that was made before the upgrade.",
+    )
+
+
 def _connect(path: Path, *, read_only: bool) -> Database:
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
     # isolation_level=None: transactions begin and end where this module says, and nowhere else.
@@ -149,12 +191,7 @@ def _prepare(database: Database, path: Path) -> None:
     connection = database.conn
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
-        raise JitError(
-            "store",
-            f"cannot use the database {path}: it belongs to a newer jitd (schema {version}, this one knows "
-            f"{len(MIGRATIONS)})",
-            "Install the newer jitd again, or restore the backup that was made before the upgrade.",
-        )
+        raise _newer(path, version)
     # Only now: these write, and a database of a newer jitd must stay as it is.
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")

@@ -1,0 +1,270 @@
+"""The parts of the gateway that doctor examines for administrators, one function for each."""
+
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from jitd import wire
+from jitd.core import durations
+from jitd.core.model import Interface
+from jitd.core.people import Answer
+from jitd.enforce.port import EnforceError, InterfaceGone, LinkState
+from jitd.examine.lines import broken, ok, unknown, warning
+from jitd.service.call import View
+from jitd.service.examination import Examination
+from jitd.store import devices, facts, interfaces, networks, outbox
+
+#: The wall clock against the boot clock since the start: what is less was set gently, second by second.
+_STEP_MS: Final = 2000
+_HIGH_WATER: Final = "wall_high_ms"
+_AGAIN: Final = "jitd tries again by itself; its log says more: journalctl -u jitd"
+
+
+def look_around(view: View) -> tuple[wire.Check, ...]:
+    """What other tables, routes and settings of this machine do to granted traffic."""
+    every = interfaces.all_(view.rows)
+    pools = {one.name: [pool for pool in (one.pool4, one.pool6) if pool is not None] for one in every}
+    ports = {one.name: one.port for one in every}
+    try:
+        found = view.firewall.look_around(view.rules(view.rows), pools, ports)
+    except EnforceError as error:
+        return (warning(f"cannot look around: {error}"),)
+    return tuple({"level": one.level, "what": one.what, "fix": one.fix} for one in found)
+
+
+def _config(one: Examination) -> list[wire.Check]:
+    return [*one.machine.config(one.view.config), *_groups(one.view)]
+
+
+def _groups(view: View) -> list[wire.Check]:
+    """Whether those who administer can."""
+    groups = view.config.daemon.admin_groups
+    if not groups:
+        return [
+            warning(
+                "only root administers this gateway: [daemon] admin_groups is empty",
+                'set admin_groups = ["GROUP"] in jitd.toml, then type: systemctl reload jitd',
+            )
+        ]
+    found = []
+    for group in groups:
+        match view.people.directory.group_exists(group):
+            case Answer.NO:
+                found.append(
+                    broken(
+                        f"[daemon] admin_groups: there is no group {group}",
+                        f"groupadd --system {shlex.quote(group)}",
+                    )
+                )
+            case Answer.UNAVAILABLE:
+                found.append(
+                    broken(
+                        f"the admin group {group} cannot be looked up: who administers is not known",
+                        f"getent group {shlex.quote(group)} # shows when it can be again",
+                    )
+                )
+    return found or [ok(f"the admin groups are there: {', '.join(groups)}")]
+
+
+def _socket(one: Examination) -> list[wire.Check]:
+    return one.machine.socket(one.view.config)
+
+
+def _store(one: Examination) -> list[wire.Check]:
+    unrecorded = [broken(said, "df -h; journalctl -u jitd") for said in one.view.agreement.unrecorded]
+    return [*one.machine.store(one.view.config), *unrecorded]
+
+
+def _clock(one: Examination) -> list[wire.Check]:
+    found = one.machine.clock()
+    behind_ms = (facts.get(one.view.rows, _HIGH_WATER) or 0) - one.view.now.wall_ms
+    if behind_ms > 0:
+        found.append(
+            broken(
+                f"the clock is {durations.show(behind_ms)} behind what it was: grants of an earlier boot stay closed"
+                " until it is right",
+                "timedatectl set-ntp true # or: date --set '…'",
+            )
+        )
+    if abs(one.stepped_ms) >= _STEP_MS:
+        way = "forward" if one.stepped_ms > 0 else "back"
+        found.append(
+            warning(
+                f"the clock was set {way} by {durations.show(abs(one.stepped_ms))} since jitd started: ends of grants"
+                " are kept by the boot clock, dates of people and devices by this one",
+                "journalctl -u systemd-timesyncd -u chrony -u ntpsec # who set it",
+            )
+        )
+    else:
+        found.append(ok("the clock was not set since jitd started"))
+    return found
+
+
+def _interfaces(one: Examination) -> list[wire.Check]:
+    view = one.view
+    every = interfaces.all_(view.rows)
+    found = [_backend(view.backend)]
+    if not every:
+        found.append(
+            warning(
+                "there is no interface yet",
+                "jitctl interface add wg0 --pool 10.9.0.0/24 --endpoint HOST:51820",
+            )
+        )
+    for interface in every:
+        found += _interface(view, interface, one.links.get(interface.name))
+    return found
+
+
+def _backend(name: str) -> wire.Check:
+    match name:
+        case "memory":
+            return warning(
+                "the memory backend enforces nothing: it is for dry runs",
+                'set backend = "auto" under [enforce] in jitd.toml, then restart jitd',
+            )
+        case "userspace":
+            return ok("WireGuard is wireguard-go, a process for each interface")
+        case _:
+            return ok("WireGuard is the kernel's own")
+
+
+def _interface(view: View, interface: Interface, link: LinkState | EnforceError | None) -> list[wire.Check]:
+    name = interface.name
+    up = f"wg-quick up {name} # or whatever made it" if interface.adopted else _AGAIN
+    if link is None:
+        return [unknown(f"{name} was not read")]
+    if isinstance(link, InterfaceGone):
+        return [broken(f"{name} is gone: nobody passes through it", up)]
+    if isinstance(link, EnforceError):
+        return [broken(f"{name} cannot be read: {link}", "journalctl -u jitd")]
+    found = []
+    if not link.up:
+        found.append(broken(f"{name} is down: nobody passes through it", f"ip link set {name} up"))
+    if link.public_key != interface.public_key:
+        found.append(
+            broken(
+                f"{name} has another key than the one that clients were given: no client of it can connect",
+                f"put the old key back where {name} is made, or give out new files: jitctl device config"
+                if interface.adopted
+                else _AGAIN,
+            )
+        )
+    if link.port != interface.port:
+        found.append(
+            broken(
+                f"{name} listens on UDP port {link.port} and not on {interface.port}, which clients were given",
+                f"wg set {name} listen-port {interface.port}" if interface.adopted else _AGAIN,
+            )
+        )
+    if not interface.endpoint:
+        found.append(
+            warning(
+                f"{name} has no endpoint: files for clients do not say where to connect",
+                f"jitctl interface set {name} --endpoint HOST:{interface.port}",
+            )
+        )
+    if not networks.of_interface(view.rows, interface.id):
+        found.append(
+            warning(f"{name} has no network yet", f"jitctl network add NAME --interface {name} --route …")
+        )
+    if not any(one["level"] == "broken" for one in found):
+        found.insert(
+            0,
+            ok(
+                f"{name} is up on UDP port {link.port} with the key that clients have; peers: {len(link.peers)}"
+            ),
+        )
+    return found
+
+
+def _firewall(one: Examination) -> list[wire.Check]:
+    view = one.view
+    every = interfaces.all_(view.rows)
+    found = []
+    if view.backend == "memory":
+        found.append(warning("the memory backend enforces nothing: it is for dry runs"))
+    elif view.firewall.active:
+        found.append(ok(f"the second layer is {view.firewall.name}: access ends on time by the kernel"))
+    else:
+        found.append(
+            warning(
+                'enforce.firewall is "none": access stays open while jitd is dead',
+                'set firewall = "nftables" under [enforce] in jitd.toml, then restart jitd',
+            )
+        )
+    waiting = view.agreement.waiting()
+    found += [broken(said, "jitd tries again by itself; its log says more") for said in waiting]
+    if not waiting:
+        found.append(ok("the kernel agrees with the store on every interface"))
+    for interface in every:
+        if not interface.enforced:
+            fix = f"jitctl interface enforce {interface.name} on"
+            found.append(warning(f"{interface.name} is not enforced: its unmanaged peers pass", fix))
+    if view.firewall.active and not view.config.enforce.close_local_users:
+        found.append(
+            warning(
+                "ordinary users of this machine reach what networks open without asking (close_local_users is false)",
+                "set close_local_users = true under [enforce] in jitd.toml, then restart jitd",
+            )
+        )
+    around = look_around(view)
+    found += around
+    if view.backend != "memory" and view.firewall.active and every and not around:
+        found.append(
+            ok(
+                "packets are forwarded and find their way back, and nothing else on this machine drops granted"
+                " traffic or gets around the rules"
+            )
+        )
+    return found
+
+
+def _sshd(one: Examination) -> list[wire.Check]:
+    view = one.view
+    if view.backend == "memory":
+        return [ok("the memory backend closes nothing that a login over ssh could get around")]
+    closed = view.firewall.active and view.config.enforce.close_local_users
+    users = [
+        account.name
+        for account in devices.owners(view.rows)
+        if not account.is_registered and not view.admin(account.name, account.uid)
+    ]
+    return one.machine.sshd(users, closed=closed)
+
+
+def _mail(one: Examination) -> list[wire.Check]:
+    view = one.view
+    found = one.machine.mail(view.config)
+    if view.config.chat.urls:
+        names = ", ".join(view.config.chat.urls)
+        found.append(
+            unknown(f"rooms ({names}) cannot be tried without a message", "jitctl notify test --help")
+        )
+    waiting = outbox.counts(view.rows).waiting if view.config.tells else 0
+    why = (
+        next((message.error for message in outbox.waiting(view.rows, 50) if message.error), "")
+        if waiting
+        else ""
+    )
+    if why:
+        found.append(warning(f"{waiting} messages wait to be delivered: {why}", "jitctl outbox list"))
+    return found
+
+
+def _files(one: Examination) -> list[wire.Check]:
+    return one.machine.files(one.view.config)
+
+
+#: The parts of the gateway, in the order in which they are examined.
+PARTS: Final[Mapping[str, Callable[[Examination], list[wire.Check]]]] = {
+    "config": _config,
+    "socket": _socket,
+    "store": _store,
+    "clock": _clock,
+    "interfaces": _interfaces,
+    "firewall": _firewall,
+    "sshd": _sshd,
+    "mail": _mail,
+    "files": _files,
+}

@@ -1,0 +1,78 @@
+"""jitctl doctor against a daemon: what it prints, its exit status, and what it says when nobody answers."""
+
+import json
+import re
+from pathlib import Path
+
+from support.running import Running
+from support.typed import Typed
+
+HOUR = 3_600_000
+
+
+def test_the_whole_gateway(daemon: Running, jitctl: Typed) -> None:
+    """Part by part, each line with its mark, and the sum at the end; nothing broken: exit 0."""
+    daemon.directory.chmod(0o755)  # users reach the socket in it
+    said = jitctl("doctor")
+    assert (said.status, said.err) == (0, ""), said.out
+    lines = said.out.splitlines()
+    titles = [line for line in lines if line.isalpha()]
+    assert titles == ["config", "socket", "store", "clock", "interfaces", "firewall", "sshd", "mail", "files"]
+    inside = [line for line in lines[:-1] if line not in titles]
+    assert all(re.match(r"  (ok|warning|unknown)  *\S| {11}-> ", line) for line in inside), said.out
+    assert re.fullmatch(r"\d+ warnings?(, \d unknown)?, \d+ ok", lines[-1])
+    assert "  ok       wg0 is up on UDP port 51820 with the key that clients have; peers: 0" in lines
+
+
+def test_one_part(daemon: Running, jitctl: Typed) -> None:
+    """Its lines alone; what is broken makes the exit status 1, and has its fix."""
+    daemon.wireguard.remove_link("wg0")
+    said = jitctl("doctor", "interfaces")
+    assert said.status == 1
+    assert said.out == (
+        "warning  the memory backend enforces nothing: it is for dry runs\n"
+        '         -> set backend = "auto" under [enforce] in jitd.toml, then restart jitd\n'
+        "BROKEN   wg0 is gone: nobody passes through it\n"
+        "         -> jitd tries again by itself; its log says more: journalctl -u jitd\n"
+    )
+
+
+def test_a_network_of_somebody(daemon: Running, jitctl: Typed) -> None:
+    """An administrator looks for a user; with a grant nothing is broken, and without one it is."""
+    missing = jitctl("doctor", "office", "--user", "alice")
+    assert missing.status == 1
+    assert missing.out.startswith(
+        'BROKEN   alice has no grant for office\n         -> jitctl request office --reason "…"\n'
+        "ok       office is 10.0.0.0/8, through wg0\n"
+    )
+    daemon.post("/v1/grant", user="alice", network="office", duration=HOUR)
+    granted = jitctl("doctor", "--network", "office", "--user", "alice")
+    assert granted.status == 0
+    assert granted.out.startswith("ok       grant 1 is active, 1h left\n")
+
+
+def test_as_json(daemon: Running, jitctl: Typed) -> None:
+    """One part is its reply; the whole is every part, and all lines together."""
+    one = json.loads(jitctl("doctor", "store", "--json").out)
+    assert one["part"] == "store"
+    assert one["checks"][0]["level"] == "ok"
+    whole = json.loads(jitctl("doctor", "--json").out)
+    assert [part["part"] for part in whole["parts"]][:3] == ["config", "socket", "store"]
+    assert len(whole["checks"]) == sum(len(part["checks"]) for part in whole["parts"])
+
+
+def test_what_is_no_part(daemon: Running, jitctl: Typed) -> None:
+    """A typo is told which parts there are; a part and a network at once are a usage error."""
+    typo = jitctl("doctor", "sotre")
+    assert typo.status == 10
+    assert "config, socket, store, clock" in typo.err
+    assert jitctl("doctor", "store", "--network", "office").status == 2
+    assert jitctl("doctor", "--user", "alice").status == 2
+
+
+def test_nobody_answers(jitctl: Typed, tmp_path: Path) -> None:
+    """It says so and names what looks without a daemon."""
+    said = jitctl("doctor", JITCTL_SOCKET=str(tmp_path / "none.sock"))
+    assert said.status == 6
+    assert said.err.startswith(f"jitctl: cannot reach jitd: there is no socket {tmp_path}/none.sock\n")
+    assert "sudo jitd check" in said.err
