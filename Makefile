@@ -7,7 +7,7 @@ BIN := .venv/bin
 LINTED := src tests packaging
 TYPED := src tests/support tests/demo tests/bench tests/faults
 
-.PHONY: help demo bench faults test test-fast lint format venv packages clean
+.PHONY: help demo screenshots bench faults test test-fast lint format venv packages clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -19,6 +19,10 @@ demo: ## play the main job with real parts: a request, a grant of 15 s, packets,
 	@$(SETUP)/packages demo
 	@$(SETUP)/venv
 	@PYTHONPATH=tests $(BIN)/python -m demo.play
+
+screenshots: ## make the pictures of the README from a true session (docs/*.svg)
+	@$(SETUP)/venv
+	@PYTHONPATH=tests $(BIN)/python -m demo.screenshots docs
 
 bench: ## measure lateness, first packets, changes, bursts and starts beside their floors (wants root; ARGS=--quick)
 	@$(SETUP)/packages demo

@@ -237,7 +237,7 @@ def _steps(reply: wire.ListReply) -> list[str]:
         steps.append(f"jitctl wait {pending} | jitctl cancel {pending}" if pending else "jitctl status")
     elif pending:
         steps.append(
-            f"jitctl review | jitctl grant {pending} --duration 8h | jitctl deny {pending} --reason …"
+            f"jitctl review | jitctl grant {pending} -d 8h | jitctl deny {pending} -r …"
         )
     if reply["decides"] and unreviewed:
         steps.append(f"jitctl acknowledge {unreviewed} --comment …")
