@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from demo import screenshots
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -14,5 +15,5 @@ def test_the_pictures_can_be_made(tmp_path: Path, name: str) -> None:
     screenshots.main(tmp_path)
     for directory in (tmp_path, DOCS):
         picture = (directory / name).read_text()
-        for words in ("prod-db", "erin", "urgent", "REASON"):
+        for words in ("prod-db", "alice", "OPS-12:", "bob", "REASON"):
             assert words in picture

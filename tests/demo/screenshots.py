@@ -80,7 +80,7 @@ async def picture_of_dashboard(daemon: Running) -> str:
     app = Dashboard(Client(socket=str(daemon.socket), host=""))
     async with app.run_test(size=(COLUMNS, 26)) as pilot:
         deadline = asyncio.get_running_loop().time() + 30
-        while app._seen is None or not app.query_one("DataTable").row_count:  # type: ignore[attr-defined]
+        while "index" not in app.export_screenshot():
             assert asyncio.get_running_loop().time() < deadline, "the dashboard shows nothing"
             await pilot.pause(0.05)
         picture = app.export_screenshot(title="jitctl dashboard")
