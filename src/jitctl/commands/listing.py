@@ -236,9 +236,7 @@ def _steps(reply: wire.ListReply) -> list[str]:
     if not reply["decides"]:
         steps.append(f"jitctl wait {pending} | jitctl cancel {pending}" if pending else "jitctl status")
     elif pending:
-        steps.append(
-            f"jitctl review | jitctl grant {pending} -d 8h | jitctl deny {pending} -r …"
-        )
+        steps.append(f"jitctl review | jitctl grant {pending} -d 8h | jitctl deny {pending} -r …")
     if reply["decides"] and unreviewed:
         steps.append(f"jitctl acknowledge {unreviewed} --comment …")
     return steps or [f"jitctl show {reply['requests'][0]['id']}"]

@@ -1,5 +1,6 @@
 """list: pages and counts of requests, and which of them somebody may see."""
 
+import difflib
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
@@ -154,8 +155,10 @@ def _named(kind: type[E], typed: str, what: str) -> E:
     try:
         return kind(typed)
     except ValueError:
+        near = difflib.get_close_matches(typed[:40], list(kind), n=1)
+        meant = f"Did you mean {near[0]}? " if near else ""
         raise JitError(
-            "bad_request", f"cannot list the {what} {typed[:40]!r}", f"Use one of {', '.join(kind)}."
+            "bad_request", f"cannot list the {what} {typed[:40]!r}", f"{meant}Use one of {', '.join(kind)}."
         ) from None
 
 

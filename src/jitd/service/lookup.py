@@ -1,5 +1,6 @@
 """Which request or network a verb is about, and what a stale one is told."""
 
+import difflib
 from collections.abc import Collection
 
 from jitd import wire
@@ -96,8 +97,20 @@ def named_network(view: View, name: str) -> Network:
     """The network of this name. Raises JitError not_found with the names that exist for the caller."""
     network = networks.by_name(view.rows, name)
     if network is None:
-        raise JitError("not_found", f"cannot find a network {text.clean(name)[:40]!r}", "See jitctl status.")
+        raise JitError("not_found", f"cannot find a network {text.clean(name)[:40]!r}", _meant(view, name))
     return network
+
+
+def _meant(view: View, name: str) -> str:
+    """Which network was meant, of those that the caller may know of."""
+    uid, who = view.person_behind
+    known = [
+        one.name
+        for one in networks.all_(view.rows)
+        if view.decides(one) or view.people.may_use(one, uid, who)
+    ]
+    near = difflib.get_close_matches(text.clean(name)[:40], known, n=1)
+    return f"Did you mean {near[0]}?" if near else "See jitctl status."
 
 
 def chosen_network(view: View, user: str, uid: int, name: str | None) -> Network:
