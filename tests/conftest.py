@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -18,6 +19,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="a test that would be skipped fails: nothing real may be left out silently",
     )
     parser.addoption("--summary", metavar="FILE", help="write counts by kind of test to FILE, as JSON")
+
+
+def pytest_configure() -> None:
+    """Ctrl-C means something to the programs that are tested, also where the run was begun in the background of a shell
+    that lets such runs ignore it: what is ignored is inherited, what is handled is not.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
