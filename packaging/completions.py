@@ -35,6 +35,9 @@ OPTIONS: Final = {
     "--id": "requests",
     "--map": FILE,
     "--socket": FILE,
+    "--profile": FREE,
+    "--name": FREE,
+    "--device": FREE,
 }
 #: What the metavars of arguments and options say of their values, where the option itself does not.
 METAVARS: Final = {
@@ -209,7 +212,7 @@ _jitctl_value() {
   case "$1" in
 @VALUES@
     *' --socket') _jitctl_kind=file ;;
-    *' --host') _jitctl_kind=free ;;
+    *' --host' | *' --profile') _jitctl_kind=free ;;
   esac
 }
 
@@ -288,7 +291,7 @@ _jitctl() {{
     _jitctl_known
   elif [[ $cur == -* ]]; then
     _jitctl_options "$_jitctl_verb"
-    ((${{#_jitctl_flags[@]}})) || _jitctl_flags=(--json --socket --host --version --help)
+    ((${{#_jitctl_flags[@]}})) || _jitctl_flags=(--json --socket --host --profile --version --help)
     _jitctl_offer "${{_jitctl_flags[@]}}"
   elif [[ -z $_jitctl_verb ]]; then
     _jitctl_verbs "$_jitctl_group"
@@ -367,7 +370,7 @@ _jitctl() {{
     _jitctl_known
   elif [[ $words[CURRENT] == -* ]]; then
     _jitctl_options "$_jitctl_verb"
-    (($#_jitctl_flags)) || _jitctl_flags=('--json:Print the answer as JSON.' '--socket:The socket of jitd.' '--host:Another machine over ssh.' '--version:Print the version.' '--help:Show what there is.')
+    (($#_jitctl_flags)) || _jitctl_flags=('--json:Print the answer as JSON.' '--socket:The socket of jitd.' '--host:Another machine over ssh.' '--profile:A gateway that was set up.' '--version:Print the version.' '--help:Show what there is.')
     _jitctl_offer "${{_jitctl_flags[@]}}"
   elif [[ -z $_jitctl_verb ]]; then
     _jitctl_verbs "$_jitctl_group"
@@ -405,7 +408,7 @@ def fish() -> str:
         "        end",
         "        if string match -q -- '-*' $word",
         '            contains -- "$verb $word" $__jitctl_valued; and set skip 1',
-        "            contains -- $word --socket --host; and set skip 1",
+        "            contains -- $word --socket --host --profile; and set skip 1",
         "            continue",
         "        end",
         '        if test -z "$verb"',

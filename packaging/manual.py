@@ -82,6 +82,9 @@ jitd's socket, where \-\-socket is not given
 .B JITCTL_HOST
 ssh://USER@HOST, where \-\-host is not given
 .TP
+.B JITCTL_PROFILE
+the name of a gateway that was set up, where \-\-profile is not given
+.TP
 .B JITCTL_SSH
 the ssh program with options of its own (ssh)
 .TP
@@ -91,6 +94,12 @@ no colours; they never say anything alone
 .TP
 .I /run/jitd/jitd.sock
 jitd's socket
+.TP
+.I ~/.config/jitctl/config.toml
+the gateways that were set up
+.TP
+.I ~/.config/jitctl/keys/
+private keys of mode 0600, where there is no keyring
 .SH EXAMPLES
 A user asks, and looks what became of it:
 .PP

@@ -29,17 +29,33 @@ class Settings:
     json: bool = False
     socket: str = ""
     host: str = ""
+    profile: str = ""
 
     def client(self) -> Client:
-        """A client for the jitd that is meant: what was typed comes before the environment. Raises JitError."""
-        if self.socket and self.host:
+        """A client for the jitd that is meant: what was typed comes before the environment, and that before the default
+        profile. Raises JitError.
+        """
+        typed = [name for name in ("socket", "host", "profile") if getattr(self, name)]
+        if len(typed) > 1:
             raise JitError(
                 "bad_request",
-                "cannot use --socket together with --host: they name two different jitd",
+                f"cannot use --{typed[0]} together with --{typed[1]}: they name two different jitd",
                 "Give one of them.",
             )
-        host = self.host or ("" if self.socket else os.environ.get("JITCTL_HOST", ""))
+        host = self.host or ("" if typed else os.environ.get("JITCTL_HOST", "")) or self._of_profile(typed)
         return Client(socket=self.socket or default_socket(), host=host)
+
+    def _of_profile(self, typed: list[str]) -> str:
+        """The host of the profile that is meant, "" for none: the jitd of this machine."""
+        named = self.profile or ("" if typed else os.environ.get("JITCTL_PROFILE", ""))
+        if not named and (typed or os.environ.get("JITCTL_SOCKET")):
+            return ""
+        from jitctl import profiles
+
+        if not named and not profiles.path().exists():
+            return ""
+        known = profiles.read()
+        return known.named(named or known.default).host if named or known.default else ""
 
 
 def settings(context: typer.Context) -> Settings:
@@ -88,6 +104,15 @@ def everywhere() -> list[Any]:
             callback=_keep,
             metavar="ssh://USER@HOST",
             help="Reach the jitd of another machine over ssh (default: $JITCTL_HOST).",
+        ),
+        TyperOption(
+            param_decls=["--profile"],
+            type=None,
+            expose_value=False,
+            is_eager=True,
+            callback=_keep,
+            metavar="NAME",
+            help="Reach a gateway that was set up with jitctl setup (default: $JITCTL_PROFILE, else the first one).",
         ),
     ]
 

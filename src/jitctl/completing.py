@@ -4,7 +4,6 @@ Runs at every Tab: without Typer, within a short time, and without a word where 
 and put on a command line: names of a safe form alone, and descriptions without anything that a terminal acts on.
 """
 
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +28,7 @@ _Ask = Callable[[str], Any]
 def main(kind: str) -> int:
     """Print the values of a kind; nothing where there are none, or nobody to ask. Always 0."""
     # Over ssh it would take too long.
-    if kind not in KINDS or os.environ.get("JITCTL_HOST"):
+    if kind not in KINDS or transport.is_elsewhere():
         return 0
     try:
         lines = [

@@ -1,7 +1,6 @@
 """`jitctl list --status pending --count` without Typer: it stands in prompts, and is run whenever one is drawn."""
 
 import json
-import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -36,7 +35,7 @@ def count(words: Sequence[str]) -> str | None:
             if name is None or not value.isascii() or not value.replace("-", "").replace("_", "").isalnum():
                 return None
             query.append(f"{name}={value}")
-    if not socket or os.environ.get("JITCTL_HOST"):
+    if not socket or transport.is_elsewhere():
         return None
     try:
         channel = transport.Channel(transport.connect(socket))

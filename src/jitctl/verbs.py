@@ -19,6 +19,7 @@ SETUP: Final = "Setting up the gateway"
 BOTH: Final = "For both"
 
 VERBS: Final = (
+    Verb("setup", "setup", "setup", "Make this machine a device of a gateway.", USERS),
     Verb("request", "requests", "request", "Ask for access to a network.", USERS),
     Verb("ensure", "requests", "ensure", "Have access for so long: ask only for what is missing.", USERS),
     Verb("wait", "watching", "wait", "Wait until a request is decided.", USERS),

@@ -1,0 +1,135 @@
+"""setup: this machine as a device of a gateway."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jitctl import keystore, profiles, ssh
+from jitctl.cli import settings
+from jitctl.client import Client
+from jitctl.commands.shared import usage
+from jitctl.output import clean, dumps, next_step
+from jitd.core.errors import JitError
+
+if TYPE_CHECKING:
+    from jitd import wire
+
+
+def setup(
+    context: typer.Context,
+    host: Annotated[str, typer.Argument(metavar="ssh://USER@HOST", help="The gateway, as ssh reaches it.")],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="What this gateway is called here (default: its host)."),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", metavar="NAME", help="What this machine is called there (default: its own name)."
+        ),
+    ] = None,
+) -> int:
+    """Make this machine a device of a gateway: a key is made here and stays here, and its public half is registered.
+
+    Afterwards jitctl talks to that gateway without --host. Typed again, it changes nothing that is right.
+
+    Example: jitctl setup ssh://alice@gateway
+    """
+    ssh.command(host)  # a host that cannot be read is told before anything is made
+    address = host if host.startswith("ssh://") else f"ssh://{host}"
+    called = name or _name_of(address)
+    if not profiles.is_name(called):
+        raise usage(
+            f"cannot use {clean(called)[:40]!r} as the name of a gateway",
+            "Use up to 32 lower-case letters, digits, - and _: --name office",
+        )
+    known = profiles.read()
+    before = known.known.get(called)
+    if before is not None and before.host != address:
+        raise JitError(
+            "conflict",
+            f"cannot use the name {called}: it is {clean(before.host)}",
+            f"Choose another one: jitctl setup {clean(host)} --name …",
+        )
+    client = Client(socket="", host=address)
+    user = client.status()["user"]
+    mine = device or (before.device if before else "") or _machine()
+    private = keystore.find(called, mine)
+    registered = {one["name"]: one for one in client.device_list()["devices"]}
+    where = "as it was"
+    if private is None:
+        if mine in registered:
+            raise _taken(mine)
+        private = _wg("genkey")
+        where = keystore.keep(called, mine, private)
+    public = _wg("pubkey", private)
+    there = registered.get(mine)
+    if there is not None and there["public_key"] != public:
+        raise _taken(mine)
+    if there is None:
+        there = client.device_add(name=mine, public_key=public)["device"]
+    profiles.write(known.with_(profiles.Profile(called, address, mine)))
+    _tell(context, called, address, user, there, where)
+    return 0
+
+
+def _tell(
+    context: typer.Context, called: str, address: str, user: str, device: wire.DeviceView, where: str
+) -> None:
+    if settings(context).json:
+        told = {"profile": called, "host": address, "user": user, "device": device, "key": where}
+        print(dumps(told))
+        return
+    print(f"gateway   {called}: {clean(address)}, as {clean(user)}")
+    print(f"device    {clean(device['name'])}, public key {clean(device['public_key'])}")
+    print(f"key       {where}")
+    next_step("jitctl status", 'jitctl request NETWORK --reason "…"')
+
+
+def _taken(device: str) -> JitError:
+    return JitError(
+        "conflict",
+        f"cannot use the name {device}: a device of that name is registered, whose key is not on this machine",
+        f"Choose another one with --device, or give that one up: jitctl device remove {device}",
+    )
+
+
+def _name_of(address: str) -> str:
+    host = address.removeprefix("ssh://").rpartition("@")[2].partition(":")[0].partition(".")[0]
+    return re.sub(r"[^a-z0-9_-]", "", host.lower())[:32] or "gateway"
+
+
+def _machine() -> str:
+    """The name of this machine, as a device may be called."""
+    return (
+        re.sub(r"[^a-z0-9_-]", "-", socket.gethostname().partition(".")[0].lower()).strip("-")[:32]
+        or "laptop"
+    )
+
+
+def _wg(verb: str, given: str = "") -> str:
+    """What wg prints. Keys go through pipes: arguments can be read by others."""
+    program = shutil.which("wg")
+    if program is None:
+        raise JitError(
+            "bad_request",
+            "cannot make a key: there is no program wg on this machine",
+            "Install wireguard-tools.",
+        )
+    done = subprocess.run(  # noqa: S603 - the words are ours
+        [program, verb],
+        input=f"{given}\n" if given else "",
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    if done.returncode or not done.stdout.strip():
+        raise JitError("bad_request", f"cannot make a key: wg {verb} said: {clean(done.stderr)[:200]}")
+    return done.stdout.strip()

@@ -1,0 +1,129 @@
+"""The gateways that this user's jitctl knows: `~/.config/jitctl/config.toml`.
+
+default = "office"
+
+[profile.office]
+host = "ssh://alice@gateway"
+device = "laptop"
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from jitd.core.errors import JitError
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A gateway: how it is reached, and the name of this machine there ("" before it has one)."""
+
+    name: str
+    host: str
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """All of them, and which one is meant where nobody says ("" for none)."""
+
+    default: str = ""
+    known: dict[str, Profile] = field(default_factory=dict)
+
+    def named(self, name: str) -> Profile:
+        """The profile of this name. Raises JitError not_found with those that there are."""
+        found = self.known.get(name)
+        if found is None:
+            there = f"There is: {', '.join(sorted(self.known))}." if self.known else ""
+            raise JitError(
+                "not_found",
+                f"cannot find the profile {name[:40]!r}",
+                f"{there} Make one: jitctl setup ssh://you@gateway".strip(),
+            )
+        return found
+
+    def with_(self, profile: Profile) -> Profiles:
+        """With this profile in it; the first one is the default."""
+        known = {**self.known, profile.name: profile}
+        return replace(self, default=self.default or profile.name, known=known)
+
+
+def directory() -> Path:
+    """Where jitctl keeps what belongs to its user ($XDG_CONFIG_HOME, else ~/.config)."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    # What is not absolute is to be ignored (XDG Base Directory Specification).
+    return Path(base if base.startswith("/") else Path.home() / ".config") / "jitctl"
+
+
+def path() -> Path:
+    """The file of the profiles."""
+    return directory() / "config.toml"
+
+
+def read() -> Profiles:
+    """What the file says; no file, no profiles. Raises JitError bad_request that names what is wrong in it."""
+    import tomllib
+
+    file = path()
+    try:
+        text = file.read_text("utf-8")
+    except FileNotFoundError:
+        return Profiles()
+    except (OSError, UnicodeDecodeError) as error:
+        raise JitError("bad_request", f"cannot read {file}: {error}") from error
+    try:
+        return _parsed(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValueError) as error:
+        raise JitError(
+            "bad_request", f"cannot read {file}: {error}", "Mend it, or take it away and type jitctl setup."
+        ) from error
+
+
+def write(profiles: Profiles) -> None:
+    """Write all of them, in one step, for this user alone. Raises JitError bad_request."""
+    import tomli_w
+
+    tables: dict[str, Any] = {"default": profiles.default} if profiles.default else {}
+    tables["profile"] = {
+        one.name: {"host": one.host, **({"device": one.device} if one.device else {})}
+        for one in profiles.known.values()
+    }
+    file = path()
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = file.with_name(f".{file.name}.{os.getpid()}")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as written:
+            written.write(tomli_w.dumps(tables))
+            written.flush()
+            os.fsync(written.fileno())
+        new.replace(file)
+    except OSError as error:
+        raise JitError("bad_request", f"cannot write {file}: {error.strerror}") from error
+
+
+def is_name(typed: str) -> bool:
+    """Whether this can be the name of a profile."""
+    return _NAME.fullmatch(typed) is not None
+
+
+def _parsed(tables: dict[str, Any]) -> Profiles:
+    """Raises ValueError that names the key."""
+    known = {}
+    for name, table in tables.get("profile", {}).items():
+        if not is_name(name) or not isinstance(table, dict):
+            raise ValueError(f"[profile.{name}] is no profile")
+        host, device = table.get("host"), table.get("device", "")
+        if not isinstance(host, str) or not host or not isinstance(device, str):
+            raise ValueError(f'[profile.{name}] needs host = "ssh://you@gateway"')
+        known[name] = Profile(name, host, device)
+    default = tables.get("default", "")
+    if default and default not in known:
+        raise ValueError(f"default = {default!r} names no profile")
+    return Profiles(str(default), known)
