@@ -72,6 +72,7 @@ _jitctl_value() {
     'release --host') _jitctl_kind='free' ;;
     'release --profile') _jitctl_kind='free' ;;
     'device add --public-key'|'device add -k') _jitctl_kind='free' ;;
+    'device add --interface'|'device add -i') _jitctl_kind='interfaces' ;;
     'device add --until') _jitctl_kind='free' ;;
     'device add --user'|'device add -u') _jitctl_kind='users' ;;
     'device add --socket') _jitctl_kind='file' ;;
@@ -386,7 +387,7 @@ _jitctl_options() {
     'pause') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'resume') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'release') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
-    'device add') _jitctl_flags=('--public-key' '-k' '--until' '--user' '-u' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'device add') _jitctl_flags=('--public-key' '-k' '--qr' '--interface' '-i' '--until' '--user' '-u' '--json' '--socket' '--host' '--profile' '--help') ;;
     'device list') _jitctl_flags=('--user' '-u' '--all' '-a' '--json' '--socket' '--host' '--profile' '--help') ;;
     'device remove') _jitctl_flags=('--user' '-u' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'device config') _jitctl_flags=('--interface' '-i' '--user' '-u' '--json' '--socket' '--host' '--profile' '--help') ;;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -12,23 +12,36 @@ from jitctl.cli import settings
 from jitctl.commands.shared import User, Yes, planned, usage
 from jitctl.output import answer, clean, next_step, say
 from jitctl.render import times
+from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
     from jitd import wire
 
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The device, if there are several.")]
 _FIELDS = 3
+#: Where the private key belongs in a file for wg-quick.
+PLACE: Final = "REPLACE_WITH_PRIVATE_KEY"
 
 
 def add(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name for it, for example laptop.")],
     public_key: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--public-key", "-k", metavar="KEY", help="What wg pubkey prints; - reads it from standard input."
         ),
-    ],
+    ] = None,
+    qr: Annotated[
+        bool,
+        typer.Option(
+            "--qr", help="For a phone: make a key here, show its file as a QR code, and forget the key."
+        ),
+    ] = False,
+    interface: Annotated[
+        str | None,
+        typer.Option("--interface", "-i", metavar="NAME", help="With --qr: for which interface, of several."),
+    ] = None,
     until: Annotated[
         str | None,
         typer.Option("--until", metavar="DATE", help="Remove it by itself after that day, or at that time."),
@@ -38,23 +51,80 @@ def add(
     """Register the public key of a device. The private key stays on the device.
 
     Example: wg genkey | tee private.key | wg pubkey | jitctl device add laptop --public-key -
+
+    A phone, whose app reads a QR code: jitctl device add phone --qr
     """
+    if qr:
+        return _on_a_phone(context, name, public_key, interface, until, user)
+    if public_key is None:
+        raise usage(
+            "cannot add a device without its public key", "Add --public-key KEY; for a phone, add --qr."
+        )
     if public_key == "-":
         public_key = sys.stdin.readline(200).strip()
         if not public_key:
             raise usage("cannot read a public key: standard input is empty", "Pipe what wg pubkey prints.")
-    ends = None
-    if until is not None:
-        from jitctl.moments import end_of
-
-        ends = end_of(until)
-    reply = settings(context).client().device_add(name=name, public_key=public_key, until=ends, user=user)
+    reply = (
+        settings(context).client().device_add(name=name, public_key=public_key, until=_end(until), user=user)
+    )
 
     def tell() -> None:
         _line(reply["device"])
         next_step(f"jitctl device config {name}  its wg-quick file")
 
     return answer(context, reply, tell)
+
+
+def _end(until: str | None) -> int | None:
+    """The last moment of a device, milliseconds UTC. Raises JitError bad_request."""
+    if until is None:
+        return None
+    from jitctl.moments import end_of
+
+    return end_of(until)
+
+
+def _on_a_phone(
+    context: typer.Context,
+    name: str,
+    public_key: str | None,
+    interface: str | None,
+    until: str | None,
+    user: str | None,
+) -> int:
+    """Make a key, register it, and show it with its file as a QR code: it is kept nowhere else."""
+    if public_key is not None:
+        raise usage("cannot use --qr together with --public-key", "With --qr the key is made here.")
+    if not sys.stdout.isatty() or settings(context).json:
+        raise usage(
+            "cannot show a QR code without a terminal: it has the private key in it",
+            "Type it at a terminal, where nobody looks over your shoulder.",
+        )
+    try:
+        import segno
+    except ImportError:
+        raise JitError(
+            "bad_request",
+            "cannot show a QR code: the library segno is not installed",
+            "Install it: pip install 'jitctl[qr]'",
+        ) from None
+    from jitctl import keypair
+
+    client = settings(context).client()
+    private = keypair.private_key()
+    client.device_add(name=name, public_key=keypair.public_key(private), until=_end(until), user=user)
+    try:
+        file = client.device_config(name=name, interface=interface, user=user)["config"]
+    except JitError:
+        # A device of which nobody has the key is of no use.
+        client.device_remove(name=name, user=user, confirm=None)
+        raise
+    segno.make(file.replace(PLACE, private), error="l").terminal(compact=True)
+    say(
+        "Scan it now with the WireGuard app: the key in it was made here and is kept nowhere; nobody can show it again."
+    )
+    say(f"Whoever photographs it has it too. If that may be: jitctl device remove {clean(name)}")
+    return 0
 
 
 def list_(

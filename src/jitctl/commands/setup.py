@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
-import subprocess
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitctl import keystore, profiles, ssh
+from jitctl import keypair, keystore, profiles, ssh
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import usage
@@ -66,9 +64,9 @@ def setup(
     if private is None:
         if mine in registered:
             raise _taken(mine)
-        private = _wg("genkey")
+        private = keypair.private_key()
         where = keystore.keep(called, mine, private)
-    public = _wg("pubkey", private)
+    public = keypair.public_key(private)
     there = registered.get(mine)
     if there is not None and there["public_key"] != public:
         raise _taken(mine)
@@ -111,25 +109,3 @@ def _machine() -> str:
         re.sub(r"[^a-z0-9_-]", "-", socket.gethostname().partition(".")[0].lower()).strip("-")[:32]
         or "laptop"
     )
-
-
-def _wg(verb: str, given: str = "") -> str:
-    """What wg prints. Keys go through pipes: arguments can be read by others."""
-    program = shutil.which("wg")
-    if program is None:
-        raise JitError(
-            "bad_request",
-            "cannot make a key: there is no program wg on this machine",
-            "Install wireguard-tools.",
-        )
-    done = subprocess.run(  # noqa: S603 - the words are ours
-        [program, verb],
-        input=f"{given}\n" if given else "",
-        capture_output=True,
-        text=True,
-        timeout=10,
-        check=False,
-    )
-    if done.returncode or not done.stdout.strip():
-        raise JitError("bad_request", f"cannot make a key: wg {verb} said: {clean(done.stderr)[:200]}")
-    return done.stdout.strip()
