@@ -252,3 +252,11 @@ async def test_it_fits_every_terminal(daemon: Running, size: tuple[int, int]) ->
         assert table.size.height >= 4
         assert table.size.width <= size[0]
         assert "<svg" in pilot.app.export_screenshot()
+
+
+async def test_the_mouse_chooses(daemon: Running) -> None:
+    """A click chooses a tab."""
+    daemon.post("/v1/grant", user="alice", network="office", duration=HOUR)
+    async with shown(daemon) as pilot:
+        await pilot.click("#approved")
+        await until(pilot, lambda: users(pilot) == ["alice"], "alice is in")

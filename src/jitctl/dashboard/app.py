@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 EVENTS: Final = 3
 #: Seconds between two readings where nothing happens: handshakes and traffic are no events.
 QUIET: Final = 5.0
+#: The same over ssh, where each reading is a login.
+QUIET_FAR: Final = 30.0
 _LEFT: Final = COLUMNS.index("LEFT")
 _TITLES: Final = {
     "pending": "Pending",
@@ -112,7 +114,7 @@ class Dashboard(App[None]):
             table.add_column(name, key=name)
         table.focus()
         self.set_interval(1.0, self._count_down)
-        self.set_interval(QUIET, self.refresh_all)
+        self.set_interval(QUIET_FAR if self._client.is_far else QUIET, self.refresh_all)
         self._follow()
         self.refresh_all()
 
