@@ -258,5 +258,7 @@ async def test_the_mouse_chooses(daemon: Running) -> None:
     """A click chooses a tab."""
     daemon.post("/v1/grant", user="alice", network="office", duration=HOUR)
     async with shown(daemon) as pilot:
+        await until(pilot, lambda: tab(pilot, "approved") == "Approved 1", "the tabs have their counts")
+        await pilot.pause()
         await pilot.click("#approved")
         await until(pilot, lambda: users(pilot) == ["alice"], "alice is in")
