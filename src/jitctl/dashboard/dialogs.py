@@ -34,7 +34,7 @@ class Ask(ModalScreen[str | None]):
     CSS = """
     Ask { align: center middle; }
     Ask > Vertical { width: 76; max-width: 96%; height: auto; border: round $accent; padding: 0 1; background: $surface; }
-    Ask Input { height: 3; }
+    Ask Input { height: 3; border-title-color: $foreground; }
     Ask .error { color: $error; }
     """
 
