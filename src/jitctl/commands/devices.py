@@ -100,14 +100,8 @@ def _on_a_phone(
             "cannot show a QR code without a terminal: it has the private key in it",
             "Type it at a terminal, where nobody looks over your shoulder.",
         )
-    try:
-        import segno
-    except ImportError:
-        raise JitError(
-            "bad_request",
-            "cannot show a QR code: the library segno is not installed",
-            "Install it: pip install 'jitctl[qr]'",
-        ) from None
+    import segno
+
     from jitctl import keypair
 
     client = settings(context).client()

@@ -86,7 +86,7 @@ def _backend(keyring: str) -> Any:
         raise JitError(
             "bad_request",
             "cannot use a keyring: the library is not installed",
-            "Install it: pip install 'jitctl[keyring]', or set keyring = \"\" in [mail].",
+            'Install it: pip install keyring, or set keyring = "" in [mail].',
         ) from None
     try:
         return core.load_keyring(keyring)
