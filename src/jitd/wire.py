@@ -415,12 +415,17 @@ class NetworkStatus(TypedDict):
 
 
 class StatusReply(Reply):
-    """`status`: every network of the caller. `gateway` is there for administrators only."""
+    """`status`: every network of the caller. `gateway` is there for administrators only.
+
+    `heard` says when each of the caller's devices had its last handshake, by name, as in DeviceView; those that never had
+    one are not in it.
+    """
 
     user: str
     admin: bool
     networks: list[NetworkStatus]
     devices: int
+    heard: NotRequired[dict[str, int]]
     gateway: NotRequired["GatewayStatus"]
 
 
@@ -446,10 +451,11 @@ class Check(TypedDict):
 
 
 class KnownDevice(TypedDict):
-    """A registered device."""
+    """A registered device. `last_handshake` was read just now: milliseconds UTC, 0 for never."""
 
     name: str
     public_key: str
+    last_handshake: NotRequired[int]
 
 
 class TunnelFacts(TypedDict):
@@ -1013,7 +1019,10 @@ class GateReply(Reply):
 
 
 class DeviceView(TypedDict):
-    """A device with its tunnel addresses, by interface name. `ends` is when it is removed by itself, or null."""
+    """A device with its tunnel addresses, by interface name. `ends` is when it is removed by itself, or null.
+
+    `last_handshake` is as it was read last, milliseconds UTC: at most 30 s ago. 0 is never.
+    """
 
     user: str
     name: str

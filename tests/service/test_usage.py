@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from world import ALICE, HOUR, ROOT, World, key
 
-from jitd.service import grants, holding, queries
+from jitd.service import devices, grants, holding, queries
 
 MINUTE = 60_000
 
@@ -75,3 +75,15 @@ async def test_a_short_grant_was_used_too(office: World) -> None:
     await office.service.expire()
     found = await usage(office, number)
     assert (found["used"], found["rx_bytes"]) == (15_000, 900_000)
+
+
+async def test_the_last_handshake_of_each_device_is_told(office: World) -> None:
+    """status and device list say when a device was heard, as it was read last; one that never was is not in status."""
+    await office.granted(ALICE)
+    assert (await office.ask(queries.status, ALICE))["heard"] == {}
+    heard_ms = office.clock.now_ms()
+    passes(office, 100, 100, heard_ms)
+    await office.service.check()
+    assert (await office.ask(queries.status, ALICE))["heard"] == {"laptop": heard_ms}
+    (device,) = (await office.ask(devices.list_, ALICE))["devices"]
+    assert device["last_handshake"] == heard_ms

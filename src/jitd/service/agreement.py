@@ -20,6 +20,8 @@ class Agreement:
     around: tuple[wire.Check, ...] = ()  # what the last look around the machine gave
     unrecorded: list[str] = field(default_factory=list)  # sentences about what could not be recorded yet
     settled: int = 0  # the SEQ up to which the kernel was compared with what was recorded
+    #: When each public key had its last handshake, milliseconds UTC, as it was read last: at most 30 s ago.
+    heard: dict[str, int] = field(default_factory=dict)
 
     def set_interface(self, interface_id: int, name: str, error: str, keys: frozenset[str]) -> None:
         """What is known of one interface now; an empty error and no keys mean that it agrees."""

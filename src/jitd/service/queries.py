@@ -45,6 +45,9 @@ def status(view: View, _query: object) -> Reply:
             if view.people.may_use(network, uid, name)
         ],
         "devices": len(mine),
+        "heard": {
+            device.name: at_ms for device in mine if (at_ms := view.agreement.heard.get(device.public_key, 0))
+        },
     }
     if admin:
         reply["gateway"] = _gateway(view)

@@ -57,8 +57,17 @@ def examine(view: View, name: str, user: str | None, links: Links) -> Reply:
             "public_key": interface.public_key,
             "endpoint": interface.endpoint,
             "routes": [str(route) for route in network.routes],
-            "devices": [{"name": one.name, "public_key": one.public_key} for one in mine],
+            "devices": [_known(one, _link(interface, links)) for one in mine],
         },
+    }
+
+
+def _known(device: Device, link: LinkState | None) -> wire.KnownDevice:
+    peer = link.peers.get(device.public_key) if link is not None else None
+    return {
+        "name": device.name,
+        "public_key": device.public_key,
+        "last_handshake": peer.last_handshake_ms if peer is not None else 0,
     }
 
 

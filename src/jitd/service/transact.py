@@ -69,8 +69,11 @@ class Transactor:
             always=config.enforce.always,
             close_local_users=config.enforce.close_local_users,
         )
-        peering = Peering(wireguard=wireguard, tell=self._tell, boot_ms=clock.boot_ms)
-        self._converger = Converger(peering=peering, guard=guard, people=people, tell=self._tell)
+        agreement = Agreement()
+        peering = Peering(wireguard=wireguard, tell=self._tell, boot_ms=clock.boot_ms, heard=agreement.heard)
+        self._converger = Converger(
+            peering=peering, guard=guard, people=people, tell=self._tell, agreement=agreement
+        )
         self._high_water_ms = 0
         self._unrecorded = Unrecorded(
             file=TombstoneFile(config.daemon.state_dir / TOMBSTONES),

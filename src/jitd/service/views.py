@@ -238,7 +238,7 @@ def device_views(
             "created": device.created_ms,
             "ends": device.ends_ms,
             "addresses": addresses.get(device.id, {}),
-            "last_handshake": 0,
+            "last_handshake": view.agreement.heard.get(device.public_key, 0),
         }
         for device in found
     ]
