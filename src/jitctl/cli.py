@@ -1,10 +1,12 @@
 """Typer's side of the command line: verbs that are loaded when they are called, and options that every verb has."""
 
+from __future__ import annotations
+
 import importlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 from typer._click import Context, HelpFormatter
@@ -12,11 +14,14 @@ from typer._click.core import Command
 from typer._click.exceptions import NoSuchOption, UsageError
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from jitctl import version
+from jitctl import transport, version
 from jitctl.client import Client
 from jitctl.transport import default_socket
 from jitctl.verbs import GROUPS, PANELS, VERBS, Verb
 from jitd.core.errors import JitError
+
+if TYPE_CHECKING:
+    from jitctl.profiles import Profile
 
 #: Width of help texts where the terminal is wider.
 HELP_WIDTH: Final = 100
@@ -35,6 +40,12 @@ class Settings:
         """A client for the jitd that is meant: what was typed comes before the environment, and that before the default
         profile. Raises JitError.
         """
+        profile = self.profile_meant()
+        host = profile.host if profile is not None else self.host or self._host_of_environment()
+        return Client(socket=self.socket or default_socket(), host=host)
+
+    def profile_meant(self) -> Profile | None:
+        """The gateway of this machine that is meant, None where it is a socket or a plain host. Raises JitError."""
         typed = [name for name in ("socket", "host", "profile") if getattr(self, name)]
         if len(typed) > 1:
             raise JitError(
@@ -42,20 +53,19 @@ class Settings:
                 f"cannot use --{typed[0]} together with --{typed[1]}: they name two different jitd",
                 "Give one of them.",
             )
-        host = self.host or ("" if typed else os.environ.get("JITCTL_HOST", "")) or self._of_profile(typed)
-        return Client(socket=self.socket or default_socket(), host=host)
-
-    def _of_profile(self, typed: list[str]) -> str:
-        """The host of the profile that is meant, "" for none: the jitd of this machine."""
         named = self.profile or ("" if typed else os.environ.get("JITCTL_PROFILE", ""))
-        if not named and (typed or os.environ.get("JITCTL_SOCKET")):
-            return ""
+        if self._host_of_environment() or (
+            not named and (typed or os.environ.get("JITCTL_SOCKET") or not transport.has_profiles())
+        ):
+            return None
         from jitctl import profiles
 
-        if not named and not profiles.path().exists():
-            return ""
         known = profiles.read()
-        return known.named(named or known.default).host if named or known.default else ""
+        return known.named(named or known.default) if named or known.default else None
+
+    def _host_of_environment(self) -> str:
+        """$JITCTL_HOST, which counts where nothing was typed."""
+        return "" if self.socket or self.host or self.profile else os.environ.get("JITCTL_HOST", "")
 
 
 def settings(context: typer.Context) -> Settings:

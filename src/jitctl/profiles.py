@@ -5,6 +5,9 @@ default = "office"
 [profile.office]
 host = "ssh://alice@gateway"
 device = "laptop"
+tunnel = "wg-quick"        # or "networkmanager"; without it the one that is in charge on this machine
+
+`notifications = false` at the top switches what jitctl agent shows on the desktop off.
 """
 
 from __future__ import annotations
@@ -22,11 +25,14 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A gateway: how it is reached, and the name of this machine there ("" before it has one)."""
+    """A gateway: how it is reached, the name of this machine there ("" before it has one), and what brings the tunnel up
+    ("" for what is in charge here).
+    """
 
     name: str
     host: str
     device: str = ""
+    tunnel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class Profiles:
 
     default: str = ""
     known: dict[str, Profile] = field(default_factory=dict)
+    notifications: bool = True
 
     def named(self, name: str) -> Profile:
         """The profile of this name. Raises JitError not_found with those that there are."""
@@ -90,8 +97,14 @@ def write(profiles: Profiles) -> None:
     import tomli_w
 
     tables: dict[str, Any] = {"default": profiles.default} if profiles.default else {}
+    if not profiles.notifications:
+        tables["notifications"] = False
     tables["profile"] = {
-        one.name: {"host": one.host, **({"device": one.device} if one.device else {})}
+        one.name: {
+            key: value
+            for key, value in (("host", one.host), ("device", one.device), ("tunnel", one.tunnel))
+            if value
+        }
         for one in profiles.known.values()
     }
     file = path()
@@ -119,11 +132,16 @@ def _parsed(tables: dict[str, Any]) -> Profiles:
     for name, table in tables.get("profile", {}).items():
         if not is_name(name) or not isinstance(table, dict):
             raise ValueError(f"[profile.{name}] is no profile")
-        host, device = table.get("host"), table.get("device", "")
-        if not isinstance(host, str) or not host or not isinstance(device, str):
+        host, device, tunnel = table.get("host"), table.get("device", ""), table.get("tunnel", "")
+        if not isinstance(host, str) or not host:
             raise ValueError(f'[profile.{name}] needs host = "ssh://you@gateway"')
-        known[name] = Profile(name, host, device)
+        if not isinstance(device, str) or not isinstance(tunnel, str):
+            raise ValueError(f"[profile.{name}] has a device or tunnel that is no text")  # noqa: TRY004 - of the file
+        known[name] = Profile(name, host, device, tunnel)
+    notifications = tables.get("notifications", True)
+    if not isinstance(notifications, bool):
+        raise ValueError("notifications is true or false")  # noqa: TRY004 - as above
     default = tables.get("default", "")
     if default and default not in known:
         raise ValueError(f"default = {default!r} names no profile")
-    return Profiles(str(default), known)
+    return Profiles(str(default), known, notifications)

@@ -74,8 +74,11 @@ def is_elsewhere() -> bool:
     """Whether a jitd of another machine may be meant where no option says so: in the environment, or by a profile."""
     if os.environ.get("JITCTL_HOST") or os.environ.get("JITCTL_PROFILE"):
         return True
-    if os.environ.get("JITCTL_SOCKET"):
-        return False
+    return not os.environ.get("JITCTL_SOCKET") and has_profiles()
+
+
+def has_profiles() -> bool:
+    """Whether this user has set up a gateway."""
     base = os.environ.get("XDG_CONFIG_HOME", "")
     base = base if base.startswith("/") else os.path.expanduser("~/.config")  # noqa: PTH111 - pathlib costs a prompt 5 ms
     return os.path.exists(f"{base}/jitctl/config.toml")  # noqa: PTH110

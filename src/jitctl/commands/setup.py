@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,7 +73,8 @@ def setup(
         raise _taken(mine)
     if there is None:
         there = client.device_add(name=mine, public_key=public)["device"]
-    profiles.write(known.with_(profiles.Profile(called, address, mine)))
+    kept = before or profiles.Profile(called, address)
+    profiles.write(known.with_(replace(kept, device=mine)))
     _tell(context, called, address, user, there, where)
     return 0
 
