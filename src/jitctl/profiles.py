@@ -25,14 +25,15 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A gateway: how it is reached, the name of this machine there ("" before it has one), and what brings the tunnel up
-    ("" for what is in charge here).
+    """A gateway: how it is reached, the name of this machine there ("" before it has one), what brings the tunnel up ("" for
+    what is in charge here), and to which of the gateway's interfaces there was one.
     """
 
     name: str
     host: str
     device: str = ""
     tunnel: str = ""
+    interfaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,12 @@ def write(profiles: Profiles) -> None:
     tables["profile"] = {
         one.name: {
             key: value
-            for key, value in (("host", one.host), ("device", one.device), ("tunnel", one.tunnel))
+            for key, value in (
+                ("host", one.host),
+                ("device", one.device),
+                ("tunnel", one.tunnel),
+                ("interfaces", list(one.interfaces)),
+            )
             if value
         }
         for one in profiles.known.values()
@@ -137,7 +143,10 @@ def _parsed(tables: dict[str, Any]) -> Profiles:
             raise ValueError(f'[profile.{name}] needs host = "ssh://you@gateway"')
         if not isinstance(device, str) or not isinstance(tunnel, str):
             raise ValueError(f"[profile.{name}] has a device or tunnel that is no text")  # noqa: TRY004 - of the file
-        known[name] = Profile(name, host, device, tunnel)
+        interfaces = table.get("interfaces", [])
+        if not isinstance(interfaces, list) or not all(isinstance(one, str) for one in interfaces):
+            raise ValueError(f"[profile.{name}] has interfaces that are no list of names")
+        known[name] = Profile(name, host, device, tunnel, tuple(interfaces))
     notifications = tables.get("notifications", True)
     if not isinstance(notifications, bool):
         raise ValueError("notifications is true or false")  # noqa: TRY004 - as above

@@ -141,24 +141,15 @@ def finish(
 def decided(
     context: typer.Context, number: int, limit_ms: int | None, asked: Sequence[str] | None = None
 ) -> int:
-    """Wait for a decision, at most so long (None: for ever), and show it. Returns the exit status.
-
-    `asked` is what there is to say about a request that was made a moment ago; it is not given up because jitd is not
-    there just now.
-    """
-    waiting = _Waiting(settings(context).client(), number, limit_ms)
-    try:
-        for remark in asked or ():
-            if remark:
-                say(remark)
-        try:
-            waiting.run(asked=asked is not None)
-        finally:
-            waiting.line.clear()
-    except KeyboardInterrupt:
-        waiting.line.begin()
-        sys.stderr.write(waiting.stands())  # main ends the line
+    """Wait for a decision, at most so long (None: for ever), and show it. Returns the exit status."""
+    waiting = Waiting(settings(context).client(), number, limit_ms)
+    if not waiting.wait(asked):
         return EXIT_INTERRUPTED
+    return became(context, waiting)
+
+
+def became(context: typer.Context, waiting: Waiting) -> int:
+    """Show what became of what somebody has waited for. Returns the exit status."""
     one, now = waiting.request, waiting.now
     reply: wire.RequestReply = {
         "now": now,
@@ -170,11 +161,11 @@ def decided(
     }
     status = answer(context, reply, lambda: print(_became(one, now)))
     if one["status"] == "pending":
-        say(f"{waiting.stands()} (still pending after {durations.show(limit_ms or 0)})")
+        say(f"{waiting.stands()} (still pending after {durations.show(waiting.limit_ms or 0)})")
     return status or _exit(one)
 
 
-class _Waiting:
+class Waiting:
     """A request that somebody waits for, as it was seen last."""
 
     request: wire.RequestView
@@ -183,6 +174,7 @@ class _Waiting:
 
     def __init__(self, client: Client, number: int, limit_ms: int | None) -> None:
         self.line = Line()
+        self.limit_ms = limit_ms
         self._client = client
         self._number = number
         self._begun = time.monotonic()
@@ -195,7 +187,27 @@ class _Waiting:
         self._pending = True
         self._seq = 0
 
-    def run(self, *, asked: bool) -> None:
+    def wait(self, asked: Sequence[str] | None = None) -> bool:
+        """Wait; False where that was interrupted, which is told. Raises JitError.
+
+        `asked` is what there is to say about a request that was made a moment ago; it is not given up because jitd is
+        not there just now.
+        """
+        try:
+            for remark in asked or ():
+                if remark:
+                    say(remark)
+            try:
+                self._run(asked=asked is not None)
+            finally:
+                self.line.clear()
+        except KeyboardInterrupt:
+            self.line.begin()
+            sys.stderr.write(self.stands())  # main ends the line
+            return False
+        return True
+
+    def _run(self, *, asked: bool) -> None:
         """Return when there is nothing to wait for any more, or the time is over. Raises JitError."""
         if self._begin() if asked else self._look():
             return

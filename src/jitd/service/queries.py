@@ -108,7 +108,7 @@ def _network_status(
         "ends": None,
         "devices": [],
         "asked": None,
-        "frozen": frozen is not None,
+        "frozen": frozen is not None and not (account is not None and view.people.is_kept(account)),
         "error": view.agreement.errors.get(network.interface_id, ""),
     }
     same = view.people.same(account, view.now) if account else None

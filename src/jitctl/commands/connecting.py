@@ -1,0 +1,369 @@
+"""connect and disconnect: access and the tunnel of this machine, together."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from jitctl import keypair, keystore, profiles, tunnel
+from jitctl.cli import settings
+from jitctl.client import Client
+from jitctl.commands.shared import Timeout, Until, ask, duration_ms, interactive, usage, wish
+from jitctl.commands.watching import Waiting, became
+from jitctl.output import answer, clean, next_step, say
+from jitctl.profiles import Profile
+from jitctl.render import times, words
+from jitctl.render.line import Line
+from jitctl.tunnel import wanted
+from jitctl.tunnel.manager import manager
+from jitd.core.errors import EXIT_FAILURE, EXIT_INTERRUPTED, JitError
+
+if TYPE_CHECKING:
+    from jitctl.tunnel.wanted import Tunnel
+    from jitd import wire
+
+#: Seconds within which the gateway has to hear from this machine: WireGuard tries again every 5 s.
+_PATIENCE: Final = 12.0
+#: Seconds between two questions whether it has; through ssh each is a login.
+_LOOK: Final = 0.5
+#: After so long without a handshake nothing passes any more (REJECT_AFTER_TIME of WireGuard), milliseconds.
+_FRESH_MS: Final = 180_000
+
+
+def connect(
+    context: typer.Context,
+    network: Annotated[
+        str | None,
+        typer.Argument(metavar="[NETWORK]", help="The network; the only one if there is just one."),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why, if it has to be asked for.")
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option("--duration", "-d", metavar="TIME", help="For how long, if it has to be asked for."),
+    ] = None,
+    until: Until = None,
+    again: Annotated[bool, typer.Option("--again", help="With the reason of your last request.")] = False,
+    timeout: Timeout = None,
+) -> int:
+    """Have access to a network, and the tunnel of this machine to it.
+
+    Does what is missing: asks for access and waits for the decision, switches paused access on, brings the tunnel up
+    (root is asked for then, and only for that), and sees to it that the gateway hears from this machine. Typed again,
+    it changes nothing that is right. Wants jitctl setup before.
+
+    Example: jitctl connect office --reason "ticket 42" --duration 2h
+    """
+    wish_ = wish(duration, until)
+    patience_ms = duration_ms(timeout)
+    if reason is not None and again:
+        raise usage("cannot use --again together with --reason", "Give one of them.")
+    profile = _profile(context, "connect")
+    key = keystore.find(profile.name, profile.device)
+    if key is None:
+        raise JitError(
+            "not_found",
+            f"cannot connect: the private key of {profile.device} is not on this machine",
+            f"Make one: jitctl setup {profile.host} --name {profile.name}",
+        )
+    by = manager(profile.tunnel)
+    client = settings(context).client()
+    access = _Access(context, client, client.status(), network)
+    if not access.is_open:
+        status = access.open(
+            lambda: {"reason": _why(reason, again=again), **wish_, "again": again or None}, patience_ms
+        )
+        if status is not None:
+            return status
+    if profile.device not in access.devices:
+        raise JitError(
+            "refused",
+            f"cannot connect: {access.network} is open for {', '.join(access.devices)}, and not for {profile.device},"
+            " which was registered after the grant",
+            f"Ask anew: jitctl release {access.network} && jitctl connect {access.network}",
+        )
+    file = client.device_config(name=profile.device, interface=access.interface)["config"]
+    wish_for = wanted.read(
+        file,
+        name=wanted.name_of(profile.name, access.interface),
+        public_key=keypair.public_key(key),
+    )
+    _remember(profile, access.interface)
+    if not by.is_as(wish_for):
+        for left_out in by.up(wish_for, key):
+            say(f"warning: {left_out}")
+    heard_ms = _heard(client, access.network, profile.device, wish_for)
+    return _connected(context, profile, access, wish_for, heard_ms)
+
+
+class _Access:
+    """Access to the network that is meant."""
+
+    def __init__(
+        self, context: typer.Context, client: Client, reply: wire.StatusReply, network: str | None
+    ) -> None:
+        self._context = context
+        self._client = client
+        self.user = reply["user"]
+        self.now = reply["now"]
+        self._status = _meant(reply, network, "connect")
+        self.network = self._status["network"]
+        self.interface = self._status["interface"]
+        self.devices = self._status["devices"]
+        self.id = self._status["id"]
+        self.ends = self._status["ends"]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is nothing to do. Raises JitError where nothing can be done."""
+        state, frozen = self._status["state"], self._status["frozen"]
+        if state == "closed":
+            raise JitError("refused", f"cannot connect to {self.network}: {self._status['error']}")
+        if frozen and state in ("active", "standing"):
+            raise JitError(
+                "refused",
+                f"cannot connect to {self.network}: an administrator has frozen everything",
+                "jitctl status says when that is over.",
+            )
+        return state == "standing" or (state == "active" and not self._status["paused"])
+
+    def open(self, asks: Any, limit_ms: int | None) -> int | None:
+        """Have it opened. Returns None when it is, else the exit status of what became of it, which is told."""
+        match self._status["state"]:
+            case "active":
+                reply = self._client.resume(id=self.id)
+                if not reply["agrees"]:
+                    return answer(self._context, reply, lambda: print(_outcome(reply)))
+                return None
+            case "scheduled":
+                starts = times.local(self._status["starts"] or self.now, self.now)
+                raise JitError(
+                    "pending",
+                    f"cannot connect yet: {self.network} opens at {starts}",
+                    f"jitctl show {self.id}",
+                )
+            case "pending":
+                return self._wait(self.id or 0, limit_ms, None)
+            case _:
+                reply = self._client.request(network=self.network, **asks())
+                made = reply["request"]
+                assert made is not None
+                self._took(made, reply["now"])
+                if made["status"] == "active" and reply["agrees"]:
+                    return None
+                return self._wait(
+                    made["id"], limit_ms, [words.outcome(made, reply["now"]), clean(reply["note"])]
+                )
+
+    def _wait(self, number: int, limit_ms: int | None, asked: list[str] | None) -> int | None:
+        waiting = Waiting(self._client, number, limit_ms)
+        if not waiting.wait(asked):
+            return EXIT_INTERRUPTED
+        if waiting.request["status"] == "active" and waiting.agrees and not waiting.request["marks"]:
+            self._took(waiting.request, waiting.now)
+            return None
+        return became(self._context, waiting)
+
+    def _took(self, request: wire.RequestView, now: int) -> None:
+        self.id, self.ends, self.devices, self.now = request["id"], request["ends"], request["devices"], now
+
+
+def disconnect(
+    context: typer.Context,
+    network: Annotated[
+        str | None, typer.Argument(metavar="[NETWORK]", help="Only this one; all of them without it.")
+    ] = None,
+    release: Annotated[
+        bool, typer.Option("--release", help="Give the rest of the time back, in place of pausing it.")
+    ] = False,
+) -> int:
+    """Pause access, and take the tunnel of this machine down.
+
+    The time that was granted runs on: jitctl connect brings it back while it lasts. With --release it is given back. A
+    tunnel through which another network is open stays up, unless no network is named.
+
+    Example: jitctl disconnect office
+    """
+    profile = _profile(context, "disconnect")
+    client = settings(context).client()
+    try:
+        reply = client.status()
+    except JitError as error:
+        if error.code != "unreachable":
+            raise
+        down = _take_down(profile, profile.interfaces)
+        gone = f"{', '.join(down)} is down; " if down else ""
+        raise JitError(
+            "unreachable",
+            f"{error.message} ({gone}what is granted runs on there)",
+            error.hint,
+        ) from error
+    named = None if network is None else _meant(reply, network, "disconnect")
+    ended = [
+        client.release(id=one["id"]) if release else client.pause(id=one["id"])
+        for one in ([named] if named is not None else reply["networks"])
+        if one["state"] == "active" and (release or not one["paused"])
+    ]
+    used = [] if named is None else _others(reply, named)
+    interfaces = profile.interfaces if named is None else () if used else (named["interface"],)
+    down = _take_down(profile, interfaces)
+
+    def tell() -> None:
+        for one in ended:
+            print(_outcome(one))
+        for name in down:
+            print(f"tunnel {name} is down")
+        if named is not None and used and tunnel.is_up(wanted.name_of(profile.name, named["interface"])):
+            print(clean(f"the tunnel stays up: {', '.join(used)} is open through it"))
+        if not ended and not down and not used:
+            print("nothing was connected")
+        if ended and not release:
+            next_step("jitctl connect NETWORK  while the time lasts")
+
+    last: dict[str, Any] = {"now": reply["now"], "agrees": True, "waiting": ""}
+    for one in ended:
+        last = {**last, "now": one["now"]} if one["agrees"] else {**one}
+    told = {
+        "now": last["now"],
+        "agrees": last["agrees"],
+        "waiting": last["waiting"],
+        "requests": [one["request"] for one in ended],
+        "down": down,
+    }
+    return answer(context, told, tell)
+
+
+def _profile(context: typer.Context, verb: str) -> Profile:
+    """The gateway that is meant, to which this machine has a tunnel."""
+    profile = settings(context).profile_meant()
+    if profile is None or not profile.device:
+        raise JitError(
+            "bad_request",
+            f"cannot {verb}: this machine was not set up for a gateway",
+            "Type: jitctl setup ssh://you@gateway (and no --host, --socket, JITCTL_HOST or JITCTL_SOCKET)",
+        )
+    return profile
+
+
+def _meant(reply: wire.StatusReply, network: str | None, verb: str) -> wire.NetworkStatus:
+    """The network of this name, the only one without a name. Raises JitError."""
+    there = [one["network"] for one in reply["networks"]]
+    found = [one for one in reply["networks"] if network in (None, one["network"])]
+    if not found and network is not None:
+        import difflib
+
+        near = difflib.get_close_matches(network, there, n=1)
+        names = f"Did you mean {near[0]}?" if near else f"There is: {', '.join(there)}." if there else ""
+        raise JitError("not_found", f"cannot find the network {clean(network)[:40]!r}", clean(names))
+    if not found:
+        raise JitError("not_found", f"cannot {verb}: there is no network that you may ask for")
+    if len(found) > 1:
+        raise JitError(
+            "bad_request",
+            f"cannot tell which network is meant: {clean(', '.join(there))}",
+            f"Name one: jitctl {verb} {clean(there[0])}",
+        )
+    return found[0]
+
+
+def _why(reason: str | None, *, again: bool) -> str:
+    if reason is None and not again and interactive():
+        return ask("Why do you need access? ")
+    return reason or ""
+
+
+def _outcome(reply: wire.RequestReply) -> str:
+    assert reply["request"] is not None
+    return words.outcome(reply["request"], reply["now"])
+
+
+def _others(reply: wire.StatusReply, named: wire.NetworkStatus) -> list[str]:
+    """What else is open through the same tunnel."""
+    return [
+        one["network"]
+        for one in reply["networks"]
+        if one is not named
+        and one["interface"] == named["interface"]
+        and (one["state"] == "standing" or (one["state"] == "active" and not one["paused"]))
+    ]
+
+
+def _take_down(profile: Profile, interfaces: tuple[str, ...]) -> list[str]:
+    """Take the tunnels to these interfaces of the gateway down. Returns those that were up."""
+    names = [wanted.name_of(profile.name, one) for one in interfaces]
+    up = [name for name in names if tunnel.is_up(name)]
+    if not up:
+        return []
+    by = manager(profile.tunnel)
+    return [name for name in up if by.down(name)]
+
+
+def _remember(profile: Profile, interface: str) -> None:
+    """Write down that there is a tunnel to this interface, for whoever has to take it down without the gateway."""
+    if interface not in profile.interfaces:
+        known = profiles.read()
+        profiles.write(known.with_(replace(profile, interfaces=(*profile.interfaces, interface))))
+
+
+def _heard(client: Client, network: str, device: str, tunnel_: Tunnel) -> int | None:
+    """When the gateway last heard from this machine, milliseconds UTC; 0 when it does not within the time that this is
+    waited for, None where it does not say.
+    """
+    line = Line()
+    end = time.monotonic() + _PATIENCE
+    try:
+        while True:
+            tunnel.knock(tunnel_)
+            reply = client.doctor(network=network)
+            known = reply["tunnel"]["devices"] if "tunnel" in reply else []
+            seen = next((one.get("last_handshake") for one in known if one["name"] == device), None)
+            if seen is None or (seen and reply["now"] - seen <= _FRESH_MS):
+                return seen
+            left = end - time.monotonic()
+            if left <= 0:
+                return 0
+            line.draw(f"{tunnel_.name} is up: waiting for the gateway to hear from this machine")
+            time.sleep(min(_LOOK, left))
+    finally:
+        line.clear()
+
+
+def _connected(
+    context: typer.Context, profile: Profile, access: _Access, tunnel_: Tunnel, heard_ms: int | None
+) -> int:
+    told = {
+        "now": access.now,
+        "profile": profile.name,
+        "network": access.network,
+        "id": access.id,
+        "ends": access.ends,
+        "device": profile.device,
+        "tunnel": {"interface": tunnel_.name, "up": True, "last_handshake": heard_ms},
+    }
+
+    def tell() -> None:
+        if access.ends is None:
+            print(clean(f"{access.network} is always open for {access.user}"))
+        else:
+            until = f"{times.local(access.ends, access.now)} ({times.left(access.ends - access.now)})"
+            print(clean(f"{access.network} is open for {access.user} until {until}, grant {access.id}"))
+        if heard_ms:
+            print(f"tunnel {tunnel_.name} is up, and the gateway hears from {clean(profile.device)}")
+            next_step("jitctl status --watch", f"jitctl disconnect {access.network}")
+
+    status = answer(context, told, tell)
+    if heard_ms is None:
+        say(
+            f"tunnel {tunnel_.name} is up; this gateway does not say whether it hears from {clean(profile.device)}"
+        )
+    elif not heard_ms:
+        say(
+            f"tunnel {tunnel_.name} is up, but the gateway has not heard from {clean(profile.device)} in {_PATIENCE:.0f} s"
+        )
+        say(f"What is wrong: jitctl doctor {access.network}")
+        return EXIT_FAILURE
+    return status

@@ -1,0 +1,93 @@
+"""A laptop of its own: setup, connect, traffic, the cut and disconnect, over a real sshd and real WireGuard."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import network, sshd, streams
+from support.gateway import RefusedError
+from support.site import Site, site
+from support.wait import until
+
+pytestmark = pytest.mark.root
+
+HOST = f"ssh://alice@{network.OUTER}:{sshd.PORT}"
+TUNNEL = "jit-office-wg0"
+
+
+class Laptop:
+    """alice's machine, which knows the gateway as the profile office."""
+
+    def __init__(self, site_: Site) -> None:
+        self.site = site_
+        self.world = site_.world
+
+    def jitctl(self, *words: str) -> str:
+        """What alice types on her laptop. Raises RefusedError."""
+        return self.site.gateway.jitctl("alice", *words, where="alice")
+
+    def is_up(self) -> bool:
+        """Whether the tunnel is up."""
+        return self.world.run(["ip", "link", "show", TUNNEL], where="alice", check=False).returncode == 0
+
+    def reaches(self, seconds: float = 1) -> bool:
+        """Whether something gets from it to the office and back."""
+        return streams.connects(self.world, "alice", network.SERVER, seconds)
+
+
+@pytest.fixture
+def laptop(tmp_path: Path) -> Iterator[Laptop]:
+    """A laptop that is set up; alice may become root on it without a password."""
+    with site(tmp_path) as made:
+        sshd.start(made.world, tmp_path / "sshd.log", snippet=False)
+        sshd.allow(made.world, "alice")
+        sudoers = made.world.path("/etc/sudoers.d/alice")
+        sudoers.write_text("alice ALL=(ALL) NOPASSWD: ALL\n")
+        sudoers.chmod(0o440)
+        laptop = Laptop(made)
+        laptop.jitctl("setup", HOST, "--name", "office", "--device", "desk")
+        yield laptop
+
+
+def test_connect_and_disconnect(laptop: Laptop) -> None:
+    """connect asks, waits, brings the tunnel up and says until when; disconnect pauses; connect again resumes."""
+    site_, gateway = laptop.site, laptop.site.gateway
+    waiting = site_.world.start(
+        ["jitctl", "connect", "office", "-r", "ticket 42", "-d", "1h"], user="alice", where="alice"
+    )
+    until(lambda: gateway.json("carol", "list", "--status", "pending")["requests"], "the request is there")
+    assert not laptop.is_up()
+    gateway.jitctl("carol", "grant", "--duration", "1h")
+    assert waiting.popen.wait(30) == 0
+    assert laptop.is_up()
+    assert laptop.reaches()
+    assert TUNNEL in laptop.jitctl("connect")
+    private = laptop.world.path("/home/alice/.config/jitctl/keys/office.desk.key").read_text().strip()
+    file = laptop.world.path(f"/home/alice/.config/jitctl/tunnels/{TUNNEL}.conf").read_text()
+    assert private not in file
+
+    said = laptop.jitctl("disconnect", "office")
+    assert "office is paused" in said
+    assert f"tunnel {TUNNEL} is down" in said
+    assert not laptop.is_up()
+    assert not laptop.reaches()
+    assert "paused" in gateway.request(1)["marks"]
+
+    told = json.loads(laptop.jitctl("connect", "office", "--json"))
+    assert told["tunnel"]["interface"] == TUNNEL
+    assert told["tunnel"]["last_handshake"] > 0
+    assert laptop.reaches()
+    assert "released" in laptop.jitctl("disconnect", "--release")
+    assert gateway.request(1)["status"] == "released"
+
+
+def test_a_refused_connect_brings_nothing_up(laptop: Laptop) -> None:
+    """A rule that says no ends connect with exit status 3, and there is no tunnel."""
+    gateway = laptop.site.gateway
+    gateway.jitctl("carol", "network", "set", "office", "reason_pattern=OPS-[0-9]+", "--yes")
+    with pytest.raises(RefusedError) as refused:
+        laptop.jitctl("connect", "office", "-r", "because")
+    assert refused.value.status == 3
+    assert not laptop.is_up()
