@@ -37,6 +37,16 @@ _jitctl_value() {
     'setup --socket') _jitctl_kind='file' ;;
     'setup --host') _jitctl_kind='free' ;;
     'setup --profile') _jitctl_kind='free' ;;
+    'connect --reason'|'connect -r') _jitctl_kind='free' ;;
+    'connect --duration'|'connect -d') _jitctl_kind='free' ;;
+    'connect --until') _jitctl_kind='free' ;;
+    'connect --timeout') _jitctl_kind='free' ;;
+    'connect --socket') _jitctl_kind='file' ;;
+    'connect --host') _jitctl_kind='free' ;;
+    'connect --profile') _jitctl_kind='free' ;;
+    'disconnect --socket') _jitctl_kind='file' ;;
+    'disconnect --host') _jitctl_kind='free' ;;
+    'disconnect --profile') _jitctl_kind='free' ;;
     'request --reason'|'request -r') _jitctl_kind='free' ;;
     'request --duration'|'request -d') _jitctl_kind='free' ;;
     'request --until') _jitctl_kind='free' ;;
@@ -56,6 +66,7 @@ _jitctl_value() {
     'wait --socket') _jitctl_kind='file' ;;
     'wait --host') _jitctl_kind='free' ;;
     'wait --profile') _jitctl_kind='free' ;;
+    'status --output'|'status -o') _jitctl_kind='=table json i3bar waybar prompt' ;;
     'status --socket') _jitctl_kind='file' ;;
     'status --host') _jitctl_kind='free' ;;
     'status --profile') _jitctl_kind='free' ;;
@@ -330,6 +341,8 @@ _jitctl_argument() {
   _jitctl_kind=
   case "$1" in
     'setup ''1') _jitctl_kind='free' ;;
+    'connect ''1') _jitctl_kind='networks' ;;
+    'disconnect ''1') _jitctl_kind='networks' ;;
     'request ''1') _jitctl_kind='networks' ;;
     'ensure ''1') _jitctl_kind='networks' ;;
     'wait ''1') _jitctl_kind='requests' ;;
@@ -379,10 +392,12 @@ _jitctl_options() {
   _jitctl_flags=()
   case "$1" in
     'setup') _jitctl_flags=('--name' '--device' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'connect') _jitctl_flags=('--reason' '-r' '--duration' '-d' '--until' '--again' '--timeout' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'disconnect') _jitctl_flags=('--release' '--json' '--socket' '--host' '--profile' '--help') ;;
     'request') _jitctl_flags=('--reason' '-r' '--duration' '-d' '--until' '--start' '--again' '--urgent' '--break-glass' '--dry-run' '--user' '-u' '--wait' '-w' '--timeout' '--json' '--socket' '--host' '--profile' '--help') ;;
     'ensure') _jitctl_flags=('--duration' '-d' '--reason' '-r' '--wait' '-w' '--timeout' '--json' '--socket' '--host' '--profile' '--help') ;;
     'wait') _jitctl_flags=('--timeout' '--json' '--socket' '--host' '--profile' '--help') ;;
-    'status') _jitctl_flags=('--watch' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'status') _jitctl_flags=('--watch' '--all' '-a' '--output' '-o' '--json' '--socket' '--host' '--profile' '--help') ;;
     'cancel') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'pause') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'resume') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
@@ -443,7 +458,7 @@ _jitctl_options() {
 _jitctl_verbs() {
   _jitctl_names=()
   case "$1" in
-    '') _jitctl_names=('setup' 'request' 'ensure' 'wait' 'status' 'cancel' 'pause' 'resume' 'release' 'device' 'list' 'show' 'why' 'dashboard' 'events' 'report' 'watch' 'review' 'grant' 'extend' 'deny' 'revoke' 'acknowledge' 'freeze' 'thaw' 'network' 'notify' 'outbox' 'policy' 'user' 'interface' 'doctor' 'gate' 'dial-stdio') ;;
+    '') _jitctl_names=('setup' 'connect' 'disconnect' 'request' 'ensure' 'wait' 'status' 'cancel' 'pause' 'resume' 'release' 'device' 'list' 'show' 'why' 'dashboard' 'events' 'report' 'watch' 'review' 'grant' 'extend' 'deny' 'revoke' 'acknowledge' 'freeze' 'thaw' 'network' 'notify' 'outbox' 'policy' 'user' 'interface' 'doctor' 'gate' 'dial-stdio') ;;
     'device ') _jitctl_names=('add' 'list' 'remove' 'config' 'import') ;;
     'policy ') _jitctl_names=('export' 'apply') ;;
     'notify ') _jitctl_names=('show' 'on' 'off' 'test') ;;

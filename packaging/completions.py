@@ -28,6 +28,7 @@ OPTIONS: Final = {
     "--status": f"={' '.join(STATUS)}",
     "--tab": "=pending approved denied ended",
     "--sort": "=newest oldest left",
+    "status --output": "=table json i3bar waybar prompt",
     "--columns": f"={' '.join(LIST_COLUMNS)}",
     "--network": "networks",
     "--interface": "interfaces",
@@ -42,6 +43,7 @@ OPTIONS: Final = {
 #: What the metavars of arguments and options say of their values, where the option itself does not.
 METAVARS: Final = {
     "NETWORK": "networks",
+    "[NETWORK]": "networks",
     "INTERFACE": "interfaces",
     "FILE": FILE,
     "PATH": FILE,
@@ -87,6 +89,8 @@ def kind(verb: str, parameter: Any) -> str:
         return f"={' '.join(map(str, choices))}"
     name = max(parameter.opts, key=len) if isinstance(parameter, TyperOption) else ""
     metavar = parameter.metavar or ""
+    if f"{verb} {name}" in OPTIONS:
+        return OPTIONS[f"{verb} {name}"]
     if name in OPTIONS:
         return OPTIONS[name]
     if metavar in METAVARS:

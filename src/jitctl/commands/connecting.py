@@ -19,6 +19,7 @@ from jitctl.render import times, words
 from jitctl.render.line import Line
 from jitctl.tunnel import wanted
 from jitctl.tunnel.manager import manager
+from jitctl.tunnel.names import name_of
 from jitd.core.errors import EXIT_FAILURE, EXIT_INTERRUPTED, JitError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def connect(
     file = client.device_config(name=profile.device, interface=access.interface)["config"]
     wish_for = wanted.read(
         file,
-        name=wanted.name_of(profile.name, access.interface),
+        name=name_of(profile.name, access.interface),
         public_key=keypair.public_key(key),
     )
     _remember(profile, access.interface)
@@ -217,7 +218,7 @@ def disconnect(
             print(_outcome(one))
         for name in down:
             print(f"tunnel {name} is down")
-        if named is not None and used and tunnel.is_up(wanted.name_of(profile.name, named["interface"])):
+        if named is not None and used and tunnel.is_up(name_of(profile.name, named["interface"])):
             print(clean(f"the tunnel stays up: {', '.join(used)} is open through it"))
         if not ended and not down and not used:
             print("nothing was connected")
@@ -294,7 +295,7 @@ def _others(reply: wire.StatusReply, named: wire.NetworkStatus) -> list[str]:
 
 def _take_down(profile: Profile, interfaces: tuple[str, ...]) -> list[str]:
     """Take the tunnels to these interfaces of the gateway down. Returns those that were up."""
-    names = [wanted.name_of(profile.name, one) for one in interfaces]
+    names = [name_of(profile.name, one) for one in interfaces]
     up = [name for name in names if tunnel.is_up(name)]
     if not up:
         return []

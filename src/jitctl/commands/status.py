@@ -1,42 +1,37 @@
-"""The status of the caller's networks: once, or redrawn for as long as somebody looks."""
+"""The status of the caller's networks: once, or redrawn for as long as somebody looks; of one gateway or of all."""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from jitctl import elapsed
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import usage
 from jitctl.output import answer, clean, dumps, next_step, say
-from jitctl.render import times
+from jitctl.render import bars, times
+from jitctl.render import status as render
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
+    from jitctl.laptop import Laptop
     from jitd import wire
 
 if TYPE_CHECKING:
     # And rich with them, which --json does not need.
     from jitctl.render.frame import Frame
-    from jitctl.render.tables import Column
+    from jitctl.render.tables import Cell, Column
 
 #: Seconds between two drawings, and at least between two questions.
 _SECOND: Final = 1.0
 #: Seconds after which it is asked again although nothing that concerns the caller has happened.
 _REFRESH: Final = 60.0
-
-
-class _Row(NamedTuple):
-    """A network: what it is called, (words, style) of its access, for which devices."""
-
-    network: str
-    access: tuple[str, str]
-    devices: str
+#: How long an answer is good enough for a prompt, seconds.
+_LATELY: Final = 60.0
 
 
 def status(
@@ -44,132 +39,140 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Redraw it, with the time that is left, until Ctrl-C.")
     ] = False,
+    everywhere: Annotated[
+        bool, typer.Option("--all", "-a", help="Of every gateway that this machine was set up for.")
+    ] = False,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", metavar="FORMAT", help="table, json; one line: i3bar, waybar or prompt."
+        ),
+    ] = "table",
 ) -> int:
     """Show each of your networks, and what to type next.
 
+    On a machine that was set up (jitctl setup) with its tunnels: up or down, and when the gateway heard from it.
+
     Example: jitctl status
+
+    In a bar: jitctl status --watch -o waybar
     """
+    if form not in ("table", "json", *bars.FORMATS):
+        raise usage(
+            f"cannot print as {clean(form)[:20]!r}", f"Use one of: table, json, {', '.join(bars.FORMATS)}."
+        )
+    settings(context).json |= form == "json"
+    line = form if form in bars.FORMATS else ""
+    if line and settings(context).json:
+        raise usage(f"cannot print as JSON and for {line} at once", "Give one of them.")
+    if everywhere:
+        if watch:
+            raise usage("cannot watch all gateways at once", "Name one: jitctl status --watch --profile NAME")
+        from jitctl.commands.everywhere import status_of_all
+
+        return status_of_all(context, line)
+    laptop = None
+    if profile := settings(context).profile_meant():
+        from jitctl.laptop import of as laptop_of
+
+        laptop = laptop_of(profile)
+    client = settings(context).client()
     if watch:
-        return _watch(context)
-    reply = settings(context).client().status()
-    return answer(context, reply, lambda: _show(reply))
+        return _watch(context, client, laptop, line)
+    if line:
+        return _one_line(client, laptop, line)
+    reply = client.status()
+    _keep(laptop, reply)
+    return answer(context, laptop.told(reply) if laptop else reply, lambda: _show(reply, laptop))
 
 
-def _show(reply: wire.StatusReply) -> None:
+def _show(reply: wire.StatusReply, laptop: Laptop | None) -> None:
     now = reply["now"]
-    rows, steps = _rows(reply, now)
+    rows, steps = render.rows(reply, now, laptop)
     if rows:
-        from jitctl.render.tables import Cell, draw
+        from jitctl.render.tables import draw
 
-        draw(_columns(), [(row.network, Cell(*row.access), row.devices) for row in rows])
+        draw(columns(laptop), cells(rows, laptop))
         next_step(*steps)
     else:
-        print(_NOTHING)
-    for warning in _warnings(reply):
+        print(render.NOTHING)
+    for warning in render.warnings(reply):
         say(warning)
     if "gateway" in reply:
-        for line in _gateway(reply["gateway"], now):
+        for line in render.gateway(reply["gateway"], now):
             print(line)
-        for warning in _gateway_warnings(reply["gateway"]):
+        for warning in render.gateway_warnings(reply["gateway"]):
             say(warning)
         if reply["gateway"]["pending"]:
-            next_step(*_DECIDE)
+            next_step(*render.DECIDE)
 
 
-_NOTHING: Final = "there is no network that you may ask for"
-_DECIDE: Final = (
-    "jitctl list --status pending",
-    "jitctl grant ID --duration 8h | jitctl deny ID --reason …",
-)
-
-
-def _rows(reply: wire.StatusReply, now: int) -> tuple[list[_Row], list[str]]:
-    """(the networks, what to type next)."""
-    rows: list[_Row] = []
-    steps: list[str] = []
-    for network in reply["networks"]:
-        text, style, step = _state(network, now)
-        rows.append(_Row(network["network"], (text, style), ", ".join(network["devices"])))
-        if step not in steps and step:
-            steps.append(step)
-    return rows, steps
-
-
-def _columns() -> list[Column]:
+def columns(laptop: Laptop | None) -> list[Column]:
+    """The columns of the table."""
     from jitctl.render.tables import Column
 
-    return [Column("NETWORK"), Column("ACCESS"), Column("DEVICES", squeezed=True, least=7)]
+    if laptop is None:
+        return [Column("NETWORK"), Column("ACCESS"), Column("DEVICES", squeezed=True, least=7)]
+    return [
+        Column("NETWORK"),
+        Column("ACCESS"),
+        Column("TUNNEL"),
+        Column("DEVICES", squeezed=True, least=7, spare=1),
+    ]
 
 
-def _warnings(reply: wire.StatusReply) -> Iterator[str]:
-    for error in sorted({network["error"] for network in reply["networks"] if network["error"]}):
-        closed = all(one["state"] == "closed" for one in reply["networks"] if one["error"] == error)
-        yield f"warning: {'' if closed else 'the gateway does not agree yet: '}{clean(error)}"
-    if not reply["devices"] and not reply["admin"]:
-        yield "you have no device yet: jitctl device add laptop --public-key KEY"
+def cells(rows: list[render.Row], laptop: Laptop | None) -> list[list[str | Cell]]:
+    """The table's cells."""
+    from jitctl.render.tables import Cell
+
+    tunnels = [[Cell(*row.tunnel)] if laptop else [] for row in rows]
+    return [
+        [row.network, Cell(*row.access), *tunnel, row.devices]
+        for row, tunnel in zip(rows, tunnels, strict=True)
+    ]
 
 
-def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
-    """(words, style, what to type next) of a network."""
-    name = network["network"]
-    more = f", {network['asked']} asks for more" if network.get("asked") else ""
-    if network.get("frozen") and network["state"] in ("active", "standing"):
-        return "x frozen by an administrator", "red", ""
-    match network["state"]:
-        case "active":
-            left = times.left((network["ends"] or now) - now)
-            if network["paused"]:
-                return f"= paused, {left} left{more}", "yellow", f"jitctl resume {name}"
-            return f"* active, {left} left{more}", "green", f"jitctl pause {name} | jitctl release {name}"
-        case "pending":
-            since = times.local(network["since"] or now, now)
-            steps = f"jitctl show {network['id']} | jitctl cancel {network['id']}"
-            return f"? pending since {since}", "yellow", steps
-        case "scheduled":
-            return (
-                f"> opens at {times.local(network['starts'] or now, now)}",
-                "cyan",
-                f"jitctl show {network['id']}",
-            )
-        case "standing":
-            return "* always open", "green", ""
-        case "request":
-            return "  request", "", f'jitctl request {name} --reason "…" --duration 2h'
-        case "closed":
-            return "x closed", "red", ""
-        case other:
-            return f"  {other}", "", ""
+def _one_line(client: Client, laptop: Laptop | None, form: str) -> int:
+    """One line for a bar or a prompt, also where the gateway does not answer. Raises JitError after it."""
+    kept = None
+    if laptop is not None and form == "prompt":
+        from jitctl import lately
+
+        kept = lately.find(laptop.profile.name, _LATELY)
+    try:
+        reply, now = kept or ((fresh := client.status()), fresh["now"])
+    except JitError:
+        if form != "prompt":
+            print(bars.line([bars.Gateway("", None, 0)], form))
+        raise
+    if kept is None:
+        _keep(laptop, reply)
+    line = bars.line([bars.Gateway("", reply, now)], form)
+    if line or form != "prompt":
+        print(line)
+    return 0
 
 
-def _gateway(gateway: wire.GatewayStatus, now: int) -> Iterator[str]:
-    yield (
-        f"gateway: jitd {clean(gateway['version'])}, {gateway['backend']} backend, firewall {gateway['firewall']},"
-        f" running for {times.left(now - gateway['started'])}"
-    )
-    yield f"requests: {gateway['pending']} pending, {gateway['active']} granted and running"
+def _keep(laptop: Laptop | None, reply: wire.StatusReply) -> None:
+    if laptop is not None:
+        from jitctl import lately
+
+        lately.keep(laptop.profile.name, reply)
 
 
-def _gateway_warnings(gateway: wire.GatewayStatus) -> Iterator[str]:
-    for waiting in gateway["waiting"]:
-        yield f"BROKEN: {clean(waiting)}"
-    for warning in gateway["warnings"]:
-        yield f"warning: {clean(warning)}"
-
-
-def _watch(context: typer.Context) -> int:
+def _watch(context: typer.Context, client: Client, laptop: Laptop | None, line: str) -> int:
     """Draw it every second from one answer; ask again when something has happened that the caller may know of."""
     from jitctl import following
     from jitctl.following import Lost, Moment
 
     as_json = settings(context).json
-    if not as_json and (not sys.stdout.isatty() or os.environ.get("TERM") == "dumb"):
+    if not as_json and not line and (not sys.stdout.isatty() or os.environ.get("TERM") == "dumb"):
         raise usage(
             "cannot redraw the status: this is no terminal",
             "Leave --watch away, or take each change as a line of JSON: jitctl status --watch --json",
         )
-    client = settings(context).client()
+    picture = _Picture(client, laptop, as_json=as_json, line=line)
     after = client.health()["seq"]
-    picture = _Picture(client, as_json=as_json)
     picture.ask()
     begun = False
     for happened in following.follow(client, picture.wake, after=after):
@@ -193,23 +196,31 @@ def _watch(context: typer.Context) -> int:
 class _Picture:
     """The last answer, drawn again and again."""
 
-    def __init__(self, client: Client, *, as_json: bool) -> None:
+    def __init__(self, client: Client, laptop: Laptop | None, *, as_json: bool, line: str) -> None:
         self.lost = False  # nobody listens for the moment
         self._client = client
+        self._laptop = laptop
+        self._line = line
+        self._printed = ""
         self._frame: Frame | None = None
-        if not as_json:
+        if line == "i3bar":
+            print(bars.I3BAR_BEGINS, flush=True)
+        if not as_json and not line:
+            # Loaded before the first answer comes: what is shown of it is to be the second of that moment.
+            from jitctl.render import tables  # noqa: F401
             from jitctl.render.frame import Frame as New
 
             self._frame = New()
+        self._draws = not as_json
         self._reply: wire.StatusReply
-        self._asked = 0.0  # when, by the monotonic clock, as are the others
+        self._asked = 0.0  # when, by a clock that goes on in a suspended machine, as are the others
         self._ask_at = 0.0
         self._draw_at = 0.0
 
     def wake(self) -> float:
         """Seconds until there is something to do."""
-        moments = [self._ask_at] if self._frame is None else [self._ask_at, self._draw_at]
-        return max(0.01, min(moments) - time.monotonic())
+        moments = [self._ask_at, self._draw_at] if self._draws else [self._ask_at]
+        return max(0.01, min(moments) - elapsed.seconds())
 
     def want(self) -> None:
         """Ask again, but not more than once in a second."""
@@ -217,10 +228,10 @@ class _Picture:
 
     def go_on(self) -> None:
         """Do what is due."""
-        now = time.monotonic()
+        now = elapsed.seconds()
         if now >= self._ask_at:
             self.ask()
-        elif self._frame is not None and now >= self._draw_at:
+        elif self._draws and now >= self._draw_at:
             self._draw()
 
     def ask(self) -> None:
@@ -234,35 +245,48 @@ class _Picture:
             if not before or error.code not in PASSING:
                 raise
             self.lost = True
-            self._ask_at = time.monotonic() + _SECOND
+            self._ask_at = elapsed.seconds() + _SECOND
         else:
             self.lost = False
-            self._asked = time.monotonic()
+            self._asked = elapsed.seconds()
             self._ask_at = self._asked + _REFRESH
-        if self._frame is not None:
+            _keep(self._laptop, self._reply)
+        if self._draws:
             self._draw()
         elif {**self._reply, "now": 0} != before:
-            print(dumps(self._reply), flush=True)
+            print(dumps(self._laptop.told(self._reply) if self._laptop else self._reply), flush=True)
 
     def _draw(self) -> None:
-        from jitctl.render.tables import Cell, lines
+        passed = elapsed.seconds() - self._asked
+        now = self._reply["now"] + int(passed * 1000)
+        if self._frame is None:
+            self._print_line(now)
+        else:
+            self._redraw(self._frame, now)
+        # With the seconds of what is left, so that none is jumped over.
+        self._draw_at = elapsed.seconds() + _SECOND - (now % 1000) / 1000
 
-        assert self._frame is not None
-        passed = time.monotonic() - self._asked
-        reply, now = self._reply, self._reply["now"] + int(passed * 1000)
-        rows, steps = _rows(reply, now)
-        cells = [(row.network, Cell(*row.access), row.devices) for row in rows]
-        shown = lines(_columns(), cells) if rows else [_NOTHING]
+    def _redraw(self, frame: Frame, now: int) -> None:
+        from jitctl.render.tables import lines
+
+        reply = self._reply
+        rows, steps = render.rows(reply, now, self._laptop)
+        shown = lines(columns(self._laptop), cells(rows, self._laptop)) if rows else [render.NOTHING]
         if "gateway" in reply:
-            shown += _gateway(reply["gateway"], now)
-            steps += _DECIDE if reply["gateway"]["pending"] else ()
-            shown += _gateway_warnings(reply["gateway"])
-        shown += _warnings(reply)
-        shown += [self._frame.dim(f"  {step}") for step in steps]
+            shown += render.gateway(reply["gateway"], now)
+            steps += render.DECIDE if reply["gateway"]["pending"] else ()
+            shown += render.gateway_warnings(reply["gateway"])
+        shown += render.warnings(reply)
+        shown += [frame.dim(f"  {step}") for step in steps]
         if self.lost:
             shown.append(f"jitd does not answer: this was so {times.ago(reply['now'], now)}; trying again")
         else:
-            shown.append(self._frame.dim("  Ctrl-C ends this"))
-        self._frame.draw(shown)
-        # With the seconds of what is left, so that none is jumped over.
-        self._draw_at = time.monotonic() + _SECOND - (now % 1000) / 1000
+            shown.append(frame.dim("  Ctrl-C ends this"))
+        frame.draw(shown)
+
+    def _print_line(self, now: int) -> None:
+        """The line, where it has changed. A time that is left goes on also where nobody answers: it is right all the same."""
+        line = bars.line([bars.Gateway("", self._reply, now)], self._line)
+        if line != self._printed:
+            self._printed = line
+            print(f"[{line}]," if self._line == "i3bar" else line, flush=True)

@@ -6,7 +6,6 @@ value. A line that would run something here (PostUp) is refused.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,10 +23,6 @@ from typing import Final
 from jitctl.output import clean
 from jitd.core.errors import JitError
 
-#: What every interface that jitctl brings up is called at the beginning.
-PREFIX: Final = "jit-"
-#: Linux gives an interface's name 15 bytes (IFNAMSIZ).
-_LONGEST: Final = 15
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]", re.ASCII)
 _DOMAIN: Final = re.compile(
     r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
@@ -67,15 +62,6 @@ class Tunnel:
     def domains(self) -> list[str]:
         """The domains among `dns`."""
         return [one for one in self.dns if not _is_address(one)]
-
-
-def name_of(profile: str, interface: str) -> str:
-    """What the tunnel to this interface of a gateway is called here: `jit-office-wg0`, cut and told apart if it is long."""
-    whole = f"{PREFIX}{profile}-{interface}"
-    if len(whole) <= _LONGEST:
-        return whole
-    mark = hashlib.sha256(f"{profile}/{interface}".encode()).hexdigest()[:4]
-    return f"{PREFIX}{profile[: _LONGEST - len(PREFIX) - 5]}-{mark}"
 
 
 def read(file: str, *, name: str, public_key: str) -> Tunnel:

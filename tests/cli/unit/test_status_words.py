@@ -2,7 +2,7 @@
 
 import pytest
 
-from jitctl.commands import status
+from jitctl.render import status
 from jitd import wire
 
 NOW = 1_790_000_000_000
@@ -33,7 +33,7 @@ def reply(**network: object) -> wire.StatusReply:
 )
 def test_the_time_left_is_that_of_the_moment(passed: int, left: str) -> None:
     """One answer is enough for all seconds that follow it."""
-    ((row,), _) = status._rows(reply(), NOW + passed)
+    ((row,), _) = status.rows(reply(), NOW + passed)
     assert row.access == (f"* active, {left} left", "green")
 
 
@@ -50,5 +50,5 @@ def test_each_state_has_words_and_a_next_step() -> None:
         ({"state": "standing"}, "* always open", []),
         ({"state": "request"}, "  request", ['jitctl request office --reason "…" --duration 2h']),
     ):
-        ((row,), found) = status._rows(reply(**network), NOW)
+        ((row,), found) = status.rows(reply(**network), NOW)
         assert (row.access[0], found) == (words, steps)

@@ -1,0 +1,96 @@
+"""status --all: every gateway that this machine was set up for, side by side."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from jitctl import profiles
+from jitctl.cli import settings
+from jitctl.client import Client
+from jitctl.laptop import Laptop
+from jitctl.laptop import of as laptop_of
+from jitctl.output import clean, dumps, next_step, say
+from jitctl.render import bars
+from jitctl.render import status as render
+from jitd.core.errors import JitError, exit_status
+
+if TYPE_CHECKING:
+    from jitctl.profiles import Profile
+    from jitd import wire
+
+#: Gateways that are asked at the same time: each is an ssh of its own.
+_AT_ONCE: Final = 8
+
+
+def status_of_all(context: typer.Context, line: str) -> int:
+    """Show the status of every gateway; `line` is a format of bars, or "". One that does not answer hides no other.
+
+    Returns the exit status: that of unreachable where one of them did not answer.
+    """
+    known = sorted(profiles.read().known.values(), key=lambda one: one.name)
+    if not known:
+        raise JitError(
+            "bad_request",
+            "cannot show all gateways: this machine was not set up for any",
+            "Type: jitctl setup ssh://you@gateway",
+        )
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(zip(known, pool.map(_ask, known), strict=True))
+    if line:
+        print(bars.line([_for_bar(profile, reply) for profile, reply in found], line))
+    elif settings(context).json:
+        print(dumps({"gateways": [_told(profile, reply) for profile, reply in found]}))
+    else:
+        _show(found)
+    lost = [error for _, error in found if isinstance(error, JitError)]
+    return exit_status(lost[0].code) if lost else 0
+
+
+def _ask(profile: Profile) -> wire.StatusReply | JitError:
+    try:
+        return Client(socket="", host=profile.host).status()
+    except JitError as error:
+        return error
+
+
+def _for_bar(profile: Profile, reply: wire.StatusReply | JitError) -> bars.Gateway:
+    prefix = f"{profile.name}/"
+    return (
+        bars.Gateway(prefix, None, 0)
+        if isinstance(reply, JitError)
+        else bars.Gateway(prefix, reply, reply["now"])
+    )
+
+
+def _told(profile: Profile, reply: wire.StatusReply | JitError) -> dict[str, Any]:
+    about = {"profile": profile.name, "host": profile.host}
+    if isinstance(reply, JitError):
+        return {**about, "error": {"code": reply.code, "message": reply.message, "hint": reply.hint}}
+    laptop = laptop_of(profile)
+    return {**about, **(laptop.told(reply) if laptop else reply)}
+
+
+def _show(found: list[tuple[Profile, wire.StatusReply | JitError]]) -> None:
+    from jitctl.render.tables import Cell, Column, draw
+
+    rows: list[list[str | Cell]] = []
+    for profile, reply in found:
+        if isinstance(reply, JitError):
+            rows.append([profile.name, "", Cell("x does not answer", "red"), ""])
+            continue
+        laptop = laptop_of(profile) or Laptop(profile)
+        shown, _ = render.rows(reply, reply["now"], laptop)
+        rows += [[profile.name, row.network, Cell(*row.access), Cell(*row.tunnel)] for row in shown]
+        if not shown:
+            rows.append([profile.name, "", render.NOTHING, ""])
+    draw(
+        [Column("GATEWAY"), Column("NETWORK"), Column("ACCESS"), Column("TUNNEL", spare=1)],
+        rows,
+    )
+    for profile, reply in found:
+        if isinstance(reply, JitError):
+            say(clean(f"{profile.name}: {reply.message}"))
+    next_step("jitctl status --profile GATEWAY", "jitctl connect NETWORK --profile GATEWAY")

@@ -1,0 +1,133 @@
+"""The status in words: networks, what to type next, how the gateway is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from jitctl.output import clean
+from jitctl.render import times
+
+if TYPE_CHECKING:
+    from jitctl.laptop import Laptop
+    from jitd import wire
+
+NOTHING: Final = "there is no network that you may ask for"
+DECIDE: Final = (
+    "jitctl list --status pending",
+    "jitctl grant ID --duration 8h | jitctl deny ID --reason …",
+)
+#: WireGuard makes a new handshake every two minutes while something passes; after three nothing of the old one is left.
+_FRESH_MS: Final = 180_000
+
+
+class Row(NamedTuple):
+    """A network: what it is called, (words, style) of its access and of this machine's tunnel to it, for which devices."""
+
+    network: str
+    access: tuple[str, str]
+    devices: str
+    tunnel: tuple[str, str]
+
+
+def rows(reply: wire.StatusReply, now: int, laptop: Laptop | None = None) -> tuple[list[Row], list[str]]:
+    """(the networks, what to type next)."""
+    found: list[Row] = []
+    steps: list[str] = []
+    for network in reply["networks"]:
+        text, style, step = _state(network, now)
+        tunnel = ("", "")
+        if laptop is not None:
+            up = laptop.is_up(network)
+            tunnel = _tunnel(up, laptop.heard_ms(reply), now)
+            step = _connecting(network, up) or step
+        found.append(Row(network["network"], (text, style), ", ".join(network["devices"]), tunnel))
+        if step not in steps and step:
+            steps.append(step)
+    return found, steps
+
+
+def warnings(reply: wire.StatusReply) -> Iterator[str]:
+    """What the user has to know beside the table."""
+    for error in sorted({network["error"] for network in reply["networks"] if network["error"]}):
+        closed = all(one["state"] == "closed" for one in reply["networks"] if one["error"] == error)
+        yield f"warning: {'' if closed else 'the gateway does not agree yet: '}{clean(error)}"
+    if not reply["devices"] and not reply["admin"]:
+        yield "you have no device yet: jitctl device add laptop --public-key KEY"
+
+
+def gateway(found: wire.GatewayStatus, now: int) -> Iterator[str]:
+    """How the gateway is doing, for administrators."""
+    yield (
+        f"gateway: jitd {clean(found['version'])}, {found['backend']} backend, firewall {found['firewall']},"
+        f" running for {times.left(now - found['started'])}"
+    )
+    yield f"requests: {found['pending']} pending, {found['active']} granted and running"
+
+
+def gateway_warnings(found: wire.GatewayStatus) -> Iterator[str]:
+    """What is wrong with it."""
+    for waiting in found["waiting"]:
+        yield f"BROKEN: {clean(waiting)}"
+    for warning in found["warnings"]:
+        yield f"warning: {clean(warning)}"
+
+
+def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
+    """(words, style, what to type next) of a network."""
+    name = network["network"]
+    more = f", {network['asked']} asks for more" if network.get("asked") else ""
+    if network.get("frozen") and network["state"] in ("active", "standing"):
+        return "x frozen by an administrator", "red", ""
+    match network["state"]:
+        case "active":
+            left = times.left((network["ends"] or now) - now)
+            if network["paused"]:
+                return f"= paused, {left} left{more}", "yellow", f"jitctl resume {name}"
+            return f"* active, {left} left{more}", "green", f"jitctl pause {name} | jitctl release {name}"
+        case "pending":
+            since = times.local(network["since"] or now, now)
+            steps = f"jitctl show {network['id']} | jitctl cancel {network['id']}"
+            return f"? access request pending since {since}", "yellow", steps
+        case "scheduled":
+            return (
+                f"> opens at {times.local(network['starts'] or now, now)}",
+                "cyan",
+                f"jitctl show {network['id']}",
+            )
+        case "standing":
+            return "* always open", "green", ""
+        case "request":
+            return "  request", "", f'jitctl request {name} --reason "…" --duration 2h'
+        case "closed":
+            return "x closed", "red", ""
+        case other:
+            return f"  {other}", "", ""
+
+
+def _tunnel(up: bool, heard_ms: int, now: int) -> tuple[str, str]:
+    """(words, style) of this machine's tunnel to a network."""
+    if not up:
+        return "down", ""
+    if not heard_ms:
+        return "up, never heard", "yellow"
+    fresh = now - heard_ms <= _FRESH_MS
+    return f"up, heard {times.ago(heard_ms, now)}", "green" if fresh else "yellow"
+
+
+def _connecting(network: wire.NetworkStatus, up: bool) -> str:
+    """What to type next on a machine that has a tunnel of its own, "" where it is what others type."""
+    name = network["network"]
+    if network.get("frozen"):
+        return ""
+    match network["state"]:
+        case "active" if network["paused"] or not up:
+            return f"jitctl connect {name}"
+        case "active":
+            return f"jitctl disconnect {name}"
+        case "standing" if not up:
+            return f"jitctl connect {name}"
+        case "request":
+            return f'jitctl connect {name} --reason "…" --duration 2h'
+        case _:
+            return ""
