@@ -47,6 +47,9 @@ _jitctl_value() {
     'disconnect --socket') _jitctl_kind='file' ;;
     'disconnect --host') _jitctl_kind='free' ;;
     'disconnect --profile') _jitctl_kind='free' ;;
+    'agent --socket') _jitctl_kind='file' ;;
+    'agent --host') _jitctl_kind='free' ;;
+    'agent --profile') _jitctl_kind='free' ;;
     'request --reason'|'request -r') _jitctl_kind='free' ;;
     'request --duration'|'request -d') _jitctl_kind='free' ;;
     'request --until') _jitctl_kind='free' ;;
@@ -394,6 +397,7 @@ _jitctl_options() {
     'setup') _jitctl_flags=('--name' '--device' '--json' '--socket' '--host' '--profile' '--help') ;;
     'connect') _jitctl_flags=('--reason' '-r' '--duration' '-d' '--until' '--again' '--timeout' '--json' '--socket' '--host' '--profile' '--help') ;;
     'disconnect') _jitctl_flags=('--release' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'agent') _jitctl_flags=('--while-needed' '--json' '--socket' '--host' '--profile' '--help') ;;
     'request') _jitctl_flags=('--reason' '-r' '--duration' '-d' '--until' '--start' '--again' '--urgent' '--break-glass' '--dry-run' '--user' '-u' '--wait' '-w' '--timeout' '--json' '--socket' '--host' '--profile' '--help') ;;
     'ensure') _jitctl_flags=('--duration' '-d' '--reason' '-r' '--wait' '-w' '--timeout' '--json' '--socket' '--host' '--profile' '--help') ;;
     'wait') _jitctl_flags=('--timeout' '--json' '--socket' '--host' '--profile' '--help') ;;
@@ -458,7 +462,7 @@ _jitctl_options() {
 _jitctl_verbs() {
   _jitctl_names=()
   case "$1" in
-    '') _jitctl_names=('setup' 'connect' 'disconnect' 'request' 'ensure' 'wait' 'status' 'cancel' 'pause' 'resume' 'release' 'device' 'list' 'show' 'why' 'dashboard' 'events' 'report' 'watch' 'review' 'grant' 'extend' 'deny' 'revoke' 'acknowledge' 'freeze' 'thaw' 'network' 'notify' 'outbox' 'policy' 'user' 'interface' 'doctor' 'gate' 'dial-stdio') ;;
+    '') _jitctl_names=('setup' 'connect' 'disconnect' 'agent' 'request' 'ensure' 'wait' 'status' 'cancel' 'pause' 'resume' 'release' 'device' 'list' 'show' 'why' 'dashboard' 'events' 'report' 'watch' 'review' 'grant' 'extend' 'deny' 'revoke' 'acknowledge' 'freeze' 'thaw' 'network' 'notify' 'outbox' 'policy' 'user' 'interface' 'doctor' 'gate' 'dial-stdio') ;;
     'device ') _jitctl_names=('add' 'list' 'remove' 'config' 'import') ;;
     'policy ') _jitctl_names=('export' 'apply') ;;
     'notify ') _jitctl_names=('show' 'on' 'off' 'test') ;;

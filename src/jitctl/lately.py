@@ -36,9 +36,13 @@ def find(profile: str, seconds: float) -> tuple[wire.StatusReply, int] | None:
     return (cast("wire.StatusReply", reply), now) if 0 <= passed <= seconds else None
 
 
-def _file(profile: str) -> Path:
-    # Gone with the login, where there is such a place (XDG Base Directory Specification).
+def directory() -> Path:
+    """Where things are that nobody misses. It is gone with the login, where there is such a place (XDG Base Directory
+    Specification).
+    """
     base = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("XDG_CACHE_HOME", "")
-    return (
-        Path(base if base.startswith("/") else Path.home() / ".cache") / "jitctl" / f"{profile}.status.json"
-    )
+    return Path(base if base.startswith("/") else Path.home() / ".cache") / "jitctl"
+
+
+def _file(profile: str) -> Path:
+    return directory() / f"{profile}.status.json"

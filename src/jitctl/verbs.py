@@ -22,6 +22,7 @@ VERBS: Final = (
     Verb("setup", "setup", "setup", "Make this machine a device of a gateway.", USERS),
     Verb("connect", "connecting", "connect", "Have access, and the tunnel of this machine.", USERS),
     Verb("disconnect", "connecting", "disconnect", "Pause access, and take the tunnel down.", USERS),
+    Verb("agent", "agent", "agent", "Tell on the desktop what becomes of your requests.", USERS),
     Verb("request", "requests", "request", "Ask for access to a network.", USERS),
     Verb("ensure", "requests", "ensure", "Have access for so long: ask only for what is missing.", USERS),
     Verb("wait", "watching", "wait", "Wait until a request is decided.", USERS),

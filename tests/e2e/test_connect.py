@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support import network, sshd, streams
+from support.desk import Desk
 from support.gateway import RefusedError
 from support.site import Site, site
 from support.wait import until
@@ -91,3 +92,40 @@ def test_a_refused_connect_brings_nothing_up(laptop: Laptop) -> None:
         laptop.jitctl("connect", "office", "-r", "because")
     assert refused.value.status == 3
     assert not laptop.is_up()
+
+
+def test_the_desktop_tells_what_becomes_of_it(laptop: Laptop, tmp_path: Path) -> None:
+    """connect starts an agent that shows the decision and the end, also one that the laptop slept over; it takes the
+    tunnel down then, and ends itself.
+    """
+    world, gateway = laptop.world, laptop.site.gateway
+    desk = Desk(world, "alice", "alice", tmp_path / "dunst.log")
+
+    def agents() -> list[str]:
+        return world.run(["pgrep", "-u", "alice", "-f", "jitctl agent"], check=False).stdout.split()
+
+    request = ["jitctl", "request", "office", "-r", "the <b>printer</b> is on fire", "-d", "1h"]
+    world.run(request, user="alice", where="alice", env=desk.environment)
+    until(agents, "an agent runs")
+    # It listens from when its stream stands; a decision before that would be none of its news.
+    until(lambda: world.path("/home/alice/.cache/jitctl/office.status.json").exists(), "it has asked")
+    gateway.jitctl("carol", "grant", "--duration", "8s", "--comment", "for <i>once</i>")
+    desk.until_shown("office: granted")
+    desk.until_shown("carol: granted office for 8s: for &lt;i&gt;once&lt;/i&gt;")
+    world.run(["jitctl", "connect"], user="alice", where="alice", env=desk.environment)
+    assert len(agents()) == 1
+    assert laptop.jitctl("status", "-o", "prompt").startswith("office ")
+    desk.until_shown("office: access has ended")
+    until(lambda: not laptop.is_up(), "the tunnel is taken down")
+    until(lambda: not agents(), "the agent ends when nothing is open")
+
+    number = laptop.site.grant("alice", "10s")
+    laptop.site.gateway.jitctl("alice", "connect", where="alice", env=desk.environment)
+    until(agents, "an agent runs again")
+    until(lambda: "ssh" in world.run(["pgrep", "-u", "alice", "-l", "ssh"], check=False).stdout, "it listens")
+    asleep = world.run(["pgrep", "-u", "alice", "-f", "jitctl agent|dial-stdio"]).stdout.split()
+    world.run(["kill", "-STOP", *asleep])
+    laptop.site.ended(number, 30)
+    world.run(["kill", "-CONT", *asleep])
+    until(lambda: not laptop.is_up(), "the tunnel is taken down at the awakening")
+    until(lambda: not agents(), "the agent ends")

@@ -63,7 +63,7 @@ def connect(
     patience_ms = duration_ms(timeout)
     if reason is not None and again:
         raise usage("cannot use --again together with --reason", "Give one of them.")
-    profile = _profile(context, "connect")
+    profile = device_profile(context, "connect")
     key = keystore.find(profile.name, profile.device)
     if key is None:
         raise JitError(
@@ -98,6 +98,9 @@ def connect(
         for left_out in by.up(wish_for, key):
             say(f"warning: {left_out}")
     heard_ms = _heard(client, access.network, profile.device, wish_for)
+    from jitctl.commands import agent
+
+    agent.begin(profile)
     return _connected(context, profile, access, wish_for, heard_ms)
 
 
@@ -189,7 +192,7 @@ def disconnect(
 
     Example: jitctl disconnect office
     """
-    profile = _profile(context, "disconnect")
+    profile = device_profile(context, "disconnect")
     client = settings(context).client()
     try:
         reply = client.status()
@@ -238,8 +241,8 @@ def disconnect(
     return answer(context, told, tell)
 
 
-def _profile(context: typer.Context, verb: str) -> Profile:
-    """The gateway that is meant, to which this machine has a tunnel."""
+def device_profile(context: typer.Context, verb: str) -> Profile:
+    """The gateway that is meant, for which this machine was set up. Raises JitError bad_request."""
     profile = settings(context).profile_meant()
     if profile is None or not profile.device:
         raise JitError(

@@ -93,6 +93,11 @@ def request(
             plan=dry_run or None,
         )
     )
+    profile = settings(context).profile_meant()
+    if profile is not None and profile.device and not dry_run:
+        from jitctl.commands import agent
+
+        agent.begin(profile)
     if wait:
         from jitctl.commands.watching import finish
 

@@ -1,0 +1,210 @@
+"""agent: what happens to the user's requests, told on the desktop."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from jitctl import attending, desktop, elapsed, following, lately, profiles, tunnel
+from jitctl.cli import settings
+from jitctl.client import Client
+from jitctl.commands.connecting import device_profile
+from jitctl.desktop import Desktop
+from jitctl.following import Lost, Moment
+from jitctl.profiles import Profile
+from jitctl.tunnel.manager import manager
+from jitctl.tunnel.names import name_of
+from jitd.core.errors import JitError
+
+if TYPE_CHECKING:
+    from jitd import wire
+
+#: Seconds between two marks that the last answer still holds, for prompts.
+_HOLDS: Final = 30.0
+
+
+def agent(
+    context: typer.Context,
+    while_needed: Annotated[
+        bool, typer.Option("--while-needed", help="End when nothing is open or asked for any more.")
+    ] = False,
+) -> int:
+    """Follow your requests, and tell on the desktop what is decided, that an end is near, and that access has ended.
+
+    jitctl connect and jitctl request start it in the background where there is a desktop; it ends by itself then. When
+    access has ended it takes the tunnel down, if that needs no password. One runs for each gateway.
+
+    Example: jitctl agent --profile office
+    """
+    profile = device_profile(context, "follow your requests")
+    with _only_one(profile):
+        shown = Desktop()
+        try:
+            _Agent(settings(context).client(), profile, shown).run(while_needed=while_needed)
+        finally:
+            shown.close()
+    return 0
+
+
+def begin(profile: Profile) -> None:
+    """Start one in the background for this gateway, where there is a desktop that shows something and none runs."""
+    if not desktop.is_likely() or not profiles.read().notifications or _runs(profile):
+        return
+    # It has no terminal: what would be asked for there fails at once.
+    environment = {**os.environ, "SSH_ASKPASS_REQUIRE": "never"}
+    with contextlib.suppress(OSError):
+        subprocess.Popen(  # noqa: S603 - the words are ours
+            [sys.executable, "-m", "jitctl", "agent", "--while-needed", "--profile", profile.name],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+            env=environment,
+        )
+
+
+class _Agent:
+    """Belongs to one gateway."""
+
+    def __init__(self, client: Client, profile: Profile, shown: Desktop) -> None:
+        self._client = client
+        self._profile = profile
+        self._shown = shown
+        self._lost = False
+        self._reply: wire.StatusReply
+        self._asked = 0.0  # when, by a clock that goes on in a suspended machine
+        self._held = 0.0
+        self._left = ""  # what the user has to type about tunnels of no use
+        self._told_ms = 0  # up to which moment of the gateway near ends were told
+
+    def run(self, *, while_needed: bool) -> None:
+        """Until Ctrl-C, or until nothing is needed any more. Raises JitError."""
+        after = self._client.health()["seq"]
+        self._look()
+        self._told_ms = self._now()
+        begun = False
+        for happened in following.follow(self._client, self._wake, after=after):
+            match happened:
+                case Lost(error):
+                    if not begun:
+                        raise error
+                    self._lost = True
+                case Moment.LISTENING:
+                    begun = True
+                    if self._lost:
+                        self._look()
+                case Moment.AWAKE:
+                    pass
+                case event:
+                    self._hear(event)
+            self._go_on()
+            if while_needed and not attending.is_needed(self._reply):
+                return
+
+    def _now(self) -> int:
+        """The gateway's time, milliseconds UTC."""
+        return self._reply["now"] + int((elapsed.seconds() - self._asked) * 1000)
+
+    def _wake(self) -> float:
+        now = self._now()
+        at = attending.next_ending(self._reply, self._told_ms)
+        waits = [_HOLDS] if at is None else [_HOLDS, (at - now) / 1000]
+        return max(0.05, min(waits))
+
+    def _look(self) -> None:
+        """Ask how things are. What passes by itself is left to the next time."""
+        try:
+            self._reply = self._client.status()
+        except JitError as error:
+            if error.code not in following.PASSING or not self._asked:
+                raise
+            self._lost = True
+            return
+        self._lost = False
+        self._asked = elapsed.seconds()
+        self._hold()
+        self._left = self._take_down()
+
+    def _hear(self, event: wire.EventView) -> None:
+        if event["user"] not in (self._reply["user"], None):
+            return
+        word = attending.of_event(event, self._reply["user"])
+        self._look()
+        if word is not None:
+            body = f"{word.body}. {self._left}" if self._left else word.body
+            self._shown.show(word.title, body, urgent=word.urgent)
+
+    def _go_on(self) -> None:
+        now = self._now()
+        for word in attending.endings(self._reply, self._told_ms, now):
+            self._shown.show(word.title, word.body, urgent=word.urgent)
+        self._told_ms = now
+        if not self._lost and elapsed.seconds() - self._held >= _HOLDS:
+            self._hold()
+
+    def _hold(self) -> None:
+        """What was answered holds as long as no event says otherwise."""
+        self._held = elapsed.seconds()
+        lately.keep(self._profile.name, {**self._reply, "now": self._now()})
+
+    def _take_down(self) -> str:
+        """Take down each tunnel through which nothing is open or asked for any more. Returns what is left for the user to
+        type, "" for nothing.
+        """
+        states = ("active", "standing", "pending", "scheduled")
+        used = {one["interface"] for one in self._reply["networks"] if one["state"] in states}
+        # Read again: connect writes down which tunnels there are.
+        interfaces = profiles.read().named(self._profile.name).interfaces
+        names = [name_of(self._profile.name, one) for one in interfaces if one not in used]
+        for name in names:
+            if not tunnel.is_up(name):
+                continue
+            try:
+                manager(self._profile.tunnel).down(name)
+            except JitError:
+                return "jitctl disconnect takes the tunnel down."
+        return ""
+
+
+def _lock(profile: Profile) -> int:
+    file = lately.directory() / f"{profile.name}.agent"
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+@contextlib.contextmanager
+def _only_one(profile: Profile) -> Iterator[None]:
+    """Raises JitError conflict where another one runs for this gateway."""
+    lock = _lock(profile)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise JitError(
+                "conflict", f"cannot follow {profile.name}: a jitctl agent does that already"
+            ) from None
+        yield
+    finally:
+        os.close(lock)
+
+
+def _runs(profile: Profile) -> bool:
+    try:
+        lock = _lock(profile)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
