@@ -131,7 +131,7 @@ class _Access:
             raise JitError(
                 "refused",
                 f"cannot connect to {self.network}: an administrator has frozen everything",
-                "jitctl status says when that is over.",
+                "It lasts until an administrator types jitctl thaw.",
             )
         return state == "standing" or (state == "active" and not self._status["paused"])
 

@@ -89,7 +89,7 @@ def _tell(
     print(f"gateway   {called}: {clean(address)}, as {clean(user)}")
     print(f"device    {clean(device['name'])}, public key {clean(device['public_key'])}")
     print(f"key       {where}")
-    next_step("jitctl status", 'jitctl request NETWORK --reason "…"')
+    next_step("jitctl status", 'jitctl connect NETWORK --reason "…"')
 
 
 def _taken(device: str) -> JitError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from jitd import wire
 from jitd.core.model import IPNetwork
+from jitd.enforce.port import LinkState
 
 
 @dataclass(slots=True)
@@ -22,6 +23,12 @@ class Agreement:
     settled: int = 0  # the SEQ up to which the kernel was compared with what was recorded
     #: When each public key had its last handshake, milliseconds UTC, as it was read last: at most 30 s ago.
     heard: dict[str, int] = field(default_factory=dict)
+
+    def hear(self, state: LinkState) -> None:
+        """Keep the handshakes of an interface that was read."""
+        self.heard.update(
+            {key: peer.last_handshake_ms for key, peer in state.peers.items() if peer.last_handshake_ms}
+        )
 
     def set_interface(self, interface_id: int, name: str, error: str, keys: frozenset[str]) -> None:
         """What is known of one interface now; an empty error and no keys mean that it agrees."""

@@ -40,9 +40,12 @@ def links(call: Call, query: wire.DoctorQuery) -> dict[str, Any]:
     found: dict[str, LinkState | EnforceError] = {}
     for interface in wanted:
         try:
-            found[interface.name] = call.wireguard.read(interface.name)
+            state = found[interface.name] = call.wireguard.read(interface.name)
         except EnforceError as error:
             found[interface.name] = error
+        else:
+            # Whoever connects looks here, and then at his status.
+            call.agreement.hear(state)
     return {"links": found}
 
 

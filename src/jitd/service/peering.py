@@ -46,8 +46,7 @@ class Peering:
     wireguard: WireGuard
     tell: Tell
     boot_ms: Callable[[], int]
-    #: The last handshakes by public key, milliseconds UTC: Agreement.heard, which others read.
-    heard: dict[str, int] = field(default_factory=dict)
+    hear: Callable[[LinkState], None]
     sampler: Sampler = field(default_factory=Sampler)
     #: How the peers of an interface were left, by key: what is otherwise later is somebody else's doing.
     left: dict[int, dict[str, Passing]] = field(default_factory=dict)
@@ -90,9 +89,7 @@ class Peering:
             if known:
                 self.tell("interface_recreated", interface=interface.name)
         state = self.wireguard.read(interface.name)
-        self.heard.update(
-            {key: peer.last_handshake_ms for key, peer in state.peers.items() if peer.last_handshake_ms}
-        )
+        self.hear(state)
         if self._indexes.setdefault(interface.id, state.index) != state.index:
             # Its peers are those of its owner's file, and not somebody's doing one by one.
             self._indexes[interface.id] = state.index

@@ -70,7 +70,7 @@ class Transactor:
             close_local_users=config.enforce.close_local_users,
         )
         agreement = Agreement()
-        peering = Peering(wireguard=wireguard, tell=self._tell, boot_ms=clock.boot_ms, heard=agreement.heard)
+        peering = Peering(wireguard=wireguard, tell=self._tell, boot_ms=clock.boot_ms, hear=agreement.hear)
         self._converger = Converger(
             peering=peering, guard=guard, people=people, tell=self._tell, agreement=agreement
         )
