@@ -1,6 +1,7 @@
 """A laptop of its own: setup, connect, traffic, the cut and disconnect, over a real sshd and real WireGuard."""
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,3 +130,38 @@ def test_the_desktop_tells_what_becomes_of_it(laptop: Laptop, tmp_path: Path) ->
     world.run(["kill", "-CONT", *asleep])
     until(lambda: not laptop.is_up(), "the tunnel is taken down at the awakening")
     until(lambda: not agents(), "the agent ends")
+
+
+def test_after_a_reboot_of_either_side(laptop: Laptop) -> None:
+    """What was granted is still there after the laptop or the gateway was down: connect brings the tunnel back, and the
+    gateway's end needs nothing.
+    """
+    world, gateway = laptop.world, laptop.site.gateway
+    laptop.site.grant("alice", "1h")
+    laptop.jitctl("connect")
+    assert laptop.reaches()
+
+    world.run(["ip", "link", "delete", TUNNEL], where="alice")
+    until(lambda: not laptop.is_up(), "the laptop is down")
+    assert "down" in laptop.jitctl("status")
+    laptop.jitctl("connect")
+    assert laptop.reaches()
+
+    gateway.stop(signal.SIGKILL)
+    world.run(["ip", "link", "delete", "wg0"])
+    world.run(["nft", "flush", "ruleset"])
+    assert not laptop.reaches()
+    gateway.start()
+    laptop.jitctl("connect")
+    assert laptop.reaches(10)
+
+
+def test_root_is_asked_for_by_sudo_alone(laptop: Laptop) -> None:
+    """Who may not become root gets a sentence and the command for an administrator, exit status 7, and no tunnel."""
+    laptop.site.grant("alice", "1h")
+    laptop.world.path("/etc/sudoers.d/alice").unlink()
+    with pytest.raises(RefusedError) as refused:
+        laptop.jitctl("connect")
+    assert refused.value.status == 7
+    assert f"cannot bring up {TUNNEL}: it needs root, and sudo said no" in refused.value.stderr
+    assert not laptop.is_up()

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from jitctl.tunnel.wanted import Tunnel
     from jitd import wire
 
-#: Seconds within which the gateway has to hear from this machine: WireGuard tries again every 5 s.
-_PATIENCE: Final = 12.0
+#: Seconds within which the gateway has to hear from this machine: WireGuard tries again every 5 s, and gives a session up
+#: that nobody answers in after 15 s, as after a reboot of the gateway.
+_PATIENCE: Final = 22.0
 #: Seconds between two questions whether it has; through ssh each is a login.
 _LOOK: Final = 0.5
 #: After so long without a handshake nothing passes any more (REJECT_AFTER_TIME of WireGuard), milliseconds.
@@ -94,10 +95,13 @@ def connect(
         public_key=keypair.public_key(key),
     )
     _remember(profile, access.interface)
+    since_ms = access.now - _FRESH_MS
     if not by.is_as(wish_for):
         for left_out in by.up(wish_for, key):
             say(f"warning: {left_out}")
-    heard_ms = _heard(client, access.network, profile.device, wish_for)
+        # What was heard before was another tunnel.
+        since_ms = access.now
+    heard_ms = _heard(client, access.network, profile.device, wish_for, since_ms)
     from jitctl.commands import agent
 
     agent.begin(profile)
@@ -313,9 +317,9 @@ def _remember(profile: Profile, interface: str) -> None:
         profiles.write(known.with_(replace(profile, interfaces=(*profile.interfaces, interface))))
 
 
-def _heard(client: Client, network: str, device: str, tunnel_: Tunnel) -> int | None:
-    """When the gateway last heard from this machine, milliseconds UTC; 0 when it does not within the time that this is
-    waited for, None where it does not say.
+def _heard(client: Client, network: str, device: str, tunnel_: Tunnel, since_ms: int) -> int | None:
+    """When the gateway last heard from this machine since a moment, milliseconds UTC; 0 when it does not within the time
+    that this is waited for, None where it does not say.
     """
     line = Line()
     end = time.monotonic() + _PATIENCE
@@ -325,7 +329,7 @@ def _heard(client: Client, network: str, device: str, tunnel_: Tunnel) -> int | 
             reply = client.doctor(network=network)
             known = reply["tunnel"]["devices"] if "tunnel" in reply else []
             seen = next((one.get("last_handshake") for one in known if one["name"] == device), None)
-            if seen is None or (seen and reply["now"] - seen <= _FRESH_MS):
+            if seen is None or seen >= since_ms:
                 return seen
             left = end - time.monotonic()
             if left <= 0:
