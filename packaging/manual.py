@@ -100,6 +100,9 @@ the gateways that were set up
 .TP
 .I ~/.config/jitctl/keys/
 private keys of mode 0600, where there is no keyring
+.TP
+.I ~/.config/jitctl/tunnels/
+files for wg\-quick, without private keys
 .SH EXAMPLES
 A user asks, and looks what became of it:
 .PP
@@ -125,6 +128,16 @@ From another machine:
 .RS
 .nf
 jitctl \-\-host ssh://alice@gateway status
+.fi
+.RE
+.PP
+On a laptop:
+.PP
+.RS
+.nf
+jitctl setup ssh://alice@gateway
+jitctl connect office \-\-reason "ticket 42" \-\-duration 2h
+jitctl disconnect office
 .fi
 .RE
 .SH SEE ALSO
