@@ -80,7 +80,7 @@ def _item(network: wire.NetworkStatus, gateway: Gateway) -> _Item | None:
     name, now = f"{gateway.prefix}{clean(network['network'])}", gateway.now
     left_ms = (network["ends"] or now) - now
     match network["state"]:
-        case "active" if network.get("frozen"):
+        case "active" | "standing" if network.get("frozen"):
             return _Item("frozen", f"{name} frozen", f"{name}: frozen by an administrator")
         case "active":
             left, long = _brief(left_ms), times.left(left_ms)
