@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from bench import change, command, listing, start, telling
 from bench.memory import MemoryDaemon
 from bench.options import Options
 from bench.results import Result, Row, Table, percentile
 from bench.run import MEASUREMENTS, main
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_cost_of_a_change_is_measured_on_the_memory_backend(tmp_path: Path) -> None:

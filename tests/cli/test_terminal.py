@@ -1,5 +1,6 @@
 """jitctl at a real terminal (a pseudo one): choices, questions, colours, widths."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -40,6 +41,7 @@ class Terminal:
         os.close(side)
         self.modes = termios.tcgetattr(self._main)
         self.seen = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def until(self, text: str, seconds: float = 30, *, after: str = "") -> None:
         """Read until this text was printed, behind the last of another one."""
@@ -63,7 +65,11 @@ class Terminal:
 
     def _read(self) -> str:
         try:
-            return os.read(self._main, 65536).decode()
+            while data := os.read(self._main, 65536):
+                # What is read may end in the middle of a character.
+                if chars := self._decoder.decode(data):
+                    return chars
+            return ""
         except OSError:
             return ""  # the other side is closed: that is how a terminal ends
 

@@ -18,6 +18,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from support.daemon import Daemon
 from support.wait import until
 
+pytestmark = pytest.mark.slow
+
 KILLS = 12
 PEOPLE = 8
 UNTIL_MS = 1_000 * 3_600 * 24 * 30

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -17,6 +18,8 @@ from jitd.core.model import Actor
 from jitd.enforce.port import RemovePeer
 from jitd.service import devices, freezing, grants, holding, networks, queries, requests
 from jitd.service.guard import TICK_MS
+
+pytestmark = pytest.mark.slow
 
 USERS = {"alice": ALICE, "bob": BOB}
 MINUTE = 60_000
