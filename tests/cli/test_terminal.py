@@ -1,6 +1,7 @@
 """jitctl at a real terminal (a pseudo one): choices, questions, colours, widths."""
 
 import codecs
+import contextlib
 import fcntl
 import os
 import pty
@@ -64,14 +65,12 @@ class Terminal:
         return self._process.wait(30)
 
     def _read(self) -> str:
-        try:
+        # What is read may end in the middle of a character. An error is the other side being closed: terminals end so.
+        with contextlib.suppress(OSError):
             while data := os.read(self._main, 65536):
-                # What is read may end in the middle of a character.
                 if chars := self._decoder.decode(data):
                     return chars
-            return ""
-        except OSError:
-            return ""  # the other side is closed: that is how a terminal ends
+        return ""
 
     @property
     def plain(self) -> list[str]:
