@@ -195,6 +195,46 @@ async def test_a_failing_firewall_keeps_nobody_in(broken: World) -> None:
     assert "cut_confirmed" in await kinds(broken)
 
 
+async def test_a_removed_device_is_not_called_cut_before_it_is(broken: World) -> None:
+    """While the member of a removed device could not be taken out, its grant is `cutting`; then it is confirmed."""
+    number = await broken.granted(ALICE)
+    broken.firewall.fails = "nftables refused: try later"
+    await broken.do(devices.remove, ALICE, name="laptop")
+    assert (await broken.ask(queries.show, ROOT, id=number))["request"]["marks"] == ["cutting"]
+    assert "cut_confirmed" not in await kinds(broken)
+    broken.firewall.fails = ""
+    await broken.advance(2000)
+    assert (await broken.ask(queries.show, ROOT, id=number))["request"]["marks"] == []
+    assert (await kinds(broken)).count("cut_confirmed") == 1
+    assert "stranger_removed" not in await kinds(broken)
+
+
+async def test_a_cut_that_failed_is_confirmed_after_a_restart(broken: World) -> None:
+    """An end whose confirmation a stop or a kill came before gets it from the next jitd that sees the kernel agree, once."""
+    number = await broken.granted(ALICE)
+    broken.firewall.fails = "nftables refused: try later"
+    await broken.do(grants.revoke, ROOT, id=number)
+    await broken.restart()
+    assert "cut_confirmed" not in await kinds(broken)
+    broken.firewall.fails = ""
+    await broken.restart()
+    await broken.restart()
+    assert (await kinds(broken)).count("cut_confirmed") == 1
+
+
+async def test_what_was_cut_long_ago_is_not_cut_again(broken: World) -> None:
+    """Where a device cannot be let in, its grants of before are not marked: they were seen to be cut."""
+    before = await broken.granted(ALICE)
+    await broken.do(holding.release, ALICE)
+    broken.firewall.fails = "nftables refused: try later"
+    number = await broken.asked(ALICE)
+    await broken.do(grants.grant, ROOT, id=number, duration=HOUR)
+    marks = {
+        one: (await broken.ask(queries.show, ROOT, id=one))["request"]["marks"] for one in (before, number)
+    }
+    assert marks == {before: [], number: ["activating"]}
+
+
 async def test_a_failing_wireguard_keeps_nobody_in(office: World) -> None:
     """Where the interface cannot be reached, the member goes all the same."""
     number = await office.granted(ALICE)
@@ -237,14 +277,21 @@ async def test_the_scheduler_plans_anew_when_the_clock_is_stepped(office: World)
     await asyncio.gather(working, return_exceptions=True)
 
 
-async def test_a_freed_address_waits_until_both_layers_are_rid_of_it(broken: World) -> None:
-    """While the member of a removed device could not be taken out, nobody else gets its address; then somebody does."""
+@pytest.mark.parametrize("failing", [False, True])
+async def test_a_freed_address_waits_until_both_layers_are_rid_of_it(broken: World, *, failing: bool) -> None:
+    """While the member of a removed device could not be taken out, nobody else gets its address; then somebody does.
+
+    Also where the interface was `failing` already.
+    """
     await broken.do(interfaces.add, ROOT, name="wg1", pools=["10.8.0.0/29"], port=51821)
     await broken.do(networks.add, ROOT, name="lab", interface="wg1", routes=["10.20.0.0/16"])
     for number in range(5):
         await broken.do(devices.add, CAROL, name=f"d{number}", public_key=key(f"d{number}"))
     assert broken.peers("wg1")[key("d0")] == {"10.8.0.2/32"}
     broken.firewall.fails = "nftables refused: try later"
+    if failing:
+        broken.clock.advance(HOUR // 2 + 1)  # leases want to be renewed
+        await broken.service.check()
     await broken.do(devices.remove, CAROL, name="d0")
     with pytest.raises(JitError, match="used up"):
         await broken.do(devices.add, CAROL, name="d9", public_key=key("d9"))

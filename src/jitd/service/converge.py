@@ -70,6 +70,7 @@ class Converger:
             single.setdefault(interface_id, (set(), {}))[0].add(device_id)
         for (interface_id, key), ips in touched.keys.items():
             single.setdefault(interface_id, (set(), {}))[1][key] = ips
+            self.agreement.free(interface_id, key, ips)
         for interface_id in touched.interfaces:
             interface = interfaces.by_id(rows, interface_id)
             agrees = self.interface(rows, interface, now, touched=True) and agrees
@@ -151,8 +152,10 @@ class Converger:
         if not touched and opened:
             standing.tell_changes(rows, self.tell, self.people, opened, accesses, now)
         before = {one.tunnel.device.public_key: one for one in accesses} | opened
-        self.openings.note(interface, accesses, now)
-        expected = _expected(accesses)
+        self.openings.note(interface, networks.of_interface(rows, interface.id), accesses, now)
+        # A device that was removed while something failed is no stranger.
+        gone = (key for owner, key in self.agreement.freed if owner == interface.id)
+        expected = {**dict.fromkeys(gone), **_expected(accesses)}
         self.changed.update(expected)
         errors: list[EnforceError] = []
         state: LinkState | None = None
@@ -194,8 +197,6 @@ class Converger:
         if not expected:
             return True
         self.changed.update(expected)
-        if gone:
-            self.agreement.free(interface.id, gone)
         before = self.openings.accesses(interface.id, expected.keys())
         self.openings.note_some(interface, accesses, gone.keys(), now)
         rights = {member: right for one in accesses for member, right in one.rights.items()}
