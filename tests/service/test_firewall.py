@@ -1,7 +1,7 @@
 """The second layer behind the verbs: members with a timeout, beside the peers."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
@@ -9,6 +9,8 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 from jitd import scheduler
 from jitd.core.elements import LEASE_MS, Lease, Member
 from jitd.core.errors import JitError
+from jitd.core.firewall import Rules
+from jitd.enforce.firewallport import Ensured, nothing
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.port import EnforceError
 from jitd.service import devices, grants, holding, interfaces, networks, queries
@@ -18,9 +20,19 @@ MINUTE = 60_000
 
 
 class Broken(MemoryFirewall):
-    """A firewall that can be made to fail."""
+    """A firewall that can be made to fail. `loading` is called while rules that were flushed are loaded again."""
 
     fails = ""
+    loading = staticmethod(nothing)
+
+    def ensure(self, rules: Rules, repairing: Callable[[], None] = nothing) -> Ensured:
+        """Load them, and let others look meanwhile."""
+
+        def slowly() -> None:
+            repairing()
+            self.loading()
+
+        return super().ensure(rules, slowly)
 
     def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
         """Fail when told to."""
@@ -163,6 +175,33 @@ async def broken(tmp_path) -> World:
     await world.furnish()
     yield world
     await world.stop()
+
+
+@pytest.mark.parametrize("left", [5_000, 0])
+async def test_nobody_is_in_past_the_end_while_a_flushed_table_is_loaded(broken: World, left: int) -> None:
+    """Whose grant ends within the time that it may take is stopped in WireGuard first, and passes again behind it."""
+    await broken.granted(ALICE, duration=HOUR)
+    await broken.granted(BOB, duration=2 * HOUR)
+    seen = []
+    broken.firewall.loading = lambda: seen.append(broken.peers())
+    broken.firewall.remove_all()
+    broken.clock.advance(HOUR - left)
+    await broken.service.compare()
+    bob = {"bob": {"10.9.0.3/32"}}
+    assert seen == [{"alice": frozenset(), **bob}]
+    assert broken.peers() == ({"alice": {"10.9.0.2/32"}, **bob} if left else bob)
+    assert (await kinds(broken))[-1] == "firewall_repaired"
+
+
+async def test_what_is_closed_does_not_wait_for_a_flushed_table(broken: World) -> None:
+    """Where a revoke finds the table flushed, WireGuard lets nobody pass before that is loaded again."""
+    number = await broken.granted(ALICE, duration=HOUR)
+    seen = []
+    broken.firewall.loading = lambda: seen.append(broken.peers())
+    broken.firewall.remove_all()
+    await broken.do(grants.revoke, ROOT, id=number)
+    assert seen == [{"alice": frozenset()}]
+    assert broken.peers() == {}
 
 
 async def test_behind_a_failing_firewall_nothing_opens(broken: World) -> None:

@@ -11,7 +11,7 @@ from jitd.core import elements
 from jitd.core.elements import Element, Lease, Member, Reading, Right
 from jitd.core.firewall import Always, InterfaceRules, IPAddress, NetworkRules, Rules
 from jitd.core.model import Interface, Network, Now
-from jitd.enforce.firewallport import Ensured, Firewall
+from jitd.enforce.firewallport import Ensured, Firewall, nothing
 from jitd.service.tell import Tell
 from jitd.store import devices, interfaces, networks
 from jitd.store.database import Rows
@@ -51,10 +51,15 @@ class Guard:
         self._gateways.pop(interface_id, None)
         self._believed.pop(interface_id, None)
 
-    def ensure(self, rows: Rows) -> bool:
-        """Make the rules be what the store says. Returns whether somebody had changed them: elements may be gone."""
-        if self.firewall.ensure(self.rules(rows)) is not Ensured.REPAIRED:
+    def ensure(self, rows: Rows, repairing: Callable[[], None] = nothing) -> bool:
+        """Make the rules be what the store says. Returns whether somebody had changed them: elements may be gone.
+
+        `repairing` is called before that is put right.
+        """
+        if self.firewall.ensure(self.rules(rows), repairing) is not Ensured.REPAIRED:
             return False
+        # That is one event, and not one for each member.
+        self._believed.clear()
         self.tell("firewall_repaired")
         return True
 
@@ -113,13 +118,8 @@ class Guard:
         network_ids: Collection[int],
         wanted: Mapping[Member, Right],
         now: Now,
-        *,
-        flushed: bool,
     ) -> frozenset[Member]:
-        """Compare all members of an interface, repair, read back. Returns those that do not agree.
-
-        After a table was `flushed` and told of, its members are not told of one by one.
-        """
+        """Compare all members of an interface, repair, read back. Returns those that do not agree."""
         if not self.active:
             return frozenset()
         believed = self._believed.get(interface.id)
@@ -127,7 +127,7 @@ class Guard:
         actual = self.read(network_ids)
         reading = Reading(begun, self.boot_ms() - now.boot_ms)
         todo = elements.difference(wanted, actual, reading)
-        if believed is not None and not flushed:
+        if believed is not None:
             self._tell(interface, believed, wanted, todo)
         self._believed[interface.id] = set(wanted)
         if not todo.given and not todo.removals:

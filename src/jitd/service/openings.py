@@ -75,6 +75,20 @@ class Openings:
             if reason.left_ms is not None and one.at_boot_ms + reason.left_ms <= now.boot_ms
         }
 
+    def ending(self, boot_ms: int) -> dict[Interface, list[str]]:
+        """The public keys for which something that is open will be over at that moment of boot time."""
+        found: dict[Interface, list[str]] = {}
+        for opened in self._open.values():
+            for key, one in opened.items():
+                lefts = [
+                    reason.left_ms
+                    for reason in one.access.reasons
+                    if reason.left_ms is not None and not reason.paused
+                ]
+                if lefts and one.at_boot_ms + min(lefts) <= boot_ms:
+                    found.setdefault(one.interface, []).append(key)
+        return found
+
     def without(self, request_id: int) -> list[tuple[Interface, DeviceAccess, DeviceAccess]]:
         """Take a grant out. Returns (interface, access before, access now) of each device that it was for."""
         found = []

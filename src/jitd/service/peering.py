@@ -157,6 +157,17 @@ class Peering:
         )
         left.update(expected)
 
+    def hush(self, interface: Interface, public_keys: Iterable[str]) -> None:
+        """Let these peers pass nothing, as far as they are there, until they are compared again."""
+        left = self.left.get(interface.id, {})
+        keys = [key for key in public_keys if left.get(key)]
+        if not keys:
+            return
+        self.wireguard.apply(
+            interface.name, [SetPeer(public_key=key, allowed_ips=frozenset()) for key in keys]
+        )
+        left.update(dict.fromkeys(keys, frozenset()))
+
     def differing(self, interface: Interface, expected: Mapping[str, Passing]) -> set[str]:
         """Read back: those of the keys that are not as expected."""
         peers = self.wireguard.read(interface.name).peers
