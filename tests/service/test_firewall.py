@@ -20,10 +20,13 @@ MINUTE = 60_000
 
 
 class Broken(MemoryFirewall):
-    """A firewall that can be made to fail. `loading` is called while rules that were flushed are loaded again."""
+    """A firewall that can be made to fail. `loading` is called while rules that were flushed are loaded again, and
+    `applying` before members are given.
+    """
 
     fails = ""
     loading = staticmethod(nothing)
+    applying = staticmethod(nothing)
 
     def ensure(self, rules: Rules, repairing: Callable[[], None] = nothing) -> Ensured:
         """Load them, and let others look meanwhile."""
@@ -38,6 +41,8 @@ class Broken(MemoryFirewall):
         """Fail when told to."""
         if self.fails:
             raise EnforceError(self.fails)
+        if leases:
+            self.applying()
         super().apply(leases, removals)
 
 
@@ -163,6 +168,29 @@ async def test_a_stepped_wall_clock_moves_the_timeout(office: World) -> None:
     office.clock.step(-2 * HOUR)
     await office.service.check()
     assert office.members() == {"1 10.9.0.2": HOUR}
+    assert not [kind for kind in await kinds(office) if kind.startswith("element_")]
+
+
+async def test_what_ran_out_after_a_step_of_the_clock_was_nobodys_doing(office: World) -> None:
+    """A member that was shortened because the clock was set, and given again when it was set back, accuses nobody."""
+    await office.granted(ALICE)
+    office.clock.step(HOUR // 2)
+    await office.service.check()
+    office.clock.advance(HOUR // 2 - TICK_MS)
+    office.clock.step(-HOUR // 2)
+    await office.service.check()
+    assert office.members() == {"1 10.9.0.2": HOUR // 2 + TICK_MS}
+    assert not [kind for kind in await kinds(office) if kind.startswith("element_")]
+
+
+async def test_what_was_given_late_is_given_again(broken: World) -> None:
+    """Where jitd had to wait between looking at the clock and the kernel, the member does not live on for so much longer."""
+    waits = [40, 30]
+    broken.firewall.applying = lambda: broken.clock.advance(waits.pop(0))
+    await broken.granted(ALICE, duration=HOUR)
+    assert waits == []
+    (alice,) = broken.firewall.read()
+    assert HOUR - 100 < 40 + 30 + alice.most_ms <= HOUR - TICK_MS
 
 
 @pytest.fixture
