@@ -2,6 +2,7 @@
 
 import random
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,21 +14,26 @@ from bench.world import BARE, ENDPOINT, Client, WorldDaemon, hexadecimal, in_wor
 from support import network
 from support.gateway import wall_to_monotonic_ns
 from support.steady import steady
-from support.streams import Stream
+from support.streams import Packet, Stream
 from support.wait import until
 
 RATE = 25  # grants a second
 GRANT_MS = 1_500  # in packets: a second of traffic after the handshake
 AFTERWARDS_NS = 400_000_000  # how long is looked for packets that are late
-CLIENTS = ("alice", "bob")
+CLIENTS = tuple(f"client{number}" for number in range(10))
+QUICK_CLIENTS = CLIENTS[:2]
+PACKETS_RATE = (
+    200  # a second and direction of each client: all of them together go before jitd on the processors
+)
 BARE_CLIENT = "floor"
 SLEEP = "bare: sleep to the end, then one UAPI operation"
 PACKETS = "bare: the last packet, with a UAPI operation at the end"
 
 
 def measure(options: Options, result: Result) -> None:
-    """Read-back over many devices that never connect; packets with two clients, 1 kHz in both directions each."""
-    with in_world(options, "lateness", *CLIENTS, BARE_CLIENT) as daemon:
+    """Read-back over many devices that never connect; packets with some clients, in both directions each."""
+    clients = QUICK_CLIENTS if options.quick else CLIENTS
+    with in_world(options, "lateness", *clients, BARE_CLIENT) as daemon:
         daemon.furnish(ENDPOINT)
         firewall = daemon.firewall()
         bare_key = daemon.bare()
@@ -35,16 +41,17 @@ def measure(options: Options, result: Result) -> None:
         _read_back(daemon, options, table, result)
         result.tables.append(table)
 
-        for name in CLIENTS:
+        for name in clients:
             daemon.laptop(name)
         bare = daemon.bare_client(BARE_CLIENT, bare_key)
         steady(daemon.world)
         table = Table(
-            f"Lateness of endings in packets, 1 kHz in both directions, wireguard-go, firewall {firewall}"
+            f"Lateness of endings in packets, {len(clients)} clients, {PACKETS_RATE} a second in both directions each,"
+            f" wireguard-go, firewall {firewall}"
         )
         table.add(PACKETS, _bare_packets(daemon, bare, options.choose(15, 4)))
         options.say("lateness: in packets")
-        _packets(daemon, options, table, result)
+        _packets(daemon, clients, options.choose(100, 3), table, result)
         result.tables.append(table)
 
 
@@ -107,18 +114,13 @@ class Span:
     next: int
 
 
-def _packets(daemon: WorldDaemon, options: Options, table: Table, result: Result) -> None:
-    streams = {
-        name: (
-            daemon.streams.udp(name, network.INSIDE, network.SERVER),
-            daemon.streams.udp(network.INSIDE, name, daemon.clients[name].address),
-        )
-        for name in CLIENTS
-    }
-    spans: dict[str, list[Span]] = {name: [] for name in CLIENTS}
-    for _ in range(options.choose(20, 3)):
+def _packets(daemon: WorldDaemon, clients: Sequence[str], rounds: int, table: Table, result: Result) -> None:
+    """So many grants one after the other for each of the clients."""
+    streams = {name: _both_ways(daemon, daemon.clients[name]) for name in clients}
+    spans: dict[str, list[Span]] = {name: [] for name in clients}
+    for _ in range(rounds):
         made = []
-        for name in CLIENTS:
+        for name in clients:
             begun = time.monotonic_ns()
             granted = daemon.grant(name, GRANT_MS)
             # Back again with a handshake of its own: how long that takes without is another measurement.
@@ -131,14 +133,15 @@ def _packets(daemon: WorldDaemon, options: Options, table: Table, result: Result
     daemon.streams.stop()
     ends: list[float] = []
     late = silent = 0
-    for name in CLIENTS:
+    for name in clients:
+        arrived = [_arrived(stream) for stream in streams[name]]
         for span in spans[name]:
-            found = [last for stream in streams[name] if (last := _last(stream, span)) is not None]
+            found = [last for packets in arrived if (last := _last(packets, span)) is not None]
             if not found:
                 silent += 1
                 continue
             ends.append(max(found))
-            late += sum(len(_within(stream, span.end, span.next)) for stream in streams[name])
+            late += sum(len(_within(packets, span.end, span.next)) for packets in arrived)
     assert silent <= len(ends), f"{silent} of {silent + len(ends)} grants let no packet pass at their end"
     row = table.add("the last packet that passed, after the grant's end", ends, PACKETS)
     table.notes.append(
@@ -163,14 +166,31 @@ def _over(daemon: WorldDaemon, number: int) -> bool:
     return view["ended"] is not None and not view["marks"]
 
 
-def _within(stream: Stream, begin: int, end: int) -> list[int]:
-    """When the packets arrived that were sent in this span; nanoseconds."""
-    return [packet.received for packet in stream.received() if begin < packet.sent < end]
+def _both_ways(daemon: WorldDaemon, client: Client) -> tuple[Stream, Stream]:
+    return (
+        daemon.streams.udp(client.name, network.INSIDE, network.SERVER, rate=PACKETS_RATE),
+        daemon.streams.udp(network.INSIDE, client.name, client.address, rate=PACKETS_RATE),
+    )
 
 
-def _last(stream: Stream, span: Span) -> float | None:
+def _arrived(stream: Stream) -> list[Packet]:
+    """What arrived, in the order in which it was sent."""
+    return sorted(stream.received(), key=_sent)
+
+
+def _sent(packet: Packet) -> int:
+    return packet.sent
+
+
+def _within(packets: Sequence[Packet], begin: int, end: int) -> list[int]:
+    """When those of the packets arrived that were sent in this span; nanoseconds."""
+    first, behind = bisect_right(packets, begin, key=_sent), bisect_left(packets, end, key=_sent)
+    return [packet.received for packet in packets[first:behind]]
+
+
+def _last(packets: Sequence[Packet], span: Span) -> float | None:
     """When the last packet of a grant arrived, milliseconds after its end; None when nothing flowed up to it."""
-    arrived = _within(stream, span.begun, span.next)
+    arrived = _within(packets, span.begun, span.next)
     if not arrived or max(arrived) < span.end - 100_000_000:
         return None
     return (max(arrived) - span.end) / 1e6
@@ -178,10 +198,7 @@ def _last(stream: Stream, span: Span) -> float | None:
 
 def _bare_packets(daemon: WorldDaemon, client: Client, count: int) -> list[float]:
     """The same for one client with nothing but WireGuard's own socket."""
-    streams = (
-        daemon.streams.udp(client.name, network.INSIDE, network.SERVER),
-        daemon.streams.udp(network.INSIDE, client.name, client.address),
-    )
+    streams = _both_ways(daemon, client)
     spans = []
     for _ in range(count):
         begun = time.monotonic_ns()
@@ -195,4 +212,5 @@ def _bare_packets(daemon: WorldDaemon, client: Client, count: int) -> list[float
         spans.append(Span(begun, end, time.monotonic_ns()))
     for stream in streams:
         stream.stop()
-    return [max(_last(stream, span) or 0 for stream in streams) for span in spans]
+    arrived = [_arrived(stream) for stream in streams]
+    return [max(_last(packets, span) or 0 for packets in arrived) for span in spans]

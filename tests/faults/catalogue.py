@@ -69,7 +69,8 @@ FAULTS = (
         "`nft flush ruleset` in the last half second of a grant, with jitd alive",
         firewall.flushed_at_the_end,
         6,
-        limit="the kernel's timeout went with the table, and jitd is busy with loading it again when the time is over",
+        limit="the kernel's timeout goes with the table; jitd stops in WireGuard who ends, and where the flush comes"
+        " within milliseconds of the end, that is as late as its own timer",
     ),
     Fault("element-added", "an element added by hand for somebody without a grant", firewall.element_added),
     Fault("element-lengthened", "an element lengthened by hand", firewall.element_lengthened),

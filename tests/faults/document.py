@@ -39,7 +39,8 @@ LIMITS = """\
   meanwhile, so that access lasts longer by that time, unless jitd is started: it cuts what has ended first.
 - **Somebody flushes the ruleset while jitd is dead.** The kernel's timeouts are gone with it. Who was in stays in,
   in WireGuard, until jitd starts. The same with jitd alive is repaired, see the table; until then WireGuard guards,
-  so that nobody gets in who has no grant, but an end in that moment comes as late as the repair.
+  so that nobody gets in who has no grant, and jitd stops there first whose end is near. An end within milliseconds
+  of the flush comes as late as jitd's own timer.
 - **Root on the gateway can do anything**, to jitd, to its store and to the kernel. jitd repairs what it sees and tells
   of it; it is no wall against root.
 - **Access ends a little early, never late.** The kernel counts in ticks of up to 10 ms and rounds up, so that jitd asks

@@ -30,12 +30,12 @@ def flushed(site: Site, chance: Random) -> Outcome:
 
 
 def flushed_at_the_end(site: Site, chance: Random) -> Outcome:
-    """`nft flush ruleset` within the last half second of a grant: the cut is as late as the repair."""
+    """`nft flush ruleset` within the last half second of a grant: WireGuard has to cut before the table is back."""
     with played(site) as scene:
         granted = scene.grant("8s")
         scene.wait(granted.end_ns - chance.randrange(20, 500) * 1_000_000)
         scene.shut(granted.end_ns)
-        with scene.recovering("jitd heard of it, loaded its table again, and cut"):
+        with scene.recovering("jitd heard of it, cut in WireGuard, and loaded its table again"):
             _flush(site)
             site.ended(granted.number, BACK)
         scene.silent()

@@ -146,8 +146,9 @@ class _Kill:
         if number is None:
             return
         shown = self._scene.gateway.get(f"/v1/show?id={number}")
-        kinds = [event["kind"] for event in shown["events"] if event["kind"] != "cut_confirmed"]
-        wanted = ["granted", "revoked"] if shown["request"]["status"] == "revoked" else ["granted"]
+        kinds = [event["kind"] for event in shown["events"]]
+        ended = shown["request"]["status"] == "revoked"
+        wanted = ["granted", "revoked", "cut_confirmed"] if ended else ["granted"]
         assert kinds == wanted, f"{self._step()}: {shown}"
 
     def _step(self) -> str:

@@ -1,7 +1,7 @@
 """The second layer behind the verbs: members with a timeout, beside the peers."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
@@ -9,6 +9,8 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 from jitd import scheduler
 from jitd.core.elements import LEASE_MS, Lease, Member
 from jitd.core.errors import JitError
+from jitd.core.firewall import Rules
+from jitd.enforce.firewallport import Ensured, nothing
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.port import EnforceError
 from jitd.service import devices, grants, holding, interfaces, networks, queries
@@ -18,14 +20,29 @@ MINUTE = 60_000
 
 
 class Broken(MemoryFirewall):
-    """A firewall that can be made to fail."""
+    """A firewall that can be made to fail. `loading` is called while rules that were flushed are loaded again, and
+    `applying` before members are given.
+    """
 
     fails = ""
+    loading = staticmethod(nothing)
+    applying = staticmethod(nothing)
+
+    def ensure(self, rules: Rules, repairing: Callable[[], None] = nothing) -> Ensured:
+        """Load them, and let others look meanwhile."""
+
+        def slowly() -> None:
+            repairing()
+            self.loading()
+
+        return super().ensure(rules, slowly)
 
     def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
         """Fail when told to."""
         if self.fails:
             raise EnforceError(self.fails)
+        if leases:
+            self.applying()
         super().apply(leases, removals)
 
 
@@ -151,6 +168,29 @@ async def test_a_stepped_wall_clock_moves_the_timeout(office: World) -> None:
     office.clock.step(-2 * HOUR)
     await office.service.check()
     assert office.members() == {"1 10.9.0.2": HOUR}
+    assert not [kind for kind in await kinds(office) if kind.startswith("element_")]
+
+
+async def test_what_ran_out_after_a_step_of_the_clock_was_nobodys_doing(office: World) -> None:
+    """A member that was shortened because the clock was set, and given again when it was set back, accuses nobody."""
+    await office.granted(ALICE)
+    office.clock.step(HOUR // 2)
+    await office.service.check()
+    office.clock.advance(HOUR // 2 - TICK_MS)
+    office.clock.step(-HOUR // 2)
+    await office.service.check()
+    assert office.members() == {"1 10.9.0.2": HOUR // 2 + TICK_MS}
+    assert not [kind for kind in await kinds(office) if kind.startswith("element_")]
+
+
+async def test_what_was_given_late_is_given_again(broken: World) -> None:
+    """Where jitd had to wait between looking at the clock and the kernel, the member does not live on for so much longer."""
+    waits = [40, 30]
+    broken.firewall.applying = lambda: broken.clock.advance(waits.pop(0))
+    await broken.granted(ALICE, duration=HOUR)
+    assert waits == []
+    (alice,) = broken.firewall.read()
+    assert HOUR - 100 < 40 + 30 + alice.most_ms <= HOUR - TICK_MS
 
 
 @pytest.fixture
@@ -163,6 +203,33 @@ async def broken(tmp_path) -> World:
     await world.furnish()
     yield world
     await world.stop()
+
+
+@pytest.mark.parametrize("left", [5_000, 0])
+async def test_nobody_is_in_past_the_end_while_a_flushed_table_is_loaded(broken: World, left: int) -> None:
+    """Whose grant ends within the time that it may take is stopped in WireGuard first, and passes again behind it."""
+    await broken.granted(ALICE, duration=HOUR)
+    await broken.granted(BOB, duration=2 * HOUR)
+    seen = []
+    broken.firewall.loading = lambda: seen.append(broken.peers())
+    broken.firewall.remove_all()
+    broken.clock.advance(HOUR - left)
+    await broken.service.compare()
+    bob = {"bob": {"10.9.0.3/32"}}
+    assert seen == [{"alice": frozenset(), **bob}]
+    assert broken.peers() == ({"alice": {"10.9.0.2/32"}, **bob} if left else bob)
+    assert (await kinds(broken))[-1] == "firewall_repaired"
+
+
+async def test_what_is_closed_does_not_wait_for_a_flushed_table(broken: World) -> None:
+    """Where a revoke finds the table flushed, WireGuard lets nobody pass before that is loaded again."""
+    number = await broken.granted(ALICE, duration=HOUR)
+    seen = []
+    broken.firewall.loading = lambda: seen.append(broken.peers())
+    broken.firewall.remove_all()
+    await broken.do(grants.revoke, ROOT, id=number)
+    assert seen == [{"alice": frozenset()}]
+    assert broken.peers() == {}
 
 
 async def test_behind_a_failing_firewall_nothing_opens(broken: World) -> None:
@@ -193,6 +260,46 @@ async def test_a_failing_firewall_keeps_nobody_in(broken: World) -> None:
     await broken.advance(2000)
     assert broken.members() == {}
     assert "cut_confirmed" in await kinds(broken)
+
+
+async def test_a_removed_device_is_not_called_cut_before_it_is(broken: World) -> None:
+    """While the member of a removed device could not be taken out, its grant is `cutting`; then it is confirmed."""
+    number = await broken.granted(ALICE)
+    broken.firewall.fails = "nftables refused: try later"
+    await broken.do(devices.remove, ALICE, name="laptop")
+    assert (await broken.ask(queries.show, ROOT, id=number))["request"]["marks"] == ["cutting"]
+    assert "cut_confirmed" not in await kinds(broken)
+    broken.firewall.fails = ""
+    await broken.advance(2000)
+    assert (await broken.ask(queries.show, ROOT, id=number))["request"]["marks"] == []
+    assert (await kinds(broken)).count("cut_confirmed") == 1
+    assert "stranger_removed" not in await kinds(broken)
+
+
+async def test_a_cut_that_failed_is_confirmed_after_a_restart(broken: World) -> None:
+    """An end whose confirmation a stop or a kill came before gets it from the next jitd that sees the kernel agree, once."""
+    number = await broken.granted(ALICE)
+    broken.firewall.fails = "nftables refused: try later"
+    await broken.do(grants.revoke, ROOT, id=number)
+    await broken.restart()
+    assert "cut_confirmed" not in await kinds(broken)
+    broken.firewall.fails = ""
+    await broken.restart()
+    await broken.restart()
+    assert (await kinds(broken)).count("cut_confirmed") == 1
+
+
+async def test_what_was_cut_long_ago_is_not_cut_again(broken: World) -> None:
+    """Where a device cannot be let in, its grants of before are not marked: they were seen to be cut."""
+    before = await broken.granted(ALICE)
+    await broken.do(holding.release, ALICE)
+    broken.firewall.fails = "nftables refused: try later"
+    number = await broken.asked(ALICE)
+    await broken.do(grants.grant, ROOT, id=number, duration=HOUR)
+    marks = {
+        one: (await broken.ask(queries.show, ROOT, id=one))["request"]["marks"] for one in (before, number)
+    }
+    assert marks == {before: [], number: ["activating"]}
 
 
 async def test_a_failing_wireguard_keeps_nobody_in(office: World) -> None:
@@ -237,14 +344,21 @@ async def test_the_scheduler_plans_anew_when_the_clock_is_stepped(office: World)
     await asyncio.gather(working, return_exceptions=True)
 
 
-async def test_a_freed_address_waits_until_both_layers_are_rid_of_it(broken: World) -> None:
-    """While the member of a removed device could not be taken out, nobody else gets its address; then somebody does."""
+@pytest.mark.parametrize("failing", [False, True])
+async def test_a_freed_address_waits_until_both_layers_are_rid_of_it(broken: World, *, failing: bool) -> None:
+    """While the member of a removed device could not be taken out, nobody else gets its address; then somebody does.
+
+    Also where the interface was `failing` already.
+    """
     await broken.do(interfaces.add, ROOT, name="wg1", pools=["10.8.0.0/29"], port=51821)
     await broken.do(networks.add, ROOT, name="lab", interface="wg1", routes=["10.20.0.0/16"])
     for number in range(5):
         await broken.do(devices.add, CAROL, name=f"d{number}", public_key=key(f"d{number}"))
     assert broken.peers("wg1")[key("d0")] == {"10.8.0.2/32"}
     broken.firewall.fails = "nftables refused: try later"
+    if failing:
+        broken.clock.advance(HOUR // 2 + 1)  # leases want to be renewed
+        await broken.service.check()
     await broken.do(devices.remove, CAROL, name="d0")
     with pytest.raises(JitError, match="used up"):
         await broken.do(devices.add, CAROL, name="d9", public_key=key("d9"))

@@ -68,10 +68,12 @@ async def test_members_that_somebody_changed(sliced: World) -> None:
 
 
 async def test_a_flushed_table(sliced: World) -> None:
-    """Rules and members come back."""
+    """Rules and members come back, and it is one event."""
+    before = await kinds(sliced)
     sliced.firewall.remove_all()
     await sliced.service.check()
     assert sliced.members() == {"1 10.9.0.2": HOUR, "1 10.9.0.3": HOUR}
+    assert (await kinds(sliced))[len(before) :] == ["firewall_repaired"]
 
 
 async def test_what_happens_between_two_slices_is_no_tampering(sliced: World) -> None:

@@ -1,14 +1,14 @@
 """Closing is never stuck: what becomes of revoke, release and expiry while the store cannot be used."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
-from jitd.service import freezing, grants, holding, queries
+from jitd.service import freezing, grants, holding, networks, queries
 from jitd.store import database
 from jitd.store.database import FILE_NAME
 
@@ -37,6 +37,16 @@ def ruin(world: World, table: str = "request") -> None:
     other.execute("PRAGMA foreign_keys = OFF")
     other.execute(f"DROP TABLE {table}")
     other.close()
+
+
+@contextmanager
+def damaged(world: World) -> Iterator[None]:
+    """Somebody damages the database."""
+    ruin(world)
+    yield
+
+
+Closed = Callable[[World], AbstractContextManager[None]]
 
 
 async def test_revoke_under_a_locked_database_cuts_and_is_recorded_later(office: World) -> None:
@@ -89,6 +99,24 @@ async def test_only_who_may_can_close_without_the_store(office: World) -> None:
     assert office.peers() == {"alice": {"10.9.0.2/32"}}
 
 
+@pytest.mark.parametrize("how", [locked, damaged])
+async def test_an_approver_closes_without_the_store(office: World, how: Closed) -> None:
+    """Who decides about a network revokes there, and there alone, whether the store cannot be written or not even read."""
+    await office.do(networks.add, ROOT, name="lab", routes=["10.20.0.0/16"])
+    await office.do(networks.set_, ROOT, name="office", changes=["approvers=bob"])
+    number = await office.granted(ALICE)
+    lab = await office.asked(ALICE, network="lab")
+    await office.do(grants.grant, ROOT, id=lab, duration=HOUR)
+    with how(office):
+        with pytest.raises(JitError) as refused:
+            await office.do(grants.revoke, BOB, id=lab)
+        assert refused.value.code in ("store", "not_permitted")
+        with pytest.raises(JitError) as caught:
+            await office.do(grants.revoke, BOB, id=number)
+        assert caught.value.message.startswith(f"cut: {number}, of alice; it cannot be recorded yet")
+    assert office.members() == {"2 10.9.0.2": HOUR}
+
+
 async def test_a_damaged_database_keeps_nobody_in(office: World) -> None:
     """Revoke and expiry cut from what is remembered, also when not even a question can be asked."""
     first = await office.granted(ALICE)
@@ -113,10 +141,19 @@ async def test_a_half_damaged_database_keeps_nobody_in(office: World) -> None:
     assert office.members() == {}
 
 
+async def test_damage_that_shows_late_is_the_stores(office: World) -> None:
+    """What SQLite finds wrong only behind the first rows of an answer is the store's failure like any other."""
+    late = "SELECT abs(n) AS n FROM (SELECT 1 AS n UNION ALL SELECT -9223372036854775808)"
+    reader = database.open_reader(office.config.daemon.state_dir / FILE_NAME)
+    for read in (reader.all, reader.one, reader.value):
+        with pytest.raises(JitError) as caught:
+            read(late)
+        assert caught.value.code == "store"
+    reader.close()
+
+
 async def test_the_other_grant_of_a_device_stays_open(office: World) -> None:
     """To close one grant without the store leaves what another one of the same device opens."""
-    from jitd.service import networks
-
     await office.do(networks.add, ROOT, name="lab", routes=["10.20.0.0/16"])
     first = await office.granted(ALICE)
     second = await office.asked(ALICE, network="lab")

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from world import ALICE, HOUR, ROOT, World, key
+from world import ALICE, BOB, HOUR, ROOT, World, key
 
+from jitd.enforce.port import SetPeer
 from jitd.service import devices, grants, holding, queries
 
 MINUTE = 60_000
@@ -65,6 +66,21 @@ async def test_a_client_is_called_where_it_was_last_heard_from(office: World) ->
     await office.granted(ALICE)
     peer = office.wireguard.read("wg0").peers[key("alice")]
     assert (peer.endpoint, peer.keepalive) == ("198.51.100.7:40000", 0)
+
+
+async def test_a_call_that_was_broken_off_leaves_no_keepalive(office: World) -> None:
+    """Where jitd ends in the middle of a call, the next one switches its keepalive off, and leaves those of others."""
+    await office.granted(ALICE)
+    await office.granted(BOB)
+    for name, seconds in (("alice", 65535), ("bob", 25)):
+        (ip,) = office.wireguard.read("wg0").peers[key(name)].allowed_ips
+        office.wireguard.apply(
+            "wg0", [SetPeer(public_key=key(name), allowed_ips=frozenset({ip}), keepalive=seconds)]
+        )
+    await office.restart()
+    peers = office.wireguard.read("wg0").peers
+    assert (peers[key("alice")].keepalive, peers[key("bob")].keepalive) == (0, 25)
+    assert {name: len(ips) for name, ips in office.peers().items()} == {"alice": 1, "bob": 1}
 
 
 async def test_a_short_grant_was_used_too(office: World) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import socket
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ from jitd.core.firewallrules import TABLE, set_name
 from jitd.core.model import IPNetwork
 from jitd.enforce import nfmessages, nft, surroundings
 from jitd.enforce.finding import Finding
-from jitd.enforce.firewallport import Ensured
+from jitd.enforce.firewallport import Ensured, nothing
 from jitd.enforce.nfmessages import Family, Kind
 from jitd.enforce.nfnetlink import Change, NftError, NftSocket
 from jitd.enforce.nftnotices import NftNotices
@@ -73,7 +73,7 @@ class NftFirewall:
         if not self._families:
             self._families = (Family.INET, Family.NETDEV) if _has_egress() else (Family.INET,)
 
-    def ensure(self, rules: Rules) -> Ensured:
+    def ensure(self, rules: Rules, repairing: Callable[[], None] = nothing) -> Ensured:
         """As the port says."""
         self.probe()
         devices = _existing(rules)
@@ -85,6 +85,8 @@ class NftFirewall:
         if same and self._fingerprint() == self._print:
             self._keep_closed(rules)
             return Ensured.NOTHING
+        if same:
+            repairing()
         networks = [network.id for interface in rules.interfaces for network in interface.networks]
         kept = {set_name(number, version) for number in networks for version in (4, 6)}
         try:

@@ -4,7 +4,7 @@ Backends: `firewall.py` (`NftFirewall`), and `nofirewall.py` (`NoFirewall`) for 
 All methods block, are called from the worker thread only, and give up after a bounded time (5 s for each operation).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import IntEnum
 from typing import Protocol
 
@@ -20,6 +20,10 @@ class Ensured(IntEnum):
     NOTHING = 0
     CHANGED = 1  # other rules or devices than before
     REPAIRED = 2  # somebody had changed or flushed what was loaded; elements may be gone, too
+
+
+def nothing() -> None:
+    """Nothing is to be done before a repair."""
 
 
 class Notices(Protocol):
@@ -51,9 +55,10 @@ class Firewall(Protocol):
         """Whether there is a second layer: without it, an interface can have one network only, without ports."""
         ...
 
-    def ensure(self, rules: Rules) -> Ensured:
+    def ensure(self, rules: Rules, repairing: Callable[[], None] = nothing) -> Ensured:
         """Make the rules be as given, in one step; elements of networks that stay keep living to their own ends.
 
+        `repairing` is called first where somebody has changed or flushed them: to load them takes tens of milliseconds.
         To be called before anything else, and again when interfaces were
         made or made again. Raises EnforceError, and then nothing has changed.
         """

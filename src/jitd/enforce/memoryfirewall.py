@@ -6,7 +6,7 @@ from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
 from jitd.core.model import IPNetwork
 from jitd.enforce.finding import Finding
-from jitd.enforce.firewallport import Ensured
+from jitd.enforce.firewallport import Ensured, nothing
 from jitd.enforce.port import EnforceError
 
 
@@ -29,11 +29,13 @@ class MemoryFirewall:
         """True."""
         return True
 
-    def ensure(self, rules: Rules) -> Ensured:
+    def ensure(self, rules: Rules, repairing: Callable[[], None] = nothing) -> Ensured:
         """As the port says."""
         if rules == self._loaded:
             return Ensured.NOTHING
         done = Ensured.REPAIRED if rules == self._rules else Ensured.CHANGED
+        if done is Ensured.REPAIRED:
+            repairing()
         self._rules = self._loaded = rules
         networks = {network.id for interface in rules.interfaces for network in interface.networks}
         self._ends = {member: ends for member, ends in self._ends.items() if member.network_id in networks}

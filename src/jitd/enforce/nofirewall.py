@@ -1,12 +1,12 @@
 """No second layer: enforce.firewall = "none"."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
 from jitd.core.model import IPNetwork
 from jitd.enforce.finding import Finding
-from jitd.enforce.firewallport import Ensured
+from jitd.enforce.firewallport import Ensured, nothing
 
 
 class NoFirewall:
@@ -22,7 +22,7 @@ class NoFirewall:
         """False."""
         return False
 
-    def ensure(self, _rules: Rules) -> Ensured:
+    def ensure(self, _rules: Rules, _repairing: Callable[[], None] = nothing) -> Ensured:
         """Nothing to be done."""
         return Ensured.NOTHING
 

@@ -1,6 +1,5 @@
 """Where the kernel does not agree with the store yet. Written by the worker, read by queries in other threads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from jitd import wire
@@ -30,6 +29,11 @@ class Agreement:
             {key: peer.last_handshake_ms for key, peer in state.peers.items() if peer.last_handshake_ms}
         )
 
+    @property
+    def open(self) -> frozenset[tuple[int, str]]:
+        """(interface id, public key) of all that is not as it should be, removed devices included."""
+        return self.keys | self.freed.keys()
+
     def set_interface(self, interface_id: int, name: str, error: str, keys: frozenset[str]) -> None:
         """What is known of one interface now; an empty error and no keys mean that it agrees."""
         errors = {**self.errors}
@@ -45,9 +49,9 @@ class Agreement:
             (interface_id, key) for key in keys
         }
 
-    def free(self, interface_id: int, gone: Mapping[str, frozenset[IPNetwork]]) -> None:
-        """Hold the addresses of removed devices until both layers were read back without them."""
-        self.freed = {**self.freed, **{(interface_id, key): ips for key, ips in gone.items()}}
+    def free(self, interface_id: int, key: str, ips: frozenset[IPNetwork]) -> None:
+        """Hold the addresses of a removed device until both layers were read back without them."""
+        self.freed = {**self.freed, (interface_id, key): ips}
 
     def held(self, interface_id: int) -> frozenset[IPNetwork]:
         """The addresses on an interface that cannot be given out yet."""

@@ -7,6 +7,7 @@ agrees. What does not agree is remembered, told once, and retried with backoff.
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,6 +29,8 @@ log = logging.getLogger("jitd.converge")
 
 FIRST_RETRY_MS: Final = 1000
 LONGEST_RETRY_MS: Final = 30_000
+#: To load the firewall's rules takes tens of milliseconds, and at the very most two runs of nft that hang.
+LOADING_MS: Final = 12_000
 #: Up to so many peers an interface is read before some of them are removed, to count what they passed at last.
 FEW: Final = 200
 
@@ -70,6 +73,7 @@ class Converger:
             single.setdefault(interface_id, (set(), {}))[0].add(device_id)
         for (interface_id, key), ips in touched.keys.items():
             single.setdefault(interface_id, (set(), {}))[1][key] = ips
+            self.agreement.free(interface_id, key, ips)
         for interface_id in touched.interfaces:
             interface = interfaces.by_id(rows, interface_id)
             agrees = self.interface(rows, interface, now, touched=True) and agrees
@@ -151,8 +155,9 @@ class Converger:
         if not touched and opened:
             standing.tell_changes(rows, self.tell, self.people, opened, accesses, now)
         before = {one.tunnel.device.public_key: one for one in accesses} | opened
-        self.openings.note(interface, accesses, now)
-        expected = _expected(accesses)
+        # A device that was removed while something failed is no stranger.
+        gone = (key for owner, key in self.agreement.freed if owner == interface.id)
+        expected = {**dict.fromkeys(gone), **_expected(accesses)}
         self.changed.update(expected)
         errors: list[EnforceError] = []
         state: LinkState | None = None
@@ -164,18 +169,33 @@ class Converger:
             leave = self.peering.keep_unmanaged(rows, interface, state, now)
         except EnforceError as error:
             errors.append(error)
-        wrong, closed = self._members(rows, interface, accesses, now, errors)
+        wrong, closed, flushed = self._members(rows, interface, accesses, now, errors)
+        # Behind the firewall, whose repair has to know what was open.
+        self.openings.note(interface, networks.of_interface(rows, interface.id), accesses, now)
         if state is not None:
             expected = {key: passing for key, passing in expected.items() if key not in leave}
             wanted = {one.wanted.public_key: one.wanted for one in accesses if one.wanted is not None}
             try:
+                if flushed or closed:
+                    # Some of them may have been hushed.
+                    state = self.peering.wireguard.read(interface.name)
                 wrong |= self.peering.whole(
                     interface, state, wanted, expected, leave, closed=closed, touched=touched
                 )
             except EnforceError as error:
                 errors.append(error)
         self._unread.discard(interface.id)
-        return self._settle(interface, wrong, errors, expected.keys(), now)
+        agrees = self._settle(interface, wrong, errors, expected.keys(), now)
+        if flushed:
+            # The members of all others went with the table.
+            for other in interfaces.all_(rows):
+                if other.id != interface.id:
+                    self.interface(rows, other, now, touched=touched)
+        return agrees
+
+    def ensure(self, rows: Rows) -> bool:
+        """Make the firewall's rules be what the store says. Returns whether somebody had changed or flushed them."""
+        return self.guard.ensure(rows, self._hush_what_ends)
 
     def devices(
         self,
@@ -194,8 +214,6 @@ class Converger:
         if not expected:
             return True
         self.changed.update(expected)
-        if gone:
-            self.agreement.free(interface.id, gone)
         before = self.openings.accesses(interface.id, expected.keys())
         self.openings.note_some(interface, accesses, gone.keys(), now)
         rights = {member: right for one in accesses for member, right in one.rights.items()}
@@ -220,7 +238,10 @@ class Converger:
             wrong = set() if self.guard.active else self.peering.differing(interface, expected)
         except EnforceError:
             # A table that was flushed, an interface that somebody took away, a process that died: what the whole
-            # needs to be right again is worked out there, and what is wrong with it is told.
+            # needs to be right again is worked out there, and what is wrong with it is told. It takes longer, and
+            # what is to be closed does not wait for it.
+            with suppress(EnforceError):
+                self.peering.hush(interface, [key for key, passing in expected.items() if not passing])
             return self.interface(rows, interface, now, touched=True)
         if self.guard.active:
             self._unread.add(interface.id)
@@ -233,8 +254,10 @@ class Converger:
         accesses: Iterable[DeviceAccess],
         now: Now,
         errors: list[EnforceError],
-    ) -> tuple[set[str], bool]:
-        """The firewall's half: (keys whose members do not agree, whether nothing may be opened behind it)."""
+    ) -> tuple[set[str], bool, bool]:
+        """The firewall's half: (keys whose members do not agree, whether nothing may be opened behind it, whether
+        somebody had flushed it).
+        """
         wanted: dict[Member, Right] = {}
         keys: dict[Member, str] = {}
         for one in accesses:
@@ -242,19 +265,24 @@ class Converger:
                 wanted[member] = right
                 keys[member] = one.tunnel.device.public_key
         network_ids = [network.id for network in networks.of_interface(rows, interface.id)]
+        flushed = False
         try:
-            flushed = self.guard.ensure(rows)
-            wrong = self.guard.whole(interface, network_ids, wanted, now, flushed=flushed)
+            flushed = self.ensure(rows)
+            wrong = self.guard.whole(interface, network_ids, wanted, now)
         except EnforceError as error:
             errors.append(error)
-            return set(), True
-        if flushed:
-            # The members of all others went with the table.
-            for other in interfaces.all_(rows):
-                if other.id != interface.id:
-                    others = access.of_interface(rows, other, self.people, now)
-                    self._members(rows, other, others, now, errors)
-        return {keys.get(member, str(member.ip)) for member in wrong}, False
+            return set(), True, flushed
+        return {keys.get(member, str(member.ip)) for member in wrong}, False, flushed
+
+    def _hush_what_ends(self) -> None:
+        """Before a table that somebody flushed is loaded again: WireGuard alone guards meanwhile, and who is over before
+        it is there passes nothing from now on. Who is not, does again when it is there.
+        """
+        for interface, keys in self.openings.ending(self.guard.boot_ms() + LOADING_MS).items():
+            try:
+                self.peering.hush(interface, keys)
+            except EnforceError as error:
+                log.error("%s: who is over in a moment cannot be stopped before: %s", interface.name, error)  # noqa: TRY400
 
     def _close(self, interface: Interface, before: DeviceAccess, rest: DeviceAccess, now: Now) -> bool:
         """Both layers, whatever becomes of the other one."""
@@ -276,7 +304,7 @@ class Converger:
 
     def _rules(self, rows: Rows) -> bool:
         try:
-            self.guard.ensure(rows)
+            self.ensure(rows)
         except EnforceError as error:
             log.error("the firewall: %s", error)  # noqa: TRY400
             return False

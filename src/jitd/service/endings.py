@@ -203,25 +203,23 @@ class Confirmed:
 def confirmed(rows: Rows, ended: Iterable[Request], agreement: Agreement) -> list[Confirmed]:
     """Those of the ended grants that the kernel agrees with, as far as they were open before."""
     found, ended = [], list(ended)
+    open_ = agreement.open
     endings = requests.by_ids(rows, [before.id for before in ended])
     for before in ended:
         after = endings.get(before.id)
         if after is None or after.ending is None or before.grant is None:
             continue
         due_ms = min(after.ending.at_ms, before.grant.ends_ms)
-        if not agreement.keys:
-            found.append(Confirmed(before, due_ms))
-            continue
-        network = networks.by_id(rows, before.network_id)
-        tunnels = devices.tunnels(
-            rows,
-            interface_id=network.interface_id,
-            device_ids=[device_id for device_id, _ in requests.devices_of(rows, before.id)],
-        )
-        keys = {(network.interface_id, tunnel.device.public_key) for tunnel in tunnels}
-        if not keys & agreement.keys:
+        if not open_ or open_.isdisjoint(requests.keys_of(rows, before.id)):
             found.append(Confirmed(before, due_ms))
     return found
+
+
+def unconfirmed(rows: Rows) -> list[Request]:
+    """The grants that ended not long ago and of which nobody has recorded that the kernel was seen to agree: jitd was
+    killed in between.
+    """
+    return list(requests.by_ids(rows, events.unconfirmed(rows)).values())
 
 
 def record_confirmed(rows: Rows, confirmed: Iterable[Confirmed], now: Now) -> None:

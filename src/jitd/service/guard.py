@@ -11,7 +11,7 @@ from jitd.core import elements
 from jitd.core.elements import Element, Lease, Member, Reading, Right
 from jitd.core.firewall import Always, InterfaceRules, IPAddress, NetworkRules, Rules
 from jitd.core.model import Interface, Network, Now
-from jitd.enforce.firewallport import Ensured, Firewall
+from jitd.enforce.firewallport import Ensured, Firewall, nothing
 from jitd.service.tell import Tell
 from jitd.store import devices, interfaces, networks
 from jitd.store.database import Rows
@@ -19,6 +19,10 @@ from jitd.store.database import Rows
 #: The kernel counts in ticks, at most 10 ms long, and rounds up; and to ask takes a moment. So much less is asked for,
 #: so that nobody is late.
 TICK_MS: Final = 15
+#: And what is left of it for the asking, behind a tick and a rounded millisecond.
+ASKING_MS: Final = 4
+#: How often members are given again because the asking took longer.
+TRIES: Final = 5
 #: So many are given in one step.
 AT_ONCE: Final = 100
 
@@ -34,8 +38,8 @@ class Guard:
     close_local_users: bool = True
     #: The gateway's own tunnel addresses by interface id, as they were read back.
     _gateways: dict[int, tuple[IPAddress, ...]] = field(default_factory=dict)
-    #: What each member of an interface was last given.
-    _believed: dict[int, set[Member]] = field(default_factory=dict)
+    #: Until when each member of an interface was last let in, in boot time: what is otherwise is somebody else's doing.
+    _believed: dict[int, dict[Member, int]] = field(default_factory=dict)
 
     @property
     def active(self) -> bool:
@@ -51,10 +55,15 @@ class Guard:
         self._gateways.pop(interface_id, None)
         self._believed.pop(interface_id, None)
 
-    def ensure(self, rows: Rows) -> bool:
-        """Make the rules be what the store says. Returns whether somebody had changed them: elements may be gone."""
-        if self.firewall.ensure(self.rules(rows)) is not Ensured.REPAIRED:
+    def ensure(self, rows: Rows, repairing: Callable[[], None] = nothing) -> bool:
+        """Make the rules be what the store says. Returns whether somebody had changed them: elements may be gone.
+
+        `repairing` is called before that is put right.
+        """
+        if self.firewall.ensure(self.rules(rows), repairing) is not Ensured.REPAIRED:
             return False
+        # That is one event, and not one for each member.
+        self._believed.clear()
         self.tell("firewall_repaired")
         return True
 
@@ -103,9 +112,9 @@ class Guard:
         reading: Reading,
     ) -> None:
         """Tell of what somebody else did to these members, which were read and are not put right yet."""
-        believed = self._believed.get(interface.id, set())
+        believed = self._believed.get(interface.id, {})
         mine = {member: right for member, right in wanted.items() if member in believed or member in actual}
-        self._tell(interface, believed, mine, elements.difference(mine, actual, reading))
+        self._tell(interface, believed, mine, actual, elements.difference(mine, actual, reading))
 
     def whole(
         self,
@@ -113,13 +122,8 @@ class Guard:
         network_ids: Collection[int],
         wanted: Mapping[Member, Right],
         now: Now,
-        *,
-        flushed: bool,
     ) -> frozenset[Member]:
-        """Compare all members of an interface, repair, read back. Returns those that do not agree.
-
-        After a table was `flushed` and told of, its members are not told of one by one.
-        """
+        """Compare all members of an interface, repair, read back. Returns those that do not agree."""
         if not self.active:
             return frozenset()
         believed = self._believed.get(interface.id)
@@ -127,9 +131,15 @@ class Guard:
         actual = self.read(network_ids)
         reading = Reading(begun, self.boot_ms() - now.boot_ms)
         todo = elements.difference(wanted, actual, reading)
-        if believed is not None and not flushed:
-            self._tell(interface, believed, wanted, todo)
-        self._believed[interface.id] = set(wanted)
+        if believed is not None:
+            self._tell(interface, believed, wanted, actual, todo)
+        given_anew = set(todo.given)
+        self._believed[interface.id] = {
+            member: (believed or {}).get(member, now.boot_ms + right.left_ms)
+            if member not in given_anew
+            else now.boot_ms + right.left_ms
+            for member, right in wanted.items()
+        }
         if not todo.given and not todo.removals:
             return frozenset()
         given = {member: wanted[member] for member in todo.given}
@@ -142,9 +152,10 @@ class Guard:
         """Give and take without looking at the others, read back. Returns those that do not agree."""
         if not self.active:
             return frozenset()
-        believed = self._believed.setdefault(interface.id, set())
-        believed.difference_update(gone)
-        believed.update(wanted)
+        believed = self._believed.setdefault(interface.id, {})
+        for member in gone:
+            believed.pop(member, None)
+        believed.update((member, now.boot_ms + right.left_ms) for member, right in wanted.items())
         if len(gone) > AT_ONCE:
             # Many that end together have mostly been ended by the kernel.
             gone = self.firewall.read_some(gone).keys()
@@ -157,15 +168,23 @@ class Guard:
         """Take first, all in one step; then give, a few at a time.
 
         The kernel begins to count when it gets them, which is later than `now`, and later still for the last one of
-        many.
+        many. On a busy machine we may wait at any step: what may have come so late that it would outlive its right is
+        given again, for so much shorter.
         """
         members = list(given)
         if gone or not members:
             self.firewall.apply([], gone)
+        usual_ms = 0
         for start in range(0, len(members), AT_ONCE):
-            spent = self.boot_ms() - now.boot_ms + TICK_MS
             some = members[start : start + AT_ONCE]
-            self.firewall.apply([Lease(*member, given[member].left_ms - spent) for member in some], [])
+            for _ in range(TRIES):
+                begun = self.boot_ms()
+                spent = begun - now.boot_ms + TICK_MS + usual_ms
+                self.firewall.apply([Lease(*member, given[member].left_ms - spent) for member in some], [])
+                took = self.boot_ms() - begun
+                is_late, usual_ms = took > usual_ms + ASKING_MS, took
+                if not is_late:
+                    break
 
     def _wrong(self, wanted: Mapping[Member, Right], gone: Collection[Member], now: Now) -> frozenset[Member]:
         begun = self.boot_ms() - now.boot_ms
@@ -185,18 +204,33 @@ class Guard:
     def _tell(
         self,
         interface: Interface,
-        believed: set[Member],
+        believed: Mapping[Member, int],
         wanted: Mapping[Member, Right],
+        actual: Mapping[Member, Element],
         todo: elements.ElementDifference,
     ) -> None:
-        """Tell what nobody of us did: what is not as it was left, and was not to become otherwise."""
+        """Tell what nobody of us did: what is not as it was left. A clock that was stepped makes it wrong, too."""
+        boot_ms = self.boot_ms()
         for kind, members in (
             ("element_removed", [one for one in todo.removals if one not in believed]),
             (
                 "element_shortened",
-                [one for one in todo.too_long if one in believed and not wanted[one].is_lease],
+                [
+                    one
+                    for one in todo.too_long
+                    if one in believed
+                    and not wanted[one].is_lease
+                    and boot_ms + actual[one].most_ms > believed[one] + elements.LATE_MS
+                ],
             ),
-            ("element_restored", [one for one in todo.missing if one in believed]),
+            (
+                "element_restored",
+                [
+                    one
+                    for one in todo.missing
+                    if one in believed and believed[one] > boot_ms + elements.EARLY_MS
+                ],
+            ),
         ):
             for member in members:
                 self._tell_of(kind, interface, member)

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from jitd.core.model import Account, Interface, Now
+from jitd.core.model import Account, Interface, Network, Now
+from jitd.core.peers import Reason
 from jitd.service.access import DeviceAccess
 
 
@@ -21,9 +22,14 @@ class Openings:
     """Belongs to the worker thread."""
 
     _open: dict[int, dict[str, Opening]] = field(default_factory=dict)
+    #: The networks of each interface: they say who decides about a grant.
+    _networks: dict[int, dict[int, Network]] = field(default_factory=dict)
 
-    def note(self, interface: Interface, accesses: Iterable[DeviceAccess], now: Now) -> None:
-        """What was worked out for all devices of an interface."""
+    def note(
+        self, interface: Interface, networks: Iterable[Network], accesses: Iterable[DeviceAccess], now: Now
+    ) -> None:
+        """What was worked out for all devices of an interface, and its networks."""
+        self._networks[interface.id] = {network.id: network for network in networks}
         self._open[interface.id] = {}
         self.note_some(interface, accesses, (), now)
 
@@ -44,23 +50,44 @@ class Openings:
     def forget(self, interface_id: int) -> None:
         """Stop caring for a removed interface."""
         self._open.pop(interface_id, None)
+        self._networks.pop(interface_id, None)
 
     def accesses(self, interface_id: int, keys: Collection[str] | None = None) -> dict[str, DeviceAccess]:
         """What was open on an interface, by public key; of some keys or of all."""
         opened = self._open.get(interface_id, {})
         return {key: one.access for key, one in opened.items() if keys is None or key in keys}
 
-    def grants(self) -> dict[int, Account]:
-        """Who has which grant open."""
-        return {number: one.access.tunnel.account for one, number, _ in self._reasons()}
+    def grants(self) -> dict[int, tuple[Account, Network | None]]:
+        """Who has which grant open, and for what; None for a network that the store did not tell of any more."""
+        return {
+            number: (
+                one.access.tunnel.account,
+                self._networks.get(one.interface.id, {}).get(reason.network_id or 0),
+            )
+            for one, number, reason in self._reasons()
+        }
 
     def over(self, now: Now) -> set[int]:
         """The grants whose time is over."""
         return {
             number
-            for one, number, left_ms in self._reasons()
-            if left_ms is not None and one.at_boot_ms + left_ms <= now.boot_ms
+            for one, number, reason in self._reasons()
+            if reason.left_ms is not None and one.at_boot_ms + reason.left_ms <= now.boot_ms
         }
+
+    def ending(self, boot_ms: int) -> dict[Interface, list[str]]:
+        """The public keys for which something that is open will be over at that moment of boot time."""
+        found: dict[Interface, list[str]] = {}
+        for opened in self._open.values():
+            for key, one in opened.items():
+                lefts = [
+                    reason.left_ms
+                    for reason in one.access.reasons
+                    if reason.left_ms is not None and not reason.paused
+                ]
+                if lefts and one.at_boot_ms + min(lefts) <= boot_ms:
+                    found.setdefault(one.interface, []).append(key)
+        return found
 
     def without(self, request_id: int) -> list[tuple[Interface, DeviceAccess, DeviceAccess]]:
         """Take a grant out. Returns (interface, access before, access now) of each device that it was for."""
@@ -84,9 +111,9 @@ class Openings:
                     del opened[key]
         return found
 
-    def _reasons(self) -> Iterator[tuple[Opening, int, int | None]]:
+    def _reasons(self) -> Iterator[tuple[Opening, int, Reason]]:
         for opened in self._open.values():
             for one in opened.values():
                 for reason in one.access.reasons:
                     if reason.request_id is not None:
-                        yield one, reason.request_id, reason.left_ms
+                        yield one, reason.request_id, reason

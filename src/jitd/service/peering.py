@@ -32,8 +32,9 @@ log = logging.getLogger("jitd.converge")
 
 #: WireGuard's own word for "no preshared key".
 NO_PRESHARED_KEY: Final = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
-#: Seconds; it lives for a moment only.
-_CALL: Final = 25
+#: Seconds; it lives for a moment only. The longest there is: nobody else has it, so that one that a kill left behind
+#: is known again, and sends nothing meanwhile.
+_CALL: Final = 65535
 
 #: What a peer passes: its allowed IPs, None when it is not there.
 Passing = frozenset[IPNetwork] | None
@@ -137,6 +138,13 @@ class Peering:
                 interface, todo.to_remove, [(peer, peer.public_key in state.peers) for peer in todo.to_set]
             )
             state = self.wireguard.read(interface.name)
+        if called := [
+            SetPeer(public_key=key, allowed_ips=peer.allowed_ips, keepalive=0)
+            for key, peer in state.peers.items()
+            if peer.keepalive == _CALL and key in wanted and key not in leave
+        ]:
+            # Somebody was called, and what was to come behind it did not.
+            self.wireguard.apply(interface.name, called)
         self.left[interface.id] = {key: _at(state.peers, key) for key in expected}
         gone = dict.fromkeys(todo.to_remove)
         return {key for key, passing in {**expected, **gone}.items() if _at(state.peers, key) != passing}
@@ -150,6 +158,17 @@ class Peering:
             [(one, left.get(one.public_key) is not None) for one in wanted],
         )
         left.update(expected)
+
+    def hush(self, interface: Interface, public_keys: Iterable[str]) -> None:
+        """Let these peers pass nothing, as far as they are there, until they are compared again."""
+        left = self.left.get(interface.id, {})
+        keys = [key for key in public_keys if left.get(key)]
+        if not keys:
+            return
+        self.wireguard.apply(
+            interface.name, [SetPeer(public_key=key, allowed_ips=frozenset()) for key in keys]
+        )
+        left.update(dict.fromkeys(keys, frozenset()))
 
     def differing(self, interface: Interface, expected: Mapping[str, Passing]) -> set[str]:
         """Read back: those of the keys that are not as expected."""

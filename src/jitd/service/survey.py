@@ -47,8 +47,9 @@ def begin(converger: Converger, rows: Rows, interface: Interface, now: Now) -> S
     converger.changed.clear()
     network_ids = tuple(network.id for network in networks.of_interface(rows, interface.id))
     try:
+        # First, because the reading takes a while, in which WireGuard would guard alone.
+        flushed = converger.ensure(rows)
         state = converger.peering.read(interface, known=interface.id in converger.agreement.names)
-        flushed = converger.guard.ensure(rows)
         begun = converger.guard.boot_ms()
         members = converger.guard.read(network_ids)
         keys, ips = devices.known_on(rows, interface.id)

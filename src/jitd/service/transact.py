@@ -78,7 +78,6 @@ class Transactor:
         self._unrecorded = Unrecorded(
             file=TombstoneFile(config.daemon.state_dir / TOMBSTONES),
             converger=self._converger,
-            is_admin=self._is_admin,
         )
         self._record_again_ms = 0
         self._unconfirmed: list[Request] = []  # endings that the kernel does not agree with yet
@@ -122,6 +121,8 @@ class Transactor:
         self._converger.prepare(self._rows)
         self.expire()
         self._converger.everything(self._rows, now, touched=True)
+        waiting = {request.id for request in self._unconfirmed}
+        self._confirm([one for one in endings.unconfirmed(self._rows) if one.id not in waiting], self._now())
         self._committed()
 
     def end(self) -> None:
@@ -386,9 +387,6 @@ class Transactor:
     @property
     def _rows(self) -> Rows:
         return self._store.rows
-
-    def _is_admin(self, actor: Actor) -> bool:
-        return bool(self._people.admin(actor.user, actor.uid))
 
     def _now(self) -> Now:
         return Now(self._clock.now_ms(), self._clock.boot_ms(), self._clock.boot_id())

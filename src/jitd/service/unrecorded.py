@@ -5,7 +5,6 @@ is recorded as soon as the store can be written again.
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,7 +32,6 @@ class Unrecorded:
 
     file: TombstoneFile
     converger: Converger
-    is_admin: Callable[[Actor], bool]
     memory: Memory = field(default_factory=Memory)
     _freezer: Actor | None = None
     _held: list[Tombstone] = field(default_factory=list)
@@ -55,7 +53,7 @@ class Unrecorded:
         how = _CLOSING.get(verb)
         if how is None:
             return error
-        found = self._which(how, actor, body)
+        found = self._which(how, actor, body, people)
         if found is None:
             return error
         request_id, account = found
@@ -74,7 +72,7 @@ class Unrecorded:
         )
 
     def _freeze(self, actor: Actor, body: Body, people: People, now: Now, error: JitError) -> JitError:
-        if not self.is_admin(actor):
+        if not people.admin(actor.user, actor.uid):
             return error
         people.memory.frozen = Freeze(since_ms=now.wall_ms, by=actor.user, reason=text.reason(body["reason"]))
         self._freezer = actor
@@ -138,13 +136,21 @@ class Unrecorded:
         numbers = ", ".join(str(one.request_id) for one in self._held[:10])
         return [f"the store cannot be written: the end of {numbers} is done, and not recorded yet"]
 
-    def _which(self, how: Status, actor: Actor, body: Body) -> tuple[int, Account] | None:
+    def _which(self, how: Status, actor: Actor, body: Body, people: People) -> tuple[int, Account] | None:
         """The open grant that is meant, from memory alone; None when it cannot be told or the caller may not."""
         known = self.converger.openings.grants()
         asked = body.get("id")
         if how is Status.REVOKED:
-            return (asked, known[asked]) if asked in known and self.is_admin(actor) else None
-        own = {number: account for number, account in known.items() if policy.is_own(actor, account)}
+            if asked not in known:
+                return None
+            account, network = known[asked]
+            may = (
+                people.may_decide(network, actor.uid, actor.user)
+                if network
+                else people.admin(actor.user, actor.uid)
+            )
+            return (asked, account) if may else None
+        own = {number: account for number, (account, _) in known.items() if policy.is_own(actor, account)}
         if asked is not None:
             return (asked, own[asked]) if asked in own else None
         return next(iter(own.items())) if len(own) == 1 else None

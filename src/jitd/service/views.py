@@ -25,7 +25,7 @@ def request_view(view: View, request: Request, network_name: str = "") -> wire.R
         "network": network_name or network.name,
         "status": str(status),
         "tab": str(TAB_OF[status]),
-        "marks": _marks(view, request, status, [device_id for device_id, _ in granted_devices]),
+        "marks": _marks(view, request, status),
         "reason": request.reason,
         "requested": request.requested_ms,
         "requested_by": request.requested_by,
@@ -54,16 +54,14 @@ def request_view(view: View, request: Request, network_name: str = "") -> wire.R
     }
 
 
-def _marks(view: View, request: Request, status: Status, device_ids: list[int]) -> list[str]:
+def _marks(view: View, request: Request, status: Status) -> list[str]:
     marks = []
-    if request.grant and device_ids and view.agreement.keys:
-        network = networks.by_id(view.rows, request.network_id)
-        keys = {
-            (tunnel.interface_id, tunnel.device.public_key)
-            for tunnel in devices.tunnels(view.rows, interface_id=network.interface_id, device_ids=device_ids)
-        }
-        if keys & view.agreement.keys:
-            marks.append("activating" if status is Status.ACTIVE else "cutting")
+    if request.grant and (open_ := view.agreement.open) and open_ & requests.keys_of(view.rows, request.id):
+        if status is Status.ACTIVE:
+            marks.append("activating")
+        # What was seen to be cut is not open again because its device is now.
+        elif not events.is_confirmed(view.rows, request.id):
+            marks.append("cutting")
     if status is Status.ACTIVE and not marks and _is_being_opened(view, request):
         marks.append("activating")
     if status is Status.ACTIVE and request.grant and request.grant.paused_ms is not None:

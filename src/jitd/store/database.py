@@ -30,6 +30,17 @@ _HINT: Final = "See that the disk is not full and that no other program holds th
 Params = Sequence[object] | Mapping[str, object]
 
 
+@contextmanager
+def _named() -> Iterator[None]:
+    """Raises JitError store for what is no mistake of the program's."""
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise
+    except sqlite3.Error as error:
+        raise JitError("store", f"cannot use the database: {error}", _HINT) from error
+
+
 class Rows:
     """Reads and writes on one connection. Rows come back as dictionaries."""
 
@@ -38,12 +49,13 @@ class Rows:
 
     def _execute(self, sql: str, params: Params) -> sqlite3.Cursor:
         """Raises JitError store for what is no mistake of the program's."""
-        try:
+        with _named():
             return self._database.execute(sql, params)  # type: ignore[arg-type]
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-            raise
-        except sqlite3.Error as error:
-            raise JitError("store", f"cannot use the database: {error}", _HINT) from error
+
+    def _fetched(self, cursor: sqlite3.Cursor) -> Any:
+        # SQLite reads on with each row that is taken: what is damaged further behind shows only there.
+        with _named():
+            return cursor.fetchone()
 
     def close(self) -> None:
         """Close the connection of `open_reader`."""
@@ -52,7 +64,7 @@ class Rows:
     def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
         """The first row, or None."""
         cursor = self._execute(sql, params)
-        row = cursor.fetchone()
+        row = self._fetched(cursor)
         return (
             None if row is None else dict(zip((column[0] for column in cursor.description), row, strict=True))
         )
@@ -61,11 +73,12 @@ class Rows:
         """Every row."""
         cursor = self._execute(sql, params)
         names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+        with _named():
+            return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def value(self, sql: str, params: Params = ()) -> Any:
         """The first column of the first row, or None."""
-        row = self._execute(sql, params).fetchone()
+        row = self._fetched(self._execute(sql, params))
         return None if row is None else row[0]
 
     def run(self, sql: str, params: Params = ()) -> int:

@@ -3,10 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from jitd.core.model import Actor, Event
 from jitd.store.database import Rows
+
+#: So many events back a kill may lie that left an end without its confirmation.
+NEWEST: Final = 20_000
 
 
 def add(
@@ -51,6 +54,23 @@ def last_seq(rows: Rows, request_id: int | None = None) -> int:
     if request_id is not None:
         return int(rows.value("SELECT max(seq) FROM event WHERE request_id = ?", (request_id,)) or 0)
     return int(rows.value("SELECT max(seq) FROM event") or 0)
+
+
+def is_confirmed(rows: Rows, request_id: int) -> bool:
+    """Whether it was recorded that the kernel was seen to follow the end of a grant."""
+    sql = "SELECT 1 FROM event WHERE request_id = ? AND kind = 'cut_confirmed'"
+    return rows.value(sql, (request_id,)) is not None
+
+
+def unconfirmed(rows: Rows) -> list[int]:
+    """The grants of which the newest events tell the end, and none that the kernel was seen to follow it."""
+    found = rows.all(
+        "SELECT e.request_id FROM event e WHERE e.seq > (SELECT max(seq) FROM event) - ?"
+        " AND e.kind IN ('expired', 'revoked', 'released') AND e.request_id IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM event c WHERE c.request_id = e.request_id AND c.kind = 'cut_confirmed')",
+        (NEWEST,),
+    )
+    return [row["request_id"] for row in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -430,6 +430,16 @@ def devices_of(rows: Rows, request_id: int) -> list[tuple[int, str]]:
     return [(row["id"], row["name"]) for row in found]
 
 
+def keys_of(rows: Rows, request_id: int) -> set[tuple[int, str]]:
+    """(interface id, public key) of the devices of a grant, removed ones included."""
+    found = rows.all(
+        "SELECT n.interface_id, d.public_key FROM request r JOIN network n ON n.id = r.network_id"
+        " JOIN grant_device g ON g.request_id = r.id JOIN device d ON d.id = g.device_id WHERE r.id = ?",
+        (request_id,),
+    )
+    return {(row["interface_id"], row["public_key"]) for row in found}
+
+
 def live_grants_of_device(rows: Rows, device_id: int) -> list[Request]:
     """The live grants that a device is part of."""
     found = rows.all(
