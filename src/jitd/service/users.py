@@ -1,8 +1,6 @@
 """People: those whom the system does not know, who is shut out, and when somebody's time is over."""
 
-import re
 from dataclasses import replace
-from typing import Final
 
 from jitd import wire
 from jitd.core import durations, text
@@ -13,8 +11,6 @@ from jitd.service import endings, views
 from jitd.service.call import Call, Render, Reply, View
 from jitd.store import accounts, devices
 from jitd.store import requests as store
-
-_ADDRESS: Final = re.compile(r"[^@\s<>,;\"'()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}")
 
 
 def add(call: Call, body: wire.UserAddBody) -> Render:
@@ -182,7 +178,7 @@ def email(typed: str | None) -> str:
     """A single mail address, "" for none. Raises JitError bad_request."""
     if not typed:
         return ""
-    if not _ADDRESS.fullmatch(typed):
+    if not text.is_mail_address(typed):
         raise JitError(
             "bad_request",
             f"cannot use {text.clean(typed)[:60]!r} as a mail address",

@@ -80,7 +80,7 @@ def due(rows: Rows, way: str, now_ms: int, limit: int) -> list[Message]:
 def waiting_for(rows: Rows, recipient: str, way: str, now_ms: int) -> list[Message]:
     """All that is due for one recipient by one way, oldest first."""
     found = rows.all(
-        f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} AND next_ms <= ? AND recipient = ? AND way = ? ORDER BY id",
+        f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} AND next_ms <= ? AND recipient = ? AND way = ? ORDER BY +id",
         (now_ms, recipient, way),
     )
     return [_message(row) for row in found]
@@ -145,8 +145,14 @@ def waiting(rows: Rows, limit: int) -> list[Message]:
     """What was not delivered yet, oldest first."""
     return [
         _message(row)
-        for row in rows.all(f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} ORDER BY id LIMIT ?", (limit,))
+        # Without the sign it would go through all that was ever delivered.
+        for row in rows.all(f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} ORDER BY +id LIMIT ?", (limit,))
     ]
+
+
+def waits(rows: Rows, number: int) -> bool:
+    """Whether a message was neither delivered nor given up."""
+    return bool(rows.value(f"SELECT 1 FROM message WHERE id = ? AND {_WAITING}", (number,)))
 
 
 def counts(rows: Rows) -> Counts:

@@ -364,4 +364,10 @@ CREATE TRIGGER request_reworded AFTER UPDATE OF reason, comment, ended_comment, 
 END;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES, _LISTS)
+_OUTBOX: Final = """
+-- What one recipient waits for, and what is to be forgotten, without reading all that was ever delivered.
+CREATE INDEX message_recipient ON message (recipient, way) WHERE sent_ms IS NULL AND dropped_ms IS NULL;
+CREATE INDEX message_over ON message (coalesce(sent_ms, dropped_ms));
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES, _LISTS, _OUTBOX)
