@@ -9,9 +9,9 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 from jitd.config import Chat, Mail
 from jitd.core import notices
 from jitd.core.errors import JitError
-from jitd.notify.facts import FACTS, MESSAGES
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
+from jitd.notify.facts import FACTS, MESSAGES
 from jitd.service import devices, grants, holding, networks, notify, outbox, queries, requests, users
 from jitd.service.notices import AT_ONCE
 from jitd.store import outbox as stored
@@ -68,6 +68,9 @@ async def test_a_request_and_its_grant(telling: World) -> None:
     wanted = [("requested", one) for one in DECIDERS] + [("received", "alice@example.org")]
     assert await told(telling) == wanted
     assert await told(telling) == wanted
+    # From where: who has neither a terminal nor an ssh client is told of, too.
+    for one in await telling.service.outbox(lambda rows: waiting(rows, 10)):
+        assert one.data["origin"] == "a program without a terminal"
     await forget(telling)
     await telling.do(grants.grant, CAROL, id=number, duration=HOUR)
     assert await told(telling) == [("granted", "alice@example.org")]
