@@ -9,6 +9,7 @@ from jitd.core.model import Message
 from jitd.store.database import Rows
 
 _WAITING: Final = "sent_ms IS NULL AND dropped_ms IS NULL"
+# The sign in ORDER BY +id keeps SQLite from going through all that was ever delivered, in the order of its ids.
 _COLUMNS: Final = (
     "id, key, way, recipient, address, template, request_id, data, created_ms, next_ms, attempts, error"
 )
@@ -71,7 +72,7 @@ def add(
 def due(rows: Rows, way: str, now_ms: int, limit: int) -> list[Message]:
     """What is to be delivered now by one way, oldest first."""
     found = rows.all(
-        f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} AND next_ms <= ? AND way = ? ORDER BY id LIMIT ?",
+        f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} AND next_ms <= ? AND way = ? ORDER BY +id LIMIT ?",
         (now_ms, way, limit),
     )
     return [_message(row) for row in found]
@@ -145,7 +146,6 @@ def waiting(rows: Rows, limit: int) -> list[Message]:
     """What was not delivered yet, oldest first."""
     return [
         _message(row)
-        # Without the sign it would go through all that was ever delivered.
         for row in rows.all(f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} ORDER BY +id LIMIT ?", (limit,))
     ]
 

@@ -365,8 +365,11 @@ END;
 """
 
 _OUTBOX: Final = """
--- What one recipient waits for, and what is to be forgotten, without reading all that was ever delivered.
-CREATE INDEX message_recipient ON message (recipient, way) WHERE sent_ms IS NULL AND dropped_ms IS NULL;
+-- What is due by one way, what one recipient waits for, and what is to be forgotten, each without reading the rest.
+DROP INDEX message_waiting;
+CREATE INDEX message_due ON message (way, next_ms) WHERE sent_ms IS NULL AND dropped_ms IS NULL;
+CREATE INDEX message_recipient ON message (recipient, way, next_ms)
+  WHERE sent_ms IS NULL AND dropped_ms IS NULL;
 CREATE INDEX message_over ON message (coalesce(sent_ms, dropped_ms));
 """
 
