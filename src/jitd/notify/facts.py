@@ -17,7 +17,7 @@ TO_USERS: Final[Mapping[str, str]] = {
     "opened": "access that was given for later has begun",
     "denied": "the request was denied",
     "unanswered": "nobody decided in time, and the request has lapsed",
-    "ending": "access is about to end (10 and 2 minutes before)",
+    "ending": "access is about to end (10 and 2 minutes before, as far as it lasts for at least twice that)",
     "ended": "access has ended, by its time or with its last device",
     "revoked": "access was ended before its time",
     "extended": "access goes on for longer",
