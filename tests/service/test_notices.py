@@ -288,6 +288,22 @@ async def test_where_people_get_mail(telling: World) -> None:
     ]
 
 
+async def test_an_address_that_is_mended(telling: World) -> None:
+    """What was refused for good at an old address is tried at once at the new one, and nobody else's is."""
+    await telling.asked(ALICE)
+    await told(telling)
+    ids = [one["id"] for one in (await telling.ask(outbox.list_, CAROL))["messages"]]
+    await telling.service.record_delivery(lambda rows: stored.failed(rows, ids, "550 no such user", None))
+    await telling.do(users.set_, ROOT, user="alice", email="alice@home.example")
+    listed = (await telling.ask(outbox.list_, CAROL))["messages"]
+    now_ms = telling.clock.now_ms()
+    assert [(one["address"], one["next"]) for one in listed] == [
+        ("carol@example.org", None),
+        ("dave@example.org", None),
+        ("alice@home.example", now_ms),
+    ]
+
+
 async def test_nothing_is_told_twice_over_a_restart(telling: World) -> None:
     """What happened while nobody looked is told after a start, and only that."""
     await telling.asked(ALICE)

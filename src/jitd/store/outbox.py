@@ -169,6 +169,14 @@ def retry(rows: Rows, ids: Sequence[int] | None, now_ms: int) -> int:
     return _each(rows, f"UPDATE message SET next_ms = ? WHERE {_WAITING}", ids, now_ms)
 
 
+def readdress(rows: Rows, recipient: str, address: str, now_ms: int) -> None:
+    """Send the mails that somebody waits for to another address, at once."""
+    rows.run(
+        f"UPDATE message SET address = ?, next_ms = ? WHERE {_WAITING} AND recipient = ? AND way = 'mail'",
+        (address, now_ms, recipient),
+    )
+
+
 def drop(rows: Rows, ids: Sequence[int] | None, now_ms: int) -> int:
     """Give messages up, all that wait or some. Returns how many there were."""
     return _each(rows, f"UPDATE message SET dropped_ms = ? WHERE {_WAITING}", ids, now_ms)
