@@ -3,12 +3,14 @@
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from jitd.config import Mail
+from jitd.core.errors import JitError
 from support.running import Running, running
 from support.typed import Typed
 from support.wait import until
@@ -85,6 +87,14 @@ def test_what_waits_and_why(daemon: Running, post: Controller, jitctl: Typed) ->
     assert jitctl("outbox", "drop").status == 2
     assert jitctl("outbox", "drop", "--yes").out == "1 message is given up; nothing waits\n"
     assert jitctl("outbox", "drop", "1").status == 10
+
+
+def test_a_template_that_cannot_be_used_keeps_jitd_from_starting(tmp_path: Path) -> None:
+    """Checked before anybody can call: the error names the file and the line."""
+    (tmp_path / "granted.txt").write_text("Subject: x\n{{ usr }}\n")
+    mail = Mail(server="127.0.0.1", sender="jitd@example.org", templates=tmp_path)
+    with pytest.raises(JitError, match=r"granted\.txt, line 2: 'usr' is undefined"), running(mail=mail):
+        pass
 
 
 def test_a_test_and_a_switch(daemon: Running, post: Controller, jitctl: Typed) -> None:

@@ -19,10 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError
 
-from jitd.config import Mail
+from jitd.config import Config, Mail
 from jitd.core.errors import JitError
 from jitd.notify import samples, secret
 from jitd.notify.courier import Courier
+from jitd.notify.couriers import Couriers
 from jitd.notify.mail import MailWay
 from jitd.notify.render import Templates
 from jitd.store import outbox
@@ -134,10 +135,11 @@ class Box:
         self.store = Store(directory / FILE_NAME)
         self.clock = TestClock()
         self.is_stuck = False  # nothing can be written
+        self.changed = asyncio.Event()
 
     def watch_outbox(self) -> asyncio.Event:
-        """Nobody waits here."""
-        return asyncio.Event()
+        """The test says when something may be there."""
+        return self.changed
 
     async def outbox(self, read: Callable[[Rows], T]) -> T:
         """Read."""
@@ -392,17 +394,17 @@ async def test_what_cannot_be_recorded_does_not_go_out_again(box: Box, tmp_path:
 
 async def test_the_courier_goes_on_after_a_failure(box: Box, tmp_path: Path) -> None:
     """A round that failed, whatever by, is tried again as soon as something happens."""
-    post, changed = Post(), asyncio.Event()
+    post = Post()
     box.put()
     async with serving(post) as port:
         mail = config(tmp_path, port)
         templates = Templates(mail.templates, jitctl_host="", review_url="")
-        working = asyncio.create_task(Courier(box, MailWay(mail), templates, box.clock, changed).run())
+        working = asyncio.create_task(Courier(box, MailWay(mail), templates, box.clock, box.changed).run())
         box.is_stuck = True
         await asyncio.to_thread(until, lambda: len(post.mails) == 1, "the first arrives")
         box.is_stuck = False
         box.put(recipient="dave")
-        changed.set()
+        box.changed.set()
         await asyncio.to_thread(until, lambda: len(post.mails) == 2, "the second arrives")
         working.cancel()
 
@@ -460,6 +462,26 @@ async def test_a_flood_comes_together(box: Box, tmp_path: Path) -> None:
         await one.deliver()
     assert (len(post.mails), box.waiting()) == (13, [])
     assert "asks for office" in str(post.mails[-1]["Subject"])
+
+
+async def test_templates_are_read_again(box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """While it runs: what can be used is used from then on, what cannot changes nothing and stands in the log."""
+    post, mine = Post(), tmp_path / "templates" / "denied.txt"
+    mine.parent.mkdir()
+    async with serving(post) as port:
+        couriers = Couriers(box, Config(mail=config(tmp_path, port)), box.clock)
+        (work,) = couriers.works()
+        working = asyncio.create_task(work)
+        for number, text in enumerate(("Subject: one\n", "Subject: {{ two }}\n", "Subject: three\n"), 1):
+            mine.write_text(text)
+            couriers.reread()
+            box.clock.advance(1)
+            box.put(template="denied")
+            box.changed.set()
+            await asyncio.to_thread(until, lambda number=number: len(post.mails) == number, f"mail {number}")  # type: ignore[misc]
+        working.cancel()
+    assert [mail["Subject"] for mail in post.mails] == ["one", "one", "three"]
+    assert "denied.txt, line 1: 'two' is undefined" in caplog.text
 
 
 async def test_a_test_mail(box: Box, tmp_path: Path) -> None:
