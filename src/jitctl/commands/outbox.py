@@ -20,9 +20,9 @@ Numbers = Annotated[
 
 
 def list_(context: typer.Context) -> int:
-    """List what was not delivered yet, and why.
+    """List what was not delivered yet, and why; so does jitctl outbox alone.
 
-    Example: jitctl outbox
+    Example: jitctl outbox list
     """
     reply = settings(context).client().outbox_list()
 
