@@ -67,7 +67,7 @@ complete -c jitctl -n '__jitctl_at '\'''\''' -a 'freeze' -d 'Close everything at
 complete -c jitctl -n '__jitctl_at '\'''\''' -a 'thaw' -d 'End a freeze.'
 complete -c jitctl -n '__jitctl_at '\'''\''' -a 'network' -d 'Networks: what people ask for.'
 complete -c jitctl -n '__jitctl_at '\'''\''' -a 'notify' -d 'Being told by mail.'
-complete -c jitctl -n '__jitctl_at '\'''\''' -a 'outbox' -d 'Messages that wait to be delivered.'
+complete -c jitctl -n '__jitctl_at '\'''\''' -a 'outbox' -d 'Messages that wait to be delivered; alone, it lists them.'
 complete -c jitctl -n '__jitctl_at '\'''\''' -a 'policy' -d 'The policy as a file.'
 complete -c jitctl -n '__jitctl_at '\'''\''' -a 'user' -d 'People: contractors, and who is shut out.'
 complete -c jitctl -n '__jitctl_at '\'''\''' -a 'interface' -d 'WireGuard interfaces of this gateway.'

@@ -12,12 +12,13 @@ import typer
 from typer._click import Context, HelpFormatter
 from typer._click.core import Command
 from typer._click.exceptions import NoSuchOption, UsageError
+from typer._click.globals import get_current_context
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from jitctl import transport, version
 from jitctl.client import Client
 from jitctl.transport import default_socket
-from jitctl.verbs import GROUPS, PANELS, VERBS, Verb
+from jitctl.verbs import ALONE, GROUPS, PANELS, VERBS, Verb
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -207,7 +208,26 @@ def load(verb: Verb) -> Command:
 
 
 def _group(name: str, text: str) -> Command:
-    group = VerbGroup(name=name, help=text, params=everywhere(), no_args_is_help=True, rich_markup_mode=None)
+    alone = ALONE.get(name)
+
+    def act() -> Any:
+        """What the name alone does; in front of a verb, nothing."""
+        context = get_current_context()
+        if context.invoked_subcommand is None and alone is not None:
+            verb = load(next(verb for verb in VERBS if verb.name == alone))
+            with verb.make_context(verb.name, [], parent=context) as inner:
+                return verb.invoke(inner)
+        return None
+
+    group = VerbGroup(
+        name=name,
+        help=text,
+        params=everywhere(),
+        callback=act,
+        invoke_without_command=alone is not None,
+        no_args_is_help=alone is None,
+        rich_markup_mode=None,
+    )
     group.prefix = name
     return group
 

@@ -96,9 +96,11 @@ GROUPS: Final = {
     "device": ("Devices: the public keys that tunnels are made with.", USERS),
     "policy": ("The policy as a file.", SETUP),
     "notify": ("Being told by mail.", BOTH),
-    "outbox": ("Messages that wait to be delivered.", SETUP),
+    "outbox": ("Messages that wait to be delivered; alone, it lists them.", SETUP),
     "user": ("People: contractors, and who is shut out.", SETUP),
     "network": ("Networks: what people ask for.", SETUP),
     "interface": ("WireGuard interfaces of this gateway.", SETUP),
 }
+#: What the name of a group does alone; the others show their help.
+ALONE: Final = {"outbox": "outbox list"}
 PANELS: Final = (USERS, BOTH, DECIDERS, SETUP)

@@ -14,6 +14,7 @@ from jitd.core import notices
 from jitd.core.errors import JitError
 from jitd.core.firewall import Always
 from jitd.core.ports import parse_always
+from jitd.core.text import is_mail_address
 
 DEFAULT_PATH: Final = Path("/etc/jitd/jitd.toml")
 BACKENDS: Final = ("auto", "kernel", "userspace", "memory")
@@ -289,11 +290,17 @@ def _mail(mail: Mail) -> Mail:
     """What goes together. Raises JitError bad_request."""
     if not mail.server:
         return mail
-    if not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+", mail.sender):
+    if not is_mail_address(mail.sender):
         raise JitError(
             "bad_request",
             f"cannot use [mail] sender = {mail.sender!r}: it is no mail address",
             'Name where mails come from, for example sender = "jitd@example.org".',
+        )
+    if mail.email_domain and not is_mail_address(f"alice@{mail.email_domain}"):
+        raise JitError(
+            "bad_request",
+            f"cannot use [mail] email_domain = {mail.email_domain!r}: it is no domain",
+            'Name what stands behind the @ of people\'s addresses, for example email_domain = "example.org".',
         )
     if mail.user and mail.security == "none":
         raise JitError(

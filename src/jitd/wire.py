@@ -418,7 +418,8 @@ class StatusReply(Reply):
     """`status`: every network of the caller. `gateway` is there for administrators only.
 
     `heard` says when each of the caller's devices had its last handshake, by name, as in DeviceView; those that never had
-    one are not in it.
+    one are not in it. `address` says where the caller gets mail, "" where nobody knows; it is absent where there is no mail
+    server, or the caller wants no mail.
     """
 
     user: str
@@ -426,6 +427,7 @@ class StatusReply(Reply):
     networks: list[NetworkStatus]
     devices: int
     heard: NotRequired[dict[str, int]]
+    address: NotRequired[str]
     gateway: NotRequired["GatewayStatus"]
 
 

@@ -38,6 +38,7 @@ def mails() -> dict[str, Rendered]:
         zone=UTC,
     )
     found = {name: made.render(name, samples.usual()) for name in MESSAGES}
+    found["ending"] = made.render("ending", samples.usual(at=1_795_444_501_000 - 600_000))
     hard = samples.usual(
         reason=LONG,
         comment=LONG[::-1],

@@ -9,23 +9,27 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringError
 
-from jitd.config import Mail
+from jitd.config import Config, Mail
 from jitd.core.errors import JitError
 from jitd.notify import samples, secret
 from jitd.notify.courier import Courier
+from jitd.notify.couriers import Couriers
 from jitd.notify.mail import MailWay
 from jitd.notify.render import Templates
 from jitd.store import outbox
 from jitd.store.database import FILE_NAME, Rows, Store
 from support.clock import TestClock
+from support.wait import until
 
 T = TypeVar("T")
 MINUTE = 60_000
@@ -92,8 +96,10 @@ def certificate(directory: Path, name: str) -> Path:
 
 
 @asynccontextmanager
-async def serving(post: Post, tls: Path | None = None, password: str = "") -> AsyncIterator[int]:
-    """The server on a port of its own; with a certificate it wants STARTTLS, with a password a login."""
+async def serving(
+    post: Post, tls: Path | None = None, password: str = "", *, at_once: bool = False
+) -> AsyncIterator[int]:
+    """The server on a port of its own; with a certificate it wants STARTTLS, or TLS `at_once`; with a password a login."""
     context = None
     if tls is not None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -106,14 +112,16 @@ async def serving(post: Post, tls: Path | None = None, password: str = "") -> As
     def made() -> SMTP:
         return SMTP(
             post,
-            tls_context=context,
-            require_starttls=context is not None,
+            tls_context=None if at_once else context,
+            require_starttls=context is not None and not at_once,
             auth_required=bool(password),
+            auth_require_tls=not at_once,
             authenticator=log_in,
             hostname="localhost",
         )
 
-    server = await asyncio.get_running_loop().create_server(made, "localhost", 0)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(made, "localhost", 0, ssl=context if at_once else None)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -126,10 +134,12 @@ class Box:
     def __init__(self, directory: Path) -> None:
         self.store = Store(directory / FILE_NAME)
         self.clock = TestClock()
+        self.is_stuck = False  # nothing can be written
+        self.changed = asyncio.Event()
 
     def watch_outbox(self) -> asyncio.Event:
-        """Nobody waits here."""
-        return asyncio.Event()
+        """The test says when something may be there."""
+        return self.changed
 
     async def outbox(self, read: Callable[[Rows], T]) -> T:
         """Read."""
@@ -137,6 +147,8 @@ class Box:
 
     async def record_delivery(self, change: Callable[[Rows], None]) -> None:
         """Write."""
+        if self.is_stuck:
+            raise JitError("store", "cannot write the store: the disk is full")
         with self.store.transaction() as rows:
             change(rows)
 
@@ -222,22 +234,70 @@ async def test_a_mail_as_it_arrives(box: Box, tmp_path: Path) -> None:
     assert box.waiting() == []
 
 
-async def test_tls_and_a_password(box: Box, tmp_path: Path) -> None:
-    """The certificate is verified and the password comes from its file; a wrong one of either sends nothing."""
+async def test_what_arrives_to_the_letter(box: Box, tmp_path: Path) -> None:
+    """Headers, text and the order of the parts, as they come out of the server."""
     post = Post()
+    box.put(template="denied", recipient="alice")
+    async with serving(post) as port:
+        await courier(box, config(tmp_path, port, jitctl_host="ssh://gateway.example.org")).deliver()
+    (mail,) = post.mails
+    assert [part.get_content_type() for part in mail.walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]
+    text = mail.get_body(("plain",))
+    assert text is not None
+    headers = "".join(f"{name}: {mail[name]}\n" for name in mail.keys()[:8])
+    assert f"{headers}\n{text.get_content()}".replace("\r\n", "\n") == ARRIVED
+
+
+ARRIVED = """\
+From: jitd <jitd@gateway.example.org>
+To: alice@example.org
+Subject: Your request for office was denied (request 1)
+Date: Mon, 21 Sep 2026 14:13:20 +0000
+Message-ID: <23fe91478366dfb5fdd0e84a@gateway.example.org>
+In-Reply-To: <9597d9d53d9e565b87bee546.request@gateway.example.org>
+References: <9597d9d53d9e565b87bee546.request@gateway.example.org>
+Auto-Submitted: auto-generated
+
+carol denied your request for access to office.
+
+Why:
+  until the release is out
+
+You had written:
+  ticket 42: read the logs
+
+Ask again, and say what was missing:
+
+    jitctl --host ssh://gateway.example.org request office --reason '…'
+
+See the whole history:
+
+    jitctl --host ssh://gateway.example.org show 1
+"""
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")  # aiosmtpd does not see TLS that was there before it
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+async def test_tls_and_a_password(box: Box, tmp_path: Path, security: str) -> None:
+    """The certificate is verified and the password comes from its file; a wrong one of either sends nothing."""
+    post, at_once = Post(), security == "tls"
     good, other = certificate(tmp_path, "localhost"), certificate(tmp_path, "elsewhere")
-    mail = config(tmp_path, 0, security="starttls", user="jitd", ca_file=str(good))
+    mail = config(tmp_path, 0, security=security, user="jitd", ca_file=str(good))
     secret.put("smtp", "correct horse", keyring="", directory=mail.secrets)
     assert (mail.secrets / "smtp").stat().st_mode & 0o777 == 0o600
     box.put()
-    async with serving(post, good, "correct horse") as port:
+    async with serving(post, good, "correct horse", at_once=at_once) as port:
         await courier(box, replace(mail, port=port)).deliver()
     assert (len(post.mails), box.waiting()) == (1, [])
     box.clock.advance(1)
     box.put()
-    async with serving(post, good, "another") as port:
+    async with serving(post, good, "another", at_once=at_once) as port:
         await courier(box, replace(mail, port=port)).deliver()
-    async with serving(post, other, "correct horse") as port:
+    async with serving(post, other, "correct horse", at_once=at_once) as port:
         box.clock.advance(MINUTE)
         await courier(box, replace(mail, port=port)).deliver()
     assert len(post.mails) == 1
@@ -302,6 +362,69 @@ async def test_a_server_that_hangs_or_breaks_off(box: Box, tmp_path: Path, how: 
     assert (len(post.mails), box.waiting()) == (1, [])
 
 
+async def test_a_message_that_cannot_be_written_holds_up_nobody(box: Box, tmp_path: Path) -> None:
+    """An address that is none is kept for people, with why; everything behind it is delivered."""
+    post = Post()
+    box.put(recipient="a..b")
+    box.put(recipient="dave")
+    async with serving(post) as port:
+        await courier(box, config(tmp_path, port)).deliver()
+    assert [mail["To"] for mail in post.mails] == ["dave@example.org"]
+    ((attempts, error, wait),) = box.waiting()
+    assert (attempts, wait) == (1, None)
+    assert error.startswith("cannot write to a..b@example.org: ")
+
+
+async def test_what_cannot_be_recorded_does_not_go_out_again(box: Box, tmp_path: Path) -> None:
+    """While the store cannot be written, a mail that was delivered is not sent once more, nor is any other sent."""
+    post = Post()
+    box.put(2)
+    async with serving(post) as port:
+        one = courier(box, config(tmp_path, port))
+        box.is_stuck = True
+        for _ in range(3):
+            with pytest.raises(JitError, match="the disk is full"):
+                await one.deliver()
+        assert len(post.mails) == 1
+        box.is_stuck = False
+        await one.deliver()
+    assert (len(post.mails), box.waiting()) == (2, [])
+    assert len({mail["Message-ID"] for mail in post.mails}) == 2
+
+
+async def test_the_courier_goes_on_after_a_failure(box: Box, tmp_path: Path) -> None:
+    """A round that failed, whatever by, is tried again as soon as something happens."""
+    post = Post()
+    box.put()
+    async with serving(post) as port:
+        mail = config(tmp_path, port)
+        templates = Templates(mail.templates, jitctl_host="", review_url="")
+        working = asyncio.create_task(Courier(box, MailWay(mail), templates, box.clock, box.changed).run())
+        box.is_stuck = True
+        await asyncio.to_thread(until, lambda: len(post.mails) == 1, "the first arrives")
+        box.is_stuck = False
+        box.put(recipient="dave")
+        box.changed.set()
+        await asyncio.to_thread(until, lambda: len(post.mails) == 2, "the second arrives")
+        working.cancel()
+
+
+async def test_a_warning_that_comes_too_late(box: Box, tmp_path: Path) -> None:
+    """Access that has ended while the server was away is not said to be about to; that it has ended is told."""
+    post, now_ms = Post(), box.clock.now_ms()
+    box.put(template="ending", recipient="alice", ends=now_ms + 2 * MINUTE, at=now_ms)
+    box.put(template="ending", recipient="bob", ends=now_ms + 9 * MINUTE, at=now_ms)
+    box.put(template="ended", recipient="alice")
+    box.clock.advance(2 * MINUTE)
+    async with serving(post) as port:
+        await courier(box, config(tmp_path, port)).deliver()
+    assert sorted((mail["To"], mail["Subject"].partition(" ends ")[1]) for mail in post.mails) == [
+        ("alice@example.org", ""),
+        ("bob@example.org", " ends "),
+    ]
+    assert box.waiting() == []
+
+
 async def test_nobody_listens(box: Box, tmp_path: Path) -> None:
     """A server that is not there: everything is kept, with the reason."""
     async with serving(Post()) as port:
@@ -330,7 +453,35 @@ async def test_a_flood_comes_together(box: Box, tmp_path: Path) -> None:
         assert len(box.waiting()) == 3
         box.clock.advance(2 * MINUTE)
         await one.deliver()
-    assert (len(post.mails), box.waiting()) == (12, [])
+        assert (len(post.mails), box.waiting()) == (12, [])
+        # One alone is told as it is, though not before its minute.
+        box.put()
+        await one.deliver()
+        assert len(box.waiting()) == 1
+        box.clock.advance(MINUTE)
+        await one.deliver()
+    assert (len(post.mails), box.waiting()) == (13, [])
+    assert "asks for office" in str(post.mails[-1]["Subject"])
+
+
+async def test_templates_are_read_again(box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """While it runs: what can be used is used from then on, what cannot changes nothing and stands in the log."""
+    post, mine = Post(), tmp_path / "templates" / "denied.txt"
+    mine.parent.mkdir()
+    async with serving(post) as port:
+        couriers = Couriers(box, Config(mail=config(tmp_path, port)), box.clock)
+        (work,) = couriers.works()
+        working = asyncio.create_task(work)
+        for number, text in enumerate(("Subject: one\n", "Subject: {{ two }}\n", "Subject: three\n"), 1):
+            mine.write_text(text)
+            couriers.reread()
+            box.clock.advance(1)
+            box.put(template="denied")
+            box.changed.set()
+            await asyncio.to_thread(until, lambda number=number: len(post.mails) == number, f"mail {number}")  # type: ignore[misc]
+        working.cancel()
+    assert [mail["Subject"] for mail in post.mails] == ["one", "one", "three"]
+    assert "denied.txt, line 1: 'two' is undefined" in caplog.text
 
 
 async def test_a_test_mail(box: Box, tmp_path: Path) -> None:
@@ -362,15 +513,58 @@ def test_a_password_that_others_may_read_is_refused(tmp_path: Path, mode: int) -
         secret.find("smtp", keyring="", directory=tmp_path)
 
 
+class Ring(KeyringBackend):
+    """A keyring as a machine may have it; its library finds it by its name."""
+
+    priority = 1.0
+    kept: ClassVar[dict[tuple[str, str], str]] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        """What was kept."""
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Keep it."""
+        if password == "locked":
+            raise KeyringError("the keyring is locked")
+        self.kept[service, username] = password
+
+
 def test_where_a_password_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """systemd's credentials before the file; a keyring only where one is named."""
+    """The keyring that is named before systemd's credentials, and those before the file; it is stored in the first."""
+    ring = f"{Ring.__module__}.Ring"
+    monkeypatch.setattr(Ring, "kept", {})
     secret.put("smtp", "from the file", keyring="", directory=tmp_path / "secrets")
     assert secret.find("smtp", keyring="", directory=tmp_path / "secrets") == "from the file"
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials" / "smtp").write_text("from systemd\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
     assert secret.find("smtp", keyring="", directory=tmp_path / "secrets") == "from systemd"
+    assert secret.find("smtp", keyring=ring, directory=tmp_path / "secrets") == "from systemd"
+    assert (
+        secret.put("smtp", "from the ring", keyring=ring, directory=tmp_path / "more")
+        == f"the keyring {ring}"
+    )
+    assert secret.find("smtp", keyring=ring, directory=tmp_path / "secrets") == "from the ring"
+    assert not (tmp_path / "more").exists()
     with pytest.raises(JitError, match="keyring"):
         secret.find("smtp", keyring="nosuch.Keyring", directory=tmp_path)
     with pytest.raises(JitError, match="empty"):
         secret.put("smtp", "", keyring="", directory=tmp_path)
+
+
+@pytest.mark.parametrize("ring", ["keyring.backends.fail.Keyring", "keyring.backends.SecretService.Keyring"])
+def test_a_keyring_without_its_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ring: str) -> None:
+    """Root's service has none: to store and to look for a password there says what to do instead."""
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    for act in (
+        lambda: secret.put("smtp", "open sesame", keyring=ring, directory=tmp_path),
+        lambda: secret.find("smtp", keyring=ring, directory=tmp_path),
+    ):
+        with pytest.raises(JitError, match="cannot use the keyring") as caught:
+            act()
+        assert 'set keyring = "" in [mail]' in caught.value.hint
+        assert "open sesame" not in caught.value.message
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(JitError, match="the keyring is locked"):
+        secret.put("smtp", "locked", keyring=f"{Ring.__module__}.Ring", directory=tmp_path)

@@ -1,12 +1,13 @@
 """kill -9 between what jitd accepts and what it delivers, again and again, with a real mail server behind it."""
 
 import base64
+import contextlib
 import random
 import re
 import socket
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
 from email.message import Message
 from pathlib import Path
@@ -31,11 +32,15 @@ class Post:
 
     def __init__(self) -> None:
         self.mails: list[Message] = []
+        self.then: Callable[[], None] | None = None  # what happens before the next mail is acknowledged
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """A mail."""
         assert isinstance(envelope.content, bytes)
         self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        if self.then is not None:
+            then, self.then = self.then, None
+            then()
         return "250 OK"
 
 
@@ -58,18 +63,7 @@ def test_what_was_accepted_is_told_whatever_is_killed(tmp_path: Path, post: tupl
     tell a server that took a mail from one that did not.
     """
     found, port = post
-    daemon = Daemon(tmp_path)
-    text = daemon.config.read_text()
-    for key, value in (
-        ('server = ""', 'server = "127.0.0.1"'),
-        ("port = 587", f"port = {port}"),
-        ('security = "starttls"', 'security = "none"'),
-        ('sender = ""', 'sender = "jitd@example.org"'),
-        ("digest_from = 10", "digest_from = 1000000"),
-    ):
-        assert key in text
-        text = text.replace(key, value, 1)
-    daemon.config.write_text(text)
+    daemon = _told_by(tmp_path, port)
     daemon.start()
     try:
         _furnish(daemon)
@@ -86,6 +80,51 @@ def test_what_was_accepted_is_told_whatever_is_killed(tmp_path: Path, post: tupl
         assert numbers - told[template].keys() == set(), f"lost: {template}"
         for number, ids in told[template].items():
             assert len(set(ids)) == 1, (template, number, ids)
+
+
+def test_killed_after_the_server_took_a_mail(tmp_path: Path, post: tuple[Post, int]) -> None:
+    """Before jitd hears of it: that mail, and no other, comes once more, with the same Message-ID."""
+    found, port = post
+    daemon = _told_by(tmp_path, port)
+    daemon.start()
+    try:
+        _furnish(daemon)
+        found.then = daemon.kill
+        # Whether this has an answer before jitd is gone does not matter: it was told of, so it was recorded.
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            daemon.post("/v1/request", user="zoe0", network="office", reason="the first")
+        until(lambda: found.mails and found.then is None, "the server has it")
+        daemon.start()
+        status, reply = daemon.post("/v1/request", user="zoe1", network="office", reason="another")
+        assert status == 200, reply
+        until(lambda: len(found.mails) == 3, "all have come")
+        until(lambda: daemon.get("/v1/outbox/list")[1]["messages_waiting"] == 0, "the outbox is empty")
+    finally:
+        daemon.stop()
+    ids = [str(mail["Message-ID"]) for mail in found.mails]
+    assert [str(mail["To"]) for mail in found.mails] == [
+        "zoe0@example.org",
+        "zoe0@example.org",
+        "zoe1@example.org",
+    ]
+    assert ids[0] == ids[1] != ids[2]
+
+
+def _told_by(directory: Path, port: int) -> Daemon:
+    """A jitd that tells people by the mail server on a port, each message by itself."""
+    daemon = Daemon(directory)
+    text = daemon.config.read_text()
+    for key, value in (
+        ('server = ""', 'server = "127.0.0.1"'),
+        ("port = 587", f"port = {port}"),
+        ('security = "starttls"', 'security = "none"'),
+        ('sender = ""', 'sender = "jitd@example.org"'),
+        ("digest_from = 10", "digest_from = 1000000"),
+    ):
+        assert key in text
+        text = text.replace(key, value, 1)
+    daemon.config.write_text(text)
+    return daemon
 
 
 def key(number: int) -> str:

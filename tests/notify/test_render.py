@@ -95,6 +95,7 @@ def test_the_words_of_each_mail(name: str) -> None:
                 urgent=True,
                 extends=7,
                 approvals=2,
+                agreed="dave",
                 reason="",
                 comment="",
                 decided_by="policy",
@@ -301,12 +302,12 @@ def test_a_digest_of_one() -> None:
 
 
 def test_a_digest_of_two_hundred() -> None:
-    """200 messages are 200 lines, in their order, and the subject says that something is urgent."""
+    """200 messages are 200 lines, what is urgent first and the rest in their order, and the subject says so."""
     mail = SHIPPED.digest(
         [("requested", samples.usual(id=number, urgent=number == 7, reason="<b>x")) for number in range(200)]
     )
     numbers = re.findall(r"\(request (\d+)\)", mail.text)
-    assert [int(number) for number in numbers] == list(range(200))
+    assert [int(number) for number in numbers] == [7, *(number for number in range(200) if number != 7)]
     assert mail.subject == "200 messages about requests, urgent"
     assert _Page(mail.html).tags.count("li") == 200
 

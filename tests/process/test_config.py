@@ -27,6 +27,16 @@ from jitd.core.errors import JitError
             "Use one of auto, kernel, userspace, memory.",
         ),
         (
+            "[mail]\nserver = 'mx'\nsender = 'jitd'",
+            "cannot use [mail] sender = 'jitd': it is no mail address",
+            'Name where mails come from, for example sender = "jitd@example.org".',
+        ),
+        (
+            "[mail]\nserver = 'mx'\nsender = 'jitd@example.org'\nemail_domain = '@example.org'",
+            "cannot use [mail] email_domain = '@example.org': it is no domain",
+            """Name what stands behind the @ of people's addresses, for example email_domain = "example.org".""",
+        ),
+        (
             "[limits]\nconnections = 0",
             "cannot use [limits] connections = 0",
             "Use a number from 1 to 1000000.",

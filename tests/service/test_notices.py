@@ -4,13 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from world import ALICE, BOB, CAROL, HOUR, ROOT, World
+from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 from jitd.config import Chat, Mail
 from jitd.core import notices
 from jitd.core.errors import JitError
+from jitd.core.model import Actor
+from jitd.core.people import Answer, Person
 from jitd.notify.facts import FACTS, MESSAGES
-from jitd.service import grants, networks, notify, outbox, queries, requests, users
+from jitd.service import devices, grants, holding, networks, notify, outbox, queries, requests, users
+from jitd.service.notices import AT_ONCE
 from jitd.store import outbox as stored
 from jitd.store.outbox import waiting
 
@@ -49,6 +52,13 @@ async def forget(world: World) -> None:
     await world.service.record_delivery(lambda rows: stored.sent(rows, [one.id for one in found], now_ms))
 
 
+async def forget_mail(world: World) -> None:
+    """What waits to be mailed has been delivered."""
+    now_ms = world.clock.now_ms()
+    found = await world.service.outbox(lambda rows: stored.due(rows, "mail", now_ms, 1000))
+    await world.service.record_delivery(lambda rows: stored.sent(rows, [one.id for one in found], now_ms))
+
+
 DECIDERS = ("carol@example.org", "dave@example.org")
 
 
@@ -58,6 +68,9 @@ async def test_a_request_and_its_grant(telling: World) -> None:
     wanted = [("requested", one) for one in DECIDERS] + [("received", "alice@example.org")]
     assert await told(telling) == wanted
     assert await told(telling) == wanted
+    # From where: who has neither a terminal nor an ssh client is told of, too.
+    for one in await telling.service.outbox(lambda rows: waiting(rows, 10)):
+        assert one.data["origin"] == "a program without a terminal"
     await forget(telling)
     await telling.do(grants.grant, CAROL, id=number, duration=HOUR)
     assert await told(telling) == [("granted", "alice@example.org")]
@@ -117,6 +130,151 @@ async def test_break_glass_and_denials(telling: World) -> None:
     assert await told(telling) == [("denied", "bob@example.org"), ("revoked", "alice@example.org")]
 
 
+async def test_what_a_rule_grants_is_nobodys_to_decide(telling: World) -> None:
+    """Where a rule grants at once, its user is told of the grant, and nobody is asked for a decision."""
+    await telling.do(
+        networks.set_, ROOT, name="office", changes=["jit.auto_approve=alice up to 1h, 5 a week"]
+    )
+    await telling.do(requests.request, ALICE, network="office", reason="ticket 42", duration=HOUR)
+    assert await told(telling) == [("granted", "alice@example.org")]
+
+
+async def test_what_others_end_is_told(telling: World) -> None:
+    """Taken back by somebody else, ended with the last device or with its network: its user learns of it, with why."""
+    alice, bob = await telling.asked(ALICE), await telling.granted(BOB, duration=HOUR)
+    await told(telling)
+    await forget(telling)
+    await telling.do(users.disable, CAROL, user="alice", reason="on leave")
+    await telling.do(devices.remove, CAROL, user="bob", device="laptop")
+    assert await told(telling) == [("cancelled", "alice@example.org"), ("ended", "bob@example.org")]
+    first, second = await telling.service.outbox(lambda rows: waiting(rows, 10))
+    assert (first.request_id, first.data["by"], first.data["ended_comment"]) == (
+        alice,
+        "carol",
+        "alice was disabled: on leave",
+    )
+    assert (second.request_id, second.data["by"], second.data["ended_comment"]) == (
+        bob,
+        "carol",
+        "its device laptop was removed",
+    )
+    await forget(telling)
+    await telling.do(users.enable, CAROL, user="alice")
+    await telling.asked(ALICE)
+    await told(telling)
+    await forget(telling)
+    await telling.do(networks.remove, CAROL, name="office")
+    assert await told(telling) == [("cancelled", "alice@example.org")]
+
+
+async def test_what_one_does_oneself_is_not_told(telling: World) -> None:
+    """Who takes his request back, gives the rest of a grant back or removes his device knows that."""
+    first, second = await telling.asked(ALICE), await telling.granted(BOB, duration=HOUR)
+    await told(telling)
+    await forget(telling)
+    await telling.do(requests.cancel, ALICE, id=first)
+    await telling.do(holding.release, BOB, id=second)
+    await telling.granted(ALICE, duration=HOUR)
+    await told(telling)
+    await forget(telling)
+    await telling.do(devices.remove, ALICE, device="laptop")
+    assert await told(telling) == []
+
+
+async def test_who_has_agreed_is_not_asked_again(telling: World) -> None:
+    """Where several have to agree, a reminder goes to the others, and says who has."""
+    await telling.do(networks.set_, ROOT, name="office", changes=["approvals=2"])
+    number = await telling.asked(ALICE)
+    await telling.do(grants.grant, CAROL, id=number)
+    await told(telling)
+    await forget(telling)
+    await telling.advance(30 * MINUTE)
+    assert await told(telling) == [("waiting", "dave@example.org")]
+    (message,) = await telling.service.outbox(lambda rows: waiting(rows, 10))
+    assert message.data["agreed"] == "carol"
+
+
+async def test_a_group_that_cannot_be_looked_up_is_told_later(telling: World) -> None:
+    """Whom nobody can name now is told as soon as somebody can, once; the others do not wait for that."""
+    telling.people.put_into("bob", "dba")
+    await telling.do(networks.set_, ROOT, name="office", changes=["approvers=@dba"])
+    telling.people.silent.add("dba")
+    await telling.asked(ALICE)
+    people = [("requested", one) for one in DECIDERS]
+    assert await told(telling) == [*people, ("requested", ""), ("received", "alice@example.org")]
+    await telling.advance(MINUTE)
+    assert len(await told(telling)) == 4
+    status = await telling.ask(queries.status, ROOT)
+    assert (
+        "4 messages wait to be delivered: nobody can say who is in dba (jitctl outbox list)"
+        in status["gateway"]["warnings"]
+    )
+    await forget_mail(telling)
+    telling.people.silent.clear()
+    await telling.advance(2 * MINUTE)
+    assert await told(telling) == [("requested", "bob@example.org")]
+
+
+async def test_a_name_that_somebody_else_had(telling: World) -> None:
+    """The address and the switch of who had a name before are not those of who has it now."""
+    await telling.do(users.set_, ROOT, user="carol", email="carol@elsewhere.example")
+    await telling.do(notify.off, DAVE)
+    for name, uid in (("carol", 61103), ("dave", 61104)):
+        telling.people.people[name] = replace(telling.people.people[name], uid=uid)
+    await telling.asked(ALICE)
+    assert [address for _, address in await told(telling)] == [*DECIDERS, "alice@example.org"]
+
+
+async def test_a_name_that_is_no_part_of_an_address(telling: World) -> None:
+    """Names of directory services with an @ or a backslash get no mail at a made-up address, and status names them."""
+    ann = Actor(uid=61010, user="CORP\\ann", login_uid=61010, login_user="CORP\\ann")
+    telling.people.people[ann.user] = Person(name=ann.user, exists=Answer.YES, uid=ann.uid)
+    await telling.do(devices.add, ann, name="laptop", public_key=key("ann"))
+    await telling.asked(ann)
+    assert await told(telling) == [("requested", one) for one in DECIDERS]
+    assert any(
+        f"nobody knows where to send mail to {ann.user} (" in warning
+        for warning in (await telling.ask(queries.status, ROOT))["gateway"]["warnings"]
+    )
+    assert (await telling.ask(queries.status, ann))["address"] == ""
+    assert (await telling.ask(queries.status, ALICE))["address"] == "alice@example.org"
+    await telling.do(notify.off, ALICE)
+    assert "address" not in await telling.ask(queries.status, ALICE)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "a..b@example.org",
+        ".a@example.org",
+        "ann smith@example.org",
+        "a@b@example.org",
+        "a@-.org",
+        "grün@example.org",
+    ],
+)
+async def test_an_address_that_no_server_takes(telling: World, typed: str) -> None:
+    """What cannot stand in a mail as it is typed is refused where it is typed."""
+    with pytest.raises(JitError, match="as a mail address"):
+        await telling.do(users.set_, ROOT, user="alice", email=typed)
+
+
+async def test_many_reminders_at_once(telling: World) -> None:
+    """More than are looked at in one go are all told, one step after the other."""
+    many = AT_ONCE + 5
+    for number in range(many):
+        await telling.do(users.add, ROOT, user=f"zoe{number}", until=telling.clock.now_ms() + 9 * HOUR)
+        await telling.do(users.set_, ROOT, user=f"zoe{number}", email=f"zoe{number}@example.org")
+        await telling.do(
+            devices.add, ROOT, user=f"zoe{number}", name="laptop", public_key=key(f"zoe{number}")
+        )
+        await telling.do(grants.grant, ROOT, user=f"zoe{number}", network="office", duration=HOUR)
+    await told(telling)
+    await forget(telling)
+    await telling.advance(50 * MINUTE)
+    assert sorted(await told(telling)) == sorted(("ending", f"zoe{n}@example.org") for n in range(many))
+
+
 async def test_where_people_get_mail(telling: World) -> None:
     """At their own address, if they have one; a contractor nowhere else."""
     await telling.do(users.set_, ROOT, user="alice", email="alice@home.example")
@@ -127,6 +285,22 @@ async def test_where_people_get_mail(telling: World) -> None:
         ("requested", "carol@phone.example"),
         ("requested", "dave@example.org"),
         ("received", "alice@home.example"),
+    ]
+
+
+async def test_an_address_that_is_mended(telling: World) -> None:
+    """What was refused for good at an old address is tried at once at the new one, and nobody else's is."""
+    await telling.asked(ALICE)
+    await told(telling)
+    ids = [one["id"] for one in (await telling.ask(outbox.list_, CAROL))["messages"]]
+    await telling.service.record_delivery(lambda rows: stored.failed(rows, ids, "550 no such user", None))
+    await telling.do(users.set_, ROOT, user="alice", email="alice@home.example")
+    listed = (await telling.ask(outbox.list_, CAROL))["messages"]
+    now_ms = telling.clock.now_ms()
+    assert [(one["address"], one["next"]) for one in listed] == [
+        ("carol@example.org", None),
+        ("dave@example.org", None),
+        ("alice@home.example", now_ms),
     ]
 
 
@@ -168,6 +342,11 @@ async def test_the_outbox_for_administrators(telling: World) -> None:
     assert (await telling.do(outbox.drop, CAROL, ids=ids[:1]))["number"] == 1
     assert (await telling.do(outbox.retry, CAROL))["number"] == 2
     assert (await telling.ask(outbox.list_, CAROL))["stuck"] == 0
+    # What is dropped, or was never there, waits no more; and nothing is done about the rest of them.
+    for verb in (outbox.retry, outbox.drop):
+        with pytest.raises(JitError, match=f"message {ids[0]}: it does not wait"):
+            await telling.do(verb, CAROL, ids=[ids[1], ids[0]])
+    assert (await telling.ask(outbox.list_, CAROL))["messages_waiting"] == 2
 
 
 async def test_rooms_are_told_what_they_are_for(telling: World) -> None:

@@ -14,6 +14,7 @@ class StaticDirectory:
             name: Person(name=name, exists=Answer.YES, uid=uid, groups=frozenset(mine))
             for name, (uid, mine) in users.items()
         }
+        self.silent: set[str] = set()  # groups of which nobody can say who is in them
         self.groups = set(groups) | {group for person in self.people.values() for group in person.groups}
 
     def person(self, name: str) -> Person:
@@ -35,8 +36,10 @@ class StaticDirectory:
         """Whether a group was named."""
         return Answer.YES if name in self.groups else Answer.NO
 
-    def members(self, group: str) -> frozenset[str]:
-        """Who was put into a group."""
+    def members(self, group: str) -> frozenset[str] | None:
+        """Who was put into a group; None for one that is silent."""
+        if group in self.silent:
+            return None
         return frozenset(name for name, person in self.people.items() if group in person.groups)
 
     def is_system(self, uid: int) -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jitd import app
-from jitd.config import Config, Enforce, Limits
+from jitd.config import Config, Enforce, Limits, Mail
 from jitd.config import Daemon as DaemonTable
 from jitd.enforce.memory import MemoryWireGuard
 from support.clock import TestClock
@@ -20,13 +20,14 @@ from support.people import StaticDirectory
 class Running(Daemon):
     """A daemon that is reached over its socket like any other, and whose time and people stand still until moved."""
 
-    def __init__(self, directory: Path, limits: Limits | None = None) -> None:
+    def __init__(self, directory: Path, limits: Limits | None = None, mail: Mail | None = None) -> None:
         super().__init__(directory, init=False)
         self.state_dir.mkdir(mode=0o700)
         self.settings = Config(
             daemon=DaemonTable(socket=self.socket, state_dir=self.state_dir, admin_groups=("admins",)),
             enforce=Enforce(backend="memory"),
             limits=limits or Limits(),
+            mail=mail or Mail(),
         )
         self.clock = TestClock()
         me = os.getuid()
@@ -111,11 +112,11 @@ KEY_OF = {
 
 
 @contextmanager
-def running(limits: Limits | None = None) -> Iterator[Running]:
+def running(limits: Limits | None = None, mail: Mail | None = None) -> Iterator[Running]:
     """A running daemon in a directory of its own, stopped at the end."""
     # pytest's own directories have names that are too long for a socket.
     with tempfile.TemporaryDirectory(prefix="jitd-") as directory:
-        made = Running(Path(directory), limits)
+        made = Running(Path(directory), limits, mail)
         made.start()
         try:
             yield made

@@ -8,7 +8,7 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import Yes, agreed, interactive, usage
-from jitctl.output import answer, clean, next_step, say
+from jitctl.output import answer, next_step, say
 from jitctl.render import times
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Numbers = Annotated[
 
 
 def list_(context: typer.Context) -> int:
-    """List what was not delivered yet, and why.
+    """List what was not delivered yet, and why; so does jitctl outbox alone.
 
     Example: jitctl outbox list
     """
@@ -94,7 +94,10 @@ def _told(context: typer.Context, reply: wire.OutboxChangeReply, what: str) -> i
     return answer(
         context,
         reply,
-        lambda: print(clean(f"{reply['number']} messages are {what}; {reply['messages_waiting']} wait")),
+        lambda: print(
+            f"{reply['number']} {'message is' if reply['number'] == 1 else 'messages are'} {what};"
+            f" {reply['messages_waiting'] or 'nothing'} wait{'s' if reply['messages_waiting'] < 2 else ''}"
+        ),
     )
 
 

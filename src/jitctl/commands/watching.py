@@ -351,6 +351,9 @@ def _became(one: wire.RequestView, now: int) -> str:
         by, why = one["ended_by"], one["ended_comment"]
     elif one["status"] == "denied":
         by, why = one["decided_by"], one["comment"]
+    elif one["status"] == "lapsed":
+        # Its time is over, and that was not recorded yet.
+        by, why = "", "nobody decided in time"
     else:
         by, why = "", one["comment"] if one["status"] != "pending" else ""
     return told + (f" by {clean(by)}" if by else "") + (f": {clean(why)}" if why else "")

@@ -52,6 +52,12 @@ def warnings(reply: wire.StatusReply) -> Iterator[str]:
     for error in sorted({network["error"] for network in reply["networks"] if network["error"]}):
         closed = all(one["state"] == "closed" for one in reply["networks"] if one["error"] == error)
         yield f"warning: {'' if closed else 'the gateway does not agree yet: '}{clean(error)}"
+    # Administrators are told whom else that is true of.
+    if reply.get("address") == "" and not reply["admin"]:
+        yield (
+            "warning: you are told nothing by mail, nobody knows your address (an administrator types jitctl user set"
+            f" {clean(reply['user'])} --email …)"
+        )
     if not reply["devices"] and not reply["admin"]:
         yield "you have no device yet: jitctl device add laptop --public-key KEY"
 

@@ -35,12 +35,18 @@ OF_EVENT: Final[Mapping[str, tuple[Notice, ...]]] = {
     "denied": (Notice("denied", _USER),),
     "extended": (Notice("extended", _USER),),
     "expired": (Notice("ended", _USER),),
+    "released": (Notice("ended", _USER),),
     "revoked": (Notice("revoked", _USER),),
+    "cancelled": (Notice("cancelled", _USER),),
     "lapsed": (Notice("unanswered", _USER), Notice("lapsed", _DECIDERS)),
 }
+#: What a user does himself, and need not be told.
+_DONE_BY_ONESELF: Final = ("released", "cancelled")
 #: Notices that time alone makes.
 ENDING: Final = Notice("ending", _USER)
 WAITING: Final = Notice("waiting", _DECIDERS)
+#: Notices that ask for a decision.
+ASKING: Final = frozenset({"requested", WAITING.template})
 #: Every template there is.
 TEMPLATES: Final = frozenset(
     notice.template for notices in (*OF_EVENT.values(), (ENDING, WAITING)) for notice in notices
@@ -51,6 +57,18 @@ TEST: Final = "test"
 
 #: So long before its end a user is told, milliseconds, as far as the grant lasts longer than twice that.
 WARNINGS_MS: Final = (10 * durations.MINUTE, 2 * durations.MINUTE)
+
+
+def of_event(kind: str, *, own: bool, acted: bool, rule: bool) -> tuple[Notice, ...]:
+    """The notices that an event makes.
+
+    `own`: the user whom it concerns did it himself; `acted`: somebody did it, and not time; `rule`: a rule has granted
+    at once what was asked for, so that nobody has to decide.
+    """
+    if (own and kind in _DONE_BY_ONESELF) or (rule and kind == "requested"):
+        return ()
+    # What lapses because its network was taken away did not wait for too long.
+    return OF_EVENT.get("cancelled" if kind == "lapsed" and acted else kind, ())
 
 
 def next_warning(starts_ms: int, ends_ms: int, now_ms: int) -> int | None:

@@ -13,6 +13,12 @@ INTERFACE_NAME_LENGTH: Final = 15
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
 _INTERFACE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
+# As RFC 5321 allows without quotes and without extensions: every server takes these.
+_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_MAIL_ADDRESS: Final = re.compile(
+    rf"(?=.{{1,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*"
+)
 # Unicode categories that move the cursor, turn the reading direction, are invisible or mean nothing.
 _HOSTILE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 #: Joiners that real words and emoji need; both are harmless on a terminal.
@@ -68,6 +74,11 @@ def name(text: str, what: str) -> str:
             "beginning with a letter or digit.",
         )
     return text
+
+
+def is_mail_address(text: str) -> bool:
+    """Whether this is a single mail address, in ASCII and without quotes."""
+    return _MAIL_ADDRESS.fullmatch(text) is not None
 
 
 def interface_name(text: str) -> str:

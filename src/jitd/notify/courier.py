@@ -62,17 +62,19 @@ class Courier:
         #: May be replaced at any time.
         self.templates = templates
         self._broken = ""  # what was logged last, so that it is not said again and again
+        # (ids, when) of what was delivered, and is not recorded yet: it must not go out again.
+        self._delivered: list[tuple[list[int], int]] = []
 
     async def run(self) -> None:
         """Deliver what is due, whenever something is."""
         while True:
             self._changed.clear()
+            next_ms = None
             try:
                 await self.deliver()
+                next_ms = await self._service.outbox(lambda rows: outbox.next_due(rows, self._way.name))
             except Exception:
                 log.exception("a round of deliveries failed; trying again")
-                await asyncio.sleep(IDLE_SECONDS)
-            next_ms = await self._service.outbox(lambda rows: outbox.next_due(rows, self._way.name))
             await self._until(next_ms)
 
     async def _until(self, next_ms: int | None) -> None:
@@ -85,7 +87,8 @@ class Courier:
             return
 
     async def deliver(self) -> None:
-        """One round: everything that is due now."""
+        """One round: everything that is due now. Raises JitError while the store cannot be used: then nothing goes out."""
+        await self._record_delivered()
         now_ms = self._clock.now_ms()
         due = await self._service.outbox(lambda rows: outbox.due(rows, self._way.name, now_ms, ROUND))
         parcels: list[tuple[list[Message], Rendered]] = []
@@ -103,17 +106,28 @@ class Courier:
             return waiting, *outbox.sent_since(rows, recipient, way, now_ms - COUNTED_MS)
 
         waiting, sent, last_ms = await self._service.outbox(read)
-        if sent + len(waiting) <= self._way.digest_from:
-            return [([one], self._words(one)) for one in waiting]
-        # An emergency never hides among others, and never waits for them.
-        alone = [one for one in waiting if one.template in _ALONE]
-        rest = [one for one in waiting if one.template not in _ALONE]
+        late = [one for one in waiting if _is_late(one, now_ms)]
+        if late:
+            await self._give_up(late)
+            waiting = [one for one in waiting if one not in late]
+        alone, rest = waiting, list[Message]()
+        if sent + len(waiting) > self._way.digest_from:
+            # An emergency never hides among others, and never waits for them.
+            alone = [one for one in waiting if one.template in _ALONE]
+            rest = [one for one in waiting if one.template not in _ALONE]
+            if sent >= self._way.digest_from and last_ms is not None and last_ms > now_ms - TOGETHER_MS:
+                ids, at_ms = [one.id for one in rest], last_ms + TOGETHER_MS
+                await self._service.record_delivery(lambda rows: outbox.hold(rows, ids, at_ms))
+                rest = []
+            if len(rest) == 1:
+                alone, rest = waiting, []
+        # In a thread: many words take a while, and the loop has endings to see to.
+        return await asyncio.to_thread(self._parcels, alone, rest)
+
+    def _parcels(self, alone: list[Message], rest: list[Message]) -> list[tuple[list[Message], Rendered]]:
+        """What goes out by itself, and what goes together."""
         found = [([one], self._words(one)) for one in alone]
-        if sent >= self._way.digest_from and last_ms is not None and last_ms > now_ms - TOGETHER_MS:
-            ids = [one.id for one in rest]
-            at_ms = last_ms + TOGETHER_MS
-            await self._service.record_delivery(lambda rows: outbox.hold(rows, ids, at_ms))
-        elif rest:
+        if rest:
             together = [(one.template, self._way.facts(one.data)) for one in rest]
             found.append((rest, self.templates.digest(together)))
         return found
@@ -134,6 +148,10 @@ class Courier:
                         await line.send(messages[0], rendered, together=len(messages) > 1)
                     except DeliveryError as error:
                         await self._failed(messages, error)
+                    except Exception as error:
+                        # Whatever it is about this one, nothing behind it waits for it.
+                        log.exception("message %d cannot be sent", messages[0].id)
+                        await self._failed(messages, DeliveryError(repr(error), permanent=False))
                     else:
                         await self._sent(messages)
                     left.pop(0)
@@ -143,8 +161,28 @@ class Courier:
                 await self._failed(messages, error)
 
     async def _sent(self, messages: list[Message]) -> None:
-        ids, now_ms = [one.id for one in messages], self._clock.now_ms()
-        await self._service.record_delivery(lambda rows: outbox.sent(rows, ids, now_ms))
+        self._delivered.append(([one.id for one in messages], self._clock.now_ms()))
+        await self._record_delivered()
+
+    async def _record_delivered(self) -> None:
+        while self._delivered:
+            ids, at_ms = self._delivered[0]
+
+            def record(rows: Rows, ids: list[int] = ids, at_ms: int = at_ms) -> None:
+                outbox.sent(rows, ids, at_ms)
+
+            await self._service.record_delivery(record)
+            self._delivered.pop(0)
+
+    async def _give_up(self, late: list[Message]) -> None:
+        """What is about to end is not told any more when it is over: that it has ended is."""
+        now_ms = self._clock.now_ms()
+
+        def record(rows: Rows) -> None:
+            for one in late:
+                outbox.give_up(rows, one.id, "too late", now_ms)
+
+        await self._service.record_delivery(record)
 
     async def _failed(self, messages: list[Message], error: DeliveryError) -> None:
         now_ms = self._clock.now_ms()
@@ -169,3 +207,9 @@ class Courier:
         if self._broken:
             log.warning("%s is delivered again", self._way.name)
             self._broken = ""
+
+
+def _is_late(one: Message, now_ms: int) -> bool:
+    """Whether it warns of an end that has come."""
+    ends = one.data.get("ends")
+    return one.template == notices.ENDING.template and isinstance(ends, int) and ends <= now_ms

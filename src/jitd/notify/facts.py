@@ -17,10 +17,11 @@ TO_USERS: Final[Mapping[str, str]] = {
     "opened": "access that was given for later has begun",
     "denied": "the request was denied",
     "unanswered": "nobody decided in time, and the request has lapsed",
-    "ending": "access is about to end (10 and 2 minutes before)",
-    "ended": "access has ended",
+    "ending": "access is about to end (10 and 2 minutes before, as far as it lasts for at least twice that)",
+    "ended": "access has ended, by its time or with its last device",
     "revoked": "access was ended before its time",
     "extended": "access goes on for longer",
+    "cancelled": "somebody else has taken the request back, or its network away",
 }
 #: All of them: what core.notices tells.
 MESSAGES: Final[Mapping[str, str]] = {**TO_DECIDERS, **TO_USERS}
@@ -43,6 +44,7 @@ FACTS: Final[Mapping[str, str]] = {
     "break_glass": "whether the user opened it alone",
     "extends": "number of the grant that more time is asked of",
     "approvals": "how many different people have to agree",
+    "agreed": "who has agreed already, where several have to",
     "origin": "from where the call came: a terminal, the address of an ssh client",
     "decided_by": "who granted or denied; policy where a rule did",
     "comment": "what was written with it",

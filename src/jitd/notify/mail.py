@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -109,7 +110,10 @@ class _Conversation:
 
     async def send(self, first: Message, rendered: Rendered, *, together: bool) -> None:
         """Hand one mail over. Raises DeliveryError with the server's own words."""
-        mail = compose(self._config, first, rendered, together=together)
+        try:
+            mail = compose(self._config, first, rendered, together=together)
+        except (ValueError, MessageError) as error:
+            raise DeliveryError(f"cannot write to {first.address}: {error}", permanent=True) from error
         try:
             await self._client.send_message(mail)
         except aiosmtplib.SMTPRecipientsRefused as error:

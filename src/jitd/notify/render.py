@@ -113,9 +113,10 @@ class Templates:
                 "subject": self._subject(template, data),
                 "id": data.get("id"),
                 "at": data.get("at"),
-                "urgent": bool(data.get("urgent") or data.get("break_glass")),
+                "urgent": _is_urgent(data),
             }
-            for template, data in of[:_DIGEST_LINES]
+            # What is urgent first: it is not to be among those that there is no room for.
+            for template, data in sorted(of, key=lambda one: not _is_urgent(one[1]))[:_DIGEST_LINES]
         ]
         deciders = any(template in facts.TO_DECIDERS for template, _ in of)
         return self.render(DIGEST, {"lines": lines, "count": len(of), "deciders": deciders})
@@ -378,6 +379,10 @@ def _unusable(error: Exception, name: str, own: Mapping[str, _Source]) -> JitErr
 def _at(path: str, line: int, why: str) -> JitError:
     where = f", line {line}" if line else ""
     return JitError("bad_request", f"cannot use the template {path}{where}: {why}", _HINT)
+
+
+def _is_urgent(data: Mapping[str, object]) -> bool:
+    return bool(data.get("urgent") or data.get("break_glass"))
 
 
 def _tidy(text: str) -> str:

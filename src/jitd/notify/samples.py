@@ -27,6 +27,7 @@ _USUAL: Final[Mapping[str, object]] = {
     "break_glass": False,
     "extends": None,
     "approvals": 1,
+    "agreed": "",
     "origin": "pts/3, ssh from 192.0.2.7",
     "decided_by": "carol",
     "comment": "until the release is out",
@@ -44,7 +45,7 @@ _HOSTILE: Final = (
     f"{MARKER} \"'><a href='https://{MARKER}.invalid/'>{MARKER}</a> onclick={MARKER} <!-- {{{{7*7}}}}"
 )
 _TYPED: Final = ("reason", "origin", "comment", "cap", "ended_comment")
-_NAMED: Final = ("user", "network", "requested_by", "decided_by", "ended_by", "by")
+_NAMED: Final = ("user", "network", "requested_by", "decided_by", "ended_by", "by", "agreed")
 _FULL: Final[Mapping[str, object]] = {
     **_USUAL,
     **dict.fromkeys(_TYPED, _HOSTILE),

@@ -40,7 +40,12 @@ def put(name: str, secret: str, *, keyring: str, directory: Path) -> str:
             "bad_request", "cannot use this as a password: it is empty, too long or has several lines"
         )
     if keyring:
-        _backend(keyring).set_password(SERVICE, name, secret)
+        try:
+            _backend(keyring).set_password(SERVICE, name, secret)
+        except JitError:
+            raise
+        except Exception as error:
+            raise _unusable(keyring, name, error) from error
         return f"the keyring {keyring}"
     path = directory / name
     try:
@@ -68,14 +73,21 @@ def _from_keyring(name: str, keyring: str) -> str:
         return ""
     try:
         found = _backend(keyring).get_password(SERVICE, name)
+    except JitError:
+        raise
     except Exception as error:
-        # Every backend has errors of its own kind.
-        raise JitError(
-            "bad_request",
-            f"cannot read the keyring {keyring}: {error}",
-            f'A server has none as a rule: set keyring = "" in [mail], and type sudo jitd secret set {name}.',
-        ) from error
+        raise _unusable(keyring, name, error) from error
     return found or ""
+
+
+def _unusable(keyring: str, name: str, error: Exception) -> JitError:
+    """Every backend has errors of its own kind. Root's service has no session, and so no keyring daemon."""
+    return JitError(
+        "bad_request",
+        f"cannot use the keyring {keyring}: {error}",
+        f'A server has none as a rule: set keyring = "" in [mail], and type sudo jitd secret set {name}'
+        f" (or LoadCredential={name}:PATH in the unit).",
+    )
 
 
 def _backend(keyring: str) -> Any:
@@ -90,7 +102,7 @@ def _backend(keyring: str) -> Any:
         ) from None
     try:
         return core.load_keyring(keyring)
-    except Exception as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise JitError(
             "bad_request",
             f"cannot use the keyring {keyring!r}: {error}",

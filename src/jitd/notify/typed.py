@@ -16,6 +16,7 @@ NAMES: Final = frozenset(
         "decided_by",
         "ended_by",
         "by",
+        "agreed",
         "interface",
         "device",
         "devices",

@@ -5,15 +5,19 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from jitd.core.model import Message
+from jitd.core.text import clean
 from jitd.notify.render import Rendered
 
 
 class DeliveryError(Exception):
-    """A message was not taken. `permanent`: to send the same again is of no use."""
+    """A message was not taken. `permanent`: to send the same again is of no use.
+
+    `said` is one line: a server may say what it likes, and logs are read line by line.
+    """
 
     def __init__(self, said: str, *, permanent: bool) -> None:
         super().__init__(said)
-        self.said = said
+        self.said = clean(said)
         self.permanent = permanent
 
 

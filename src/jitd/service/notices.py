@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from jitd.config import Config
-from jitd.core import notices
-from jitd.core.model import Account, Event, Network, Now, Request, Status
+from jitd.core import notices, policy, text
+from jitd.core.model import Account, Event, Message, Network, Now, Request, Status
 from jitd.core.notices import Audience, Notice
+from jitd.core.people import Answer
 from jitd.service.access import People
 from jitd.store import accounts, devices, events, facts, networks, outbox, requests
 from jitd.store.database import Rows
 
-#: How many events are turned into messages in one transaction.
-AT_ONCE: Final = 200
+#: How many events, or requests whose time it is, are turned into messages in one transaction: an ending may wait for it.
+AT_ONCE: Final = 50
+#: The way of a message to a group of which nobody could say who is in it: it waits until somebody can.
+GROUP: Final = "group"
 _MARK: Final = "noticed_seq"
 _KEPT_MS: Final = 30 * 86_400_000
 
@@ -72,27 +75,49 @@ class _Teller:
     def tell(self, request: Request, notice: Notice, key: str, data: dict[str, object]) -> None:
         """Address a notice about a request, once for each key."""
         if self.ways.mail:
-            network = networks.by_id(self.rows, request.network_id)
             if notice.audience is Audience.USER:
-                self._mail(request.account.name, request.account, notice, key, data)
+                self._mail(request.account.name, request.account, notice.template, key, data)
             else:
-                for name in deciders(self.people, network):
-                    # Nobody decides on their own.
-                    if name != request.account.name:
-                        self._mail(name, accounts.of_name(self.rows, name), notice, key, data)
+                found = Deciders.of(self.people, networks.by_id(self.rows, request.network_id))
+                self._mail_all(found.names, request, notice.template, key, data)
+                for group in found.unknown:
+                    self._add(GROUP, group, "", notice.template, f"{key}:@{group}:{GROUP}", data)
         if notice.template in self.ways.about:
             for room in self.ways.rooms:
-                self._add("chat", room, "", notice, f"{key}:{room}:chat", data)
+                self._add("chat", room, "", notice.template, f"{key}:{room}:chat", data)
+
+    def tell_group(self, owed: Message) -> None:
+        """Tell those who are in a group of which nobody knew that; where nobody knows yet, it is tried again."""
+        request = requests.by_id(self.rows, owed.request_id) if owed.request_id is not None else None
+        names = self.people.directory.members(owed.recipient)
+        if request is None or names is None:
+            at_ms = notices.next_attempt(owed.attempts + 1, self.now.wall_ms)
+            outbox.failed(self.rows, [owed.id], f"nobody can say who is in {owed.recipient}", at_ms)
+            return
+        key = owed.key.removesuffix(f":@{owed.recipient}:{GROUP}")
+        self._mail_all(names, request, owed.template, key, owed.data)
+        outbox.sent(self.rows, [owed.id], self.now.wall_ms)
+
+    def _mail_all(
+        self, names: Iterable[str], request: Request, template: str, key: str, data: dict[str, object]
+    ) -> None:
+        """Those who decide, but not whom it concerns: nobody decides on their own. Nor is asked again who has agreed."""
+        agreed = requests.votes(self.rows, request.id) if template in notices.ASKING else ()
+        left_out = {request.account.name, "root", *(vote.name for vote in agreed)}
+        for name in sorted({*names} - left_out):
+            known, account = decider(self.rows, self.people, name)
+            if known:
+                self._mail(name, account, template, key, data)
 
     def _mail(
-        self, name: str, account: Account | None, notice: Notice, key: str, data: dict[str, object]
+        self, name: str, account: Account | None, template: str, key: str, data: dict[str, object]
     ) -> None:
         address = address_of(name, account, self.ways.domain)
         if address:
-            self._add("mail", name, address, notice, f"{key}:{name}:mail", data)
+            self._add("mail", name, address, template, f"{key}:{name}:mail", data)
 
     def _add(
-        self, way: str, recipient: str, address: str, notice: Notice, key: str, data: dict[str, object]
+        self, way: str, recipient: str, address: str, template: str, key: str, data: dict[str, object]
     ) -> None:
         number = data["id"]
         assert isinstance(number, int)
@@ -102,7 +127,7 @@ class _Teller:
             way=way,
             recipient=recipient,
             address=address,
-            template=notice.template,
+            template=template,
             request_id=number,
             data=data,
             now_ms=self.now.wall_ms,
@@ -117,8 +142,14 @@ def tell(rows: Rows, people: People, ways: Ways, now: Now) -> None:
     for event in found:
         _plan(rows, event, ways.first_ms, now)
         request = requests.by_id(rows, event.request_id) if event.request_id is not None else None
-        for notice in notices.OF_EVENT.get(event.kind, ()) if request else ():
-            assert request is not None
+        if request is None:
+            continue
+        for notice in notices.of_event(
+            event.kind,
+            own=event.actor is not None and policy.is_own(event.actor, request.account),
+            acted=event.actor is not None,
+            rule=bool(event.data.get("rule")),
+        ):
             data = {**_facts(rows, request, now), **_of_event(event)}
             teller.tell(request, notice, f"{event.seq}:{notice.template}", data)
     if found:
@@ -149,13 +180,16 @@ def _plan(rows: Rows, event: Event, first_ms: int, now: Now) -> None:
 
 def next_due(rows: Rows) -> int | None:
     """When time alone makes the next notice, milliseconds; None when nothing does."""
-    return requests.next_tell(rows)
+    dues = (requests.next_tell(rows), outbox.next_due(rows, GROUP))
+    return min((at for at in dues if at is not None), default=None)
 
 
 def remind(rows: Rows, people: People, ways: Ways, now: Now) -> None:
-    """Tell users that their grants end soon, and those who decide that requests wait."""
+    """Tell users that their grants end soon, those who decide that requests wait, and whom nobody could find before."""
     teller = _Teller(rows, people, ways, now)
-    for request in requests.to_tell(rows, now.wall_ms):
+    for owed in outbox.due(rows, GROUP, now.wall_ms, AT_ONCE):
+        teller.tell_group(owed)
+    for request in requests.to_tell(rows, now.wall_ms, AT_ONCE):
         at: int | None = None
         minute = now.wall_ms // 60_000
         data = _facts(rows, request, now)
@@ -170,20 +204,49 @@ def remind(rows: Rows, people: People, ways: Ways, now: Now) -> None:
         requests.set_tell(rows, request.id, at)
 
 
-def deciders(people: People, network: Network) -> list[str]:
-    """The names of those who decide about a network, as far as they can be told; root is nobody's name."""
-    found: set[str] = set()
-    for one in [*network.approvers, *(f"@{group}" for group in people.admin_groups)]:
-        found |= (people.directory.members(one[1:]) or frozenset()) if one.startswith("@") else {one}
-    return sorted(found - {"root"})
+@dataclass(frozen=True, slots=True)
+class Deciders:
+    """Those who decide about a network: their names, and the groups of which nobody can say now who is in them."""
+
+    names: frozenset[str]
+    unknown: tuple[str, ...]
+
+    @classmethod
+    def of(cls, people: People, network: Network) -> "Deciders":
+        """As the system says; root is nobody's name."""
+        found, unknown = set[str](), set[str]()
+        for one in [*network.approvers, *(f"@{group}" for group in people.admin_groups)]:
+            members = people.directory.members(one[1:]) if one.startswith("@") else {one}
+            if members is None:
+                unknown.add(one[1:])
+            else:
+                found |= members
+        return cls(frozenset(found - {"root"}), tuple(sorted(unknown)))
+
+
+def decider(rows: Rows, people: People, name: str) -> tuple[bool, Account | None]:
+    """(whether there is anybody of this name, his account). Who had the name before is somebody else."""
+    person = people.directory.person(name)
+    if person.exists is Answer.NO:
+        account = accounts.registered(rows, name)
+        return account is not None, account
+    if person.uid is None:
+        return True, accounts.of_name(rows, name)
+    return True, accounts.find(rows, person.uid, name)
+
+
+def all_deciders(rows: Rows, people: People) -> frozenset[str]:
+    """The names of those who decide about any network, as far as they are known."""
+    return frozenset().union(*(Deciders.of(people, network).names for network in networks.all_(rows)))
 
 
 def without_address(rows: Rows, people: People, domain: str) -> list[str]:
     """A line for those who would be told something, and of whom nobody knows where: device owners and deciders."""
     concerned: dict[str, Account | None] = {one.name: one for one in devices.owners(rows)}
-    for network in networks.all_(rows):
-        for name in deciders(people, network):
-            concerned[name] = concerned.get(name) or accounts.of_name(rows, name)
+    for name in all_deciders(rows, people):
+        known, account = decider(rows, people, name)
+        if known:
+            concerned[name] = concerned.get(name) or account
     nowhere = sorted(
         name
         for name, account in concerned.items()
@@ -204,7 +267,9 @@ def address_of(name: str, account: Account | None, domain: str) -> str:
         return ""
     if account is not None and account.email:
         return account.email
-    return f"{name}@{domain}" if domain and (account is None or not account.is_registered) else ""
+    # Names of directory services may hold an @ or a backslash, with which they are no addresses.
+    guessed = f"{name}@{domain}" if account is None or not account.is_registered else ""
+    return guessed if text.is_mail_address(guessed) else ""
 
 
 def _facts(rows: Rows, request: Request, now: Now) -> dict[str, object]:
@@ -233,6 +298,7 @@ def _facts(rows: Rows, request: Request, now: Now) -> dict[str, object]:
         "ended_by": ending.by if ending else "",
         "ended_comment": ending.comment if ending else "",
         "approvals": network.approvals,
+        "agreed": ", ".join(vote.name for vote in requests.votes(rows, request.id)),
         "origin": "",
         "duration": grant.ends_ms - grant.starts_ms if grant else None,
         "cap": "",
@@ -246,7 +312,7 @@ def _of_event(event: Event) -> dict[str, object]:
     """What the event itself says: it counts more than what has become of the request since."""
     told: dict[str, object] = {"at": event.at_ms, "by": event.actor.user if event.actor else ""}
     if event.actor is not None:
-        told["origin"] = event.actor.origin
+        told["origin"] = event.actor.origin or "a program without a terminal"
         if event.actor.login_user and event.actor.login_user != event.actor.user:
             told["by"] = f"{event.actor.user} ({event.actor.login_user})"
     named: Iterable[str] = ("starts", "ends", "comment", "duration", "cap", "wanted", "extends", "before")

@@ -49,6 +49,9 @@ def status(view: View, _query: object) -> Reply:
             device.name: at_ms for device in mine if (at_ms := view.agreement.heard.get(device.public_key, 0))
         },
     }
+    mail = view.config.mail
+    if mail.server and name != "root" and (account is None or account.told):
+        reply["address"] = notices.address_of(name, account, mail.email_domain)
     if admin:
         reply["gateway"] = _gateway(view)
     return reply

@@ -203,7 +203,6 @@ def _decided_at_once(call: Call, asked: Request, network: Network, term: terms.T
             reason=asked.reason,
         )
         return f"break-glass: administrators are told, and one of them has to acknowledge it{_and(term.why)}"
-    call.event("requested", request=asked, **facts)
     rule, why = policy.auto_approval(
         network,
         call.people.person(asked.account.uid, asked.account.name),
@@ -212,7 +211,10 @@ def _decided_at_once(call: Call, asked: Request, network: Network, term: terms.T
         if network.auto_approve
         else {},
     )
-    if rule is not None and freezes.current(call.rows) is None:
+    if rule is None or freezes.current(call.rows) is not None:
+        call.event("requested", request=asked, **facts)
+    else:
+        call.event("requested", request=asked, **facts, rule=str(rule))
         granting.open_(call, asked, network, term, by="policy", comment=why, auto_rule=str(rule))
         return f"granted by {why}{_and(term.why)}"
     return why and f"people decide: {why}"

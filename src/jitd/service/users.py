@@ -1,20 +1,16 @@
 """People: those whom the system does not know, who is shut out, and when somebody's time is over."""
 
-import re
 from dataclasses import replace
-from typing import Final
 
 from jitd import wire
 from jitd.core import durations, text
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Account, Ending, Status
 from jitd.core.people import Answer
-from jitd.service import endings, views
+from jitd.service import endings, notices, views
 from jitd.service.call import Call, Render, Reply, View
-from jitd.store import accounts, devices
+from jitd.store import accounts, devices, outbox
 from jitd.store import requests as store
-
-_ADDRESS: Final = re.compile(r"[^@\s<>,;\"'()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}")
 
 
 def add(call: Call, body: wire.UserAddBody) -> Render:
@@ -67,6 +63,10 @@ def set_(call: Call, body: wire.UserSetBody) -> Render:
     if body.get("email") is not None:
         after = replace(after, email=email(body["email"]))
     accounts.update(call.rows, after)
+    address = notices.address_of(after.name, after, call.config.mail.email_domain)
+    if after.email != before.email and address:
+        # What was refused at the old address is told at the new one.
+        outbox.readdress(call.rows, after.name, address, call.now.wall_ms)
     # What runs ends no later than its user.
     _touch(call, after)
     if after != before:
@@ -182,7 +182,7 @@ def email(typed: str | None) -> str:
     """A single mail address, "" for none. Raises JitError bad_request."""
     if not typed:
         return ""
-    if not _ADDRESS.fullmatch(typed):
+    if not text.is_mail_address(typed):
         raise JitError(
             "bad_request",
             f"cannot use {text.clean(typed)[:60]!r} as a mail address",

@@ -9,6 +9,7 @@ from jitd.core.model import Message
 from jitd.store.database import Rows
 
 _WAITING: Final = "sent_ms IS NULL AND dropped_ms IS NULL"
+# The sign in ORDER BY +id keeps SQLite from going through all that was ever delivered, in the order of its ids.
 _COLUMNS: Final = (
     "id, key, way, recipient, address, template, request_id, data, created_ms, next_ms, attempts, error"
 )
@@ -71,7 +72,7 @@ def add(
 def due(rows: Rows, way: str, now_ms: int, limit: int) -> list[Message]:
     """What is to be delivered now by one way, oldest first."""
     found = rows.all(
-        f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} AND next_ms <= ? AND way = ? ORDER BY id LIMIT ?",
+        f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} AND next_ms <= ? AND way = ? ORDER BY +id LIMIT ?",
         (now_ms, way, limit),
     )
     return [_message(row) for row in found]
@@ -80,7 +81,7 @@ def due(rows: Rows, way: str, now_ms: int, limit: int) -> list[Message]:
 def waiting_for(rows: Rows, recipient: str, way: str, now_ms: int) -> list[Message]:
     """All that is due for one recipient by one way, oldest first."""
     found = rows.all(
-        f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} AND next_ms <= ? AND recipient = ? AND way = ? ORDER BY id",
+        f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} AND next_ms <= ? AND recipient = ? AND way = ? ORDER BY +id",
         (now_ms, recipient, way),
     )
     return [_message(row) for row in found]
@@ -145,8 +146,13 @@ def waiting(rows: Rows, limit: int) -> list[Message]:
     """What was not delivered yet, oldest first."""
     return [
         _message(row)
-        for row in rows.all(f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} ORDER BY id LIMIT ?", (limit,))
+        for row in rows.all(f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} ORDER BY +id LIMIT ?", (limit,))
     ]
+
+
+def waits(rows: Rows, number: int) -> bool:
+    """Whether a message was neither delivered nor given up."""
+    return bool(rows.value(f"SELECT 1 FROM message WHERE id = ? AND {_WAITING}", (number,)))
 
 
 def counts(rows: Rows) -> Counts:
@@ -161,6 +167,14 @@ def counts(rows: Rows) -> Counts:
 def retry(rows: Rows, ids: Sequence[int] | None, now_ms: int) -> int:
     """Try messages again at once, all that wait or some. Returns how many there were."""
     return _each(rows, f"UPDATE message SET next_ms = ? WHERE {_WAITING}", ids, now_ms)
+
+
+def readdress(rows: Rows, recipient: str, address: str, now_ms: int) -> None:
+    """Send the mails that somebody waits for to another address, at once."""
+    rows.run(
+        f"UPDATE message SET address = ?, next_ms = ? WHERE {_WAITING} AND recipient = ? AND way = 'mail'",
+        (address, now_ms, recipient),
+    )
 
 
 def drop(rows: Rows, ids: Sequence[int] | None, now_ms: int) -> int:

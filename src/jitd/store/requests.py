@@ -354,12 +354,14 @@ def next_tell(rows: Rows) -> int | None:
     return found
 
 
-def to_tell(rows: Rows, wall_ms: int) -> list[Request]:
-    """The requests that somebody is to be told of now."""
+def to_tell(rows: Rows, wall_ms: int, limit: int) -> list[Request]:
+    """The requests that somebody is to be told of now, at most so many."""
     return [
         _request(row)
         for row in rows.all(
-            f"{_SELECT} WHERE r.tell_ms IS NOT NULL AND r.ended_how IS NULL AND r.tell_ms <= ?", (wall_ms,)
+            f"{_SELECT} WHERE r.tell_ms IS NOT NULL AND r.ended_how IS NULL AND r.tell_ms <= ?"
+            " ORDER BY r.tell_ms LIMIT ?",
+            (wall_ms, limit),
         )
     ]
 

@@ -364,4 +364,13 @@ CREATE TRIGGER request_reworded AFTER UPDATE OF reason, comment, ended_comment, 
 END;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES, _LISTS)
+_OUTBOX: Final = """
+-- What is due by one way, what one recipient waits for, and what is to be forgotten, each without reading the rest.
+DROP INDEX message_waiting;
+CREATE INDEX message_due ON message (way, next_ms) WHERE sent_ms IS NULL AND dropped_ms IS NULL;
+CREATE INDEX message_recipient ON message (recipient, way, next_ms)
+  WHERE sent_ms IS NULL AND dropped_ms IS NULL;
+CREATE INDEX message_over ON message (coalesce(sent_ms, dropped_ms));
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES, _LISTS, _OUTBOX)

@@ -37,6 +37,17 @@ def test_the_time_left_is_that_of_the_moment(passed: int, left: str) -> None:
     assert row.access == (f"* active, {left} left", "green")
 
 
+def test_who_gets_no_mail_is_told_so() -> None:
+    """Where nobody knows a user's address; not where there is no mail server, nor an administrator, who is told of all."""
+    told = "warning: you are told nothing by mail, nobody knows your address"
+    for more, warned in (({"address": ""}, True), ({"address": "a@example.org"}, False), ({}, False)):
+        found = list(status.warnings({**reply(), **more}))  # type: ignore[typeddict-item]
+        assert (
+            any(line.startswith(told) and "jitctl user set alice --email" in line for line in found) is warned
+        )
+    assert not list(status.warnings({**reply(), "address": "", "admin": True}))
+
+
 def test_each_state_has_words_and_a_next_step() -> None:
     """Frozen, paused, with more asked for: told beside the time; what can be typed then stands below."""
     for network, words, steps in (
