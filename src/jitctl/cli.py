@@ -14,11 +14,12 @@ from typer._click.core import Command
 from typer._click.exceptions import NoSuchOption, UsageError
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from jitctl import transport, version
+from jitctl import transport
 from jitctl.client import Client
 from jitctl.transport import default_socket
 from jitctl.verbs import GROUPS, PANELS, VERBS, Verb
 from jitd.core.errors import JitError
+from jitd.core.release import VERSION
 
 if TYPE_CHECKING:
     from jitctl.profiles import Profile
@@ -214,7 +215,7 @@ def _group(name: str, text: str) -> Command:
 
 def _show_version(context: Context, _parameter: Any, value: Any) -> None:
     if value:
-        print(f"jitctl {version()}")
+        print(f"jitctl {VERSION}")
         context.exit()
 
 

@@ -1,13 +1,13 @@
 """Looking: status, list, show, events, health. Nothing here changes anything."""
 
 import os
-from importlib.metadata import version
 from typing import Final
 
 from jitd import wire
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Network, Status
 from jitd.core.people import Answer
+from jitd.core.release import VERSION
 from jitd.service import notices, views
 from jitd.service.access import GRACE_MS
 from jitd.service.call import Reply, View
@@ -21,7 +21,7 @@ EVENT_PAGE: Final = 500
 def health(view: View, _query: object) -> Reply:
     """Who answers."""
     return {
-        "version": version("jitctl"),
+        "version": VERSION,
         "api": wire.API_VERSION,
         "backend": view.backend,
         "pid": os.getpid(),
@@ -183,7 +183,7 @@ def _gateway(view: View) -> wire.GatewayStatus:
             f" keeps its last answer for {hours} h"
         )
     return {
-        "version": version("jitctl"),
+        "version": VERSION,
         "backend": view.backend,
         "firewall": view.firewall.name,
         "socket": str(view.config.daemon.socket),
