@@ -214,7 +214,8 @@ def _list_table(reply: wire.ListReply, chosen: Sequence[str] | None, *, filtered
         if filtered:
             total = sum(reply["counts"].values())
             print(
-                "nothing matches" + (f" among {total:,} requests" if total else ": there are no requests yet")
+                "nothing matches"
+                + (f" among {total:,} request{'s'[: total != 1]}" if total else ": there are no requests yet")
             )
         else:
             print("no requests yet")
@@ -230,16 +231,23 @@ def _list_table(reply: wire.ListReply, chosen: Sequence[str] | None, *, filtered
 
 def _steps(reply: wire.ListReply) -> list[str]:
     """What to type next about what is listed."""
-    pending = next((one["id"] for one in reply["requests"] if one["status"] == "pending"), None)
+    waiting = next((one for one in reply["requests"] if one["status"] == "pending"), None)
+    pending = waiting["id"] if waiting else None
     unreviewed = next((one["id"] for one in reply["requests"] if "unreviewed" in one["marks"]), None)
     steps = []
     if not reply["decides"]:
         steps.append(f"jitctl wait {pending} | jitctl cancel {pending}" if pending else "jitctl status")
-    elif pending:
-        steps.append(f"jitctl review | jitctl grant {pending} -d 8h | jitctl deny {pending} -r …")
+    elif waiting:
+        steps.append(f"jitctl review | jitctl {_yes(waiting)} | jitctl deny {pending} -r …")
     if reply["decides"] and unreviewed:
         steps.append(f"jitctl acknowledge {unreviewed} --comment …")
     return steps or [f"jitctl show {reply['requests'][0]['id']}"]
+
+
+def _yes(request: wire.RequestView) -> str:
+    """`grant 12 -d 2h`: what gives what was asked for."""
+    wanted = f" -d {durations.show(request['wanted'])}" if request["wanted"] is not None else ""
+    return f"grant {request['id']}{wanted}"
 
 
 def show(
@@ -321,7 +329,7 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
         for told in before:
             hang(told[:11], told[11:])
     following = {
-        "pending": f"jitctl grant {one['id']} --duration 8h | jitctl deny {one['id']} --reason …",
+        "pending": f"jitctl {_yes(one)} | jitctl deny {one['id']} -r …",
         "active": f"jitctl revoke {one['id']} --reason …",
     }.get(one["status"])
     if "unreviewed" in one["marks"]:
