@@ -81,7 +81,9 @@ def _table(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]], widt
             )
     for row in cells:
         for place, cell in enumerate(row):
-            if sys.stdout.isatty() and any(unicodedata.bidirectional(char) in ("R", "AL") for char in cell.plain):
+            if sys.stdout.isatty() and any(
+                unicodedata.bidirectional(char) in ("R", "AL") for char in cell.plain
+            ):
                 cell.truncate(widths[place], overflow="ellipsis")
                 cell.append(_LEFT_TO_RIGHT)
         table.add_row(*(cell for place, cell in enumerate(row) if widths[place]))

@@ -34,7 +34,7 @@ def history(view: View, query: wire.IdQuery) -> Reply:
     since_ms = view.now.wall_ms - COUNTED_MS
     asked_before, granted_before = store.since(view.rows, account_id, network.id, since_ms, request.id)
     return {
-        "request": views.request_view(view, request, network.name),
+        "request": views.request_view(view, request, network),
         "last": [_past(view, known[number]) for number in last],
         "last_grant": _past(view, known[granted]) if granted is not None else None,
         "open": [

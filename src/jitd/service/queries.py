@@ -124,7 +124,7 @@ def _network_status(
             if now is Status.PENDING:
                 found["asked"] = request.id
         elif now in (Status.PENDING, Status.SCHEDULED, Status.ACTIVE):
-            shown = views.request_view(view, request, network.name)
+            shown = views.request_view(view, request, network)
             found["state"], found["id"], found["since"] = str(now), request.id, request.requested_ms
             found["starts"], found["ends"], found["devices"] = (
                 shown["starts"],

@@ -12,20 +12,20 @@ from jitd.store import devices, events, freezes, interfaces, networks, requests,
 from jitd.store.devices import Tunnel
 
 
-def request_view(view: View, request: Request, network_name: str = "") -> wire.RequestView:
-    """A request as its user and administrators see it."""
+def request_view(view: View, request: Request, network: Network | None = None) -> wire.RequestView:
+    """A request as its user and administrators see it; `network` is its own, where that is known already."""
     status = request.status(view.now)
     grant, decision, ending = request.grant, request.decision, request.ending
     granted_devices = requests.devices_of(view.rows, request.id) if grant else []
-    network = networks.by_id(view.rows, request.network_id)
+    network = network or networks.by_id(view.rows, request.network_id)
     several = network.approvals if status is Status.PENDING else 1
     return {
         "id": request.id,
         "user": request.account.name,
-        "network": network_name or network.name,
+        "network": network.name,
         "status": str(status),
         "tab": str(TAB_OF[status]),
-        "marks": _marks(view, request, status, [device_id for device_id, _ in granted_devices]),
+        "marks": _marks(view, request, network, status, [device_id for device_id, _ in granted_devices]),
         "reason": request.reason,
         "requested": request.requested_ms,
         "requested_by": request.requested_by,
@@ -54,10 +54,11 @@ def request_view(view: View, request: Request, network_name: str = "") -> wire.R
     }
 
 
-def _marks(view: View, request: Request, status: Status, device_ids: list[int]) -> list[str]:
+def _marks(
+    view: View, request: Request, network: Network, status: Status, device_ids: list[int]
+) -> list[str]:
     marks = []
     if request.grant and device_ids and view.agreement.keys:
-        network = networks.by_id(view.rows, request.network_id)
         keys = {
             (tunnel.interface_id, tunnel.device.public_key)
             for tunnel in devices.tunnels(view.rows, interface_id=network.interface_id, device_ids=device_ids)
