@@ -323,19 +323,31 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
         hang(f"{name:<11}", value)
     print()
     for event in reply["events"]:
-        print(line(event))
+        at, told = line(event).split("  ", 1)
+        hang(f"{at}  ", told)
     if before:
         print("\nbefore a decision:")
         for told in before:
             hang(told[:11], told[11:])
-    following = {
-        "pending": f"jitctl {_yes(one)} | jitctl deny {one['id']} -r …",
-        "active": f"jitctl revoke {one['id']} --reason …",
-    }.get(one["status"])
-    if "unreviewed" in one["marks"]:
-        following = f'jitctl acknowledge {one["id"]} --comment "…"'
-    if following:
-        next_step(following)
+    next_step(*_following(one, decides=reply.get("decides", False)))
+
+
+def _following(one: wire.RequestView, *, decides: bool) -> list[str]:
+    """What to type next about a request, for those who decide about it and for its user."""
+    number, status = one["id"], one["status"]
+    if decides:
+        steps = {
+            "pending": [f"jitctl {_yes(one)} | jitctl deny {number} -r …"],
+            "scheduled": [f"jitctl revoke {number} -r …"],
+            "active": [f"jitctl extend {number} -d 1h | jitctl revoke {number} -r …"],
+        }.get(status, [f"jitctl list --user {one['user']}"])
+        return [*steps, f"jitctl acknowledge {number} --comment …"] if "unreviewed" in one["marks"] else steps
+    switch = "resume" if "paused" in one["marks"] else "pause"
+    return {
+        "pending": [f"jitctl wait {number} | jitctl cancel {number}"],
+        "scheduled": [f"jitctl release {number}"],
+        "active": [f"jitctl extend {number} -d 1h | jitctl {switch} {number} | jitctl release {number}"],
+    }.get(status, [f"jitctl why {number}", f"jitctl request {one['network']} --again"])
 
 
 def line(event: wire.EventView) -> str:

@@ -4,6 +4,7 @@ import os
 from typing import Final
 
 from jitd import wire
+from jitd.core import policy
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Network, Status
 from jitd.core.people import Answer
@@ -57,8 +58,10 @@ def status(view: View, _query: object) -> Reply:
 def show(view: View, query: wire.IdQuery) -> Reply:
     """One request with its whole history."""
     request = visible(view, query["id"])
+    network = networks.by_id(view.rows, request.network_id)
     return {
-        "request": views.request_view(view, request),
+        "request": views.request_view(view, request, network),
+        "decides": view.decides(network) and not policy.is_own(view.actor, request.account),
         "usage": views.usage_view(view, request.id),
         "events": views.request_events(view, request.id),
     }

@@ -40,8 +40,8 @@ _SLACK_MS: Final = 3_600_000
 
 
 class _Tier(NamedTuple):
-    """A part of a list: what is in a `small` index is few by nature, and looked through; the others are ranges of these
-    states.
+    """A part of a list: what is in a `small` index is few by nature, and looked through where there are no words; the
+    others are ranges of these states. No states: any.
     """
 
     small: str = ""
@@ -56,7 +56,9 @@ ORDERS: Final[Mapping[str, Mapping[str, _Tier]]] = {
     "default": {
         "b": _Tier(small="request_unreviewed", extra=UNREVIEWED),
         "u": _Tier(
-            small="request_urgent", extra="r.urgent = 1 AND r.decision IS NULL AND r.ended_how IS NULL"
+            small="request_urgent",
+            states=frozenset({"pending"}),
+            extra="r.urgent = 1 AND r.decision IS NULL AND r.ended_how IS NULL",
         ),
         "p": _Tier(states=frozenset({"pending"}), extra="r.urgent = 0"),
         "d": _Tier(states=_NOT_PENDING, extra=f"NOT ({UNREVIEWED})"),
@@ -119,6 +121,7 @@ def page(
     tiers = ORDERS[order]
     tier, below = _cursor(tiers, after)
     words = _words(rows, wanted.search)
+    wanted = _of_whom(wanted)
     bounded = _bounded(rows, wanted)
     if bounded is None or _lists_nothing(wanted) or words == "":
         return Page([], "")
@@ -152,6 +155,7 @@ def counts(rows: Rows, whose: Whose | None) -> dict[str, int]:
 
 def count(rows: Rows, wanted: Filter) -> int:
     """How many requests match."""
+    wanted = _of_whom(wanted)
     if _lists_nothing(wanted):
         return 0
     tallied = (wanted.manager, wanted.since_ms, wanted.until_ms, wanted.not_account_id)
@@ -171,7 +175,8 @@ def _counted(rows: Rows, wanted: Filter, words: str | None) -> int:
     """The same, going through all that match."""
     match = _match(wanted, words, wanted.states or frozenset(STATES))
     conditions, params = _conditions(_crossed_out(wanted) if match else wanted, None)
-    source = "request r"
+    # What is pending or granted is few, whatever else is asked for.
+    source = f"request r{' INDEXED BY request_state' if wanted.states and wanted.states <= _IN_TIME else ''}"
     if match:
         source = "request_text f" + (" CROSS JOIN request r ON r.id = f.rowid" if conditions else "")
         conditions.insert(0, "f.request_text MATCH :match")
@@ -218,7 +223,7 @@ def _ids(
     rows: Rows, wanted: Filter, words: str | None, tier: _Tier, below: tuple[int, ...] | None, limit: int
 ) -> list[int]:
     states = tier.states & (wanted.states or frozenset(STATES))
-    if tier.small:
+    if tier.small and not (words and states):
         conditions, params = _conditions(wanted, words)
         if wanted.states:
             conditions.append(_among("r.state", "states", params, wanted.states))
@@ -325,15 +330,18 @@ def _by_end(
     """The live grants by their end, the next one first."""
     if wanted.states and "granted" not in wanted.states:
         return []
-    conditions, params = _conditions(wanted, words)
+    source, params = "request r INDEXED BY request_end", {}
+    conditions = [LIVE]
+    if words:
+        source = "request_text f CROSS JOIN request r ON r.id = f.rowid"
+        conditions = ["f.request_text MATCH :match", LIVE]
+        params["match"] = _match(wanted, words, frozenset({"granted"}))
+    more, values = _conditions(_crossed_out(wanted) if words else wanted, None)
     if below:
-        conditions.append("(r.ends_ms, r.id) > (:ends, :below)")
-        params["ends"], params["below"] = below
-    sql = (
-        f"SELECT r.id FROM request r INDEXED BY request_end WHERE {' AND '.join([LIVE, *conditions])}"
-        " ORDER BY r.ends_ms, r.id LIMIT :limit"
-    )
-    return [row["id"] for row in rows.all(sql, {**params, "limit": limit})]
+        more.append("(r.ends_ms, r.id) > (:ends, :below)")
+        values |= {"ends": below[0], "below": below[1]}
+    sql = f"SELECT r.id FROM {source} WHERE {' AND '.join([*conditions, *more])} ORDER BY r.ends_ms, r.id LIMIT :limit"
+    return [row["id"] for row in rows.all(sql, {**params, **values, "limit": limit})]
 
 
 # --- filters ---
@@ -341,6 +349,20 @@ def _by_end(
 
 def _lists_nothing(wanted: Filter) -> bool:
     return wanted.account_ids == frozenset() or wanted.network_ids == frozenset()
+
+
+def _of_whom(wanted: Filter) -> Filter:
+    """What somebody may see, as the accounts and networks that are asked for, where that can be said so."""
+    whose, networks = wanted.whose, wanted.network_ids
+    if whose is None:
+        return wanted
+    if networks is not None and networks <= whose.network_ids:
+        return replace(wanted, whose=None)
+    if not whose.network_ids or (networks is not None and not networks & whose.network_ids):
+        own = frozenset({whose.account_id})
+        accounts = own if wanted.account_ids is None else wanted.account_ids & own
+        return replace(wanted, whose=None, account_ids=accounts)
+    return wanted
 
 
 def _bounded(rows: Rows, wanted: Filter) -> Filter | None:
