@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from jitctl import transport
 from jitctl.client import Client
 from jitctl.transport import default_socket
-from jitctl.verbs import GROUPS, PANELS, VERBS, Verb
+from jitctl.verbs import GROUPS, MEANT, PANELS, VERBS, Verb
 from jitd.core.errors import JitError
 from jitd.core.release import VERSION
 
@@ -128,12 +128,8 @@ def everywhere() -> list[Any]:
     ]
 
 
-class VerbCommand(TyperCommand):
-    """A verb, with the options that every verb has."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.params = [*self.params, *everywhere()]
+class _Suggesting(Command):
+    """Whatever has options."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Suggest the option that was meant."""
@@ -147,7 +143,15 @@ class VerbCommand(TyperCommand):
             raise
 
 
-class VerbGroup(TyperGroup):
+class VerbCommand(_Suggesting, TyperCommand):
+    """A verb, with the options that every verb has."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.params = [*self.params, *everywhere()]
+
+
+class VerbGroup(_Suggesting, TyperGroup):
     """Verbs by name; a verb's module is imported when that verb is called."""
 
     prefix = ""
@@ -182,6 +186,8 @@ class VerbGroup(TyperGroup):
             import difflib
 
             near = difflib.get_close_matches(args[0], list(self.here()), n=1)
+            if MEANT.get(args[0]) in self.here():
+                near = [MEANT[args[0]]]
             if near:
                 error.message = f"{error.message.rstrip('.')}. Did you mean {near[0]}?"
             raise

@@ -305,7 +305,7 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
         facts.append(("lapses", times.local(one["lapses"])))
     left = words.time_left(one, now)
     if left:
-        facts.append(("left", left))
+        facts.append(("opens" if one["status"] == "scheduled" else "left", left))
     if one["reviewed"] is not None:
         facts.append(
             ("reviewed", f"{times.local(one['reviewed'])} by {one['reviewed_by']}: {one['reviewed_comment']}")

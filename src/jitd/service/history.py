@@ -91,7 +91,7 @@ def _offer(view: View, request: Request, network: Network) -> Reply:
 
 
 def _term(view: View, request: Request, network: Network) -> Term:
-    granting.refuse_own(view, "grant", request.account, request.id)
+    granting.refuse_own(view, "grant", request.account, network, request.id)
     granting.refuse_gone(view, "grant anything to", request.account)
     granting.refuse_open(view, request.account, network)
     extended = grants.extended_by(view, request)

@@ -74,7 +74,11 @@ def events_page(view: View, query: wire.EventsQuery) -> Reply:
         decided = view.decidable()
         user = query.get("user")
         if user is not None and user != view.actor.user and not decided:
-            raise JitError("not_permitted", f"cannot show the events of {user} to {view.actor.user}")
+            raise JitError(
+                "not_permitted",
+                f"cannot show the events of {user} to {view.actor.user}",
+                f"Your own: jitctl events. For others ask {view.administrators}.",
+            )
         names = frozenset(networks.by_id(view.rows, number).name for number in decided)
         concerns = events.Concerns(view.actor.user, view.actor.uid, names)
     found = events.page(
