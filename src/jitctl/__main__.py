@@ -1,30 +1,42 @@
 """jitctl: runs a command line, and turns what happened into an exit status."""
 
+import gc
 import io
 import os
 import sys
 from collections.abc import Sequence
 
-from jitctl import version
 from jitd.core.errors import EXIT_FAILURE, EXIT_INTERRUPTED, JitError
+from jitd.core.release import VERSION
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is not None:
+        return _run(list(arguments), whole=False)
+    # Looking for garbage while everything is being imported, and once more at the end, would take a fifth of the time that
+    # most verbs take. What runs for long (watch, dashboard) still has it looked for.
+    gc.set_threshold(50_000)
+    try:
+        return _run(sys.argv[1:], whole=True)
+    finally:
+        gc.freeze()
+
+
+def _run(words: list[str], *, whole: bool) -> int:
+    """`whole`: this is what the process is for. A gate hands over the words of somebody for whom it speaks."""
     # What a terminal cannot show is escaped rather than the end of the program.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if words == ["--version"]:
-        print(f"jitctl {version()}")
+        print(f"jitctl {VERSION}")
         return 0
-    if arguments is None and words[:1] == ["__complete"] and len(words) == 2:
+    if whole and words[:1] == ["__complete"] and len(words) == 2:
         from jitctl import completing
 
         return completing.main(words[1])
-    # Not through a gate, which speaks for somebody and hands its words over.
-    if arguments is None and words[:1] == ["list"] and "--count" in words:
+    if whole and words[:1] == ["list"] and "--count" in words:
         from jitctl import quick
 
         counted = quick.count(words[1:])

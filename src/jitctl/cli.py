@@ -15,11 +15,12 @@ from typer._click.exceptions import NoSuchOption, UsageError
 from typer._click.globals import get_current_context
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from jitctl import transport, version
+from jitctl import transport
 from jitctl.client import Client
 from jitctl.transport import default_socket
-from jitctl.verbs import ALONE, GROUPS, PANELS, VERBS, Verb
+from jitctl.verbs import ALONE, GROUPS, MEANT, PANELS, VERBS, Verb
 from jitd.core.errors import JitError
+from jitd.core.release import VERSION
 
 if TYPE_CHECKING:
     from jitctl.profiles import Profile
@@ -128,12 +129,8 @@ def everywhere() -> list[Any]:
     ]
 
 
-class VerbCommand(TyperCommand):
-    """A verb, with the options that every verb has."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.params = [*self.params, *everywhere()]
+class _Suggesting(Command):
+    """Whatever has options."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Suggest the option that was meant."""
@@ -147,7 +144,15 @@ class VerbCommand(TyperCommand):
             raise
 
 
-class VerbGroup(TyperGroup):
+class VerbCommand(_Suggesting, TyperCommand):
+    """A verb, with the options that every verb has."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.params = [*self.params, *everywhere()]
+
+
+class VerbGroup(_Suggesting, TyperGroup):
     """Verbs by name; a verb's module is imported when that verb is called."""
 
     prefix = ""
@@ -182,6 +187,8 @@ class VerbGroup(TyperGroup):
             import difflib
 
             near = difflib.get_close_matches(args[0], list(self.here()), n=1)
+            if MEANT.get(args[0]) in self.here():
+                near = [MEANT[args[0]]]
             if near:
                 error.message = f"{error.message.rstrip('.')}. Did you mean {near[0]}?"
             raise
@@ -234,7 +241,7 @@ def _group(name: str, text: str) -> Command:
 
 def _show_version(context: Context, _parameter: Any, value: Any) -> None:
     if value:
-        print(f"jitctl {version()}")
+        print(f"jitctl {VERSION}")
         context.exit()
 
 

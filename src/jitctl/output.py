@@ -71,8 +71,8 @@ def clean(words: object) -> str:
 def show_error(error: JitError, *, as_json: bool) -> None:
     """An error: in words on standard error, and with --json as an object on standard output."""
     say(f"jitctl: {clean(error.message)}")
-    if error.hint:
-        say(clean(error.hint))
+    for line in error.hint.splitlines():
+        say(clean(line))
     if as_json:
         show_json_error(error)
 

@@ -117,7 +117,9 @@ def _unreachable(path: str, error: OSError) -> JitError:
         )
     if isinstance(error, PermissionError):
         return JitError(
-            "unreachable", f"cannot reach jitd: no permission for {path}", f"Look at it with: ls -l {path}"
+            "unreachable",
+            f"cannot reach jitd: no permission for {path}",
+            f"jitd lets everybody connect (see ls -l {path}); it makes the socket anew at: sudo systemctl restart jitd",
         )
     if error.errno == errno.EAGAIN:
         return JitError(

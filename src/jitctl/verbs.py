@@ -14,9 +14,9 @@ class Verb(NamedTuple):
 
 
 USERS: Final = "For users"
-DECIDERS: Final = "For administrators"
-SETUP: Final = "Setting up the gateway"
-BOTH: Final = "For both"
+DECIDERS: Final = "For approvers"
+SETUP: Final = "For administrators"
+EVERYBODY: Final = "For everybody"
 
 VERBS: Final = (
     Verb("setup", "setup", "setup", "Make this machine a device of a gateway.", USERS),
@@ -36,32 +36,32 @@ VERBS: Final = (
     Verb("device remove", "devices", "remove", "Remove a device: it loses access at once.", USERS),
     Verb("device config", "devices", "config", "Print a wg-quick file for a device.", USERS),
     Verb("device import", "devices", "import_", "Name the owners of unmanaged peers.", SETUP),
-    Verb("list", "listing", "list_", "List requests and grants.", BOTH),
-    Verb("show", "listing", "show", "Show one request with its whole history.", BOTH),
-    Verb("why", "why", "why", "Explain which rules apply to somebody on a network.", BOTH),
-    Verb("dashboard", "dashboard", "dashboard", "Show everything on one screen, live.", BOTH),
-    Verb("events", "listing", "events", "Print what happened: the audit log.", BOTH),
-    Verb("report", "report", "report", "Sum up what was asked for, and what became of it.", BOTH),
-    Verb("watch", "watching", "watch", "Print what happens, as it happens.", BOTH),
+    Verb("list", "listing", "list_", "List requests and grants.", EVERYBODY),
+    Verb("show", "listing", "show", "Show one request with its whole history.", EVERYBODY),
+    Verb("why", "why", "why", "Explain which rules apply to somebody on a network.", EVERYBODY),
+    Verb("dashboard", "dashboard", "dashboard", "Show everything on one screen, live.", EVERYBODY),
+    Verb("events", "listing", "events", "Print what happened: the audit log.", EVERYBODY),
+    Verb("report", "report", "report", "Sum up what was asked for, and what became of it.", EVERYBODY),
+    Verb("watch", "watching", "watch", "Print what happens, as it happens.", EVERYBODY),
     Verb("review", "review", "review", "Walk through what waits for you, one key each.", DECIDERS),
     Verb("grant", "grants", "grant", "Grant a request, or give access without one.", DECIDERS),
-    Verb("extend", "grants", "extend", "Lengthen a grant without a gap; your own: ask for it.", BOTH),
+    Verb("extend", "grants", "extend", "Lengthen a grant without a gap; your own: ask for it.", EVERYBODY),
     Verb("deny", "grants", "deny", "Deny a request.", DECIDERS),
     Verb("revoke", "grants", "revoke", "End a grant before its time.", DECIDERS),
     Verb(
         "acknowledge", "grants", "acknowledge", "Say that you have looked at a use of break-glass.", DECIDERS
     ),
-    Verb("freeze", "freezing", "freeze", "Close everything at once.", DECIDERS),
-    Verb("thaw", "freezing", "thaw", "End a freeze.", DECIDERS),
+    Verb("freeze", "freezing", "freeze", "Close everything at once.", SETUP),
+    Verb("thaw", "freezing", "thaw", "End a freeze.", SETUP),
     Verb("network add", "networks", "add", "Add a network that people can ask for.", SETUP),
     Verb("network list", "networks", "list_", "List networks.", SETUP),
     Verb("network show", "networks", "show", "Show one network.", SETUP),
     Verb("network set", "networks", "set_", "Change a network.", SETUP),
     Verb("network jit", "networks", "jit", "Switch just-in-time access on or off.", SETUP),
     Verb("network remove", "networks", "remove", "Remove a network.", SETUP),
-    Verb("notify show", "notify", "show", "Say whether and where you are told by mail.", BOTH),
-    Verb("notify on", "notify", "on", "Be told by mail again.", BOTH),
-    Verb("notify off", "notify", "off", "Be told nothing by mail.", BOTH),
+    Verb("notify show", "notify", "show", "Say whether and where you are told by mail.", EVERYBODY),
+    Verb("notify on", "notify", "on", "Be told by mail again.", EVERYBODY),
+    Verb("notify off", "notify", "off", "Be told nothing by mail.", EVERYBODY),
     Verb("notify test", "notify", "test", "Send a real message, and say what the server said.", SETUP),
     Verb("outbox list", "outbox", "list_", "List what was not delivered yet.", SETUP),
     Verb("outbox retry", "outbox", "retry", "Try messages again at once.", SETUP),
@@ -86,16 +86,18 @@ VERBS: Final = (
         SETUP,
     ),
     Verb("interface remove", "interfaces", "remove", "Remove an interface.", SETUP),
-    Verb("doctor", "doctor", "doctor", "Find what keeps access from working, or gets around it.", BOTH),
+    Verb("doctor", "doctor", "doctor", "Find what keeps access from working, or gets around it.", EVERYBODY),
     Verb("gate", "gate", "gate", "Do what came over ssh for somebody who shares its account.", SETUP),
-    Verb("dial-stdio", "dial", "dial_stdio", "Connect standard input and output to jitd (for ssh).", BOTH),
+    Verb(
+        "dial-stdio", "dial", "dial_stdio", "Connect standard input and output to jitd (for ssh).", EVERYBODY
+    ),
 )
 
 #: The groups, with what they are about.
 GROUPS: Final = {
     "device": ("Devices: the public keys that tunnels are made with.", USERS),
     "policy": ("The policy as a file.", SETUP),
-    "notify": ("Being told by mail.", BOTH),
+    "notify": ("Being told by mail.", EVERYBODY),
     "outbox": ("Messages that wait to be delivered; alone, it lists them.", SETUP),
     "user": ("People: contractors, and who is shut out.", SETUP),
     "network": ("Networks: what people ask for.", SETUP),
@@ -103,4 +105,27 @@ GROUPS: Final = {
 }
 #: What the name of a group does alone; the others show their help.
 ALONE: Final = {"outbox": "outbox list"}
-PANELS: Final = (USERS, BOTH, DECIDERS, SETUP)
+#: What people type who know other programs, and what it is called here.
+MEANT: Final = {
+    "accept": "grant",
+    "ack": "acknowledge",
+    "allow": "grant",
+    "approve": "grant",
+    "ask": "request",
+    "audit": "events",
+    "check": "doctor",
+    "create": "add",
+    "delete": "remove",
+    "edit": "set",
+    "explain": "why",
+    "history": "events",
+    "log": "events",
+    "ls": "list",
+    "new": "add",
+    "reject": "deny",
+    "rm": "remove",
+    "stats": "report",
+    "tui": "dashboard",
+    "unfreeze": "thaw",
+}
+PANELS: Final = (USERS, EVERYBODY, DECIDERS, SETUP)

@@ -4,12 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jitd import config
 from jitd.core.errors import EXIT_DONE, EXIT_FAILURE, JitError
+from jitd.core.release import VERSION
 
 if TYPE_CHECKING:
     from jitd.cut import Done
@@ -258,7 +258,7 @@ def _version(_: argparse.Namespace) -> int:
 
 
 def _version_line() -> str:
-    return f"jitd {version('jitctl')}"
+    return f"jitd {VERSION}"
 
 
 if __name__ == "__main__":

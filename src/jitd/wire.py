@@ -237,9 +237,12 @@ class UsageView(TypedDict):
 
 
 class ShowReply(Reply):
-    """One request with its whole history, oldest event first. `usage` is None while nothing was ever seen."""
+    """One request with its whole history, oldest event first. `usage` is None while nothing was ever seen; `decides`:
+    the caller decides about it.
+    """
 
     request: RequestView
+    decides: bool
     usage: UsageView | None
     events: list["EventView"]
 

@@ -1,5 +1,6 @@
 """jitctl as a whole process, from the shell's side: what a person or a prompt waits for, beside an empty Python."""
 
+import compileall
 import os
 import pty
 import subprocess
@@ -11,6 +12,7 @@ from bench import fill
 from bench.memory import MemoryDaemon
 from bench.options import Options
 from bench.results import Result, Table
+from support.world import SOURCE
 
 NOTHING = "python3 -c pass"
 #: Words, and how many times an empty Python they may take.
@@ -39,6 +41,8 @@ def measure(options: Options, result: Result) -> None:
 
 def on(daemon: MemoryDaemon, count: int, result: Result) -> None:
     """One row for each command; the empty Python is run in between, so that both meet the same machine."""
+    # As it is installed: pip compiles what it installs.
+    compileall.compile_dir(SOURCE, quiet=1)
     environment = {**os.environ, "JITCTL_SOCKET": str(daemon.directory / "jitd.sock"), "COLUMNS": "120"}
     environment.pop("PYTHONPATH", None)
     jitctl = os.path.join(os.path.dirname(sys.executable), "jitctl")  # noqa: PTH118, PTH120 - as it is, links and all

@@ -22,10 +22,14 @@ CALL = "GET /v1/health over the socket"
 LISTS = {
     "the first page": "",
     "20 rows": "limit=20",
+    "500 rows": "limit=500",
     "pending": "status=pending",
     "pending on one network": "status=pending&network=net03",
     "active": "status=active",
     "denied": "status=denied",
+    "several statuses": "status=revoked&status=lapsed&status=scheduled",
+    "the tab pending": "tab=pending",
+    "the tab approved": "tab=approved",
     "the tab ended": "tab=ended",
     "one user": "user=p00017",
     "one user, denied": "user=p00017&status=denied",
@@ -35,6 +39,12 @@ LISTS = {
     "one user on one network": "user=p00017&network=net03",
     "by one decider": "managed_by=approver2",
     "by one decider on a network with few": "managed_by=approver2&network=net11",
+    "by somebody who decided nothing there": "managed_by=nobody&network=net03",
+    "by one decider about one user": "managed_by=approver2&user=p00017",
+    "the members of a group": "group=night",
+    "the members of a group, revoked, by one decider": "group=night&status=revoked&managed_by=approver2",
+    "before everything": "until=1000",
+    "a user before everything": "until=1000&user=p00017",
     "the last hour": "since={hour}",
     "an hour long ago": "since={long_ago}&until={long_ago_end}",
     "a user an hour long ago": "user=p00017&since={long_ago}&until={long_ago_end}",
@@ -48,6 +58,10 @@ LISTS = {
     "a common word of one user": "search=ticket&user=p00017",
     "a common word, denied, on one network": "search=ticket&status=denied&network=net03",
     "a common word long ago": "search=ticket&until={long_ago_end}",
+    "a common word before everything": "search=ticket&until=1000",
+    "a common word, by somebody who decided nothing": "search=ticket&managed_by=nobody",
+    "a common word of a group": "search=ticket&group=night",
+    "a rare word by time left": "search=zebra&sort=left",
     "newest first": "sort=newest",
     "oldest first": "sort=oldest",
     "by time left": "sort=left",
@@ -55,6 +69,7 @@ LISTS = {
     "the last page": "after=d40",
     "oldest first, a page in the middle": "sort=oldest&after=o500000",
     "counted: pending": "status=pending&count=true",
+    "counted: the tab ended": "tab=ended&count=true",
     "counted: one network": "network=net03&count=true",
 }
 _STATES = (
@@ -74,6 +89,7 @@ def measure(options: Options, result: Result) -> None:
         daemon.start()
         daemon.furnish()
         daemon.stop()
+        daemon.know(fill.crowd(ACCOUNTS))
         options.say(f"listing: writing {number:,} requests")
         now_ms = load(daemon.state_dir, number)
         daemon.start()

@@ -124,7 +124,10 @@ def settings(directory: Path, mail_port: int = 0) -> config.Config:
 async def _run(directory: Path, people: int, mail_port: int) -> None:
     # The caller first: a StaticDirectory looks for a uid from the beginning.
     users: dict[str, tuple[int, Iterable[str]]] = {"admin": (os.getuid(), ["admins"])}
-    users |= {f"p{number:05}": (fill.FIRST_UID + number, []) for number in range(people)}
+    users |= {
+        f"p{number:05}": (fill.FIRST_UID + number, [] if number % 5 else ["night"])
+        for number in range(people)
+    }
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await app.run(

@@ -14,6 +14,7 @@ import termios
 import time
 
 from support.running import Running
+from support.typed import Typed
 
 
 class Terminal:
@@ -136,6 +137,19 @@ def test_a_table_fits_the_terminal(daemon: Running) -> None:
         assert terminal.plain[1].endswith("1h 00m  ▮▮▮▮▮▮" if columns == 160 else "1h 00m")
         assert "…" in terminal.plain[1]
         assert terminal.plain[2:] == ["0 pending, 1 approved, 0 denied, 0 ended", "  jitctl show 1"]
+
+
+def test_words_from_right_to_left_move_nothing_behind_them(daemon: Running, jitctl: Typed) -> None:
+    """Whole or cut, a reason in Arabic ends with a mark, so that the time left stays in its column; a file has no marks."""
+    daemon.post("/v1/request", network="office", reason="صباح الخير " * 9, user="alice", duration=3_600_000)
+    daemon.post("/v1/grant", id=1)
+    for columns, end in ((80, "…\u200e"), (200, "الخير\u200e")):
+        terminal = Terminal(daemon, "list", columns=columns)
+        assert terminal.end() == 0
+        row = terminal.plain[1]
+        assert end in row
+        assert row.rstrip(" ▮").endswith("  admin  1h 00m")
+    assert "\u200e" not in jitctl("list").out
 
 
 def test_colours_only_where_they_are_wanted(daemon: Running) -> None:

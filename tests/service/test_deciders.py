@@ -26,6 +26,19 @@ async def code_of(world: World, verb, actor: Actor, **body) -> str:
     return caught.value.code
 
 
+async def test_a_denial_says_whom_to_ask(office: World) -> None:
+    """Who decides about the network, or administers the gateway, by name and group."""
+    await set_(office, "approvers=bob,@admins")
+    number = await office.asked(ALICE)
+    for verb, caller, whom in (
+        (grants.grant, ALICE, "Ask @admins or bob or an administrator (group admins)"),
+        (networks.remove, ALICE, "Ask an administrator (group admins), or use sudo."),
+    ):
+        with pytest.raises(JitError) as caught:
+            await office.do(verb, caller, id=number, name="office")
+        assert (caught.value.code, caught.value.hint.startswith(whom)) == ("not_permitted", True)
+
+
 async def test_an_approver_decides_for_one_network_alone(office: World) -> None:
     """Bob approves for office: he sees and decides its requests; those of lab do not exist for him, whatever the id."""
     await office.do(interfaces.add, ROOT, name="wg1", pools=["10.8.0.0/24"], port=1)

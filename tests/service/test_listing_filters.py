@@ -23,6 +23,15 @@ async def test_by_who_decided(office: World) -> None:
     assert await users(office, ROOT, managed_by="carol") == ["bob", "alice"]
 
 
+async def test_what_was_asked_for_a_network_that_is_gone(office: World) -> None:
+    """Its requests stay in the list, under the name that it had."""
+    number = await office.asked(ALICE)
+    await office.do(networks.remove, ROOT, name="office")
+    (one,) = (await office.ask(listing.list_, ROOT))["requests"]
+    assert (one["id"], one["network"], one["status"]) == (number, "office", "lapsed")
+    assert await users(office, ROOT, network="office") == ["alice"]
+
+
 async def test_mine_and_what_i_may_decide(office: World) -> None:
     """An approver's own request is his, and nothing that he may decide; what is decided is not to decide."""
     await office.do(networks.set_, ROOT, name="office", changes=["approvers=bob"])

@@ -178,10 +178,15 @@ def show(context: typer.Context, name: Name) -> int:
     Example: jitctl interface show wg0
     """
     reply = settings(context).client().interface_show(name)
-    return answer(context, reply, lambda: _show(reply["interface"], reply["peers"], reply["now"]))
+    nobodys = any(not peer["managed"] for peer in reply["peers"])
+    return _told(
+        context, reply, f"jitctl device import {name} --map FILE" if nobodys else "jitctl doctor interfaces"
+    )
 
 
-def _told(context: typer.Context, reply: wire.InterfaceReply, *following: str) -> int:
+def _told(
+    context: typer.Context, reply: wire.InterfaceReply | wire.InterfaceShowReply, *following: str
+) -> int:
     def tell() -> None:
         _show(reply["interface"], reply["peers"], reply["now"])
         next_step(*following)

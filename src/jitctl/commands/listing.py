@@ -214,7 +214,8 @@ def _list_table(reply: wire.ListReply, chosen: Sequence[str] | None, *, filtered
         if filtered:
             total = sum(reply["counts"].values())
             print(
-                "nothing matches" + (f" among {total:,} requests" if total else ": there are no requests yet")
+                "nothing matches"
+                + (f" among {total:,} request{'s'[: total != 1]}" if total else ": there are no requests yet")
             )
         else:
             print("no requests yet")
@@ -230,16 +231,23 @@ def _list_table(reply: wire.ListReply, chosen: Sequence[str] | None, *, filtered
 
 def _steps(reply: wire.ListReply) -> list[str]:
     """What to type next about what is listed."""
-    pending = next((one["id"] for one in reply["requests"] if one["status"] == "pending"), None)
+    waiting = next((one for one in reply["requests"] if one["status"] == "pending"), None)
+    pending = waiting["id"] if waiting else None
     unreviewed = next((one["id"] for one in reply["requests"] if "unreviewed" in one["marks"]), None)
     steps = []
     if not reply["decides"]:
         steps.append(f"jitctl wait {pending} | jitctl cancel {pending}" if pending else "jitctl status")
-    elif pending:
-        steps.append(f"jitctl review | jitctl grant {pending} -d 8h | jitctl deny {pending} -r …")
+    elif waiting:
+        steps.append(f"jitctl review | jitctl {_yes(waiting)} | jitctl deny {pending} -r …")
     if reply["decides"] and unreviewed:
         steps.append(f"jitctl acknowledge {unreviewed} --comment …")
     return steps or [f"jitctl show {reply['requests'][0]['id']}"]
+
+
+def _yes(request: wire.RequestView) -> str:
+    """`grant 12 -d 2h`: what gives what was asked for."""
+    wanted = f" -d {durations.show(request['wanted'])}" if request["wanted"] is not None else ""
+    return f"grant {request['id']}{wanted}"
 
 
 def show(
@@ -297,7 +305,7 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
         facts.append(("lapses", times.local(one["lapses"])))
     left = words.time_left(one, now)
     if left:
-        facts.append(("left", left))
+        facts.append(("opens" if one["status"] == "scheduled" else "left", left))
     if one["reviewed"] is not None:
         facts.append(
             ("reviewed", f"{times.local(one['reviewed'])} by {one['reviewed_by']}: {one['reviewed_comment']}")
@@ -315,19 +323,31 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
         hang(f"{name:<11}", value)
     print()
     for event in reply["events"]:
-        print(line(event))
+        at, told = line(event).split("  ", 1)
+        hang(f"{at}  ", told)
     if before:
         print("\nbefore a decision:")
         for told in before:
             hang(told[:11], told[11:])
-    following = {
-        "pending": f"jitctl grant {one['id']} --duration 8h | jitctl deny {one['id']} --reason …",
-        "active": f"jitctl revoke {one['id']} --reason …",
-    }.get(one["status"])
-    if "unreviewed" in one["marks"]:
-        following = f'jitctl acknowledge {one["id"]} --comment "…"'
-    if following:
-        next_step(following)
+    next_step(*_following(one, decides=reply.get("decides", False)))
+
+
+def _following(one: wire.RequestView, *, decides: bool) -> list[str]:
+    """What to type next about a request, for those who decide about it and for its user."""
+    number, status = one["id"], one["status"]
+    if decides:
+        steps = {
+            "pending": [f"jitctl {_yes(one)} | jitctl deny {number} -r …"],
+            "scheduled": [f"jitctl revoke {number} -r …"],
+            "active": [f"jitctl extend {number} -d 1h | jitctl revoke {number} -r …"],
+        }.get(status, [f"jitctl list --user {one['user']}"])
+        return [*steps, f"jitctl acknowledge {number} --comment …"] if "unreviewed" in one["marks"] else steps
+    switch = "resume" if "paused" in one["marks"] else "pause"
+    return {
+        "pending": [f"jitctl wait {number} | jitctl cancel {number}"],
+        "scheduled": [f"jitctl release {number}"],
+        "active": [f"jitctl extend {number} -d 1h | jitctl {switch} {number} | jitctl release {number}"],
+    }.get(status, [f"jitctl why {number}", f"jitctl request {one['network']} --again"])
 
 
 def line(event: wire.EventView) -> str:

@@ -169,8 +169,8 @@ def list_(context: typer.Context) -> int:
 
     def tell() -> None:
         if not reply["networks"]:
-            print("no networks yet")
-            next_step("jitctl network add office --route 10.0.0.0/8")
+            print("there is no network yet that you may ask for")
+            next_step("an administrator adds one: jitctl network add office --route 10.0.0.0/8")
             return
         from jitctl.render.tables import Column, draw
 

@@ -463,7 +463,7 @@ def _facts(one: wire.RequestView, now: int) -> list[tuple[str, str]]:
         ("reason", one["reason"]),
         ("wants", words.wants(one)),
         ("requested", f"{times.local(one['requested'])} ({times.ago(one['requested'], now)})"),
-        ("left", words.time_left(one, now)),
+        ("opens" if one["status"] == "scheduled" else "left", words.time_left(one, now)),
         ("decided by", one["decided_by"]),
         ("comment", one["comment"]),
         ("devices", ", ".join(one["devices"])),

@@ -19,9 +19,9 @@ BAR: Final = 6
 
 
 def bar(request: wire.RequestView, now: int) -> str:
-    """How much of a live grant is left, as a small bar; "" for others."""
+    """How much of an active grant is left, as a small bar; "" for others."""
     starts, ends = request["starts"], request["ends"]
-    if request["status"] not in ("active", "scheduled") or starts is None or ends is None:
+    if request["status"] != "active" or starts is None or ends is None:
         return ""
     share = min(max((ends - now) / max(ends - starts, 1), 0), 1)
     # What is left at all is never shown as nothing.

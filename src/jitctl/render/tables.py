@@ -1,7 +1,8 @@
 """Tables. Rich is loaded here, so only where a table is really drawn."""
 
 import sys
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
@@ -15,14 +16,16 @@ from jitctl.output import clean
 WIDE: Final = 1000
 #: Blanks between two columns.
 GAP: Final = 2
+#: Behind words that are read from right to left: what follows on the line stays where it is.
+_LEFT_TO_RIGHT: Final = "\u200e"
 
 
 class Column(NamedTuple):
     """A column.
 
-    Where the terminal is too narrow, `squeezed` columns give way first, then those with a `least` width (in
-    characters), the widest first. Columns without one are never cut. What still does not fit is left away, the highest
-    `spare` first.
+    Where the terminal is too narrow, columns with nothing in them are left away. Then `squeezed` columns give way, then
+    those with a `least` width (in characters), the widest first. Columns without one are never cut. What still does not
+    fit is left away, the highest `spare` first.
     """
 
     title: str
@@ -41,8 +44,8 @@ class Cell(NamedTuple):
 
 def draw(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> None:
     """Draw a table to standard output, as wide as the terminal, or uncut where it is none."""
-    console = _console()
-    console.print(_table(columns, rows, console.width))
+    for line in lines(columns, rows):
+        print(line)
 
 
 def lines(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> list[str]:
@@ -50,7 +53,7 @@ def lines(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> li
     console = _console()
     with console.capture() as captured:
         console.print(_table(columns, rows, console.width))
-    return captured.get().splitlines()
+    return [line.rstrip(" ") for line in captured.get().splitlines()]
 
 
 def _console() -> Console:
@@ -64,7 +67,8 @@ def _table(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]], widt
         max([cell_len(column.title), *(row[place].cell_len for row in cells)])
         for place, column in enumerate(columns)
     ]
-    widths = fit(columns, natural, width)
+    empty = [place for place in range(len(columns)) if not any(row[place].cell_len for row in cells)]
+    widths = fit(columns, natural, width, empty if cells else ())
     table = Table(box=None, show_edge=False, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for place, column in enumerate(columns):
         if widths[place]:
@@ -76,12 +80,23 @@ def _table(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]], widt
                 justify="right" if column.right else "left",
             )
     for row in cells:
+        for place, cell in enumerate(row):
+            if sys.stdout.isatty() and any(
+                unicodedata.bidirectional(char) in ("R", "AL") for char in cell.plain
+            ):
+                cell.truncate(widths[place], overflow="ellipsis")
+                cell.append(_LEFT_TO_RIGHT)
         table.add_row(*(cell for place, cell in enumerate(row) if widths[place]))
     return table
 
 
-def fit(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[int]:
-    """The width of each column in characters so that all fit into `width`; 0 leaves a column away."""
+def fit(
+    columns: Sequence[Column], natural: Sequence[int], width: int, empty: Collection[int] = ()
+) -> list[int]:
+    """The width of each column in characters so that all fit into `width`; 0 leaves a column away.
+
+    `empty` are the places of those that have nothing below their title.
+    """
     widths = list(natural)
 
     def excess() -> int:
@@ -95,14 +110,17 @@ def fit(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[i
                 return
             widths[max(able, key=lambda place: widths[place])] -= 1
 
+    for place in empty:
+        if excess() > 0:
+            widths[place] = 0
     shrink([place for place, column in enumerate(columns) if column.squeezed])
     shrink([place for place, column in enumerate(columns) if column.least])
     for place in sorted(range(len(columns)), key=lambda place: -columns[place].spare):
         if excess() > 0 and columns[place].spare:
             widths[place] = 0
-    # What was left away may have made more room than was missing.
-    for place, column in enumerate(columns):
-        if column.squeezed and widths[place]:
+    # What was left away may have made more room than was missing: for names first.
+    for place in sorted(range(len(columns)), key=lambda place: columns[place].squeezed):
+        if (columns[place].least or columns[place].squeezed) and widths[place]:
             widths[place] = min(natural[place], widths[place] - excess())
     return widths
 

@@ -68,8 +68,10 @@ def style(request: wire.RequestView) -> str:
 
 
 def time_left(request: wire.RequestView, now: int) -> str:
-    """Time left of a live grant, "" for others."""
-    if request["status"] not in ("active", "scheduled") or request["ends"] is None:
+    """Time left of an active grant; `in 2h 05m` of one that begins later; "" for others."""
+    if request["status"] == "scheduled" and request["starts"] is not None:
+        return f"in {times.left(request['starts'] - now)}"
+    if request["status"] != "active" or request["ends"] is None:
         return ""
     return times.left(request["ends"] - now)
 

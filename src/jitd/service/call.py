@@ -71,11 +71,10 @@ class View:
         """Let only administrators go on. `what` ends the sentence "cannot …"."""
         verdict = self.admin(self.actor.user, self.actor.uid)
         if not verdict:
-            groups = ", ".join(self.config.daemon.admin_groups) or "none is configured"
             raise JitError(
                 "not_permitted",
                 f"cannot {what} as {self.actor.user}: {verdict.why}",
-                f"Use sudo, or ask for membership of an admin group ({groups}).",
+                f"Ask {self.administrators}, or use sudo.",
             )
 
     def decides(self, network: Network) -> bool:
@@ -93,8 +92,19 @@ class View:
             raise JitError(
                 "not_permitted",
                 f"cannot {what} as {self.actor.user}: {verdict.why}",
-                f"Use sudo, or ask an administrator to name you: jitctl network set {network.name} approvers+=…",
+                f"Ask {self.deciders(network)}, or use sudo. Those who are to decide for good are named with jitctl network"
+                f" set {network.name} approvers+={self.actor.user}",
             )
+
+    @property
+    def administrators(self) -> str:
+        """Whom to ask for what only administrators may."""
+        groups = self.config.daemon.admin_groups
+        return f"an administrator (group {' or '.join(groups)})" if groups else "root"
+
+    def deciders(self, network: Network) -> str:
+        """Whom to ask for a decision about the network."""
+        return " or ".join([*network.approvers, self.administrators])
 
     @property
     def person_behind(self) -> tuple[int, str]:
@@ -113,6 +123,7 @@ class View:
                 raise JitError(
                     "not_permitted",
                     f"cannot act for {user} as {self.actor.user}: only administrators may act for someone else",
+                    f"Leave --user away, or ask {self.administrators}.",
                 )
             return self.existing_user(user), user
         uid, name = self.person_behind

@@ -92,7 +92,7 @@ def refuse_gone(call: View, what: str, account: Account) -> None:
     """An account that is not good any more gets nothing. `what` ends "cannot …". Raises JitError refused or busy."""
     same = call.people.same(account, call.now)
     if not same:
-        raise JitError(same.code, f"cannot {what} {account.name}: {same.why}")
+        raise JitError(same.code, f"cannot {what} {account.name}: {same.why}", f"Ask {call.administrators}.")
 
 
 def refuse_open(call: View, account: Account, network: Network) -> None:
@@ -100,16 +100,18 @@ def refuse_open(call: View, account: Account, network: Network) -> None:
     standing = call.people.has_standing(network, account.uid, account.name)
     if standing:
         raise JitError(
-            "refused", f"cannot grant {network.name} to {account.name}: it is open already, {standing.why}"
+            "refused",
+            f"cannot grant {network.name} to {account.name}: it is open already, {standing.why}",
+            f"See jitctl why {account.name} {network.name}.",
         )
 
 
-def refuse_own(call: View, verb: str, account: Account, request_id: int | None) -> None:
+def refuse_own(call: View, verb: str, account: Account, network: Network, request_id: int | None) -> None:
     """Nobody decides on their own request. Raises JitError refused."""
     if policy.is_own(call.actor, account):
         which = f"{request_id}" if request_id is not None else f"access to {account.name}"
         raise JitError(
             "refused",
             f"cannot {verb} {which}: it is your own, and nobody decides on their own request",
-            "Somebody else who may decide has to do it.",
+            f"Ask {call.deciders(network)}.",
         )

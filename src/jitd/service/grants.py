@@ -21,7 +21,7 @@ def grant(call: Call, body: wire.GrantBody) -> Render:
     """
     comment = text.comment(body.get("comment"))
     request, network = _asked(call, body) if body.get("id") is not None else _unasked(call, body, comment)
-    granting.refuse_own(call, "grant", request.account, request.id)
+    granting.refuse_own(call, "grant", request.account, network, request.id)
     if request.status(call.now) is not Status.PENDING:
         raise stale(call, "grant", request.id)
     granting.refuse_gone(call, "grant anything to", request.account)
@@ -71,8 +71,8 @@ def extend(call: Call, body: wire.ExtendBody) -> Render:
 
 def deny(call: Call, body: wire.DecisionBody) -> Render:
     """Deny a pending request."""
-    request, _ = decidable(call, body["id"], "deny a request")
-    granting.refuse_own(call, "deny", request.account, request.id)
+    request, network = decidable(call, body["id"], "deny a request")
+    granting.refuse_own(call, "deny", request.account, network, request.id)
     comment = text.comment(body.get("comment"))
     denial = Denial(decided_ms=call.now.wall_ms, decided_by=call.actor.user, comment=comment)
     if request.status(call.now) is not Status.PENDING or not store.deny(call.rows, request.id, denial):
@@ -109,8 +109,8 @@ def revoke(call: Call, body: wire.DecisionBody) -> Render:
 
 def acknowledge(call: Call, body: wire.DecisionBody) -> Render:
     """Say that a use of break-glass was looked at, with a comment for whoever looks next."""
-    request, _ = decidable(call, body["id"], "acknowledge break-glass")
-    granting.refuse_own(call, "acknowledge", request.account, request.id)
+    request, network = decidable(call, body["id"], "acknowledge break-glass")
+    granting.refuse_own(call, "acknowledge", request.account, network, request.id)
     if not request.break_glass:
         raise JitError(
             "conflict", f"cannot acknowledge {request.id}: it is no break-glass", "See jitctl list."
@@ -152,7 +152,7 @@ def _unasked(call: Call, body: wire.GrantBody, comment: str) -> tuple[Request, N
         )
     network = named_network(call, network_name)
     account = accounts.ensure(call.rows, call.existing_user(user), user, call.now.wall_ms)
-    granting.refuse_own(call, "grant", account, None)
+    granting.refuse_own(call, "grant", account, network, None)
     member = call.people.may_use(network, account.uid, user)
     if not member:
         raise JitError(

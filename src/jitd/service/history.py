@@ -34,7 +34,7 @@ def history(view: View, query: wire.IdQuery) -> Reply:
     since_ms = view.now.wall_ms - COUNTED_MS
     asked_before, granted_before = store.since(view.rows, account_id, network.id, since_ms, request.id)
     return {
-        "request": views.request_view(view, request, network.name),
+        "request": views.request_view(view, request, network),
         "last": [_past(view, known[number]) for number in last],
         "last_grant": _past(view, known[granted]) if granted is not None else None,
         "open": [
@@ -91,7 +91,7 @@ def _offer(view: View, request: Request, network: Network) -> Reply:
 
 
 def _term(view: View, request: Request, network: Network) -> Term:
-    granting.refuse_own(view, "grant", request.account, request.id)
+    granting.refuse_own(view, "grant", request.account, network, request.id)
     granting.refuse_gone(view, "grant anything to", request.account)
     granting.refuse_open(view, request.account, network)
     extended = grants.extended_by(view, request)

@@ -39,7 +39,7 @@ def list_(view: View, query: wire.ListQuery) -> Reply:
     whose = whose_requests(view)
     filters = _filter(view, query, wanted, whose)
     if query.get("count"):
-        number = 0 if wanted == frozenset() else _count(view, filters, wanted)
+        number = 0 if wanted == frozenset() else store.count(view.rows, filters)
         return {"requests": [], "next": "", "counts": {}, "decides": _decides(whose), "count": number}
     found = store.Page([], "")
     if wanted != frozenset():
@@ -51,9 +51,9 @@ def list_(view: View, query: wire.ListQuery) -> Reply:
             limit=limit,
             keep=_keeps(view, wanted),
         )
-    names = {network.id: network.name for network in networks.all_(view.rows)}
+    known = networks.ever(view.rows)
     return {
-        "requests": [views.request_view(view, one, names[one.network_id]) for one in found.requests],
+        "requests": [views.request_view(view, one, known[one.network_id]) for one in found.requests],
         "next": found.next,
         "counts": _counts(view, whose),
         "decides": _decides(whose),
@@ -137,8 +137,7 @@ def _accounts(view: View, query: wire.ListQuery) -> frozenset[int] | None:
 def _networks(view: View, query: wire.ListQuery) -> frozenset[int] | None:
     if "network" not in query:
         return None
-    network = networks.by_name(view.rows, query["network"])
-    return frozenset({network.id} if network else ())
+    return networks.ids_ever_named(view.rows, query["network"])
 
 
 def _statuses(query: wire.ListQuery) -> frozenset[Status] | None:
@@ -166,32 +165,6 @@ def _keeps(view: View, wanted: frozenset[Status] | None) -> Callable[[Request], 
     if wanted is None:
         return lambda _: True
     return lambda request: request.status(view.now) in wanted
-
-
-def _count(view: View, filters: store.Filter, wanted: frozenset[Status] | None) -> int:
-    """How many match; only those are looked at whose status depends on the time."""
-    states = store.count(view.rows, filters)
-    if wanted is None:
-        return sum(states.values())
-    surely = sum(number for state, number in states.items() if state not in ("pending", "granted"))
-    in_time = frozenset(("pending", "granted")) & states.keys()
-    if not in_time:
-        return surely
-    kept, after = _keeps(view, wanted), ""
-    number = 0
-    while True:
-        found = store.page(
-            view.rows,
-            replace(filters, states=in_time),
-            order="newest",
-            after=after,
-            limit=LONGEST_PAGE,
-            keep=kept,
-        )
-        number += len(found.requests)
-        after = found.next
-        if not after:
-            return surely + number
 
 
 def _counts(view: View, whose: store.Whose | None) -> dict[str, int]:

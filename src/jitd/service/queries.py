@@ -1,13 +1,14 @@
 """Looking: status, list, show, events, health. Nothing here changes anything."""
 
 import os
-from importlib.metadata import version
 from typing import Final
 
 from jitd import wire
+from jitd.core import policy
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Network, Status
 from jitd.core.people import Answer
+from jitd.core.release import VERSION
 from jitd.service import notices, views
 from jitd.service.access import GRACE_MS
 from jitd.service.call import Reply, View
@@ -21,7 +22,7 @@ EVENT_PAGE: Final = 500
 def health(view: View, _query: object) -> Reply:
     """Who answers."""
     return {
-        "version": version("jitctl"),
+        "version": VERSION,
         "api": wire.API_VERSION,
         "backend": view.backend,
         "pid": os.getpid(),
@@ -60,8 +61,10 @@ def status(view: View, _query: object) -> Reply:
 def show(view: View, query: wire.IdQuery) -> Reply:
     """One request with its whole history."""
     request = visible(view, query["id"])
+    network = networks.by_id(view.rows, request.network_id)
     return {
-        "request": views.request_view(view, request),
+        "request": views.request_view(view, request, network),
+        "decides": view.decides(network) and not policy.is_own(view.actor, request.account),
         "usage": views.usage_view(view, request.id),
         "events": views.request_events(view, request.id),
     }
@@ -74,7 +77,11 @@ def events_page(view: View, query: wire.EventsQuery) -> Reply:
         decided = view.decidable()
         user = query.get("user")
         if user is not None and user != view.actor.user and not decided:
-            raise JitError("not_permitted", f"cannot show the events of {user} to {view.actor.user}")
+            raise JitError(
+                "not_permitted",
+                f"cannot show the events of {user} to {view.actor.user}",
+                f"Your own: jitctl events. For others ask {view.administrators}.",
+            )
         names = frozenset(networks.by_id(view.rows, number).name for number in decided)
         concerns = events.Concerns(view.actor.user, view.actor.uid, names)
     found = events.page(
@@ -127,7 +134,7 @@ def _network_status(
             if now is Status.PENDING:
                 found["asked"] = request.id
         elif now in (Status.PENDING, Status.SCHEDULED, Status.ACTIVE):
-            shown = views.request_view(view, request, network.name)
+            shown = views.request_view(view, request, network)
             found["state"], found["id"], found["since"] = str(now), request.id, request.requested_ms
             found["starts"], found["ends"], found["devices"] = (
                 shown["starts"],
@@ -186,7 +193,7 @@ def _gateway(view: View) -> wire.GatewayStatus:
             f" keeps its last answer for {hours} h"
         )
     return {
-        "version": version("jitctl"),
+        "version": VERSION,
         "backend": view.backend,
         "firewall": view.firewall.name,
         "socket": str(view.config.daemon.socket),

@@ -82,13 +82,13 @@ def _span(view: View, query: wire.ReportQuery) -> tuple[Span, str, dict[int, Net
     name, user = query.get("network"), query.get("user")
     decided = {one.id: one for one in networks.all_(view.rows) if view.decides(one)}
     if view.by_admin:
-        scope, about, ids = "gateway", decided, store.network_ids(view.rows, name) if name else None
+        scope, about, ids = "gateway", decided, networks.ids_ever_named(view.rows, name) if name else None
         if name and not ids:
             named_network(view, name)
     else:
         about = {number: one for number, one in decided.items() if name in (None, one.name)}
         scope, ids = "networks", frozenset(about)
-    people = store.account_ids(view.rows, user) if user is not None else None
+    people = accounts.ids_of_names(view.rows, {user}) if user is not None else None
     if not view.by_admin and (not about or user == view.person_behind[1]):
         if user is not None and user != view.person_behind[1]:
             raise JitError(
@@ -98,7 +98,7 @@ def _span(view: View, query: wire.ReportQuery) -> tuple[Span, str, dict[int, Net
             )
         mine = accounts.find(view.rows, *view.person_behind)
         scope, about = "own", {}
-        ids = store.network_ids(view.rows, name) if name else None
+        ids = networks.ids_ever_named(view.rows, name) if name else None
         people = frozenset({mine.id} if mine else ())
     span = Span(
         since_ms=since_ms, until_ms=until_ms, now_ms=view.now.wall_ms, network_ids=ids, account_ids=people

@@ -30,7 +30,9 @@ def request(call: Call, body: wire.RequestBody) -> Render:
     member = call.people.may_use(network, uid, name)
     if not member:
         raise JitError(
-            member.code, f"cannot ask for {network.name} as {name}: {member.why}", "See jitctl status."
+            member.code,
+            f"cannot ask for {network.name} as {name}: {member.why}",
+            f"What {name} may ask for: jitctl status. To be let in, ask {call.administrators}.",
         )
     standing = call.people.has_standing(network, uid, name)
     if standing:

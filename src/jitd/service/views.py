@@ -12,17 +12,17 @@ from jitd.store import devices, events, freezes, interfaces, networks, requests,
 from jitd.store.devices import Tunnel
 
 
-def request_view(view: View, request: Request, network_name: str = "") -> wire.RequestView:
-    """A request as its user and administrators see it."""
+def request_view(view: View, request: Request, network: Network | None = None) -> wire.RequestView:
+    """A request as its user and administrators see it; `network` is its own, where that is known already."""
     status = request.status(view.now)
     grant, decision, ending = request.grant, request.decision, request.ending
     granted_devices = requests.devices_of(view.rows, request.id) if grant else []
-    network = networks.by_id(view.rows, request.network_id)
+    network = network or networks.by_id(view.rows, request.network_id)
     several = network.approvals if status is Status.PENDING else 1
     return {
         "id": request.id,
         "user": request.account.name,
-        "network": network_name or network.name,
+        "network": network.name,
         "status": str(status),
         "tab": str(TAB_OF[status]),
         "marks": _marks(view, request, status),

@@ -2,14 +2,15 @@
 
 A page is read by id, newest first, from the ends of as many index ranges as the filters make (one for each state, and
 for each account or network that is asked for), and merged: never sorted, never counted off. Words are looked up in a
-full-text index that also knows account, network and state of each request, so that it crosses them out itself.
+full-text index that also knows account, network, state and decider of each request, so that it crosses them itself;
+without words it crosses a decider with accounts and networks.
 """
 
 import heapq
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -29,15 +30,18 @@ STATES: Final = (
     "lapsed",
 )
 _NOT_PENDING: Final = frozenset(STATES) - {"pending"}
-#: More accounts or networks than this are looked for in what is there, and not each by itself.
+#: More networks than this are looked for in what is there, and not each by itself.
 _KEYS: Final = 40
+#: The same for accounts, such as the members of a group; and how many of them a search for words is crossed with.
+_ACCOUNTS: Final = 2000
+_CROSSED: Final = 200
 #: Milliseconds by which the wall clock may once have been ahead: numbers are given in the order of requests, times are not.
 _SLACK_MS: Final = 3_600_000
 
 
 class _Tier(NamedTuple):
-    """A part of a list: what is in a `small` index is few by nature, and looked through; the others are ranges of these
-    states.
+    """A part of a list: what is in a `small` index is few by nature, and looked through where there are no words; the
+    others are ranges of these states. No states: any.
     """
 
     small: str = ""
@@ -52,7 +56,9 @@ ORDERS: Final[Mapping[str, Mapping[str, _Tier]]] = {
     "default": {
         "b": _Tier(small="request_unreviewed", extra=UNREVIEWED),
         "u": _Tier(
-            small="request_urgent", extra="r.urgent = 1 AND r.decision IS NULL AND r.ended_how IS NULL"
+            small="request_urgent",
+            states=frozenset({"pending"}),
+            extra="r.urgent = 1 AND r.decision IS NULL AND r.ended_how IS NULL",
         ),
         "p": _Tier(states=frozenset({"pending"}), extra="r.urgent = 0"),
         "d": _Tier(states=_NOT_PENDING, extra=f"NOT ({UNREVIEWED})"),
@@ -91,6 +97,9 @@ class Filter:
     manager: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    #: Between which numbers everything is that was asked for in that time; the time itself decides.
+    first: int | None = None
+    last: int | None = None
     search: str | None = None
     #: Of what is pending or granted, only what has one of these statuses at `now`.
     statuses: frozenset[Status] | None = None
@@ -112,8 +121,11 @@ def page(
     tiers = ORDERS[order]
     tier, below = _cursor(tiers, after)
     words = _words(rows, wanted.search)
-    if _lists_nothing(wanted) or words == "":
+    wanted = _of_whom(wanted)
+    bounded = _bounded(rows, wanted)
+    if bounded is None or _lists_nothing(wanted) or words == "":
         return Page([], "")
+    wanted = bounded
     names = list(tiers)
     found: list[tuple[str, Request]] = []
     for name in names[names.index(tier) :]:
@@ -141,25 +153,41 @@ def counts(rows: Rows, whose: Whose | None) -> dict[str, int]:
     return _tallied(rows, Filter(whose=whose))
 
 
-def count(rows: Rows, wanted: Filter) -> dict[str, int]:
-    """How many requests match, by state."""
+def count(rows: Rows, wanted: Filter) -> int:
+    """How many requests match."""
+    wanted = _of_whom(wanted)
     if _lists_nothing(wanted):
-        return {}
-    tallied = (wanted.manager, wanted.since_ms, wanted.until_ms, _moment(wanted), wanted.not_account_id)
+        return 0
+    tallied = (wanted.manager, wanted.since_ms, wanted.until_ms, wanted.not_account_id)
     if wanted.search is None and all(one is None for one in tallied):
-        return _tallied(rows, wanted)
+        if _moment(wanted) is None:
+            return sum(_tallied(rows, wanted).values())
+        # Only what is pending or granted has to be looked at.
+        states = wanted.states or frozenset(STATES)
+        settled, others = states - _IN_TIME, states & _IN_TIME
+        number = sum(_tallied(rows, replace(wanted, states=settled)).values()) if settled else 0
+        return number + (_counted(rows, replace(wanted, states=others), None) if others else 0)
     words = _words(rows, wanted.search)
-    if words == "":
-        return {}
-    conditions, params = _conditions(wanted, None)
-    if wanted.states:
-        conditions.append(_among("r.state", "states", params, wanted.states))
-    source = "request_text f CROSS JOIN request r ON r.id = f.rowid" if words else "request r"
-    if words:
+    return 0 if words == "" else _counted(rows, wanted, words)
+
+
+def _counted(rows: Rows, wanted: Filter, words: str | None) -> int:
+    """The same, going through all that match."""
+    match = _match(wanted, words, wanted.states or frozenset(STATES))
+    conditions, params = _conditions(_crossed_out(wanted) if match else wanted, None)
+    # What is pending or granted is few, whatever else is asked for.
+    source = f"request r{' INDEXED BY request_state' if wanted.states and wanted.states <= _IN_TIME else ''}"
+    if match:
+        source = "request_text f" + (" CROSS JOIN request r ON r.id = f.rowid" if conditions else "")
         conditions.insert(0, "f.request_text MATCH :match")
-        params["match"] = _match(wanted, words, wanted.states or frozenset(STATES))
-    sql = f"SELECT r.state, count(*) AS number FROM {source} WHERE {' AND '.join(conditions) or 'true'} GROUP BY r.state"
-    return {row["state"]: row["number"] for row in rows.all(sql, params)}
+        params["match"] = match
+    elif wanted.states:
+        conditions.append(_among("r.state", "states", params, wanted.states))
+    row = rows.one(
+        f"SELECT count(*) AS number FROM {source} WHERE {' AND '.join(conditions) or 'true'}", params
+    )
+    assert row is not None
+    return int(row["number"])
 
 
 # --- where a page begins ---
@@ -195,7 +223,7 @@ def _ids(
     rows: Rows, wanted: Filter, words: str | None, tier: _Tier, below: tuple[int, ...] | None, limit: int
 ) -> list[int]:
     states = tier.states & (wanted.states or frozenset(STATES))
-    if tier.small:
+    if tier.small and not (words and states):
         conditions, params = _conditions(wanted, words)
         if wanted.states:
             conditions.append(_among("r.state", "states", params, wanted.states))
@@ -204,15 +232,16 @@ def _ids(
     if not states:
         return []
     extra = [tier.extra] if tier.extra else []
-    if words:
-        conditions, params = _conditions(wanted, None, "f.rowid")
-        params["match"] = _match(wanted, words, states)
+    match = _match(wanted, words, states)
+    if match:
+        conditions, params = _conditions(_crossed_out(wanted), None, "f.rowid")
+        params["match"] = match
         source = "request_text f CROSS JOIN request r ON r.id = f.rowid"
         where = ["f.request_text MATCH :match", *conditions, *extra]
         return list(_range(rows, source, where, params, tier, below, limit, number="f.rowid"))
     ranges = [
         _range(rows, f"request r INDEXED BY {index}", [*where, *extra], params, tier, below, limit)
-        for index, where, params in _ranges(wanted, states)
+        for index, where, params in _ranges(rows, wanted, states, tier, below, limit)
     ]
     merged = heapq.merge(*ranges, reverse=not tier.ascending)
     return list(islice(_once(merged), limit))
@@ -244,13 +273,18 @@ def _range(
     return (row["id"] for row in found)
 
 
-def _ranges(wanted: Filter, states: frozenset[str]) -> Iterator[tuple[str, list[str], dict[str, object]]]:
-    """(index, conditions, parameters) of each range that together hold what is wanted."""
+def _ranges(
+    rows: Rows, wanted: Filter, states: frozenset[str], tier: _Tier, below: tuple[int, ...] | None, limit: int
+) -> Iterator[tuple[str, list[str], dict[str, object]]]:
+    """(index, conditions, parameters) of each range that together hold what is wanted on a page."""
     keys: list[tuple[str, str, object]]  # (index, column, value)
-    left = wanted
-    if wanted.account_ids is not None and len(wanted.account_ids) <= _KEYS:
-        keys = [("request_account", "account_id", one) for one in wanted.account_ids]
-    elif wanted.network_ids is not None and len(wanted.network_ids) <= _KEYS:
+    if wanted.account_ids is not None and len(wanted.account_ids) <= _ACCOUNTS:
+        for account, state in _nearest(rows, wanted, states, tier, below, limit):
+            conditions, params = _conditions(wanted, None)
+            where = ["r.account_id = :key", "r.state = :state", *conditions]
+            yield "request_account", where, {**params, "key": account, "state": state}
+        return
+    if wanted.network_ids is not None and len(wanted.network_ids) <= _KEYS:
         keys = [("request_network", "network_id", one) for one in wanted.network_ids]
     elif wanted.manager is not None:
         keys = [("request_manager", "manager", wanted.manager)]
@@ -261,11 +295,33 @@ def _ranges(wanted: Filter, states: frozenset[str]) -> Iterator[tuple[str, list[
         keys = [("request_state", "", None)]
     for index, column, value in keys:
         for state in states:
-            conditions, params = _conditions(left, None)
+            conditions, params = _conditions(wanted, None)
             if column:
                 conditions.insert(0, f"r.{column} = :key")
                 params["key"] = value
             yield index, ["r.state = :state", *conditions], {**params, "state": state}
+
+
+def _nearest(
+    rows: Rows, wanted: Filter, states: frozenset[str], tier: _Tier, below: tuple[int, ...] | None, limit: int
+) -> list[tuple[int, str]]:
+    """(account, state) of those ranges from which a page of so many can have something: each gives its next number, and
+    those that come after `limit` others are not reached.
+    """
+    than, way = (">", "ASC") if tier.ascending else ("<", "DESC")
+    conditions, params = _conditions(wanted, None)
+    conditions += [tier.extra] if tier.extra else []
+    if below:
+        conditions.append(f"r.id {than} :below")
+        params["below"] = below[0]
+    where = " AND ".join(["r.account_id = a.value", "r.state = s.value", *conditions])
+    sql = (
+        f"SELECT a.value AS account, s.value AS state, (SELECT r.id FROM request r INDEXED BY request_account WHERE {where}"
+        f" ORDER BY r.id {way} LIMIT 1) AS next FROM json_each(:keys) a, json_each(:in_state) s"
+        f" WHERE next IS NOT NULL ORDER BY next {way} LIMIT :limit"
+    )
+    params |= {"keys": json.dumps(sorted(wanted.account_ids or ())), "in_state": json.dumps(sorted(states))}
+    return [(row["account"], row["state"]) for row in rows.all(sql, {**params, "limit": limit})]
 
 
 def _by_end(
@@ -274,15 +330,18 @@ def _by_end(
     """The live grants by their end, the next one first."""
     if wanted.states and "granted" not in wanted.states:
         return []
-    conditions, params = _conditions(wanted, words)
+    source, params = "request r INDEXED BY request_end", {}
+    conditions = [LIVE]
+    if words:
+        source = "request_text f CROSS JOIN request r ON r.id = f.rowid"
+        conditions = ["f.request_text MATCH :match", LIVE]
+        params["match"] = _match(wanted, words, frozenset({"granted"}))
+    more, values = _conditions(_crossed_out(wanted) if words else wanted, None)
     if below:
-        conditions.append("(r.ends_ms, r.id) > (:ends, :below)")
-        params["ends"], params["below"] = below
-    sql = (
-        f"SELECT r.id FROM request r INDEXED BY request_end WHERE {' AND '.join([LIVE, *conditions])}"
-        " ORDER BY r.ends_ms, r.id LIMIT :limit"
-    )
-    return [row["id"] for row in rows.all(sql, {**params, "limit": limit})]
+        more.append("(r.ends_ms, r.id) > (:ends, :below)")
+        values |= {"ends": below[0], "below": below[1]}
+    sql = f"SELECT r.id FROM {source} WHERE {' AND '.join([*conditions, *more])} ORDER BY r.ends_ms, r.id LIMIT :limit"
+    return [row["id"] for row in rows.all(sql, {**params, **values, "limit": limit})]
 
 
 # --- filters ---
@@ -290,6 +349,39 @@ def _by_end(
 
 def _lists_nothing(wanted: Filter) -> bool:
     return wanted.account_ids == frozenset() or wanted.network_ids == frozenset()
+
+
+def _of_whom(wanted: Filter) -> Filter:
+    """What somebody may see, as the accounts and networks that are asked for, where that can be said so."""
+    whose, networks = wanted.whose, wanted.network_ids
+    if whose is None:
+        return wanted
+    if networks is not None and networks <= whose.network_ids:
+        return replace(wanted, whose=None)
+    if not whose.network_ids or (networks is not None and not networks & whose.network_ids):
+        own = frozenset({whose.account_id})
+        accounts = own if wanted.account_ids is None else wanted.account_ids & own
+        return replace(wanted, whose=None, account_ids=accounts)
+    return wanted
+
+
+def _bounded(rows: Rows, wanted: Filter) -> Filter | None:
+    """With the numbers between which everything of that time is; None where there is nothing so new, or so old."""
+    found: dict[str, int] = {}
+    for name, at_ms, slack_ms, than, way in (
+        ("first", wanted.since_ms, -_SLACK_MS, ">=", "ASC"),
+        ("last", wanted.until_ms, _SLACK_MS, "<=", "DESC"),
+    ):
+        if at_ms is None:
+            continue
+        row = rows.one(
+            f"SELECT id FROM request WHERE requested_ms {than} ? ORDER BY requested_ms {way} LIMIT 1",
+            (at_ms + slack_ms,),
+        )
+        if row is None:
+            return None
+        found[name] = row["id"]
+    return replace(wanted, **found)  # type: ignore[arg-type]
 
 
 def _conditions(
@@ -314,24 +406,15 @@ def _conditions(
         where.append("r.manager = :manager")
         params["manager"] = wanted.manager
     for name, than, bound, at_ms in (
-        (
-            "since",
-            ">=",
-            "SELECT id FROM request WHERE requested_ms >= :since_slack ORDER BY requested_ms LIMIT 1",
-            wanted.since_ms,
-        ),
-        (
-            "until",
-            "<=",
-            "SELECT id FROM request WHERE requested_ms <= :until_slack ORDER BY requested_ms DESC LIMIT 1",
-            wanted.until_ms,
-        ),
+        ("since", ">=", wanted.first, wanted.since_ms),
+        ("until", "<=", wanted.last, wanted.until_ms),
     ):
         if at_ms is not None:
-            # The number bounds the search; the time decides. No such number: nothing is so new, or so old.
-            where.append(f"{number} {than} ({bound}) AND r.requested_ms {than} :{name}")
+            where.append(f"r.requested_ms {than} :{name}")
             params[name] = at_ms
-            params[f"{name}_slack"] = at_ms + (-_SLACK_MS if name == "since" else _SLACK_MS)
+        if bound is not None:
+            where.append(f"{number} {than} :{name}_number")
+            params[f"{name}_number"] = bound
     moment = _moment(wanted)
     if moment is not None and wanted.now is not None:
         where.append(moment)
@@ -344,6 +427,7 @@ def _conditions(
     return where, params
 
 
+_IN_TIME: Final = frozenset({"pending", "granted"})
 _SETTLED: Final = "r.state NOT IN ('pending', 'granted')"
 #: What the status of something pending or granted depends on besides what has happened to it.
 _OVER: Final = "(r.ends_ms <= :now OR (r.boot_id = :boot AND r.ends_boot_ms <= :boot_now))"
@@ -396,19 +480,36 @@ def _words(rows: Rows, search: str | None) -> str | None:
     return ""
 
 
-def _match(wanted: Filter, words: str, states: frozenset[str]) -> str:
-    """The words, crossed with what the index knows besides them."""
+def _match(wanted: Filter, words: str | None, states: frozenset[str]) -> str:
+    """The words, crossed with what the index knows besides them; "" where ranges of other indexes do better."""
+    keyed = wanted.account_ids is not None or wanted.network_ids is not None or wanted.whose is not None
+    if words is None and (wanted.manager is None or not keyed):
+        return ""
     marks: list[str] = []
     if states != frozenset(STATES):
         marks.append(_either(f"s{state}" for state in states))
-    if wanted.account_ids is not None and len(wanted.account_ids) <= _KEYS:
+    if wanted.manager is not None:
+        marks.append(f"m{wanted.manager.encode(errors='replace').hex()}")
+    if wanted.account_ids is not None and len(wanted.account_ids) <= _CROSSED:
         marks.append(_either(f"a{number:d}" for number in wanted.account_ids))
     if wanted.network_ids is not None and len(wanted.network_ids) <= _KEYS:
         marks.append(_either(f"n{number:d}" for number in wanted.network_ids))
     if wanted.whose is not None:
         own = f"a{wanted.whose.account_id:d}"
         marks.append(_either([own, *(f"n{number:d}" for number in wanted.whose.network_ids)]))
-    return " AND ".join([words, *(f"marks : {one}" for one in marks)])
+    return " AND ".join([*([words] if words else []), *(f"marks : {one}" for one in marks)])
+
+
+def _crossed_out(wanted: Filter) -> Filter:
+    """What `_match` leaves to be looked at."""
+    accounts, networks = wanted.account_ids, wanted.network_ids
+    return replace(
+        wanted,
+        account_ids=None if accounts is not None and len(accounts) <= _CROSSED else accounts,
+        network_ids=None if networks is not None and len(networks) <= _KEYS else networks,
+        whose=None,
+        manager=None,
+    )
 
 
 def _either(marks: "Iterator[str] | list[str]") -> str:

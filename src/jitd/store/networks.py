@@ -78,6 +78,16 @@ def by_id(rows: Rows, network_id: int) -> Network:
     return _network(row)
 
 
+def ever(rows: Rows) -> dict[int, Network]:
+    """Every network there ever was, by its id: requests keep pointing to those that were removed."""
+    return {row["id"]: _network(row) for row in rows.all(f"SELECT {_COLUMNS} FROM network")}
+
+
+def ids_ever_named(rows: Rows, name: str) -> frozenset[int]:
+    """The ids of all networks that have this name, or had it when they were removed."""
+    return frozenset(row["id"] for row in rows.all("SELECT id FROM network WHERE name = ?", (name,)))
+
+
 def add(rows: Rows, network: Network) -> Network:
     """Store a new network; its `id` is given here."""
     return by_id(rows, rows.insert("network", _values(network)))

@@ -151,16 +151,6 @@ class Emergency:
     reviewed_by: str
 
 
-def network_ids(rows: Rows, name: str) -> frozenset[int]:
-    """Every network that had this name, removed ones too."""
-    return frozenset(row["id"] for row in rows.all("SELECT id FROM network WHERE name = ?", (name,)))
-
-
-def account_ids(rows: Rows, name: str) -> frozenset[int]:
-    """Every account that had this name."""
-    return frozenset(row["id"] for row in rows.all("SELECT id FROM account WHERE name = ?", (name,)))
-
-
 def first_ms(rows: Rows) -> int | None:
     """When the first request of all was made, milliseconds UTC; None where there is none."""
     found: int | None = rows.value("SELECT min(requested_ms) FROM request")

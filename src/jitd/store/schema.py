@@ -373,4 +373,27 @@ CREATE INDEX message_recipient ON message (recipient, way, next_ms)
 CREATE INDEX message_over ON message (coalesce(sent_ms, dropped_ms));
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES, _LISTS, _OUTBOX)
+_MANAGERS: Final = """
+-- A mark for who decided, too: hexadecimal, so that any name is one word.
+DROP TRIGGER request_reworded;
+DROP VIEW request_words;
+CREATE VIEW request_words AS
+  SELECT r.id, r.reason, a.name AS user, coalesce(r.comment, '') AS comment,
+    coalesce(r.ended_comment, '') AS ended_comment,
+    'a' || r.account_id || ' n' || r.network_id || ' s' || coalesce(r.ended_how, r.decision, 'pending')
+      || ' m' || hex(r.manager) AS marks
+  FROM request r JOIN account a ON a.id = r.account_id;
+CREATE TRIGGER request_reworded
+  AFTER UPDATE OF reason, comment, ended_comment, decision, decided_by, ended_how, ended_by ON request BEGIN
+  INSERT INTO request_text (request_text, rowid, reason, user, comment, ended_comment, marks)
+    VALUES ('delete', old.id, old.reason, (SELECT name FROM account WHERE id = old.account_id),
+      coalesce(old.comment, ''), coalesce(old.ended_comment, ''),
+      'a' || old.account_id || ' n' || old.network_id || ' s' || coalesce(old.ended_how, old.decision, 'pending')
+        || ' m' || hex(old.manager));
+  INSERT INTO request_text (rowid, reason, user, comment, ended_comment, marks)
+    SELECT id, reason, user, comment, ended_comment, marks FROM request_words WHERE id = new.id;
+END;
+INSERT INTO request_text (request_text) VALUES ('rebuild');
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES, _LISTS, _OUTBOX, _MANAGERS)

@@ -1,12 +1,14 @@
 """The options that every verb has, and errors of usage. Nothing here reaches a daemon."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from jitctl.__main__ import main
 from jitctl.cli import Settings
+from jitctl.verbs import MEANT, VERBS
 from jitd.core.errors import JitError
 
 NOWHERE = "/nonexistent/jitd.sock"
@@ -84,3 +86,37 @@ def test_help_of_a_group_has_one_section(capsys: pytest.CaptureFixture[str]) -> 
     shown = capsys.readouterr().out
     assert shown.count("Verbs:") == 1
     assert "import" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["lst"], "Did you mean list?"),
+        (["approve", "1"], "Did you mean grant?"),
+        (["network", "rm", "lab"], "Did you mean remove?"),
+        (["list", "--statsu", "active"], "--status"),
+        (["--jsn", "list"], "--json"),
+    ],
+)
+def test_what_was_meant_is_suggested(
+    words: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip in a verb or an option, and what other programs call it."""
+    assert main(words) == 2
+    assert meant in capsys.readouterr().err
+
+
+def test_what_is_meant_exists() -> None:
+    """Each word that is suggested for another one is a verb, and no verb is shadowed by one."""
+    names = {part for verb in VERBS for part in verb.name.split()}
+    assert set(MEANT.values()) <= names
+    assert not set(MEANT) & names
+
+
+def test_the_help_groups_the_verbs_by_who_uses_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """Users, everybody, approvers, administrators; each verb stands once."""
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    titles = re.findall(r"^(For .*):$", said, re.MULTILINE)
+    assert titles == ["For users", "For everybody", "For approvers", "For administrators"]
+    assert said.index("For approvers") < said.index("  review ") < said.index("For administrators")

@@ -34,7 +34,13 @@ def test_the_squeezed_column_gives_way_first() -> None:
 def test_then_the_others_and_then_the_least_important_go() -> None:
     """Much too narrow: the reason at its least, users cut, then whole columns are left away."""
     assert fit(COLUMNS, [2, 20, 9, 5, 60, 4], 48) == [2, 6, 9, 5, 12, 4]
-    assert fit(COLUMNS, [2, 20, 9, 5, 60, 4], 42) == [2, 6, 9, 0, 13, 4]
+    assert fit(COLUMNS, [2, 20, 9, 5, 60, 4], 42) == [2, 7, 9, 0, 12, 4]
+
+
+def test_columns_with_nothing_in_them_go_before_anything_is_cut() -> None:
+    """Too narrow: WANTS and BY are empty and go; with enough room they stay."""
+    assert fit(COLUMNS, [2, 8, 9, 5, 40, 2], 67, {3, 5}) == [2, 8, 9, 0, 40, 0]
+    assert fit(COLUMNS, [2, 8, 9, 5, 40, 2], 80, {3, 5}) == [2, 8, 9, 5, 40, 2]
 
 
 @given(st.lists(st.integers(2, 100), min_size=6, max_size=6), st.integers(44, 300))

@@ -81,6 +81,8 @@ def test_time_left_comes_from_the_reply() -> None:
     assert words.time_left(active, NOW + 1) == "2h 00m"
     assert words.time_left(active, NOW + 2 * HOUR - 9000) == "9s"
     assert words.time_left(request(status="expired", starts=NOW, ends=NOW), NOW) == ""
+    later = request(status="scheduled", starts=NOW + HOUR, ends=NOW + 3 * HOUR)
+    assert words.time_left(later, NOW) == "in 1h 00m"
 
 
 @pytest.mark.parametrize(
