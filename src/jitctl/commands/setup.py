@@ -40,7 +40,7 @@ def setup(
 
     Example: jitctl setup ssh://alice@gateway
     """
-    ssh.command(host)  # a host that cannot be read is told before anything is made
+    ssh.login(host)  # a host that cannot be read is told before anything is made
     address = host if host.startswith("ssh://") else f"ssh://{host}"
     called = name or _name_of(address)
     if not profiles.is_name(called):
