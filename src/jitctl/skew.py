@@ -25,13 +25,15 @@ def unknown(error: JitError, path: str, theirs: str) -> JitError:
     )
 
 
-def missing(key: str, theirs: str) -> JitError:
-    """What to say when an answer lacks what this jitctl shows."""
-    return JitError(
-        "unknown_key",
-        f"cannot show that: the gateway runs {_jitd(theirs)}, which does not tell {key!r}",
-        _advice(theirs),
-    )
+class MissingError(JitError, KeyError):
+    """An answer lacks what this jitctl shows. It is a KeyError, too, for those who can do without."""
+
+    def __init__(self, key: str, theirs: str) -> None:
+        super().__init__(
+            "unknown_key",
+            f"cannot show that: the gateway runs {_jitd(theirs)}, which does not tell {key!r}",
+            _advice(theirs),
+        )
 
 
 def _jitd(theirs: str) -> str:

@@ -401,7 +401,7 @@ class _Said(dict[str, Any]):
     def __missing__(self, key: str) -> Any:
         from jitctl import skew
 
-        raise skew.missing(key, self.version)
+        raise skew.MissingError(key, self.version)
 
 
 def _decoded(text: bytes, version: str) -> Any:
