@@ -233,11 +233,11 @@ def _steps(reply: wire.ListReply) -> list[str]:
     pending = next((one["id"] for one in reply["requests"] if one["status"] == "pending"), None)
     unreviewed = next((one["id"] for one in reply["requests"] if "unreviewed" in one["marks"]), None)
     steps = []
-    if not reply["decides"]:
+    if not reply.get("decides"):
         steps.append(f"jitctl wait {pending} | jitctl cancel {pending}" if pending else "jitctl status")
     elif pending:
         steps.append(f"jitctl review | jitctl grant {pending} -d 8h | jitctl deny {pending} -r …")
-    if reply["decides"] and unreviewed:
+    if reply.get("decides") and unreviewed:
         steps.append(f"jitctl acknowledge {unreviewed} --comment …")
     return steps or [f"jitctl show {reply['requests'][0]['id']}"]
 
