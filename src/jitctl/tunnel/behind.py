@@ -58,13 +58,24 @@ def _told(file: Path) -> tuple[list[IPv4Network | IPv6Network], str]:
 
 
 def _way_out(address: IPv4Address | IPv6Address) -> str:
-    """The interface through which packets to the address leave; "" where that cannot be seen (it takes iproute2)."""
+    """The interface through which packets to the address leave; "" where that cannot be seen."""
+    words = _ip("route", "get", str(address)).split()
+    return words[words.index("dev") + 1] if "dev" in words[:-1] else ""
+
+
+def _is_wireguard(name: str) -> bool:
+    """Whether this interface is the kernel's WireGuard. One of wireguard-go is seen by root only."""
+    return " wireguard " in _ip("-d", "link", "show", "dev", name)
+
+
+def _ip(*words: str) -> str:
+    """What iproute2 says on one line; "" where it is not there."""
     program = shutil.which("ip", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
     if program is None:
         return ""
     try:
         done = subprocess.run(  # noqa: S603 - the words are ours
-            [program, "-o", "route", "get", str(address)],
+            [program, "-o", *words],
             capture_output=True,
             stdin=subprocess.DEVNULL,
             text=True,
@@ -74,17 +85,4 @@ def _way_out(address: IPv4Address | IPv6Address) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    words = done.stdout.split()
-    return words[words.index("dev") + 1] if "dev" in words[:-1] else ""
-
-
-def _is_wireguard(name: str) -> bool:
-    """Whether this interface is WireGuard's: of the kernel, or of a program."""
-    link = Path("/sys/class/net", name)
-    try:
-        kind = (link / "uevent").read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
-    return "DEVTYPE=wireguard" in kind or (
-        (link / "tun_flags").exists() and Path("/var/run/wireguard", f"{name}.sock").exists()
-    )
+    return done.stdout
