@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return completing.main(words[1])
     # What ssh runs for jitctl --host: somebody waits for it at each login.
-    if words == ["dial-stdio"]:
+    if arguments is None and words == ["dial-stdio"]:
         from jitctl.pump import pump
         from jitctl.transport import default_socket
 

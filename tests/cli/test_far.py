@@ -262,6 +262,17 @@ def test_ssh_asks_at_the_terminal(door: SshdHere, daemon: Running) -> None:
     assert "office" in terminal.seen
 
 
+def test_ssh_has_a_terminal_where_its_user_has_one(daemon: Running, jitctl: Typed) -> None:
+    """Its standard error is a terminal where ours is one (only there ssh asks for a touch of a security key), a pipe
+    otherwise; what is said comes through as it is.
+    """
+    program = {"JITCTL_SSH": "sh -c 'test -t 2 && echo a terminal >&2 || echo a pipe >&2; exit 255'"}
+    terminal = Terminal(daemon, "--host", "gateway", "status", **program)
+    assert terminal.end() == 6
+    assert terminal.seen.startswith("a terminal\r\njitctl: cannot reach gateway: ssh failed")
+    assert jitctl("--host", "gateway", "status", **program).err.startswith("a pipe\njitctl: ")
+
+
 def test_what_follows_needs_no_login(door: SshdHere, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls that follow each other share one login, errors included; a connection that was closed meanwhile is not
     used again.

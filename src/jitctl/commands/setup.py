@@ -37,7 +37,8 @@ def setup(
 ) -> int:
     """Make this machine a device of a gateway: a key is made here and stays here, and its public half is registered.
 
-    Afterwards jitctl talks to that gateway without --host. Typed again, it changes nothing that is right.
+    Afterwards jitctl talks to that gateway without --host. Typed again, it changes nothing that is right; with another
+    address of the same gateway, it takes that one.
 
     Example: jitctl setup ssh://alice@gateway
     """
