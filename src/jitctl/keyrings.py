@@ -8,7 +8,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from functools import cache
 from typing import Any, Final, TypeVar
 
 from jitctl.output import say
@@ -73,7 +72,6 @@ def drop(name: str) -> bool:
     return True
 
 
-@cache
 def _keyring() -> Any:
     """The keyring, None where there is none that can be used."""
     try:
@@ -94,7 +92,7 @@ def _is_useful(backend: Any) -> bool:
     return not type(backend).__module__.startswith(_USELESS)
 
 
-#: Why the keyring is not asked again by this process: it did not answer, or is locked.
+#: Why the keyring is not asked again by this process: it did not answer, and its question may still stand somewhere.
 _given_up: list[str] = []
 
 
@@ -121,7 +119,9 @@ def _within(ask: Callable[[], _T]) -> _T:
         thread.join(limit - _TELL_SECONDS)
     if answers:
         return answers[0]
-    _given_up.append(troubles[0] if troubles else f"your keyring did not answer within {limit:.0f} s")
+    if troubles:
+        raise KeyringError(troubles[0])
+    _given_up.append(f"your keyring did not answer within {limit:.0f} s")
     raise KeyringError(_given_up[0])
 
 
