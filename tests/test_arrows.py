@@ -1,6 +1,8 @@
 """Which package may import which: ARCHITECTURE.md's arrows, held."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,55 @@ def test_arrows(name: str, path: Path) -> None:
         assert not wrong
     forbidden = FORBIDDEN.get(part_of(name, FORBIDDEN) or "", set())
     assert not {one.split(".")[0] for one in found} & forbidden
+
+
+#: Run in a Python of its own: imports every module of jitctl where there is neither the daemon's side nor Linux.
+ELSEWHERE = """
+import importlib, os, pkgutil, select, signal, socket, sys, sysconfig
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ABSENT:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+ABSENT = set(sys.argv[1].split())
+sys.meta_path.insert(0, Absent())
+for module, names in {
+    os: "pidfd_open memfd_create eventfd timerfd_create sched_setaffinity sched_getaffinity setns unshare splice getrandom",
+    socket: "SO_PEERCRED SO_PEERPIDFD SCM_CREDENTIALS AF_NETLINK AF_PACKET AF_VSOCK SO_BINDTODEVICE SO_MARK SOCK_CLOEXEC",
+    select: "epoll EPOLLIN",
+    signal: "pidfd_send_signal",
+}.items():
+    for name in names.split():
+        if hasattr(module, name):
+            delattr(module, name)
+sysconfig.get_config_vars()
+sys.platform = "darwin"
+import jitctl
+names = [found.name for found in pkgutil.walk_packages(jitctl.__path__, "jitctl.")]
+for name in names:
+    if name not in ("jitctl.dashboard.app", "jitctl.dashboard.dialogs"):
+        importlib.import_module(name)
+print(len(names), *sorted(set(sys.modules) & set(sys.argv[2].split())))
+"""
+#: What a laptop with only the base dependencies does not have (textual is the dashboard's extra).
+ABSENT = "aiohttp aiosmtplib aiosmtpd apprise cryptography daemon jinja2 msgspec pyroute2 regex sqlite_utils textual"
+#: Slow to load, and wanted by few verbs each: inside of functions only.
+LATE = "keyring segno tomli_w http.client email.message asyncio"
+
+
+def test_jitctl_imports_without_linux_and_without_the_daemon() -> None:
+    """Every module of jitctl can be imported where there are neither the daemon's libraries nor what only Linux has
+    (macOS), and none loads at its import what few verbs need.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, ABSENT, LATE],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    count, *loaded = done.stdout.split()
+    assert int(count) > 50
+    assert loaded == []

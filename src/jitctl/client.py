@@ -17,12 +17,21 @@ speaking_for = ""
 
 
 class Client:
-    """Talks to one jitd. Each call has a connection of its own. Every method raises JitError."""
+    """Talks to one jitd. Every method raises JitError.
 
-    def __init__(self, *, socket: str, host: str) -> None:
-        """`host` is `ssh://user@gateway`, or "" for the socket of this machine."""
+    Over the socket each call has a connection of its own; over ssh, where that would be a login, calls that follow each
+    other share one.
+    """
+
+    def __init__(self, *, socket: str, host: str, patience: float | None = None) -> None:
+        """`host` is `ssh://user@gateway`, or "" for the socket of this machine.
+
+        With `patience` a call ends after so many seconds at the latest, and nobody is asked for a passphrase meanwhile.
+        """
         self._socket = socket
         self._host = host
+        self._patience = patience
+        self._kept: list[Channel] = []
 
     @property
     def is_far(self) -> bool:
@@ -31,19 +40,33 @@ class Client:
 
     def _channel(self) -> Channel:
         if self._host:
+            # Taken out of the list, so that two threads never have the same one.
+            while self._kept:
+                kept = self._kept.pop()
+                if kept.is_kept():
+                    return kept
+                kept.close()
             from jitctl import ssh  # a subprocess is needed for other machines only
 
-            return ssh.dial(self._host)
+            return ssh.dial(self._host, self._patience)
         connected = transport.connect(self._socket)
         if speaking_for:
             transport.introduce(connected, speaking_for)
-        return Channel(connected)
+        return Channel(connected, limit=self._patience)
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        channel = self._channel()
+        try:
+            return transport.ask(channel, method, path, body, keep=self.is_far)
+        finally:
+            if channel.is_open:
+                self._kept.append(channel)
 
     def _post(self, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        return transport.ask(self._channel(), "POST", f"/v1/{verb}", _given(body))
+        return self._ask("POST", f"/v1/{verb}", _given(body))
 
     def _get(self, verb: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        return transport.ask(self._channel(), "GET", f"/v1/{verb}{_query(query)}")
+        return self._ask("GET", f"/v1/{verb}{_query(query)}")
 
     # --- requests and grants ---
 

@@ -5,40 +5,25 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Any, Final
 
-from jitctl import profiles
+from jitctl import keyrings, profiles
 from jitd.core.errors import JitError
-
-#: Under which name a keyring has them.
-SERVICE: Final = "jitctl"
-#: Backends that keep nothing, or keep it for everybody to read.
-_USELESS: Final = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
 
 
 def find(profile: str, device: str) -> str | None:
-    """The private key of a device, None when there is none here. Raises JitError bad_request for one others can read."""
-    found = _keyring()
-    if found is not None:
-        try:
-            kept: str | None = found.get_password(SERVICE, _name(profile, device))
-        except Exception:  # noqa: BLE001 - every backend has errors of its own kind, and one that is locked has nothing
-            kept = None
-        if kept:
-            return kept
-    return _from_file(_file(profile, device))
+    """The private key of a device, None when there is none here.
+
+    Raises JitError bad_request for one others can read, and KeyringError where the keyring does not say.
+    """
+    # There is a file only where the keyring could not be used.
+    return _from_file(_file(profile, device)) or keyrings.get(_name(profile, device))
 
 
 def keep(profile: str, device: str, private_key: str) -> str:
     """Keep a private key. Returns in words where it is now. Raises JitError bad_request."""
-    found = _keyring()
-    if found is not None:
-        try:
-            found.set_password(SERVICE, _name(profile, device), private_key)
-        except Exception:  # noqa: BLE001, S110 - as above: then the file
-            pass
-        else:
-            return "in your keyring"
+    why_not = keyrings.put(_name(profile, device), private_key)
+    if not why_not:
+        return "in your keyring"
     file = _file(profile, device)
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,27 +35,7 @@ def keep(profile: str, device: str, private_key: str) -> str:
             os.fsync(written.fileno())
     except OSError as error:
         raise JitError("bad_request", f"cannot write {file}: {error.strerror}") from error
-    return f"in {file}, which only you can read: there is no keyring here"
-
-
-def _keyring() -> Any:
-    """The system's keyring, None where there is none that can be used."""
-    try:
-        import keyring
-        from keyring.backends.chainer import ChainerBackend
-    except ImportError:
-        return None
-    try:
-        found: Any = keyring.get_keyring()
-    except Exception:  # noqa: BLE001 - a backend that cannot even be made is none
-        return None
-    if isinstance(found, ChainerBackend):
-        found = next((one for one in found.backends if _is_useful(one)), None)
-    return found if found is not None and _is_useful(found) else None
-
-
-def _is_useful(backend: Any) -> bool:
-    return not type(backend).__module__.startswith(_USELESS)
+    return f"in {file}, which only you can read: {why_not}"
 
 
 def _name(profile: str, device: str) -> str:

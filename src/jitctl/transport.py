@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import IO, Any, Final, NamedTuple
 
 from jitd.core.errors import KINDS, JitError
@@ -25,18 +26,39 @@ ANSWER_SECONDS: Final = 30.0
 SILENCE_SECONDS: Final = 45.0
 #: Seconds to go on trying while the daemon's backlog is full.
 CONNECT_SECONDS: Final = 5.0
+#: Seconds that a connection is good for another request; the daemon closes it after its idle_seconds (30).
+_KEPT_SECONDS: Final = 5.0
+#: What is missing where nothing came, or the connection was reset.
+_NONE: Final = "the connection ended without one"
+
+
+class Cut(NamedTuple):
+    """How a channel ended without an answer: what is missing, in words, and whether its time was over (`late`)."""
+
+    why: str
+    late: bool = False
 
 
 class Channel:
     """An open connection to jitd: a socket, and for another machine the ssh process behind it."""
 
-    def __init__(self, connected: socket.socket, ended: Callable[[], JitError | None] = lambda: None) -> None:
-        """`ended` is called once the channel is closed, and tells what went wrong on the way, None for nothing."""
+    def __init__(
+        self,
+        connected: socket.socket,
+        ended: Callable[[Cut | None], JitError | None] = lambda _cut: None,
+        limit: float | None = None,
+    ) -> None:
+        """`ended` is called once the channel is closed: with what is missing it tells what went wrong on the way, None
+        for nothing. `limit` is how many seconds one call may take, None for as long as there is somebody to type.
+        """
         self._socket = connected
         self._ended = ended
+        self._limit = limit
+        self._deadline: float | None = None
         self._closed = False
-        self._why: JitError | None = None
+        self._answered = 0.0  # when it gave its last answer, by the monotonic clock; 0 before
         self.reader = connected.makefile("rb")
+        self.begin()
 
     def send(self, data: bytes) -> None:
         """Send all of it. A daemon that has closed already may have answered before, so that is no error here."""
@@ -45,9 +67,31 @@ class Channel:
         except (BrokenPipeError, ConnectionResetError):
             return
 
+    def begin(self) -> None:
+        """A call begins: its time runs from now on."""
+        if self._limit is not None:
+            self._deadline = time.monotonic() + self._limit
+            self._socket.settimeout(self._limit)
+
     def patience(self, seconds: float) -> None:
-        """How long one read may take."""
+        """How long one read may take, within the time of the whole call."""
+        if self._deadline is not None:
+            seconds = min(seconds, max(self._deadline - time.monotonic(), 0.01))
         self._socket.settimeout(seconds)
+
+    def keep(self) -> None:
+        """An answer was read to its end, and another request may follow."""
+        self._answered = time.monotonic()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has closed it on this side."""
+        return not self._closed
+
+    def is_kept(self) -> bool:
+        """Whether another request may be sent: the last answer is not long ago, and the other side has not closed."""
+        young = time.monotonic() < self._answered + _KEPT_SECONDS
+        return not self._closed and young and self.is_quiet(0)
 
     def is_quiet(self, seconds: float) -> bool:
         """Wait up to so long for something to read, or the end; returns whether neither came."""
@@ -60,14 +104,14 @@ class Channel:
             self._socket.settimeout(patience)
         return not read and not select.select([self._socket], [], [], seconds)[0]
 
-    def close(self) -> JitError | None:
-        """Close it. Returns what went wrong on the way, None for nothing."""
-        if not self._closed:
-            self._closed = True
-            self.reader.close()
-            self._socket.close()
-            self._why = self._ended()
-        return self._why
+    def close(self, cut: Cut | None = None) -> JitError | None:
+        """Close it. Where an answer was `cut` off, returns what went wrong on the way, None for nothing."""
+        if self._closed:
+            return None
+        self._closed = True
+        self.reader.close()
+        self._socket.close()
+        return self._ended(cut)
 
 
 def is_elsewhere() -> bool:
@@ -131,11 +175,15 @@ def _unreachable(path: str, error: OSError) -> JitError:
 
 
 class _Head(NamedTuple):
-    """What the status line and the headers of an answer say; `length` in bytes, None when it is not told."""
+    """What the status line and the headers of an answer say; `length` in bytes, None when it is not told, and the
+    version of the jitd that gave it, "" for one that does not tell.
+    """
 
     status: int
     length: int | None
     chunked: bool
+    closes: bool
+    version: str
 
 
 class _CutOffError(Exception):
@@ -143,40 +191,57 @@ class _CutOffError(Exception):
 
 
 @contextmanager
-def _asking(channel: Channel, method: str, path: str, body: object, http: str = "1.0") -> Iterator[IO[bytes]]:
-    """Send a request and give the answer's stream, its status line and headers still unread."""
+def _asking(
+    channel: Channel, method: str, path: str, body: object, http: str = "1.0", then: str = "close"
+) -> Iterator[IO[bytes]]:
+    """Send a request and give the answer's stream, its status line and headers still unread. Closes the channel where it
+    does not come to a good end.
+    """
     payload = b"" if body is None else json.dumps(body).encode()
-    head = f"{method} {path} HTTP/{http}\r\nHost: jitd\r\nConnection: close\r\n"
+    head = f"{method} {path} HTTP/{http}\r\nHost: jitd\r\nConnection: {then}\r\n"
     if body is not None:
         head += f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
     try:
-        channel.send(head.encode() + b"\r\n" + payload)
-        yield channel.reader
-    except TimeoutError:
-        raise JitError(
-            "unreachable",
-            "cannot get an answer from jitd: it does not answer in time",
-            "See: systemctl status jitd",
-        ) from None
-    except (_CutOffError, ConnectionResetError) as error:
-        # What went wrong on the way (ssh) says more than that the connection is gone.
-        why = str(error) if isinstance(error, _CutOffError) else "it closed the connection"
-        raise channel.close() or JitError(
-            "unreachable",
-            f"cannot get an answer from jitd: {why}",
-            "See: systemctl status jitd",
-        ) from None
-    finally:
+        try:
+            channel.send(head.encode() + b"\r\n" + payload)
+            yield channel.reader
+        except TimeoutError:
+            raise _cut(channel, Cut("it does not answer in time", late=True)) from None
+        except _CutOffError as error:
+            raise _cut(channel, Cut(str(error))) from None
+        except ConnectionResetError:
+            raise _cut(channel, Cut(_NONE)) from None
+    except BaseException:
         channel.close()
+        raise
 
 
-def ask(channel: Channel, method: str, path: str, body: object = None) -> dict[str, Any]:
-    """One request and its answer. Raises JitError: the daemon's own, or unreachable."""
-    with _asking(channel, method, path, body) as stream:
+def _cut(channel: Channel, cut: Cut) -> JitError:
+    """What to say of an answer that did not come. What went wrong on the way (ssh) says more than that it is missing."""
+    return channel.close(cut) or JitError(
+        "unreachable", f"cannot get an answer from jitd: {cut.why}", "See: systemctl status jitd"
+    )
+
+
+def ask(
+    channel: Channel, method: str, path: str, body: object = None, *, keep: bool = False
+) -> dict[str, Any]:
+    """One request and its answer. Raises JitError: the daemon's own, or unreachable.
+
+    With `keep` the channel stays open behind an answer, if the daemon agrees; see Channel.is_kept.
+    """
+    channel.begin()
+    http, then = ("1.1", "keep-alive") if keep else ("1.0", "close")
+    with _asking(channel, method, path, body, http, then) as stream:
         head = _head(stream)
         # After the first byte nobody is typing a passphrase any more.
         channel.patience(ANSWER_SECONDS)
-        return _answer(head.status, _whole(head, stream))
+        text = _whole(head, stream)
+    if keep and not head.closes and head.length is not None:
+        channel.keep()
+    else:
+        channel.close()
+    return _answer(head, text, path)
 
 
 def introduce(connected: socket.socket, user: str) -> None:
@@ -202,11 +267,11 @@ def introduce(connected: socket.socket, user: str) -> None:
             "cannot get an answer from jitd: it closed the connection",
             "See: systemctl status jitd",
         ) from None
-    _answer(told.status, text)
+    _answer(told, text, "/v1/gate")
 
 
 def _cut_off() -> bytes:
-    raise _CutOffError("the connection ended without one")
+    raise _CutOffError(_NONE)
 
 
 def follow(
@@ -218,11 +283,12 @@ def follow(
     With `wake` there is a None first, once the stream has begun, and another one whenever nothing has come for so
     many seconds as `wake` says then.
     """
+    channel.begin()
     with _asking(channel, "GET", path, None, http="1.1") as stream:
         head = _head(stream)
         channel.patience(SILENCE_SECONDS)
         if head.status != 200:
-            _answer(head.status, _whole(head, stream))
+            _answer(head, _whole(head, stream), path)
         pieces = _chunks(stream) if head.chunked else stream
         rest = b""
         if wake is not None:
@@ -236,9 +302,10 @@ def follow(
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
                 if line.strip():
-                    yield _line(line)
+                    yield _line(line, head.version)
         if rest:
             raise _CutOffError("it broke in the middle of a line")
+        channel.close()
 
 
 def _pauses(channel: Channel, wake: Callable[[], float]) -> Iterator[None]:
@@ -250,9 +317,9 @@ def _pauses(channel: Channel, wake: Callable[[], float]) -> Iterator[None]:
         yield None
 
 
-def _line(line: bytes) -> dict[str, Any]:
+def _line(line: bytes, version: str) -> dict[str, Any]:
     """One line of a stream. Raises JitError where it is the daemon's last word to a reader that it drops."""
-    decoded: dict[str, Any] = json.loads(line)
+    decoded: dict[str, Any] = _decoded(line, version)
     if isinstance(decoded.get("error"), dict):
         raise _told(decoded["error"])
     return decoded
@@ -260,16 +327,24 @@ def _line(line: bytes) -> dict[str, Any]:
 
 def _head(stream: IO[bytes]) -> _Head:
     """Read the status line and the headers."""
-    first = stream.readline(4096).split()
+    line = stream.readline(4096)
+    first = line.split()
+    if not line:
+        _cut_off()
     if len(first) < 2 or not first[0].startswith(b"HTTP/") or not first[1].isdigit():
-        raise _CutOffError("the connection ended without one")
-    length, chunked = None, False
+        # A shell that greets, or another program: its words are the best hint.
+        raise _CutOffError(f"what comes begins with {line.decode(errors='replace').strip()[:60]!r}")
+    length, chunked, closes, version = None, False, first[0] == b"HTTP/1.0", ""
     while line := stream.readline(65536).strip():
-        name, _, value = line.lower().partition(b":")
-        if name == b"content-length" and value.strip().isdigit():
+        name, _, value = line.partition(b":")
+        name, value = name.lower(), value.strip()
+        if name == b"content-length" and value.isdigit():
             length = int(value)
-        chunked |= name == b"transfer-encoding" and value.strip() == b"chunked"
-    return _Head(int(first[1]), length, chunked)
+        chunked |= name == b"transfer-encoding" and value.lower() == b"chunked"
+        closes |= name == b"connection" and value.lower() == b"close"
+        if name == b"server" and value.startswith(b"jitd/"):
+            version = value[5:40].decode(errors="replace")
+    return _Head(int(first[1]), length, chunked, closes, version)
 
 
 def _whole(head: _Head, stream: IO[bytes]) -> bytes:
@@ -299,20 +374,47 @@ def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _answer(status: int, text: bytes) -> dict[str, Any]:
+def _answer(head: _Head, text: bytes, path: str) -> dict[str, Any]:
     try:
-        decoded = json.loads(text)
+        decoded = _decoded(text, head.version)
     except ValueError:
         decoded = None
     if not isinstance(decoded, dict):
         raise JitError(
             "unreachable",
-            f"cannot read jitd's answer (HTTP {status}): it is not what jitd says",
+            f"cannot read jitd's answer (HTTP {head.status}): it is not what jitd says",
             "Is it jitd that answers there?",
         )
-    if status < 400:
+    if head.status < 400:
         return decoded
-    raise _told(decoded)
+    error = _told(decoded)
+    if error.code in ("unknown_route", "unknown_key"):
+        from jitctl import skew
+
+        raise skew.unknown(error, path, head.version)
+    raise error
+
+
+class _Said(dict[str, Any]):
+    """An object of an answer. What an older or newer jitd leaves away is told in words where somebody looks for it."""
+
+    version = ""
+
+    def __missing__(self, key: str) -> Any:
+        from jitctl import skew
+
+        raise skew.MissingError(key, self.version)
+
+
+def _decoded(text: bytes, version: str) -> Any:
+    """JSON from jitd. Raises ValueError."""
+    return json.loads(text, object_hook=_said_by(version))
+
+
+@cache
+def _said_by(version: str) -> type[_Said]:
+    """The objects of a jitd of this version."""
+    return type("_Said", (_Said,), {"version": version})
 
 
 def _told(body: Mapping[str, Any]) -> JitError:

@@ -25,6 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.hint:
             print(error.hint, file=sys.stderr)
         return error.exit_status
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("jitd", "jitctl"):
+            raise
+        # A laptop's installation has the command of the daemon, too.
+        print(f"jitd: cannot run: the daemon's library {error.name} is not installed", file=sys.stderr)
+        print("Install it on the gateway: pip install 'jitctl[daemon]'", file=sys.stderr)
+        return EXIT_FAILURE
     return status
 
 

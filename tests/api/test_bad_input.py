@@ -72,7 +72,7 @@ REQUEST = {"network": "office", "reason": "x", "user": "alice"}
             "cannot add this public key: alice has it already",
         ),
         ("/v1/request", {"network": "office"}, 400, "bad_request", None),
-        ("/v1/request", {**REQUEST, "duraton": 5}, 400, "bad_request", None),
+        ("/v1/request", {**REQUEST, "duraton": 5}, 400, "unknown_key", None),
         ("/v1/request", {**REQUEST, "duration": "8h"}, 400, "bad_request", None),
         ("/v1/request", ["a", "list"], 400, "bad_request", None),
         ("/v1/nosuch", {}, 404, "unknown_route", None),

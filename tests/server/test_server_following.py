@@ -94,7 +94,7 @@ async def test_what_does_not_pass_is_raised(socket_path):
         try:
             await follower.end()
         except Exception as error:  # noqa: BLE001
-            assert "cannot use the key" in str(error)
+            assert "which does not know the key 'folow' of `events`" in str(error)
         else:
             raise AssertionError("it has ended well")
 

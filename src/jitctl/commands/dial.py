@@ -2,8 +2,8 @@
 
 import typer
 
-from jitctl import ssh
 from jitctl.cli import settings
+from jitctl.pump import pump
 from jitctl.transport import default_socket
 
 
@@ -12,4 +12,4 @@ def dial_stdio(context: typer.Context) -> int:
 
     Example: ssh gateway jitctl dial-stdio
     """
-    return ssh.pump(settings(context).socket or default_socket())
+    return pump(settings(context).socket or default_socket())

@@ -6,10 +6,11 @@ from typing import Annotated, Final
 
 import typer
 
-from jitctl import client, ssh
+from jitctl import client
 from jitctl.cli import settings
 from jitctl.commands.shared import usage
 from jitctl.output import clean
+from jitctl.pump import pump
 from jitctl.transport import default_socket
 from jitd.core.errors import JitError
 
@@ -61,7 +62,7 @@ def gate(
         raise _refused(typed)
     words = words[1:]
     if words == ["dial-stdio"]:
-        return ssh.pump(settings(context).socket or default_socket(), user)
+        return pump(settings(context).socket or default_socket(), user)
     verb = words[0] if words[0] in ALLOWED else " ".join(words[:2])
     if verb not in ALLOWED or any(word.partition("=")[0] in _ELSEWHERE for word in words):
         raise _refused(typed)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
@@ -154,7 +154,7 @@ def list_(
         for one in reply["requests"]:
             print(dumps(_only(one, chosen) if chosen is not None else one))
     elif output is ListFormat.CSV:
-        sheet.write([dict(one) for one in reply["requests"]], chosen or _fields())
+        sheet.write(cast("list[Mapping[str, object]]", reply["requests"]), chosen or _fields())
     else:
         _list_table(reply, chosen if columns else None, filtered=any(typed.values()))
     if reply["next"]:
@@ -235,11 +235,11 @@ def _steps(reply: wire.ListReply) -> list[str]:
     pending = waiting["id"] if waiting else None
     unreviewed = next((one["id"] for one in reply["requests"] if "unreviewed" in one["marks"]), None)
     steps = []
-    if not reply["decides"]:
+    if not reply.get("decides"):
         steps.append(f"jitctl wait {pending} | jitctl cancel {pending}" if pending else "jitctl status")
     elif waiting:
         steps.append(f"jitctl review | jitctl {_yes(waiting)} | jitctl deny {pending} -r …")
-    if reply["decides"] and unreviewed:
+    if reply.get("decides") and unreviewed:
         steps.append(f"jitctl acknowledge {unreviewed} --comment …")
     return steps or [f"jitctl show {reply['requests'][0]['id']}"]
 

@@ -13,6 +13,7 @@ from jitctl import keypair, keystore, profiles, ssh
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import usage
+from jitctl.keyrings import KeyringError
 from jitctl.output import clean, dumps, next_step
 from jitd.core.errors import JitError
 
@@ -36,11 +37,12 @@ def setup(
 ) -> int:
     """Make this machine a device of a gateway: a key is made here and stays here, and its public half is registered.
 
-    Afterwards jitctl talks to that gateway without --host. Typed again, it changes nothing that is right.
+    Afterwards jitctl talks to that gateway without --host. Typed again, it changes nothing that is right; with another
+    address of the same gateway, it takes that one.
 
     Example: jitctl setup ssh://alice@gateway
     """
-    ssh.command(host)  # a host that cannot be read is told before anything is made
+    ssh.login(host)  # a host that cannot be read is told before anything is made
     address = host if host.startswith("ssh://") else f"ssh://{host}"
     called = name or _name_of(address)
     if not profiles.is_name(called):
@@ -50,17 +52,23 @@ def setup(
         )
     known = profiles.read()
     before = known.known.get(called)
-    if before is not None and before.host != address:
-        raise JitError(
-            "conflict",
-            f"cannot use the name {called}: it is {clean(before.host)}",
-            f"Choose another one: jitctl setup {clean(host)} --name …",
-        )
     client = Client(socket="", host=address)
     user = client.status()["user"]
     mine = device or (before.device if before else "") or _machine()
-    private = keystore.find(called, mine)
     registered = {one["name"]: one for one in client.device_list()["devices"]}
+    if before is not None and before.host != address and mine not in registered:
+        # Another address of the same gateway would know this machine.
+        raise JitError(
+            "conflict",
+            f"cannot use the name {called}: it is {clean(before.host)}, and {clean(address)} does not know this machine",
+            f"Choose another one: jitctl setup {clean(host)} --name …",
+        )
+    try:
+        private = keystore.find(called, mine)
+    except KeyringError:
+        if mine in registered:
+            raise
+        private = None
     where = "as it was"
     if private is None:
         if mine in registered:
@@ -74,7 +82,7 @@ def setup(
     if there is None:
         there = client.device_add(name=mine, public_key=public)["device"]
     kept = before or profiles.Profile(called, address)
-    profiles.write(known.with_(replace(kept, device=mine)))
+    profiles.write(known.with_(replace(kept, host=address, device=mine)))
     _tell(context, called, address, user, there, where)
     return 0
 

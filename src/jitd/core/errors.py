@@ -14,6 +14,7 @@ KINDS: Final[dict[str, Kind]] = {
     "bad_request": Kind(400, 2),  # the request cannot be read: a missing field, a value of the wrong form
     "too_large": Kind(413, 2),
     "unknown_route": Kind(404, 1),  # usually a jitctl and a jitd of different versions
+    "unknown_key": Kind(400, 1),  # likewise: a field that the other side does not know
     "method_not_allowed": Kind(405, 1),
     "denied": Kind(403, 3),  # a person said no
     "refused": Kind(422, 3),  # a rule said no, and the message names the rule
@@ -21,6 +22,7 @@ KINDS: Final[dict[str, Kind]] = {
     "ended": Kind(409, 4),  # lapsed, or ended meanwhile
     "pending": Kind(409, 5),
     "unreachable": Kind(503, 6),  # said by jitctl itself: nobody answers on the socket
+    "untrusted": Kind(502, 6),  # said by jitctl itself: ssh does not know who answers there
     "not_permitted": Kind(403, 7),
     "conflict": Kind(409, 8),  # the state is not the one the caller decided on
     "disagrees": Kind(503, 9),  # recorded, but the kernel does not agree yet

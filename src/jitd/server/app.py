@@ -120,6 +120,12 @@ class Server:
             middlewares=[self._around], client_max_size=self._config.limits.body_bytes, logger=log
         )
         document = openapi.describe(table, version)
+
+        async def sign(_request: web.Request, response: web.StreamResponse) -> None:
+            # From it a jitctl of another version says what to update.
+            response.headers["Server"] = f"jitd/{version}"
+
+        application.on_response_prepare.append(sign)
         for route in table:
             application.router.add_route(route.method, route.path, self._handler(route, document))
         return application

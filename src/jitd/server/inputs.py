@@ -91,7 +91,7 @@ def _check_keys(value: Mapping[Any, Any], takes: type, where: str) -> None:
             near = difflib.get_close_matches(shown, kinds, n=1)
             known = ", ".join(kinds) or "none"
             hint = f"Did you mean {near[0]}?" if near else f"Known keys are: {known}."
-            raise JitError("bad_request", f"cannot use the key {where}{shown!r}: it is not known here", hint)
+            raise JitError("unknown_key", f"cannot use the key {where}{shown!r}: it is not known here", hint)
         for item_type in get_args(kinds[key]):
             if isinstance(inner, list) and hasattr(item_type, "__required_keys__"):
                 for at, item in enumerate(inner):

@@ -22,7 +22,7 @@ def answered(*pieces: bytes, why: JitError | None = None) -> Iterator[tuple[Chan
     with theirs:
         theirs.sendall(b"".join(pieces))
         theirs.shutdown(socket.SHUT_WR)
-        yield Channel(ours, lambda: why), theirs
+        yield Channel(ours, lambda _cut: why), theirs
 
 
 def chunk(data: bytes) -> bytes:
