@@ -38,13 +38,13 @@ class Settings:
     host: str = ""
     profile: str = ""
 
-    def client(self) -> Client:
+    def client(self, patience: float | None = None) -> Client:
         """A client for the jitd that is meant: what was typed comes before the environment, and that before the default
-        profile. Raises JitError.
+        profile. `patience` as of Client. Raises JitError.
         """
         profile = self.profile_meant()
         host = profile.host if profile is not None else self.host or self._host_of_environment()
-        return Client(socket=self.socket or default_socket(), host=host)
+        return Client(socket=self.socket or default_socket(), host=host, patience=patience)
 
     def profile_meant(self) -> Profile | None:
         """The gateway of this machine that is meant, None where it is a socket or a plain host. Raises JitError."""

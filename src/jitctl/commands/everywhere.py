@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Gateways that are asked at the same time: each is an ssh of its own.
 _AT_ONCE: Final = 8
+#: Seconds that one may take. Nobody is asked for a passphrase meanwhile: several would ask at once.
+_PATIENCE: Final = 10.0
 
 
 def status_of_all(context: typer.Context, line: str) -> int:
@@ -51,7 +53,7 @@ def status_of_all(context: typer.Context, line: str) -> int:
 
 def _ask(profile: Profile) -> wire.StatusReply | JitError:
     try:
-        return Client(socket="", host=profile.host).status()
+        return Client(socket="", host=profile.host, patience=_PATIENCE).status()
     except JitError as error:
         return error
 

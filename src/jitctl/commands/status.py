@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _SECOND: Final = 1.0
 #: Seconds after which it is asked again although nothing that concerns the caller has happened.
 _REFRESH: Final = 60.0
+#: Seconds that a bar or a prompt waits for a gateway, which asks for no passphrase meanwhile.
+_BRIEFLY: Final = 5.0
 #: How long an answer is good enough for a prompt, seconds.
 _LATELY: Final = 60.0
 
@@ -76,7 +78,7 @@ def status(
         from jitctl.laptop import of as laptop_of
 
         laptop = laptop_of(profile)
-    client = settings(context).client()
+    client = settings(context).client(_BRIEFLY if line and not watch else None)
     if watch:
         return _watch(context, client, laptop, line)
     if line:
