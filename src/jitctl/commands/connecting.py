@@ -55,8 +55,8 @@ def connect(
     """Have access to a network, and the tunnel of this machine to it.
 
     Does what is missing: asks for access and waits for the decision, switches paused access on, brings the tunnel up
-    (root is asked for then, and only for that), and sees to it that the gateway hears from this machine. Typed again,
-    it changes nothing that is right. Wants jitctl setup before.
+    (by NetworkManager where it runs; else root is asked for, and only for that), and sees to it that the gateway hears
+    from this machine. Typed again, it changes nothing that is right. Wants jitctl setup before.
 
     Example: jitctl connect office --reason "ticket 42" --duration 2h
     """
