@@ -14,7 +14,11 @@ from pathlib import Path
 
 COVERED = ("/etc", "/var", "/home", "/root", "/run", "/usr/local")
 # What the machine may have of its own and what is to be looked for in vain in here.
-EMPTIED = ("/run/wireguard", "/run/netns", "/run/jitd", "/var/lib/jitd", "/etc/jitd", "/etc/wireguard")
+# On the system bus there is the machine's own NetworkManager, whose tunnels would be this machine's.
+EMPTIED = (
+    *("/run/wireguard", "/run/netns", "/run/jitd", "/run/dbus"),
+    *("/var/lib/jitd", "/etc/jitd", "/etc/wireguard"),
+)
 PLACE = Path("/usr/local/lib/jitctl")
 
 

@@ -19,7 +19,7 @@ from jitctl.commands.connecting import device_profile
 from jitctl.desktop import Desktop
 from jitctl.following import Lost, Moment
 from jitctl.profiles import Profile
-from jitctl.tunnel.manager import manager
+from jitctl.tunnel.manager import take_down
 from jitctl.tunnel.names import name_of
 from jitd.core.errors import JitError
 
@@ -168,7 +168,7 @@ class _Agent:
             if not tunnel.is_up(name):
                 continue
             try:
-                manager(self._profile.tunnel).down(name)
+                take_down(name)
             except JitError:
                 return "jitctl disconnect takes the tunnel down."
         return ""

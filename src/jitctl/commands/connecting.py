@@ -18,7 +18,7 @@ from jitctl.profiles import Profile
 from jitctl.render import times, words
 from jitctl.render.line import Line
 from jitctl.tunnel import wanted
-from jitctl.tunnel.manager import manager
+from jitctl.tunnel.manager import manager, take_down
 from jitctl.tunnel.names import name_of
 from jitd.core.errors import EXIT_FAILURE, EXIT_INTERRUPTED, JitError
 
@@ -55,8 +55,8 @@ def connect(
     """Have access to a network, and the tunnel of this machine to it.
 
     Does what is missing: asks for access and waits for the decision, switches paused access on, brings the tunnel up
-    (root is asked for then, and only for that), and sees to it that the gateway hears from this machine. Typed again,
-    it changes nothing that is right. Wants jitctl setup before.
+    (by NetworkManager where it runs; else root is asked for, and only for that), and sees to it that the gateway hears
+    from this machine. Typed again, it changes nothing that is right. Wants jitctl setup before.
 
     Example: jitctl connect office --reason "ticket 42" --duration 2h
     """
@@ -97,6 +97,8 @@ def connect(
     _remember(profile, access.interface)
     since_ms = access.now - _FRESH_MS
     if not by.is_as(wish_for):
+        if tunnel.is_up(wish_for.name):
+            take_down(wish_for.name)
         for left_out in by.up(wish_for, key):
             say(f"warning: {left_out}")
         # What was heard before was another tunnel.
@@ -302,11 +304,7 @@ def _others(reply: wire.StatusReply, named: wire.NetworkStatus) -> list[str]:
 def _take_down(profile: Profile, interfaces: tuple[str, ...]) -> list[str]:
     """Take the tunnels to these interfaces of the gateway down. Returns those that were up."""
     names = [name_of(profile.name, one) for one in interfaces]
-    up = [name for name in names if tunnel.is_up(name)]
-    if not up:
-        return []
-    by = manager(profile.tunnel)
-    return [name for name in up if by.down(name)]
+    return [name for name in names if tunnel.is_up(name) and take_down(name)]
 
 
 def _remember(profile: Profile, interface: str) -> None:

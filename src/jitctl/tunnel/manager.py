@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final, Protocol
 
 from jitctl.tunnel.wanted import Tunnel
@@ -9,7 +10,7 @@ from jitctl.tunnel.wgquick import WgQuick
 from jitd.core.errors import JitError
 
 #: What may stand in a profile as `tunnel`.
-KINDS: Final = ("wg-quick",)
+KINDS: Final = ("wg-quick", "networkmanager")
 
 
 class Manager(Protocol):
@@ -25,7 +26,7 @@ class Manager(Protocol):
         ...
 
     def up(self, tunnel: Tunnel, private_key: str) -> list[str]:
-        """Bring it up; one that is up otherwise is taken down before. Returns what was left out, in words.
+        """Bring it up; one of its name that is up was taken down before. Returns what was left out, in words.
 
         Raises JitError bad_request or not_permitted: nothing is half up then.
         """
@@ -44,4 +45,24 @@ def manager(kind: str) -> Manager:
             f"cannot use tunnel = {kind!r} of the profile",
             f"It is one of: {', '.join(KINDS)}; without it the one that is in charge is used.",
         )
+    if sys.platform == "linux" and kind != "wg-quick":
+        from jitctl.tunnel import networkmanager
+
+        if kind or networkmanager.runs():
+            return networkmanager.NetworkManager()
+    if kind == "networkmanager":
+        raise JitError("bad_request", "cannot use tunnel = 'networkmanager': that is for Linux")
     return WgQuick()
+
+
+def take_down(name: str) -> bool:
+    """Take a tunnel down, whoever brought it up: the profile may say another one since, or NetworkManager have ended.
+
+    Returns False when there was none. Raises JitError bad_request or not_permitted.
+    """
+    if sys.platform == "linux":
+        from jitctl.tunnel.networkmanager import NetworkManager
+
+        if NetworkManager().down(name):
+            return True
+    return WgQuick().down(name)

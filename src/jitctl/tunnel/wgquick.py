@@ -35,12 +35,10 @@ class WgQuick:
             return False
 
     def up(self, tunnel: Tunnel, private_key: str) -> list[str]:
-        """Bring it up; one that is up otherwise is taken down before. Returns what was left out, in words.
+        """Bring it up; one of its name that is up was taken down before. Returns what was left out, in words.
 
         Raises JitError bad_request or not_permitted: nothing is half up then.
         """
-        if tunnels.is_up(tunnel.name):
-            self.down(tunnel.name)
         text, left_out = _written(tunnel)
         file = _file(tunnel.name)
         _write(file, text)
