@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from jitd.config import Config
-from jitd.core import notices, policy, text
-from jitd.core.model import Account, Event, Message, Network, Now, Request, Status
+from jitd.core import notices, policy
+from jitd.core.model import Account, Event, Message, Now, Request, Status
 from jitd.core.notices import Audience, Notice
-from jitd.core.people import Answer
 from jitd.service.access import People
-from jitd.store import accounts, devices, events, facts, networks, outbox, requests
+from jitd.service.addressees import Deciders, address_of, decider
+from jitd.store import events, facts, networks, outbox, requests
 from jitd.store.database import Rows
 
 #: How many events, or requests whose time it is, are turned into messages in one transaction: an ending may wait for it.
@@ -202,74 +202,6 @@ def remind(rows: Rows, people: People, ways: Ways, now: Now) -> None:
                 teller.tell(request, notices.WAITING, f"waiting:{request.id}:{minute}", data)
                 at = notices.next_reminder(request.requested_ms, ways.first_ms, now.wall_ms)
         requests.set_tell(rows, request.id, at)
-
-
-@dataclass(frozen=True, slots=True)
-class Deciders:
-    """Those who decide about a network: their names, and the groups of which nobody can say now who is in them."""
-
-    names: frozenset[str]
-    unknown: tuple[str, ...]
-
-    @classmethod
-    def of(cls, people: People, network: Network) -> "Deciders":
-        """As the system says; root is nobody's name."""
-        found, unknown = set[str](), set[str]()
-        for one in [*network.approvers, *(f"@{group}" for group in people.admin_groups)]:
-            members = people.directory.members(one[1:]) if one.startswith("@") else {one}
-            if members is None:
-                unknown.add(one[1:])
-            else:
-                found |= members
-        return cls(frozenset(found - {"root"}), tuple(sorted(unknown)))
-
-
-def decider(rows: Rows, people: People, name: str) -> tuple[bool, Account | None]:
-    """(whether there is anybody of this name, his account). Who had the name before is somebody else."""
-    person = people.directory.person(name)
-    if person.exists is Answer.NO:
-        account = accounts.registered(rows, name)
-        return account is not None, account
-    if person.uid is None:
-        return True, accounts.of_name(rows, name)
-    return True, accounts.find(rows, person.uid, name)
-
-
-def all_deciders(rows: Rows, people: People) -> frozenset[str]:
-    """The names of those who decide about any network, as far as they are known."""
-    return frozenset().union(*(Deciders.of(people, network).names for network in networks.all_(rows)))
-
-
-def without_address(rows: Rows, people: People, domain: str) -> list[str]:
-    """A line for those who would be told something, and of whom nobody knows where: device owners and deciders."""
-    concerned: dict[str, Account | None] = {one.name: one for one in devices.owners(rows)}
-    for name in all_deciders(rows, people):
-        known, account = decider(rows, people, name)
-        if known:
-            concerned[name] = concerned.get(name) or account
-    nowhere = sorted(
-        name
-        for name, account in concerned.items()
-        if (account is None or account.told) and not address_of(name, account, domain)
-    )
-    if not nowhere:
-        return []
-    more = f" and {len(nowhere) - 5} more" if len(nowhere) > 5 else ""
-    return [
-        f"nobody knows where to send mail to {', '.join(nowhere[:5])}{more} (jitctl user set {nowhere[0]} --email …,"
-        " or email_domain under [mail])"
-    ]
-
-
-def address_of(name: str, account: Account | None, domain: str) -> str:
-    """Where somebody gets mail, "" when that is not known or he does not want any."""
-    if account is not None and not account.told:
-        return ""
-    if account is not None and account.email:
-        return account.email
-    # Names of directory services may hold an @ or a backslash, with which they are no addresses.
-    guessed = f"{name}@{domain}" if account is None or not account.is_registered else ""
-    return guessed if text.is_mail_address(guessed) else ""
 
 
 def _facts(rows: Rows, request: Request, now: Now) -> dict[str, object]:

@@ -6,8 +6,8 @@ from jitd import wire
 from jitd.core import notices, text
 from jitd.core.errors import JitError
 from jitd.core.model import Account
+from jitd.service.addressees import address_of
 from jitd.service.call import Call, Render, Reply, View
-from jitd.service.notices import address_of
 from jitd.service.users import email
 from jitd.store import accounts, outbox
 

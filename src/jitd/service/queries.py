@@ -9,7 +9,7 @@ from jitd.core.errors import JitError
 from jitd.core.model import Account, Network, Status
 from jitd.core.people import Answer
 from jitd.core.release import VERSION
-from jitd.service import notices, views
+from jitd.service import addressees, views
 from jitd.service.access import GRACE_MS
 from jitd.service.call import Reply, View
 from jitd.service.lookup import visible
@@ -52,7 +52,7 @@ def status(view: View, _query: object) -> Reply:
     }
     mail = view.config.mail
     if mail.server and name != "root" and (account is None or account.told):
-        reply["address"] = notices.address_of(name, account, mail.email_domain)
+        reply["address"] = addressees.address_of(name, account, mail.email_domain)
     if admin:
         reply["gateway"] = _gateway(view)
     return reply
@@ -157,7 +157,7 @@ def _gateway(view: View) -> wire.GatewayStatus:
         if why:
             warnings.append(f"{waiting.waiting} messages wait to be delivered: {why} (jitctl outbox list)")
     if view.config.mail.server:
-        warnings += notices.without_address(view.rows, view.people, view.config.mail.email_domain)
+        warnings += addressees.without_address(view.rows, view.people, view.config.mail.email_domain)
     unreviewed = store.unreviewed(view.rows)
     if unreviewed:
         numbers = ", ".join(map(str, unreviewed[:5]))

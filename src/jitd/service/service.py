@@ -19,7 +19,7 @@ from jitd.core.people import Directory
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner, find_owner
 from jitd.enforce.port import WireGuard
-from jitd.service import doctor, notices, parts, report
+from jitd.service import addressees, doctor, notices, parts, report
 from jitd.service.access import Memory, People
 from jitd.service.call import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
 from jitd.service.doctor import ExamineVerb
@@ -210,7 +210,7 @@ class Service:
         # Whose name somebody else had before is a matter for the system.
         people = self._people
         names = await self._in_reader(
-            lambda rows: notices.all_deciders(rows, people) if notices.waits(rows) else ()
+            lambda rows: addressees.all_deciders(rows, people) if notices.waits(rows) else ()
         )
         await self._directory.refresh(names, self._transactor.groups)
         next_ms = await self._worker.run(self._transactor.tell, Priority.CHECK)

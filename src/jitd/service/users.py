@@ -7,7 +7,7 @@ from jitd.core import durations, text
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Account, Ending, Status
 from jitd.core.people import Answer
-from jitd.service import endings, notices, views
+from jitd.service import addressees, endings, views
 from jitd.service.call import Call, Render, Reply, View
 from jitd.store import accounts, devices, outbox
 from jitd.store import requests as store
@@ -63,7 +63,7 @@ def set_(call: Call, body: wire.UserSetBody) -> Render:
     if body.get("email") is not None:
         after = replace(after, email=email(body["email"]))
     accounts.update(call.rows, after)
-    address = notices.address_of(after.name, after, call.config.mail.email_domain)
+    address = addressees.address_of(after.name, after, call.config.mail.email_domain)
     if after.email != before.email and address:
         # What was refused at the old address is told at the new one.
         outbox.readdress(call.rows, after.name, address, call.now.wall_ms)
