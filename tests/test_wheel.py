@@ -17,6 +17,8 @@ from support import sshd_here
 from support.running import running
 from support.sshd_here import SshdHere
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 #: What the wheel is built of.
 PARTS = ("pyproject.toml", "README.md", "LICENSE", "src", "man", "completions")

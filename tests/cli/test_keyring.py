@@ -66,6 +66,7 @@ def test_a_locked_keyring(home: Path) -> None:
     assert found == "KEY-OF-DESK"
 
 
+@pytest.mark.slow
 def test_a_keyring_whose_question_nobody_sees(home: Path) -> None:
     """It is waited for, and that is said, for a few seconds and once; then it counts as one that does not answer."""
     use(home, "keep:KEY-OF-DESK")
