@@ -6,8 +6,9 @@ import pytest
 from world import ALICE, BOB, ROOT, World, key
 
 from jitd.core.errors import JitError
+from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.owner import Owner
-from jitd.enforce.port import InterfaceGone, SetPeer
+from jitd.enforce.port import EnforceError, InterfaceGone, SetPeer
 from jitd.service import devices, grants, interfaces, networks, queries
 
 
@@ -226,5 +227,45 @@ async def test_removing_an_adopted_interface_leaves_it_to_its_owner(world: World
     await a_gateway_with_a_past(world)
     await world.do(networks.remove, ROOT, name="office")
     await world.do(interfaces.remove, ROOT, name="wg0")
+    await world.service.check()
+    assert set(world.peers()) == {"old", "older"}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_removed_device_is_nobody_elses_peer(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, restarted: bool
+) -> None:
+    """On an interface that is not enforced, a removed device is cut, imported or not, and is not taken for a peer that its
+    owner wants there: not while WireGuard cannot be changed, and not by a jitd that was started meanwhile.
+    """
+    await a_gateway_with_a_past(world)
+    await world.do(interfaces.set_, ROOT, name="wg0", pools=["10.9.0.0/24"])
+    await world.do(devices.add, ROOT, name="old", public_key=key("old"), user="alice")
+    await world.do(devices.add, ALICE, name="laptop", public_key=key("alice"))
+    await world.granted(ALICE)
+    assert set(world.peers()) == {"old", "older", "alice"}
+
+    def refuse(name: str, changes: object) -> None:
+        raise EnforceError("not now")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.wireguard, "apply", refuse)
+        for device in ("laptop", "old"):
+            assert not (await world.do(devices.remove, ALICE, name=device))["agrees"]
+        assert isinstance(world.firewall, MemoryFirewall)
+        assert world.firewall._loaded is not None
+        (rules,) = world.firewall._loaded.interfaces
+        assert {str(one) for one in rules.managed} == {"10.9.0.2", "10.9.0.4"}
+        if restarted:
+            await world.restart()
+    await world.advance(60_000)
+    await world.service.check()
+    assert set(world.peers()) == {"older"}
+    kinds = [event["kind"] for event in (await world.ask(queries.events_page, ROOT))["events"]]
+    assert {"unmanaged_seen", "stranger_removed"}.isdisjoint(kinds)
+    # Now its owner may put it there again.
+    world.wireguard.apply(
+        "wg0", [SetPeer(public_key=key("old"), allowed_ips=frozenset({ip_network("10.9.0.2/32")}))]
+    )
     await world.service.check()
     assert set(world.peers()) == {"old", "older"}

@@ -157,7 +157,8 @@ class Converger:
         before = {one.tunnel.device.public_key: one for one in accesses} | opened
         # A device that was removed while something failed is no stranger.
         gone = (key for owner, key in self.agreement.freed if owner == interface.id)
-        expected = {**dict.fromkeys(gone), **_expected(accesses)}
+        retired = interfaces.retired(rows, interface.id)
+        expected = {**dict.fromkeys([*gone, *retired]), **_expected(accesses)}
         self.changed.update(expected)
         errors: list[EnforceError] = []
         state: LinkState | None = None
@@ -166,7 +167,7 @@ class Converger:
             state = self.peering.read(interface, known=interface.id in self.agreement.names)
             self.guard.saw_addresses(interface.id, (address.ip for address in state.addresses))
             self.peering.sampler.saw(interface.id, state, before.values(), now)
-            leave = self.peering.keep_unmanaged(rows, interface, state, now)
+            leave = self.peering.keep_unmanaged(rows, interface, state, retired, now)
         except EnforceError as error:
             errors.append(error)
         wrong, closed, flushed = self._members(rows, interface, accesses, now, errors)
@@ -184,6 +185,8 @@ class Converger:
                 )
             except EnforceError as error:
                 errors.append(error)
+        for key in retired.keys() - wrong if not errors else ():
+            interfaces.forget_retired(rows, interface.id, key)
         self._unread.discard(interface.id)
         agrees = self._settle(interface, wrong, errors, expected.keys(), now)
         if flushed:

@@ -10,6 +10,7 @@ from jitd.service.agreement import Agreement
 from jitd.service.call import Touched
 from jitd.store import accounts, devices, events, interfaces, networks, requests
 from jitd.store.database import Rows
+from jitd.store.devices import Tunnel
 
 #: Clocks that nobody has set differ by less, milliseconds.
 _CLOCKS_APART_MS: Final = 1000
@@ -153,10 +154,16 @@ def drop_device(
             requests.end(rows, request.id, ending)
             released.append((request, comment))
     for tunnel in devices.tunnels(rows, device_ids=[device.id]):
-        interfaces.forget_unmanaged(rows, tunnel.interface_id, device.public_key)
-        found.keys[tunnel.interface_id, device.public_key] = tunnel.ips
+        retire(rows, found, tunnel)
     devices.remove(rows, device.id, now.wall_ms)
     return released
+
+
+def retire(rows: Rows, found: Touched, tunnel: Tunnel) -> None:
+    """The key of a tunnel's device is to go from its interface, whatever becomes of its addresses."""
+    interfaces.forget_unmanaged(rows, tunnel.interface_id, tunnel.device.public_key)
+    interfaces.retire(rows, tunnel.interface_id, tunnel.device.public_key, tunnel.ips)
+    found.keys[tunnel.interface_id, tunnel.device.public_key] = tunnel.ips
 
 
 def activate(rows: Rows, now: Now, high_water_ms: int) -> Touched:

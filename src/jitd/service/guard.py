@@ -85,7 +85,12 @@ class Guard:
                 for tunnel in devices.tunnels(rows, interface_id=interface.id)
                 if tunnel.device.public_key not in left_alone
                 for address in elements.addresses(tunnel.ips)
-            )
+            ) | {
+                # Of nobody any more, and perhaps still there.
+                address
+                for ips in interfaces.retired(rows, interface.id).values()
+                for address in elements.addresses(ips)
+            }
         return InterfaceRules(
             name=interface.name,
             gateway=self._gateways.get(interface.id, ()),

@@ -208,8 +208,13 @@ class Peering:
         if called:
             self.wireguard.apply(interface.name, called)
 
-    def keep_unmanaged(self, rows: Rows, interface: Interface, state: LinkState, now: Now) -> frozenset[str]:
-        """Follow what the owner of an unenforced interface does to the peers there; returns the keys to leave."""
+    def keep_unmanaged(
+        self, rows: Rows, interface: Interface, state: LinkState, retired: Collection[str], now: Now
+    ) -> frozenset[str]:
+        """Follow what the owner of an unenforced interface does to the peers there; returns the keys to leave.
+
+        Those in `retired` are left no more, and keys of devices that were reported lost never are.
+        """
         if interface.enforced:
             return frozenset()
         known = {peer.public_key: peer for peer in interfaces.unmanaged(rows, interface.id)}
@@ -218,9 +223,10 @@ class Peering:
             for tunnel in devices.tunnels(rows, interface_id=interface.id)
             if tunnel.device.public_key not in known
         }
+        closed = {*retired, *devices.lost_keys(rows)}
         present = set()
         for key, peer in state.peers.items():
-            if key in ours:
+            if key in ours or key in closed:
                 continue
             present.add(key)
             if key not in known or known[key].allowed_ips != peer.allowed_ips:

@@ -86,6 +86,11 @@ def over(rows: Rows, wall_ms: int) -> list[tuple[Device, Account]]:
     return [(_device(row, row["id"]), accounts.of_row(row)) for row in found]
 
 
+def lost_keys(rows: Rows) -> set[str]:
+    """The public keys of all devices that were reported lost."""
+    return {row["public_key"] for row in rows.all("SELECT public_key FROM device WHERE lost_ms IS NOT NULL")}
+
+
 def remove(rows: Rows, device_id: int, now_ms: int) -> None:
     """Mark a device as removed and free its addresses."""
     rows.run(

@@ -1,6 +1,7 @@
 """Interfaces, and the peers that adopted ones had by themselves."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
@@ -91,6 +92,7 @@ def remove(rows: Rows, interface_id: int, now_ms: int) -> None:
     rows.run("DELETE FROM address WHERE interface_id = ?", (interface_id,))
     rows.run("DELETE FROM tunnel WHERE interface_id = ?", (interface_id,))
     rows.run("DELETE FROM unmanaged WHERE interface_id = ?", (interface_id,))
+    rows.run("DELETE FROM retired WHERE interface_id = ?", (interface_id,))
     rows.run("UPDATE interface SET removed_ms = ? WHERE id = ?", (now_ms, interface_id))
 
 
@@ -128,3 +130,24 @@ def keep_unmanaged(rows: Rows, peer: UnmanagedPeer, now_ms: int) -> None:
 def forget_unmanaged(rows: Rows, interface_id: int, public_key: str) -> None:
     """Forget a recorded peer."""
     rows.run("DELETE FROM unmanaged WHERE interface_id = ? AND public_key = ?", (interface_id, public_key))
+
+
+def retire(rows: Rows, interface_id: int, public_key: str, ips: Collection[IPNetwork]) -> None:
+    """A device's key is to go from an interface with the addresses that it had. Where that is enforced, everybody goes
+    who is not known, and nothing is recorded.
+    """
+    rows.run(
+        "INSERT OR REPLACE INTO retired SELECT id, ?, ? FROM interface WHERE id = ? AND enforced = 0",
+        (public_key, json.dumps(sorted(str(ip) for ip in ips)), interface_id),
+    )
+
+
+def retired(rows: Rows, interface_id: int) -> dict[str, frozenset[IPNetwork]]:
+    """The keys that are to go from an interface and were not seen to be gone, with the addresses that they had."""
+    found = rows.all("SELECT public_key, ips FROM retired WHERE interface_id = ?", (interface_id,))
+    return {row["public_key"]: frozenset(ip_network(ip) for ip in json.loads(row["ips"])) for row in found}
+
+
+def forget_retired(rows: Rows, interface_id: int, public_key: str) -> None:
+    """A key was seen to be gone."""
+    rows.run("DELETE FROM retired WHERE interface_id = ? AND public_key = ?", (interface_id, public_key))

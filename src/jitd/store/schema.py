@@ -396,4 +396,18 @@ END;
 INSERT INTO request_text (request_text) VALUES ('rebuild');
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES, _LISTS, _OUTBOX, _MANAGERS)
+_KEYS: Final = """
+ALTER TABLE device ADD COLUMN lost_ms INTEGER;        -- when it was reported lost: its key is never let in again
+CREATE INDEX device_lost ON device (public_key) WHERE lost_ms IS NOT NULL;
+
+-- Keys of devices that are gone, on interfaces where whoever is not known is left alone: not these, until they were
+-- seen to be gone.
+CREATE TABLE retired (
+  interface_id INTEGER NOT NULL REFERENCES interface (id),
+  public_key TEXT NOT NULL,
+  ips TEXT NOT NULL,              -- JSON list of CIDR: what the device had
+  PRIMARY KEY (interface_id, public_key)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES, _LISTS, _OUTBOX, _MANAGERS, _KEYS)
