@@ -293,8 +293,12 @@ class Client:
         return cast("wire.DeviceReply", self._post("device/add", body))
 
     def device_remove(self, **body: Any) -> wire.DeviceReply:
-        """Remove a device; see wire.DeviceRefBody."""
+        """Remove a device; see wire.DeviceRemoveBody."""
         return cast("wire.DeviceReply", self._post("device/remove", body))
+
+    def device_rotate(self, **body: Any) -> wire.DeviceRotateReply:
+        """Put another public key in the place of a device's; see wire.DeviceRotateBody."""
+        return cast("wire.DeviceRotateReply", self._post("device/rotate", body))
 
     def device_import(self, **body: Any) -> wire.DevicesChangeReply:
         """Name the owners of unmanaged peers; see wire.DeviceImportBody."""

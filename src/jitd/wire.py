@@ -1039,12 +1039,19 @@ class DeviceView(TypedDict):
 
 
 class DeviceAddBody(TypedDict):
-    """Register a public key, until `until` (milliseconds UTC) or for good; `user` only for administrators."""
+    """Register a public key, until `until` (milliseconds UTC) or for good; `user` only for administrators.
+
+    With `config` the reply has the device's wg-quick file too, for `interface` if there are several, and nothing is
+    registered where there is none. With `plan` nothing is registered at all, and the reply is what it would be.
+    """
 
     name: str
     public_key: str
     until: NotRequired[int | None]
     user: NotRequired[str | None]
+    config: NotRequired[bool]
+    interface: NotRequired[str | None]
+    plan: NotRequired[bool]
 
 
 class DeviceRefBody(TypedDict):
@@ -1055,6 +1062,24 @@ class DeviceRefBody(TypedDict):
     interface: NotRequired[str | None]
     plan: NotRequired[bool]
     confirm: NotRequired[str | None]
+
+
+class DeviceRemoveBody(DeviceRefBody):
+    """Remove a device. `lost`: it was lost, so that its key is never let in again, and administrators are told."""
+
+    lost: NotRequired[bool]
+
+
+class DeviceRotateBody(TypedDict):
+    """Put another public key in the place of a device's; without `name` the only device of the user.
+
+    `replaces` is the key that the caller takes for the registered one: where it is not, nothing is changed.
+    """
+
+    public_key: str
+    replaces: NotRequired[str | None]
+    name: NotRequired[str | None]
+    user: NotRequired[str | None]
 
 
 class DeviceQuery(TypedDict):
@@ -1080,11 +1105,29 @@ class DeviceImportBody(TypedDict):
 
 
 class DeviceReply(ChangeReply):
-    """The device after the verb. For a plan there is only the plan, and `done` is false."""
+    """The device after the verb. For a plan there is only what it would be, and `done` is false.
+
+    `config` is there where it was asked for. `already`: it had been reported lost before, and nothing was changed.
+    """
 
     device: NotRequired[DeviceView]
     plan: NotRequired[Plan]
     done: NotRequired[bool]
+    config: NotRequired[str]
+    already: NotRequired[bool]
+
+
+class DeviceRotateReply(ChangeReply):
+    """The device with its new key. `already`: it had that before, and nothing was changed.
+
+    `replaced` is the key that it had, "" for `already`. `preshared_key_dropped`: the old key came with a preshared key,
+    which went with it.
+    """
+
+    device: DeviceView
+    replaced: str
+    preshared_key_dropped: bool
+    already: bool
 
 
 class DevicesReply(Reply):

@@ -69,7 +69,7 @@ REQUEST = {"network": "office", "reason": "x", "user": "alice"}
             {"name": "x", "public_key": KEY_OF["alice"], "user": "bob"},
             409,
             "conflict",
-            "cannot add this public key: alice has it already",
+            "cannot use this public key: alice has it already",
         ),
         ("/v1/request", {"network": "office"}, 400, "bad_request", None),
         ("/v1/request", {**REQUEST, "duraton": 5}, 400, "unknown_key", None),

@@ -16,7 +16,7 @@ from world import ALICE, BOB, CAROL, ROOT, World
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.enforce.port import RemovePeer
-from jitd.service import devices, freezing, grants, holding, networks, queries, requests
+from jitd.service import devices, freezing, grants, holding, networks, queries, removal, requests
 from jitd.service.guard import TICK_MS
 
 pytestmark = pytest.mark.slow
@@ -213,11 +213,22 @@ class AnySequence(RuleBasedStateMachine):
         from world import key
 
         self.settle()
-        self.run(devices.remove, USERS[user], name="laptop")
+        self.run(removal.remove, USERS[user], name="laptop")
         self.run(devices.add, USERS[user], name="laptop", public_key=key(user))
         for number, grant in list(self.live.items()):
             if grant.user == user:
                 del self.live[number]
+
+    @rule(user=st.sampled_from(sorted(USERS)))
+    def key_is_rotated_and_back(self, user: str) -> None:
+        """A user has another key for a moment: the grants stay, and the key that is not registered does not pass."""
+        from world import key
+
+        others = [one for one in self.world.peers() if one != user]
+        for new, old in ((key("another"), user), (key(user), key("another"))):
+            assert self.run(devices.rotate, USERS[user], public_key=new) is not None
+            assert old not in self.world.peers()
+        assert [one for one in self.world.peers() if one != user] == others
 
     @invariant()
     def nobody_without_a_reason(self) -> None:

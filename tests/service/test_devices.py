@@ -6,7 +6,7 @@ from world import ALICE, BOB, CAROL, ROOT, World, key
 from jitd.config import Limits
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, interfaces, networks
+from jitd.service import devices, interfaces, networks, removal
 
 
 async def test_a_key_belongs_to_one_device(office: World) -> None:
@@ -17,7 +17,7 @@ async def test_a_key_belongs_to_one_device(office: World) -> None:
     assert "alice" not in caught.value.message
     with pytest.raises(JitError) as caught:
         await office.do(devices.add, ALICE, name="again", public_key=key("alice"))
-    assert caught.value.message == "cannot add this public key: alice has it already"
+    assert caught.value.message == "cannot use this public key: alice has it already"
 
 
 async def test_the_gateways_own_key_is_no_device(office: World) -> None:
@@ -46,7 +46,7 @@ async def test_devices_per_user_are_limited(tmp_path) -> None:
         with pytest.raises(JitError) as caught:
             await world.do(devices.add, ALICE, name="phone", public_key=key("phone"))
         assert caught.value.code == "limit"
-        await world.do(devices.remove, ALICE, name="laptop")
+        await world.do(removal.remove, ALICE, name="laptop")
         await world.do(devices.add, ALICE, name="phone", public_key=key("phone"))
     finally:
         await world.stop()

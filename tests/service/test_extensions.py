@@ -4,7 +4,7 @@ import pytest
 from world import ALICE, BOB, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, grants, networks, queries, requests
+from jitd.service import devices, grants, networks, queries, removal, requests
 
 MINUTE = 60_000
 DAY = 24 * HOUR
@@ -178,7 +178,7 @@ async def test_grants_of_one_device_end_apart(office: World) -> None:
 async def test_a_device_with_an_end(office: World) -> None:
     """It is removed at its end, its grant is released with the reason, and nothing outlives it before."""
     ends = office.clock.now_ms() + HOUR
-    await office.do(devices.remove, ALICE, name="laptop")
+    await office.do(removal.remove, ALICE, name="laptop")
     await office.do(devices.add, ALICE, name="borrowed", public_key=key("phone"), until=ends)
     number = await office.granted(ALICE, duration=2 * HOUR)
     assert list(office.members().values()) == [HOUR]

@@ -13,7 +13,7 @@ from jitd.core.firewall import Rules
 from jitd.enforce.firewallport import Ensured, nothing
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.port import EnforceError
-from jitd.service import devices, grants, holding, interfaces, networks, queries
+from jitd.service import devices, grants, holding, interfaces, networks, queries, removal
 from jitd.service.guard import TICK_MS
 
 MINUTE = 60_000
@@ -78,7 +78,7 @@ async def test_ends_and_switches_reach_the_member(office: World) -> None:
 async def test_a_removed_device_is_no_member(office: World) -> None:
     """Its address is taken out of every network before anybody else can get it."""
     await office.granted(ALICE)
-    await office.do(devices.remove, ALICE, name="laptop")
+    await office.do(removal.remove, ALICE, name="laptop")
     assert office.members() == {}
     assert office.peers() == {}
 
@@ -266,7 +266,7 @@ async def test_a_removed_device_is_not_called_cut_before_it_is(broken: World) ->
     """While the member of a removed device could not be taken out, its grant is `cutting`; then it is confirmed."""
     number = await broken.granted(ALICE)
     broken.firewall.fails = "nftables refused: try later"
-    await broken.do(devices.remove, ALICE, name="laptop")
+    await broken.do(removal.remove, ALICE, name="laptop")
     assert (await broken.ask(queries.show, ROOT, id=number))["request"]["marks"] == ["cutting"]
     assert "cut_confirmed" not in await kinds(broken)
     broken.firewall.fails = ""
@@ -359,7 +359,7 @@ async def test_a_freed_address_waits_until_both_layers_are_rid_of_it(broken: Wor
     if failing:
         broken.clock.advance(HOUR // 2 + 1)  # leases want to be renewed
         await broken.service.check()
-    await broken.do(devices.remove, CAROL, name="d0")
+    await broken.do(removal.remove, CAROL, name="d0")
     with pytest.raises(JitError, match="used up"):
         await broken.do(devices.add, CAROL, name="d9", public_key=key("d9"))
     broken.firewall.fails = ""

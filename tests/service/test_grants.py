@@ -5,7 +5,7 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, grants, holding, networks, queries
+from jitd.service import devices, grants, holding, networks, queries, removal
 
 
 async def test_the_default_is_what_was_wished_then_the_networks(office: World) -> None:
@@ -205,7 +205,7 @@ async def test_a_device_added_later_needs_its_own_yes(office: World) -> None:
 async def test_removing_a_device_cuts_it_and_ends_its_grant(office: World) -> None:
     """The grant of a user whose last device is removed is released."""
     number = await office.granted(ALICE)
-    await office.do(devices.remove, ALICE, name="laptop")
+    await office.do(removal.remove, ALICE, name="laptop")
     assert office.peers() == {}
     assert (await office.ask(queries.show, ALICE, id=number))["request"]["status"] == "released"
 

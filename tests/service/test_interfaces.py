@@ -9,7 +9,7 @@ from jitd.core.errors import JitError
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import EnforceError, InterfaceGone, SetPeer
-from jitd.service import devices, grants, interfaces, networks, queries
+from jitd.service import devices, grants, interfaces, networks, queries, removal
 
 
 async def test_add_makes_the_link(world: World) -> None:
@@ -50,7 +50,7 @@ async def test_a_freed_address_rests(world: World) -> None:
     await world.do(networks.add, ROOT, name="office", routes=["10.0.0.0/8"])
     await world.do(devices.add, ALICE, name="a", public_key=key("alice"))
     await world.do(devices.add, ALICE, name="b", public_key=key("phone"))
-    await world.do(devices.remove, ALICE, name="a")
+    await world.do(removal.remove, ALICE, name="a")
     await world.do(devices.add, BOB, name="c", public_key=key("bob"))
     shown = (await world.ask(devices.list_, BOB))["devices"]
     assert shown[0]["addresses"] == {"wg0": ["10.9.0.4/32"]}
@@ -251,7 +251,7 @@ async def test_a_removed_device_is_nobody_elses_peer(
     with monkeypatch.context() as broken:
         broken.setattr(world.wireguard, "apply", refuse)
         for device in ("laptop", "old"):
-            assert not (await world.do(devices.remove, ALICE, name=device))["agrees"]
+            assert not (await world.do(removal.remove, ALICE, name=device))["agrees"]
         assert isinstance(world.firewall, MemoryFirewall)
         assert world.firewall._loaded is not None
         (rules,) = world.firewall._loaded.interfaces

@@ -12,7 +12,7 @@ from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
 from jitd.notify.facts import FACTS, MESSAGES
-from jitd.service import devices, grants, holding, networks, notify, outbox, queries, requests, users
+from jitd.service import devices, grants, holding, networks, notify, outbox, queries, removal, requests, users
 from jitd.service.notices import AT_ONCE
 from jitd.store import outbox as stored
 from jitd.store.outbox import waiting
@@ -145,7 +145,7 @@ async def test_what_others_end_is_told(telling: World) -> None:
     await told(telling)
     await forget(telling)
     await telling.do(users.disable, CAROL, user="alice", reason="on leave")
-    await telling.do(devices.remove, CAROL, user="bob", device="laptop")
+    await telling.do(removal.remove, CAROL, user="bob", device="laptop")
     assert await told(telling) == [("cancelled", "alice@example.org"), ("ended", "bob@example.org")]
     first, second = await telling.service.outbox(lambda rows: waiting(rows, 10))
     assert (first.request_id, first.data["by"], first.data["ended_comment"]) == (
@@ -177,7 +177,7 @@ async def test_what_one_does_oneself_is_not_told(telling: World) -> None:
     await telling.granted(ALICE, duration=HOUR)
     await told(telling)
     await forget(telling)
-    await telling.do(devices.remove, ALICE, device="laptop")
+    await telling.do(removal.remove, ALICE, device="laptop")
     assert await told(telling) == []
 
 

@@ -6,7 +6,7 @@ from world import ALICE, BOB, HOUR, ROOT, World, key
 from jitd.config import Limits
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, grants, holding, listing, networks, queries, requests
+from jitd.service import devices, grants, holding, listing, networks, queries, removal, requests
 
 
 async def test_a_request_is_pending_and_opens_nothing(office: World) -> None:
@@ -60,7 +60,7 @@ async def test_the_only_network_that_is_open_says_so(office: World) -> None:
 
 async def test_without_a_device_a_request_is_refused(office: World) -> None:
     """A user without a device is told to add one."""
-    await office.do(devices.remove, ALICE, name="laptop")
+    await office.do(removal.remove, ALICE, name="laptop")
     with pytest.raises(JitError) as caught:
         await office.asked()
     assert caught.value.code == "refused"

@@ -7,7 +7,7 @@ from world import ALICE, BOB, HOUR, ROOT, World, key
 
 from jitd.core.elements import Lease, Member
 from jitd.enforce.port import RemovePeer, SetPeer
-from jitd.service import devices, grants, queries, survey
+from jitd.service import devices, grants, queries, removal, survey
 from jitd.service.worker import Priority
 
 EVERYWHERE = frozenset({ip_network("0.0.0.0/0")})
@@ -83,7 +83,7 @@ async def test_what_happens_between_two_slices_is_no_tampering(sliced: World) ->
     assert len(steps) == 3
     await service._worker.run(steps[0], Priority.CHECK)
     await sliced.do(grants.revoke, ROOT, id=1)
-    await sliced.do(devices.remove, BOB, name="laptop")
+    await sliced.do(removal.remove, BOB, name="laptop")
     await sliced.do(devices.add, ALICE, name="phone", public_key=key("phone"))
     before = await kinds(sliced)
     for step in steps[1:]:

@@ -7,7 +7,7 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, freezing, grants, holding, networks, requests, users, whys
+from jitd.service import devices, freezing, grants, holding, networks, removal, requests, users, whys
 
 SUDO_DAVE = Actor(uid=0, user="root", login_uid=61004, login_user="dave")
 
@@ -178,7 +178,7 @@ async def arrange(world: World, situation: str) -> None:
         case "disable":
             await world.do(users.disable, ROOT, user="alice", reason="left")
         case "device":
-            await world.do(devices.remove, ALICE, name="laptop")
+            await world.do(removal.remove, ALICE, name="laptop")
         case "down":
             world.people.unavailable("alice")
         case "admin":

@@ -23,11 +23,12 @@ class Memory:
     """What decides beside the store and the system's users. Belongs to the worker thread; gone with the process.
 
     `sure`: when a standing right was last sure, by (account id, network id), in boot time. `closed`: grants that have
-    been ended and cannot be recorded yet; `frozen`: a freeze that cannot be.
+    been ended and cannot be recorded yet; `lost`: devices that were reported lost, and `frozen`: a freeze, which cannot be.
     """
 
     sure: dict[tuple[int, int], int] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
+    lost: set[int] = field(default_factory=set)
     frozen: Freeze | None = None
 
     def decide(self, account_id: int, network_id: int, answer: Answer, boot_ms: int) -> bool:
@@ -163,7 +164,8 @@ def of_interface(
                 has, why = standing[pair]
                 if has:
                     reasons.append(_standing(network, why, tunnel, now))
-        if tunnel.device.ends_ms is not None and tunnel.device.ends_ms <= now.wall_ms:
+        is_over = tunnel.device.ends_ms is not None and tunnel.device.ends_ms <= now.wall_ms
+        if is_over or tunnel.device.id in people.memory.lost:
             reasons = []
         found.append(DeviceAccess(tunnel=tunnel, reasons=tuple(reasons)))
     return found

@@ -6,7 +6,7 @@ agrees. What does not agree is remembered, told once, and retried with backoff.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -135,13 +135,13 @@ class Converger:
         ]
         return all(agrees)
 
+    def close_device(self, device_id: int, now: Now) -> bool:
+        """Take everything away that a device has, without the store. Returns whether the kernel agrees."""
+        return self._close_but(lambda one: one.tunnel.device.id != device_id, now)
+
     def close_everything(self, now: Now) -> bool:
         """Take everything away that is not kept in a freeze, without the store. Returns whether the kernel agrees."""
-        agrees = [
-            self._close(interface, before, rest, now)
-            for interface, before, rest in self.openings.emptied(self.people.is_kept)
-        ]
-        return all(agrees)
+        return self._close_but(lambda one: self.people.is_kept(one.tunnel.account), now)
 
     # --- how ---
 
@@ -286,6 +286,13 @@ class Converger:
                 self.peering.hush(interface, keys)
             except EnforceError as error:
                 log.error("%s: who is over in a moment cannot be stopped before: %s", interface.name, error)  # noqa: TRY400
+
+    def _close_but(self, keep: Callable[[DeviceAccess], bool], now: Now) -> bool:
+        agrees = [
+            self._close(interface, before, rest, now)
+            for interface, before, rest in self.openings.emptied(keep)
+        ]
+        return all(agrees)
 
     def _close(self, interface: Interface, before: DeviceAccess, rest: DeviceAccess, now: Now) -> bool:
         """Both layers, whatever becomes of the other one."""

@@ -1,12 +1,14 @@
-"""Devices: registering public keys, naming the owners of unmanaged peers, client configurations."""
+"""Devices: registering and rotating public keys, naming the owners of unmanaged peers, configurations."""
+
+from dataclasses import replace
 
 from jitd import wire
 from jitd.core import durations, elements, keys, text
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Device, Interface
 from jitd.core.people import Answer
-from jitd.service import endings, plans, tunnels, views
-from jitd.service.call import Call, Render, Reply, View
+from jitd.service import endings, tunnels, views, wgquick
+from jitd.service.call import Call, PlanOnly, Render, Reply, View
 from jitd.service.interfaces import named as named_interface
 from jitd.store import accounts, interfaces, networks
 from jitd.store import devices as store
@@ -24,7 +26,7 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render:
             f"cannot add {name}: {account.name} has a device of this name",
             f"Choose another name, or remove it first: jitctl device remove {name}",
         )
-    _refuse_known_key(call, public_key, account)
+    _refuse_known_key(call, public_key, account, takes_over=call.by_admin)
     limit = call.config.limits.devices_per_user
     if len(mine) >= limit and not call.by_admin:
         raise JitError(
@@ -53,25 +55,73 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render:
     call.event(
         "device_added", user=account.name, uid=account.uid, device=name, public_key=public_key, ends=ends_ms
     )
-    return _shown(device, account)
+    its = wgquick.prepare(call, account, device, body.get("interface")) if body.get("config") else None
+
+    def render(view: View) -> Reply:
+        file = {"config": wgquick.file(view, account, device, its)} if its else {}
+        return {"device": view_of(view, device, account), "done": True, **file}
+
+    if body.get("plan"):
+        raise PlanOnly({"agrees": True, "waiting": "", **render(call), "done": False})
+    return render
 
 
-def remove(call: Call, body: wire.DeviceRefBody) -> Render:
-    """Remove a device: it loses access at once, and a grant that has no other device is released."""
-    account, device = _named(call, body)
-    tunnels_before = store.tunnels(call.rows, device_ids=[device.id])
-    which = [interfaces.by_id(call.rows, tunnel.interface_id) for tunnel in tunnels_before]
-    passing = plans.passing(call, which)
-    view = _view(call, device, account)
-    released = endings.drop_device(call.rows, call.touched, device, call.now, call.actor.user, "was removed")
-    for request, comment in released:
-        call.ended.append(request)
-        call.event("released", request=request, comment=comment)
-    plan = plans.settle(body, passing, plans.passing(call, which))
+def rotate(call: Call, body: wire.DeviceRotateBody) -> Render:
+    """Put another public key in the place of a device's: the same device, with its addresses, its end and its grants.
+
+    A grant is for a device of its user, and whoever asks for this is that user by the same login as for anything else.
+    """
+    public_key = keys.public_key(body["public_key"])
+    account, device = named(call, body)
+    replaces = body.get("replaces")
+    if device.public_key == public_key:
+        return lambda view: _rotated(view, device, account, replaced="", dropped=False)
+    if replaces and keys.public_key(replaces) != device.public_key:
+        raise _moved_on(device)
+    _refuse_known_key(call, public_key, account, takes_over=False)
+    mine = store.tunnels(call.rows, device_ids=[device.id])
+    for tunnel in mine:
+        interface = interfaces.by_id(call.rows, tunnel.interface_id)
+        if not interface.enforced and _unmanaged(call, interface, device.public_key):
+            raise JitError(
+                "refused",
+                f"cannot rotate the key of {device.name}: {interface.name} is not enforced, and its owner lets that key in",
+                f"An administrator changes it there, or enforces: jitctl interface enforce {interface.name} on."
+                f" If somebody else may have the key: jitctl device remove {device.name} --lost",
+            )
+        endings.retire(call.rows, call.touched, interface.id, device.public_key, tunnel.ips)
+        call.touched.devices.add((tunnel.interface_id, device.id))
+    if not store.rotate(call.rows, device, public_key):
+        raise _moved_on(device)
+    dropped = any(tunnel.preshared_key for tunnel in mine)
     call.event(
-        "device_removed", user=account.name, uid=account.uid, device=device.name, public_key=device.public_key
+        "device_rotated",
+        user=account.name,
+        uid=account.uid,
+        device=device.name,
+        public_key=public_key,
+        replaced=device.public_key,
+        preshared_key_dropped=dropped,
     )
-    return lambda _: {"device": view, "plan": plan, "done": True}
+    after = replace(device, public_key=public_key)
+    return lambda view: _rotated(view, after, account, replaced=device.public_key, dropped=dropped)
+
+
+def _rotated(view: View, device: Device, account: Account, *, replaced: str, dropped: bool) -> Reply:
+    return {
+        "device": view_of(view, device, account),
+        "replaced": replaced,
+        "preshared_key_dropped": dropped,
+        "already": not replaced,
+    }
+
+
+def _moved_on(device: Device) -> JitError:
+    return JitError(
+        "conflict",
+        f"cannot rotate the key of {device.name}: another one is registered than the one to be replaced",
+        "Somebody has rotated it meanwhile: jitctl device list shows the registered key.",
+    )
 
 
 def import_(call: Call, body: wire.DeviceImportBody) -> Render:
@@ -89,7 +139,7 @@ def import_(call: Call, body: wire.DeviceImportBody) -> Render:
     call.touched.interfaces.add(interface.id)
 
     def render(view: View) -> Reply:
-        return {"devices": [_view(view, device, account) for device, account in added]}
+        return {"devices": [view_of(view, device, account) for device, account in added]}
 
     return render
 
@@ -118,90 +168,21 @@ def config(call: Call, body: wire.DeviceRefBody) -> Render:
 
     It has the routes of all networks on the interface that its user may ask for, so that a grant never changes it.
     """
-    account, device = _named(call, body)
-    interface = _config_interface(call, account, body.get("interface"))
-    if tunnels.ensure(call.rows, device, interface, call.now.wall_ms, call.agreement.held(interface.id)):
-        # Standing access begins with the address.
-        call.touched.devices.add((interface.id, device.id))
-    if not interface.endpoint:
-        raise JitError(
-            "refused",
-            f"cannot write a configuration for {interface.name}: nobody has said how clients reach it",
-            f"An administrator sets it: jitctl interface set {interface.name} --endpoint vpn.example.org:51820",
-        )
+    account, device = named(call, body)
+    interface = wgquick.prepare(call, account, device, body.get("interface"))
 
     def render(view: View) -> Reply:
         return {
             "device": device.name,
             "interface": interface.name,
-            "config": _wg_quick(view, account, device, interface),
+            "config": wgquick.file(view, account, device, interface),
         }
 
     return render
 
 
-def _wg_quick(view: View, account: Account, device: Device, interface: Interface) -> str:
-    (tunnel,) = store.tunnels(view.rows, interface_id=interface.id, device_ids=[device.id])
-    routes = [
-        str(route)
-        for network in networks.of_interface(view.rows, interface.id)
-        if view.people.may_use(network, account.uid, account.name)
-        for route in network.routes
-    ]
-    # The gateway's own tunnel addresses, so that the tunnel can be tried with a ping.
-    gateways = [
-        f"{pool.network_address + 1}/{pool.max_prefixlen}"
-        for pool in (interface.pool4, interface.pool6)
-        if pool is not None
-    ]
-    lines = [
-        f"# {account.name}'s {device.name} on {interface.name}. Keep this file to yourself (chmod 600).",
-        "[Interface]",
-        "# Put the private key of this device here; it never leaves this machine.",
-        "PrivateKey = REPLACE_WITH_PRIVATE_KEY",
-        f"Address = {', '.join(sorted(str(ip) for ip in tunnel.ips))}",
-    ]
-    if interface.dns:
-        lines.append(f"DNS = {', '.join(interface.dns)}")
-    if interface.mtu:
-        lines.append(f"MTU = {interface.mtu}")
-    lines += ["", "[Peer]", f"PublicKey = {interface.public_key}"]
-    if tunnel.preshared_key:
-        lines.append("# This peer came with a preshared key: keep the PresharedKey line of the old file.")
-    lines += [
-        f"Endpoint = {interface.endpoint}",
-        f"AllowedIPs = {', '.join(dict.fromkeys([*gateways, *routes]))}",
-        "PersistentKeepalive = 25",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _config_interface(call: Call, account: Account, name: str | None) -> Interface:
-    if name is not None:
-        return named_interface(call, name)
-    reachable = [
-        interface
-        for interface in interfaces.all_(call.rows)
-        if any(
-            call.people.may_use(network, account.uid, account.name)
-            for network in networks.of_interface(call.rows, interface.id)
-        )
-    ]
-    if len(reachable) == 1:
-        return reachable[0]
-    if not reachable:
-        raise JitError(
-            "not_found", f"cannot write a configuration: there is no network that {account.name} may ask for"
-        )
-    names = ", ".join(interface.name for interface in reachable)
-    raise JitError(
-        "bad_request",
-        f"cannot tell which interface is meant: {names}",
-        f"Add --interface {reachable[0].name}",
-    )
-
-
-def _named(call: Call, body: wire.DeviceRefBody) -> tuple[Account, Device]:
+def named(call: Call, body: wire.DeviceRefBody | wire.DeviceRotateBody) -> tuple[Account, Device]:
+    """The device that is meant, and whose it is. Raises JitError not_found, bad_request or not_permitted."""
     uid, user = call.subject(body.get("user"))
     account = accounts.find(call.rows, uid, user)
     mine = store.of_account(call.rows, account.id) if account else []
@@ -225,7 +206,14 @@ def _named(call: Call, body: wire.DeviceRefBody) -> tuple[Account, Device]:
     raise JitError("bad_request", f"cannot tell which device is meant: {names}", "Name one of them.")
 
 
-def _refuse_known_key(call: Call, public_key: str, account: Account) -> None:
+def _refuse_known_key(call: Call, public_key: str, account: Account, *, takes_over: bool) -> None:
+    """Refuse a key that is somebody's. `takes_over`: that of an unmanaged peer is none."""
+    if store.is_lost(call.rows, public_key):
+        raise JitError(
+            "refused",
+            "cannot use this public key: it is that of a device that was reported lost",
+            "Such a key is never let in again: make another one with wg genkey.",
+        )
     known = store.by_key(call.rows, public_key)
     if known is not None:
         _, owner = known
@@ -233,23 +221,25 @@ def _refuse_known_key(call: Call, public_key: str, account: Account) -> None:
         whose = f"{owner.name} has it" if owner.id == account.id or call.by_admin else "it is known"
         raise JitError(
             "conflict",
-            f"cannot add this public key: {whose} already",
+            f"cannot use this public key: {whose} already",
             "Every device has a key of its own: make one with wg genkey.",
         )
     for interface in interfaces.all_(call.rows):
         if public_key == interface.public_key:
             raise JitError(
-                "refused", f"cannot add this public key: it is the one of the gateway's {interface.name}"
+                "refused", f"cannot use this public key: it is the one of the gateway's {interface.name}"
             )
-        unmanaged = any(
-            peer.public_key == public_key for peer in interfaces.unmanaged(call.rows, interface.id)
-        )
-        if unmanaged and not call.by_admin:
+        if _unmanaged(call, interface, public_key) and not takes_over:
             raise JitError(
                 "not_permitted",
-                f"cannot add this public key: it is a peer of {interface.name} already, and nobody has said whose",
+                f"cannot use this public key: it is a peer of {interface.name} already, and nobody has said whose",
                 "An administrator gives it to you: jitctl device add NAME --user NAME --public-key KEY",
             )
+
+
+def _unmanaged(call: Call, interface: Interface, public_key: str) -> bool:
+    """Whether a peer of this key was on an adopted interface by itself."""
+    return any(peer.public_key == public_key for peer in interfaces.unmanaged(call.rows, interface.id))
 
 
 def _take_over(call: Call, device: Device, interface: Interface) -> None:
@@ -283,7 +273,7 @@ def _import_line(call: Call, interface: Interface, line: wire.ImportLine) -> tup
     account = accounts.ensure(call.rows, uid, line["user"], call.now.wall_ms)
     if call.people.person(uid, line["user"]).exists is not Answer.YES:
         raise JitError("not_found", f"cannot import {public_key}: there is no user {line['user'][:40]!r}")
-    _refuse_known_key(call, public_key, account)
+    _refuse_known_key(call, public_key, account, takes_over=True)
     if any(device.name == name for device in store.of_account(call.rows, account.id)):
         raise JitError(
             "conflict",
@@ -303,10 +293,7 @@ def _import_line(call: Call, interface: Interface, line: wire.ImportLine) -> tup
     return device, account
 
 
-def _view(view: View, device: Device, account: Account) -> wire.DeviceView:
+def view_of(view: View, device: Device, account: Account) -> wire.DeviceView:
+    """A device as it is shown."""
     its_tunnels = store.tunnels(view.rows, device_ids=[device.id])
     return views.device_views(view, its_tunnels, account.name, [device])[0]
-
-
-def _shown(device: Device, account: Account) -> Render:
-    return lambda view: {"device": _view(view, device, account)}

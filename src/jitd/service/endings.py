@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from jitd.core.model import Device, Ending, Grant, Now, Request, Status
+from jitd.core.model import Device, Ending, Grant, IPNetwork, Now, Request, Status
 from jitd.service.access import People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Touched
 from jitd.store import accounts, devices, events, interfaces, networks, requests
 from jitd.store.database import Rows
-from jitd.store.devices import Tunnel
 
 #: Clocks that nobody has set differ by less, milliseconds.
 _CLOCKS_APART_MS: Final = 1000
@@ -119,7 +118,7 @@ def people_over(rows: Rows, people: People, now: Now) -> tuple[list[tuple[Reques
                 ended.append((request, people.same(account, now).why))
     found.devices |= revoke_lost(rows, ended, now).devices
     for device, account in devices.over(rows, now.wall_ms):
-        for request, comment in drop_device(rows, found, device, now, "", "had its end"):
+        for request, comment in drop_device(rows, found, device, now.wall_ms, "", "had its end"):
             ended.append((request, comment))
             _record(names, "released", request, now, {"comment": comment})
         events.add(
@@ -142,7 +141,7 @@ def next_people_end(rows: Rows) -> int | None:
 
 
 def drop_device(
-    rows: Rows, found: Touched, device: Device, now: Now, by: str, why: str
+    rows: Rows, found: Touched, device: Device, at_ms: int, by: str, why: str
 ) -> list[tuple[Request, str]]:
     """Remove a device. A grant that has no other one is released: returns those, with what was recorded as comment."""
     released = []
@@ -150,20 +149,20 @@ def drop_device(
     for request in requests.live_grants_of_device(rows, device.id):
         if left.isdisjoint(number for number, _ in requests.devices_of(rows, request.id)):
             comment = f"its device {device.name} {why}"
-            ending = Ending(how=Status.RELEASED, at_ms=now.wall_ms, by=by, comment=comment)
+            ending = Ending(how=Status.RELEASED, at_ms=at_ms, by=by, comment=comment)
             requests.end(rows, request.id, ending)
             released.append((request, comment))
     for tunnel in devices.tunnels(rows, device_ids=[device.id]):
-        retire(rows, found, tunnel)
-    devices.remove(rows, device.id, now.wall_ms)
+        retire(rows, found, tunnel.interface_id, device.public_key, tunnel.ips)
+    devices.remove(rows, device.id, at_ms)
     return released
 
 
-def retire(rows: Rows, found: Touched, tunnel: Tunnel) -> None:
-    """The key of a tunnel's device is to go from its interface, whatever becomes of its addresses."""
-    interfaces.forget_unmanaged(rows, tunnel.interface_id, tunnel.device.public_key)
-    interfaces.retire(rows, tunnel.interface_id, tunnel.device.public_key, tunnel.ips)
-    found.keys[tunnel.interface_id, tunnel.device.public_key] = tunnel.ips
+def retire(rows: Rows, found: Touched, interface_id: int, public_key: str, ips: frozenset[IPNetwork]) -> None:
+    """A key is to go from an interface, whoever let it in. `ips` are the addresses that it had."""
+    interfaces.forget_unmanaged(rows, interface_id, public_key)
+    interfaces.retire(rows, interface_id, public_key, ips)
+    found.keys[interface_id, public_key] = ips
 
 
 def activate(rows: Rows, now: Now, high_water_ms: int) -> Touched:

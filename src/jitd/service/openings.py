@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from jitd.core.model import Account, Interface, Network, Now
+from jitd.core.model import Account, Device, Interface, Network, Now
 from jitd.core.peers import Reason
 from jitd.service.access import DeviceAccess
 
@@ -67,6 +67,21 @@ class Openings:
             for one, number, reason in self._reasons()
         }
 
+    def devices(self) -> dict[int, tuple[Account, Device]]:
+        """Which devices have something open, by id, with whose they are."""
+        opened = [one.access.tunnel for opened in self._open.values() for one in opened.values()]
+        return {tunnel.device.id: (tunnel.account, tunnel.device) for tunnel in opened}
+
+    def networks(self, device_id: int) -> set[str]:
+        """Which networks are open for a device."""
+        return {
+            reason.network
+            for opened in self._open.values()
+            for one in opened.values()
+            for reason in one.access.reasons
+            if one.access.tunnel.device.id == device_id and not reason.paused
+        }
+
     def over(self, now: Now) -> set[int]:
         """The grants whose time is over."""
         return {
@@ -101,12 +116,14 @@ class Openings:
                     opened[key] = replace(one, access=after)
         return found
 
-    def emptied(self, keep: Callable[[Account], bool]) -> list[tuple[Interface, DeviceAccess, DeviceAccess]]:
-        """Take everything out but what those have whom `keep` names. Returns as `without`."""
+    def emptied(
+        self, keep: Callable[[DeviceAccess], bool]
+    ) -> list[tuple[Interface, DeviceAccess, DeviceAccess]]:
+        """Take everything out but what `keep` names. Returns as `without`."""
         found = []
         for opened in self._open.values():
             for key, one in list(opened.items()):
-                if one.access.reasons and not keep(one.access.tunnel.account):
+                if one.access.reasons and not keep(one.access):
                     found.append((one.interface, one.access, replace(one.access, reasons=())))
                     del opened[key]
         return found

@@ -308,7 +308,7 @@ class Transactor:
             return
         try:
             with self._store.transaction() as rows:
-                before = self._unrecorded.record(rows)
+                before, touched = self._unrecorded.record(rows)
         except JitError as error:
             # A locked database makes the worker wait each time.
             self._record_again_ms = now.boot_ms + RECORD_AGAIN_MS
@@ -316,6 +316,7 @@ class Transactor:
             return
         self._unrecorded.recorded()
         self.agreement.unrecorded = []
+        self._converger.touched(self._rows, touched, now)
         self._confirm(before, now)
 
     def _confirm(self, ended: list[Request], now: Now) -> None:

@@ -91,6 +91,46 @@ def lost_keys(rows: Rows) -> set[str]:
     return {row["public_key"] for row in rows.all("SELECT public_key FROM device WHERE lost_ms IS NOT NULL")}
 
 
+def is_lost(rows: Rows, public_key: str) -> bool:
+    """Whether a device with this public key was reported lost."""
+    found = rows.value("SELECT 1 FROM device WHERE public_key = ? AND lost_ms IS NOT NULL", (public_key,))
+    return found is not None
+
+
+def report_lost(rows: Rows, device_id: int, now_ms: int) -> bool:
+    """Mark a device as lost: its key is never let in again. Returns False when it was before."""
+    return rows.run("UPDATE device SET lost_ms = ? WHERE id = ? AND lost_ms IS NULL", (now_ms, device_id)) > 0
+
+
+def removed(rows: Rows, account_id: int, name: str) -> Device | None:
+    """The device of this name that an account had last, and has no more; None when there was none."""
+    row = rows.one(
+        f"SELECT {_COLUMNS} FROM device WHERE account_id = ? AND name = ? AND removed_ms IS NOT NULL"
+        " ORDER BY removed_ms DESC, id DESC LIMIT 1",
+        (account_id, name),
+    )
+    return Device(**row) if row else None
+
+
+def by_id(rows: Rows, device_id: int) -> Device | None:
+    """The device of this id, None when it was removed."""
+    row = rows.one(f"SELECT {_COLUMNS} FROM device WHERE id = ? AND removed_ms IS NULL", (device_id,))
+    return Device(**row) if row else None
+
+
+def rotate(rows: Rows, device: Device, public_key: str) -> bool:
+    """Put another key in the place of the one that the device has. Returns False when it has not that one any more.
+
+    What belonged to the old key goes with it: the preshared key, and where its client was last heard from.
+    """
+    rows.run("UPDATE tunnel SET preshared_key = '', endpoint = '' WHERE device_id = ?", (device.id,))
+    changed = rows.run(
+        "UPDATE device SET public_key = ? WHERE id = ? AND public_key = ? AND removed_ms IS NULL",
+        (public_key, device.id, device.public_key),
+    )
+    return changed > 0
+
+
 def remove(rows: Rows, device_id: int, now_ms: int) -> None:
     """Mark a device as removed and free its addresses."""
     rows.run(

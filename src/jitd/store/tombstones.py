@@ -1,4 +1,4 @@
-"""Endings that were done and could not be recorded: a small file beside the database, for when that cannot be written.
+"""What was closed and could not be recorded: a small file beside the database, for when that cannot be written.
 
 The file has its full size from the beginning and is overwritten in place, so that a full disk does not matter to it.
 """
@@ -7,8 +7,7 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +29,29 @@ class Tombstone:
     actor: Actor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostDevice:
+    """A device that was reported lost, which stands in no table yet. It gets no access."""
+
+    device_id: int
+    networks: list[str]  # that it had open
+    at_ms: int
+    actor: Actor
+
+
+@dataclass(slots=True)
+class Held:
+    """All that is not recorded yet."""
+
+    endings: list[Tombstone] = field(default_factory=list)
+    lost: list[LostDevice] = field(default_factory=list)
+    freeze: Freeze | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.endings or self.lost or self.freeze)
+
+
 class TombstoneFile:
     """Belongs to the worker thread."""
 
@@ -45,26 +67,28 @@ class TombstoneFile:
         except OSError as error:
             log.error("cannot keep %s: %s", path, error.strerror)  # noqa: TRY400
 
-    def load(self) -> tuple[list[Tombstone], Freeze | None]:
-        """What was not recorded when jitd last ran: endings, and a freeze."""
+    def load(self) -> Held:
+        """What was not recorded when jitd last ran."""
         if self._file is None:
-            return [], None
+            return Held()
         text = os.pread(self._file, BYTES, 0).strip(b" \0\n")
         try:
-            found = json.loads(text) if text else {"endings": [], "freeze": None}
+            if not text:
+                return Held()
+            found = json.loads(text)
             frozen = found["freeze"]
-            return [_read(one) for one in found["endings"]], Freeze(**frozen) if frozen else None
+            return Held(
+                [_read(one) for one in found["endings"]],
+                [LostDevice(**{**one, "actor": Actor(**one["actor"])}) for one in found.get("lost", [])],
+                Freeze(**frozen) if frozen else None,
+            )
         except (ValueError, KeyError, TypeError) as error:
             log.error("cannot understand %s, which is left as it is: %s", self._path, error)  # noqa: TRY400
-            return [], None
+            return Held()
 
-    def save(self, tombstones: Iterable[Tombstone], freeze: Freeze | None) -> None:
-        """Write all of them. What cannot be written is held in memory, and told of."""
-        listed = {
-            "endings": [asdict(one) for one in tombstones],
-            "freeze": asdict(freeze) if freeze else None,
-        }
-        text = json.dumps(listed, ensure_ascii=True).encode() if any(listed.values()) else b""
+    def save(self, held: Held) -> None:
+        """Write all of it. What cannot be written is held in memory, and told of."""
+        text = json.dumps(asdict(held), ensure_ascii=True).encode() if held else b""
         try:
             self._write(text)
         except OSError as error:

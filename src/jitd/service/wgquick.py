@@ -1,0 +1,88 @@
+"""The file for wg-quick of a device: which interface it is for, and what stands in it."""
+
+from jitd.core.errors import JitError
+from jitd.core.model import Account, Device, Interface
+from jitd.service import tunnels
+from jitd.service.call import Call, View
+from jitd.service.interfaces import named as named_interface
+from jitd.store import devices, interfaces, networks
+
+
+def prepare(call: Call, account: Account, device: Device, name: str | None) -> Interface:
+    """The interface that a file is for, by name or the only one; the device has an address on it afterwards.
+
+    Raises JitError bad_request, not_found or refused.
+    """
+    interface = _interface(call, account, name)
+    if tunnels.ensure(call.rows, device, interface, call.now.wall_ms, call.agreement.held(interface.id)):
+        # Standing access begins with the address.
+        call.touched.devices.add((interface.id, device.id))
+    if not interface.endpoint:
+        raise JitError(
+            "refused",
+            f"cannot write a configuration for {interface.name}: nobody has said how clients reach it",
+            f"An administrator sets it: jitctl interface set {interface.name} --endpoint vpn.example.org:51820",
+        )
+    return interface
+
+
+def file(view: View, account: Account, device: Device, interface: Interface) -> str:
+    """The file, with a place for the private key and the routes of all networks that its user may ask for."""
+    (tunnel,) = devices.tunnels(view.rows, interface_id=interface.id, device_ids=[device.id])
+    routes = [
+        str(route)
+        for network in networks.of_interface(view.rows, interface.id)
+        if view.people.may_use(network, account.uid, account.name)
+        for route in network.routes
+    ]
+    # The gateway's own tunnel addresses, so that the tunnel can be tried with a ping.
+    gateways = [
+        f"{pool.network_address + 1}/{pool.max_prefixlen}"
+        for pool in (interface.pool4, interface.pool6)
+        if pool is not None
+    ]
+    lines = [
+        f"# {account.name}'s {device.name} on {interface.name}. Keep this file to yourself (chmod 600).",
+        "[Interface]",
+        "# Put the private key of this device here; it never leaves this machine.",
+        "PrivateKey = REPLACE_WITH_PRIVATE_KEY",
+        f"Address = {', '.join(sorted(str(ip) for ip in tunnel.ips))}",
+    ]
+    if interface.dns:
+        lines.append(f"DNS = {', '.join(interface.dns)}")
+    if interface.mtu:
+        lines.append(f"MTU = {interface.mtu}")
+    lines += ["", "[Peer]", f"PublicKey = {interface.public_key}"]
+    if tunnel.preshared_key:
+        lines.append("# This peer came with a preshared key: keep the PresharedKey line of the old file.")
+    lines += [
+        f"Endpoint = {interface.endpoint}",
+        f"AllowedIPs = {', '.join(dict.fromkeys([*gateways, *routes]))}",
+        "PersistentKeepalive = 25",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _interface(call: Call, account: Account, name: str | None) -> Interface:
+    if name is not None:
+        return named_interface(call, name)
+    reachable = [
+        interface
+        for interface in interfaces.all_(call.rows)
+        if any(
+            call.people.may_use(network, account.uid, account.name)
+            for network in networks.of_interface(call.rows, interface.id)
+        )
+    ]
+    if len(reachable) == 1:
+        return reachable[0]
+    if not reachable:
+        raise JitError(
+            "not_found", f"cannot write a configuration: there is no network that {account.name} may ask for"
+        )
+    names = ", ".join(interface.name for interface in reachable)
+    raise JitError(
+        "bad_request",
+        f"cannot tell which interface is meant: {names}",
+        f"Add --interface {reachable[0].name}",
+    )
