@@ -78,7 +78,7 @@ class Chat:
     urls: Mapping[str, str] = field(
         default_factory=dict
     )  # by name; {secret} stands for what `jitd secret set` keeps
-    about: tuple[str, ...] = ("requested", "break_glass", "waiting", "lapsed")
+    about: tuple[str, ...] = ("requested", "break_glass", "waiting", "lapsed", "device_lost")
     digest_from: int = 10
     timeout_seconds: int = 30
 

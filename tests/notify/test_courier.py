@@ -20,6 +20,7 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError
 
 from jitd.config import Config, Mail
+from jitd.core import notices
 from jitd.core.errors import JitError
 from jitd.notify import samples, secret
 from jitd.notify.courier import Courier
@@ -434,11 +435,12 @@ async def test_nobody_listens(box: Box, tmp_path: Path) -> None:
     assert [attempts for attempts, _, _ in box.waiting()] == [1, 1, 1]
 
 
-async def test_a_flood_comes_together(box: Box, tmp_path: Path) -> None:
+@pytest.mark.parametrize("emergency", sorted(notices.EMERGENCIES))
+async def test_a_flood_comes_together(box: Box, tmp_path: Path, emergency: str) -> None:
     """2,000 requests in a minute are one mail, and what comes after ten mails waits a minute; an emergency stands alone."""
     post = Post()
     box.put(2000)
-    box.put(1, template="break_glass")
+    box.put(1, template=emergency)
     async with serving(post) as port:
         one = courier(box, config(tmp_path, port))
         await one.deliver()

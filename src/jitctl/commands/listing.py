@@ -356,6 +356,11 @@ def line(event: wire.EventView) -> str:
     return f"{times.local(event['at'])}  {words.by(event)}: {words.sentence(event)}{origin}"
 
 
+def numbered(event: wire.EventView) -> str:
+    """An event behind its number, in colour where somebody has to notice it."""
+    return words.coloured(event, f"{event['seq']:>6}  {line(event)}")
+
+
 def events(
     context: typer.Context,
     since: Annotated[
@@ -435,7 +440,7 @@ def events(
             }
             writer.writerow([sheet.cell(flat[column]) for column in columns])
         else:
-            print(f"{event['seq']:>6}  {line(event)}", flush=follow)
+            print(numbered(event), flush=follow)
     if follow:
         raise JitError(
             "unreachable",

@@ -12,10 +12,10 @@ import typer
 from jitctl import following
 from jitctl.cli import settings
 from jitctl.client import Client
-from jitctl.commands.listing import line, past_ms
+from jitctl.commands.listing import numbered, past_ms
 from jitctl.commands.shared import Timeout, duration_ms
 from jitctl.following import Lost, Moment
-from jitctl.output import answer, clean, dumps, is_coloured, say
+from jitctl.output import answer, clean, dumps, say
 from jitctl.render import times, words
 from jitctl.render.line import EVERY, Line
 from jitd.core import durations
@@ -31,19 +31,6 @@ _LOOK_FIRST: Final = 0.1
 _LOOK_DEAF: Final = 5.0
 #: Seconds that a wait without --timeout goes on trying to reach the daemon.
 GIVE_UP: Final = 300.0
-
-#: Colours of kinds of events, as SGR numbers: only what somebody has to notice among the rest.
-_COLOURS: Final = {
-    "requested": "33",
-    "granted": "32",
-    "activated": "32",
-    "extended": "32",
-    "denied": "31",
-    "revoked": "31",
-    "break_glass": "1;31",
-    "frozen": "1;31",
-    "enforcement_failed": "1;31",
-}
 
 
 def watch(
@@ -104,10 +91,7 @@ def _patiently() -> float:
 
 
 def _shown(event: wire.EventView, *, bell: bool) -> str:
-    shown = f"{event['seq']:>6}  {line(event)}"
-    colour = _COLOURS.get(event["kind"])
-    if colour and is_coloured(sys.stdout):
-        shown = f"\x1b[{colour}m{shown}\x1b[0m"
+    shown = numbered(event)
     return f"\a{shown}" if bell and sys.stdout.isatty() else shown
 
 

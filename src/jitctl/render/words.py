@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from jitctl.output import clean
+from jitctl.output import clean, is_coloured
 from jitctl.render import times
 from jitd.core import durations
 
@@ -122,6 +123,20 @@ def outcome(request: wire.RequestView, now: int) -> str:
             )
 
 
+#: Colours of kinds of events, as SGR numbers: only what somebody has to notice among the rest.
+_COLOURS: Final = {
+    "requested": "33",
+    "granted": "32",
+    "activated": "32",
+    "extended": "32",
+    "denied": "31",
+    "revoked": "31",
+    "break_glass": "1;31",
+    "device_lost": "1;31",
+    "frozen": "1;31",
+    "enforcement_failed": "1;31",
+}
+
 #: Why an end came when it did, where somebody has set a clock.
 _CLOCK: Final = {
     "boot": ": by the boot clock, the wall clock was set back",
@@ -195,6 +210,13 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     ),
     "device_added": lambda e, d: f"added {e['user']}'s device {e['device']}",  # noqa: ARG005
     "device_removed": lambda e, d: f"removed {e['user']}'s device {e['device']}",  # noqa: ARG005
+    "device_rotated": lambda e, d: (
+        f"gave {e['user']}'s device {e['device']} another key"
+        f"{'; its preshared key went with the old one' if d.get('preshared_key_dropped') else ''}"
+    ),
+    "device_lost": lambda e, d: (
+        f"reported {e['user']}'s device {e['device']} lost: {_cut_from(d)}, and its key is never let in again{_later(d)}"
+    ),
     "device_imported": lambda e, d: f"gave a peer of {e['interface']} to {e['user']} as {e['device']}",  # noqa: ARG005
     "stranger_removed": lambda e, d: f"removed a stranger from {e['interface']}: {d.get('public_key', '')}",
     "peer_repaired": lambda e, d: (
@@ -230,6 +252,12 @@ def sentence(event: wire.EventView) -> str:
         # A newer daemon may tell it with other facts.
         words = event["kind"].replace("_", " ")
     return clean(words)
+
+
+def coloured(event: wire.EventView, line: str) -> str:
+    """The line of an event, in the colour of its kind where it has one and colours are wanted."""
+    colour = _COLOURS.get(event["kind"])
+    return f"\x1b[{colour}m{line}\x1b[0m" if colour and is_coloured(sys.stdout) else line
 
 
 def by(event: wire.EventView) -> str:
@@ -273,6 +301,12 @@ def _why(data: dict[str, Any]) -> str:
 
 def _later(data: dict[str, Any]) -> str:
     return " (recorded later: the store could not be written then)" if data.get("recorded_later") else ""
+
+
+def _cut_from(data: dict[str, Any]) -> str:
+    return (
+        f"it is cut from {', '.join(data['networks'])}" if data.get("networks") else "nothing was open for it"
+    )
 
 
 def _people(data: dict[str, Any]) -> str:

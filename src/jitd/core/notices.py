@@ -13,6 +13,7 @@ class Audience(StrEnum):
 
     DECIDERS = "deciders"  # administrators, and the approvers of the network
     USER = "user"  # whom it concerns
+    ADMINS = "admins"  # administrators
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ OF_EVENT: Final[Mapping[str, tuple[Notice, ...]]] = {
     "revoked": (Notice("revoked", _USER),),
     "cancelled": (Notice("cancelled", _USER),),
     "lapsed": (Notice("unanswered", _USER), Notice("lapsed", _DECIDERS)),
+    "device_lost": (Notice("device_lost", Audience.ADMINS),),
 }
 #: What a user does himself, and need not be told.
 _DONE_BY_ONESELF: Final = ("released", "cancelled")
@@ -51,6 +53,9 @@ ASKING: Final = frozenset({"requested", WAITING.template})
 TEMPLATES: Final = frozenset(
     notice.template for notices in (*OF_EVENT.values(), (ENDING, WAITING)) for notice in notices
 )
+
+#: What somebody has to read at once: it never waits for others, nor hides among them.
+EMERGENCIES: Final = frozenset({"break_glass", "device_lost"})
 
 #: What `jitctl notify test` sends: it is about nothing, and is not tried again.
 TEST: Final = "test"

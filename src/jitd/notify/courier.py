@@ -28,7 +28,7 @@ TOGETHER_MS: Final = 60_000
 ROUND: Final = 100
 #: Seconds to wait when nothing is known to come.
 IDLE_SECONDS: Final = 30.0
-_ALONE: Final = ("break_glass", notices.TEST)
+_ALONE: Final = (*notices.EMERGENCIES, notices.TEST)
 _TRIED: Final = "This is a test of what jitd tells people. Whoever reads it need not do anything."
 _TEST: Final = Rendered("A test from jitd", f"{_TRIED}\n", f"<p>{_TRIED}</p>\n")
 

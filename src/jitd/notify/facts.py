@@ -23,14 +23,18 @@ TO_USERS: Final[Mapping[str, str]] = {
     "extended": "access goes on for longer",
     "cancelled": "somebody else has taken the request back, or its network away",
 }
+#: Messages to administrators.
+TO_ADMINS: Final[Mapping[str, str]] = {
+    "device_lost": "a device was reported lost; it is cut, and its key is never let in again",
+}
 #: All of them: what core.notices tells.
-MESSAGES: Final[Mapping[str, str]] = {**TO_DECIDERS, **TO_USERS}
+MESSAGES: Final[Mapping[str, str]] = {**TO_DECIDERS, **TO_USERS, **TO_ADMINS}
 #: Where there is a grant, `starts` and `ends` are there.
 OF_GRANTS: Final = frozenset({"break_glass", "granted", "opened", "ending", "ended", "revoked", "extended"})
 #: Every fact, with what it is. One that does not apply to a message is None there.
 FACTS: Final[Mapping[str, str]] = {
     "id": "number of the request, which is that of its grant too",
-    "user": "who asked, or has access",
+    "user": "who asked, or has access, or whose device it is",
     "network": "what for",
     "reason": "why, as the user wrote it",
     "requested_by": "who called: the user, or an administrator",
@@ -55,6 +59,8 @@ FACTS: Final[Mapping[str, str]] = {
     "before": "when it ended before it was lengthened (a moment)",
     "ended_by": "who ended it; empty where nobody did",
     "ended_comment": "why it ended",
+    "device": "the device that was lost",
+    "networks": "the networks that were open for it until then (a list)",
     "at": "when that happened which the mail tells (a moment)",
     "by": "who did that, with the login name behind sudo; empty where jitd did",
 }

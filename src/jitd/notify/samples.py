@@ -38,6 +38,8 @@ _USUAL: Final[Mapping[str, object]] = {
     "before": _AT + HOUR,
     "ended_by": "carol",
     "ended_comment": "the laptop was lost",
+    "device": "laptop",
+    "networks": ["office", "prod-db"],
     "at": _AT + 5 * MINUTE,
     "by": "carol",
 }
@@ -45,11 +47,13 @@ _HOSTILE: Final = (
     f"{MARKER} \"'><a href='https://{MARKER}.invalid/'>{MARKER}</a> onclick={MARKER} <!-- {{{{7*7}}}}"
 )
 _TYPED: Final = ("reason", "origin", "comment", "cap", "ended_comment")
-_NAMED: Final = ("user", "network", "requested_by", "decided_by", "ended_by", "by", "agreed")
+_NAMED: Final = ("user", "network", "requested_by", "decided_by", "ended_by", "device", "by", "agreed")
+_NAME: Final = f"{NAME_MARKER} {NAME_MARKER}=\"'><{NAME_MARKER}>"
 _FULL: Final[Mapping[str, object]] = {
     **_USUAL,
     **dict.fromkeys(_TYPED, _HOSTILE),
-    **dict.fromkeys(_NAMED, f"{NAME_MARKER} {NAME_MARKER}=\"'><{NAME_MARKER}>"),
+    **dict.fromkeys(_NAMED, _NAME),
+    "networks": [_NAME, _NAME],
     "until": _AT + 3 * HOUR,
     "start": _AT + HOUR,
     "urgent": True,

@@ -20,6 +20,7 @@ NAMES: Final = frozenset(
         "interface",
         "device",
         "devices",
+        "networks",
         "status",
     }
 )

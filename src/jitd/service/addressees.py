@@ -12,16 +12,19 @@ from jitd.store.database import Rows
 
 @dataclass(frozen=True, slots=True)
 class Deciders:
-    """Those who decide about a network: their names, and the groups of which nobody can say now who is in them."""
+    """Administrators, or those who decide about a network: their names, and the groups of which nobody can say now who is
+    in them.
+    """
 
     names: frozenset[str]
     unknown: tuple[str, ...]
 
     @classmethod
-    def of(cls, people: People, network: Network) -> "Deciders":
-        """As the system says; root is nobody's name."""
+    def of(cls, people: People, network: Network | None = None) -> "Deciders":
+        """As the system says; root is nobody's name. Without a network, the administrators."""
         found, unknown = set[str](), set[str]()
-        for one in [*network.approvers, *(f"@{group}" for group in people.admin_groups)]:
+        approvers = network.approvers if network is not None else ()
+        for one in [*approvers, *(f"@{group}" for group in people.admin_groups)]:
             members = people.directory.members(one[1:]) if one.startswith("@") else {one}
             if members is None:
                 unknown.add(one[1:])
@@ -42,8 +45,8 @@ def decider(rows: Rows, people: People, name: str) -> tuple[bool, Account | None
 
 
 def all_deciders(rows: Rows, people: People) -> frozenset[str]:
-    """The names of those who decide about any network, as far as they are known."""
-    return frozenset().union(*(Deciders.of(people, network).names for network in networks.all_(rows)))
+    """The names of those who decide about anything, as far as they are known."""
+    return frozenset().union(*(Deciders.of(people, one).names for one in [None, *networks.all_(rows)]))
 
 
 def without_address(rows: Rows, people: People, domain: str) -> list[str]:

@@ -72,13 +72,17 @@ class _Teller:
     ways: Ways
     now: Now
 
-    def tell(self, request: Request, notice: Notice, key: str, data: dict[str, object]) -> None:
-        """Address a notice about a request, once for each key."""
+    def tell(self, request: Request | None, notice: Notice, key: str, data: dict[str, object]) -> None:
+        """Address a notice, about a request or none, once for each key."""
         if self.ways.mail:
             if notice.audience is Audience.USER:
-                self._mail(request.account.name, request.account, notice.template, key, data)
+                if request is not None:
+                    self._mail(request.account.name, request.account, notice.template, key, data)
             else:
-                found = Deciders.of(self.people, networks.by_id(self.rows, request.network_id))
+                about = None
+                if notice.audience is Audience.DECIDERS and request is not None:
+                    about = networks.by_id(self.rows, request.network_id)
+                found = Deciders.of(self.people, about)
                 self._mail_all(found.names, request, notice.template, key, data)
                 for group in found.unknown:
                     self._add(GROUP, group, "", notice.template, f"{key}:@{group}:{GROUP}", data)
@@ -90,7 +94,7 @@ class _Teller:
         """Tell those who are in a group of which nobody knew that; where nobody knows yet, it is tried again."""
         request = requests.by_id(self.rows, owed.request_id) if owed.request_id is not None else None
         names = self.people.directory.members(owed.recipient)
-        if request is None or names is None:
+        if names is None:
             at_ms = notices.next_attempt(owed.attempts + 1, self.now.wall_ms)
             outbox.failed(self.rows, [owed.id], f"nobody can say who is in {owed.recipient}", at_ms)
             return
@@ -99,11 +103,13 @@ class _Teller:
         outbox.sent(self.rows, [owed.id], self.now.wall_ms)
 
     def _mail_all(
-        self, names: Iterable[str], request: Request, template: str, key: str, data: dict[str, object]
+        self, names: Iterable[str], request: Request | None, template: str, key: str, data: dict[str, object]
     ) -> None:
-        """Those who decide, but not whom it concerns: nobody decides on their own. Nor is asked again who has agreed."""
-        agreed = requests.votes(self.rows, request.id) if template in notices.ASKING else ()
-        left_out = {request.account.name, "root", *(vote.name for vote in agreed)}
+        """But not whom a request concerns: nobody decides on their own. Nor is asked again who has agreed."""
+        left_out = {"root"}
+        if request is not None:
+            agreed = requests.votes(self.rows, request.id) if template in notices.ASKING else ()
+            left_out |= {request.account.name, *(vote.name for vote in agreed)}
         for name in sorted({*names} - left_out):
             known, account = decider(self.rows, self.people, name)
             if known:
@@ -120,7 +126,7 @@ class _Teller:
         self, way: str, recipient: str, address: str, template: str, key: str, data: dict[str, object]
     ) -> None:
         number = data["id"]
-        assert isinstance(number, int)
+        assert number is None or isinstance(number, int)
         outbox.add(
             self.rows,
             key=key,
@@ -142,15 +148,16 @@ def tell(rows: Rows, people: People, ways: Ways, now: Now) -> None:
     for event in found:
         _plan(rows, event, ways.first_ms, now)
         request = requests.by_id(rows, event.request_id) if event.request_id is not None else None
-        if request is None:
-            continue
         for notice in notices.of_event(
             event.kind,
-            own=event.actor is not None and policy.is_own(event.actor, request.account),
+            own=event.actor is not None
+            and request is not None
+            and policy.is_own(event.actor, request.account),
             acted=event.actor is not None,
             rule=bool(event.data.get("rule")),
         ):
-            data = {**_facts(rows, request, now), **_of_event(event)}
+            about = _facts(rows, request, now) if request else {"id": None, "user": event.user}
+            data = {**about, **_of_event(event)}
             teller.tell(request, notice, f"{event.seq}:{notice.template}", data)
     if found:
         facts.put(rows, _MARK, found[-1].seq)
@@ -235,6 +242,8 @@ def _facts(rows: Rows, request: Request, now: Now) -> dict[str, object]:
         "duration": grant.ends_ms - grant.starts_ms if grant else None,
         "cap": "",
         "before": None,
+        "device": None,
+        "networks": None,
         "at": now.wall_ms,
         "by": "",
     }
@@ -242,10 +251,24 @@ def _facts(rows: Rows, request: Request, now: Now) -> dict[str, object]:
 
 def _of_event(event: Event) -> dict[str, object]:
     """What the event itself says: it counts more than what has become of the request since."""
-    told: dict[str, object] = {"at": event.at_ms, "by": event.actor.user if event.actor else ""}
+    told: dict[str, object] = {
+        "at": event.at_ms,
+        "by": event.actor.user if event.actor else "",
+        "device": event.device,
+    }
     if event.actor is not None:
         told["origin"] = event.actor.origin or "a program without a terminal"
         if event.actor.login_user and event.actor.login_user != event.actor.user:
             told["by"] = f"{event.actor.user} ({event.actor.login_user})"
-    named: Iterable[str] = ("starts", "ends", "comment", "duration", "cap", "wanted", "extends", "before")
+    named: Iterable[str] = (
+        "starts",
+        "ends",
+        "comment",
+        "duration",
+        "cap",
+        "wanted",
+        "extends",
+        "before",
+        "networks",
+    )
     return told | {name: event.data[name] for name in named if name in event.data}

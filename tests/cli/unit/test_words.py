@@ -162,6 +162,20 @@ def test_what_a_verb_has_done_is_one_sentence(given: dict[str, object], told: st
         (event("enforce_off", gains=[]), "stopped enforcing wg0: 0 peers pass again"),
         (event("device_added"), "added alice's device laptop"),
         (event("device_removed"), "removed alice's device laptop"),
+        (event("device_rotated"), "gave alice's device laptop another key"),
+        (
+            event("device_rotated", preshared_key_dropped=True),
+            "gave alice's device laptop another key; its preshared key went with the old one",
+        ),
+        (
+            event("device_lost", networks=["lab", "office"], recorded_later=True),
+            "reported alice's device laptop lost: it is cut from lab, office, and its key is never let in again"
+            " (recorded later: the store could not be written then)",
+        ),
+        (
+            event("device_lost", networks=[]),
+            "reported alice's device laptop lost: nothing was open for it, and its key is never let in again",
+        ),
         (event("device_imported"), "gave a peer of wg0 to alice as laptop"),
         (event("stranger_removed", public_key="KEY="), "removed a stranger from wg0: KEY="),
         (event("unmanaged_seen", public_key="KEY="), "a new unmanaged peer is on wg0: KEY="),
