@@ -96,6 +96,12 @@ _jitctl_value() {
     'device list --socket') _jitctl_kind='file' ;;
     'device list --host') _jitctl_kind='free' ;;
     'device list --profile') _jitctl_kind='free' ;;
+    'device rotate --public-key'|'device rotate -k') _jitctl_kind='free' ;;
+    'device rotate --interface'|'device rotate -i') _jitctl_kind='interfaces' ;;
+    'device rotate --user'|'device rotate -u') _jitctl_kind='users' ;;
+    'device rotate --socket') _jitctl_kind='file' ;;
+    'device rotate --host') _jitctl_kind='free' ;;
+    'device rotate --profile') _jitctl_kind='free' ;;
     'device remove --user'|'device remove -u') _jitctl_kind='users' ;;
     'device remove --socket') _jitctl_kind='file' ;;
     'device remove --host') _jitctl_kind='free' ;;
@@ -354,6 +360,7 @@ _jitctl_argument() {
     'resume ''1') _jitctl_kind='own' ;;
     'release ''1') _jitctl_kind='own' ;;
     'device add ''1') _jitctl_kind='free' ;;
+    'device rotate ''1') _jitctl_kind='devices' ;;
     'device remove ''1') _jitctl_kind='devices' ;;
     'device config ''1') _jitctl_kind='devices' ;;
     'device import ''1') _jitctl_kind='interfaces' ;;
@@ -408,7 +415,8 @@ _jitctl_options() {
     'release') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'device add') _jitctl_flags=('--public-key' '-k' '--qr' '--interface' '-i' '--until' '--user' '-u' '--json' '--socket' '--host' '--profile' '--help') ;;
     'device list') _jitctl_flags=('--user' '-u' '--all' '-a' '--json' '--socket' '--host' '--profile' '--help') ;;
-    'device remove') _jitctl_flags=('--user' '-u' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'device rotate') _jitctl_flags=('--public-key' '-k' '--qr' '--interface' '-i' '--user' '-u' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'device remove') _jitctl_flags=('--lost' '--user' '-u' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'device config') _jitctl_flags=('--interface' '-i' '--user' '-u' '--json' '--socket' '--host' '--profile' '--help') ;;
     'device import') _jitctl_flags=('--map' '--json' '--socket' '--host' '--profile' '--help') ;;
     'list') _jitctl_flags=('--status' '-s' '--tab' '--user' '-u' '--network' '-n' '--group' '--managed-by' '--since' '--until' '--search' '--mine' '--decidable' '--sort' '--columns' '--limit' '--after' '--count' '--output' '-o' '--json' '--socket' '--host' '--profile' '--help') ;;
@@ -463,7 +471,7 @@ _jitctl_verbs() {
   _jitctl_names=()
   case "$1" in
     '') _jitctl_names=('setup' 'connect' 'disconnect' 'agent' 'request' 'ensure' 'wait' 'status' 'cancel' 'pause' 'resume' 'release' 'device' 'list' 'show' 'why' 'dashboard' 'events' 'report' 'watch' 'review' 'grant' 'extend' 'deny' 'revoke' 'acknowledge' 'freeze' 'thaw' 'network' 'notify' 'outbox' 'policy' 'user' 'interface' 'doctor' 'gate' 'dial-stdio') ;;
-    'device ') _jitctl_names=('add' 'list' 'remove' 'config' 'import') ;;
+    'device ') _jitctl_names=('add' 'list' 'rotate' 'remove' 'config' 'import') ;;
     'policy ') _jitctl_names=('export' 'apply') ;;
     'notify ') _jitctl_names=('show' 'on' 'off' 'test') ;;
     'outbox ') _jitctl_names=('list' 'retry' 'drop') ;;

@@ -33,6 +33,7 @@ VERBS: Final = (
     Verb("release", "requests", "release", "Give the rest of a grant back.", USERS),
     Verb("device add", "devices", "add", "Register the public key of a device.", USERS),
     Verb("device list", "devices", "list_", "List devices.", USERS),
+    Verb("device rotate", "rotate", "rotate", "Put another key in the place of a device's.", USERS),
     Verb("device remove", "devices", "remove", "Remove a device: it loses access at once.", USERS),
     Verb("device config", "devices", "config", "Print a wg-quick file for a device.", USERS),
     Verb("device import", "devices", "import_", "Name the owners of unmanaged peers.", SETUP),

@@ -20,9 +20,11 @@ from support.typed import Typed
 class Terminal:
     """A command at a terminal of a given width."""
 
-    def __init__(self, daemon: Running, *words: str, columns: int = 80, **environment: str) -> None:
+    def __init__(
+        self, daemon: Running, *words: str, columns: int = 80, rows: int = 24, **environment: str
+    ) -> None:
         self._main, side = pty.openpty()
-        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         inherited = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "jitctl", *words],

@@ -72,6 +72,13 @@ def connect(
             f"cannot connect: the private key of {profile.device} is not on this machine",
             f"Make one: jitctl setup {profile.host} --name {profile.name}",
         )
+    if keystore.find_next(profile.name, profile.device) is not None:
+        raise JitError(
+            "conflict",
+            f"cannot connect: a rotation of the key of {profile.device} was interrupted, and only the gateway knows which"
+            " of two counts",
+            f"Finish it: jitctl device rotate --profile {profile.name}",
+        )
     by = manager(profile.tunnel)
     client = settings(context).client()
     access = _Access(context, client, client.status(), network)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import User, Yes, planned, usage
+from jitctl.commands.shared import User, Yes, planned, show_plan, usage
 from jitctl.output import answer, clean, next_step, say
 from jitctl.render import times
-from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
     from jitd import wire
 
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The device, if there are several.")]
+Interface = Annotated[
+    str | None,
+    typer.Option("--interface", "-i", metavar="NAME", help="With --qr: for which interface, of several."),
+]
 _FIELDS = 3
-#: Where the private key belongs in a file for wg-quick.
-PLACE: Final = "REPLACE_WITH_PRIVATE_KEY"
 
 
 def add(
@@ -38,10 +39,7 @@ def add(
             "--qr", help="For a phone: make a key here, show its file as a QR code, and forget the key."
         ),
     ] = False,
-    interface: Annotated[
-        str | None,
-        typer.Option("--interface", "-i", metavar="NAME", help="With --qr: for which interface, of several."),
-    ] = None,
+    interface: Interface = None,
     until: Annotated[
         str | None,
         typer.Option("--until", metavar="DATE", help="Remove it by itself after that day, or at that time."),
@@ -54,16 +52,19 @@ def add(
 
     A phone, whose app reads a QR code: jitctl device add phone --qr
     """
+    if qr and public_key is not None:
+        raise usage("cannot use --qr together with --public-key", "With --qr the key is made here.")
+    if interface is not None and not qr:
+        raise usage("cannot use --interface without --qr", "A key is the same for all interfaces.")
     if qr:
-        return _on_a_phone(context, name, public_key, interface, until, user)
+        from jitctl.commands import phones
+
+        return phones.add(context, name, interface, _end(until), user)
     if public_key is None:
         raise usage(
             "cannot add a device without its public key", "Add --public-key KEY; for a phone, add --qr."
         )
-    if public_key == "-":
-        public_key = sys.stdin.readline(200).strip()
-        if not public_key:
-            raise usage("cannot read a public key: standard input is empty", "Pipe what wg pubkey prints.")
+    public_key = given_key(public_key)
     reply = (
         settings(context).client().device_add(name=name, public_key=public_key, until=_end(until), user=user)
     )
@@ -75,6 +76,14 @@ def add(
     return answer(context, reply, tell)
 
 
+def given_key(typed: str) -> str:
+    """A public key as typed; - reads it from standard input. Raises JitError bad_request."""
+    key = sys.stdin.readline(200).strip() if typed == "-" else typed
+    if not key:
+        raise usage("cannot read a public key: standard input is empty", "Pipe what wg pubkey prints.")
+    return key
+
+
 def _end(until: str | None) -> int | None:
     """The last moment of a device, milliseconds UTC. Raises JitError bad_request."""
     if until is None:
@@ -82,43 +91,6 @@ def _end(until: str | None) -> int | None:
     from jitctl.moments import end_of
 
     return end_of(until)
-
-
-def _on_a_phone(
-    context: typer.Context,
-    name: str,
-    public_key: str | None,
-    interface: str | None,
-    until: str | None,
-    user: str | None,
-) -> int:
-    """Make a key, register it, and show it with its file as a QR code: it is kept nowhere else."""
-    if public_key is not None:
-        raise usage("cannot use --qr together with --public-key", "With --qr the key is made here.")
-    if not sys.stdout.isatty() or settings(context).json:
-        raise usage(
-            "cannot show a QR code without a terminal: it has the private key in it",
-            "Type it at a terminal, where nobody looks over your shoulder.",
-        )
-    import segno
-
-    from jitctl import keypair
-
-    client = settings(context).client()
-    private = keypair.private_key()
-    client.device_add(name=name, public_key=keypair.public_key(private), until=_end(until), user=user)
-    try:
-        file = client.device_config(name=name, interface=interface, user=user)["config"]
-    except JitError:
-        # A device of which nobody has the key is of no use.
-        client.device_remove(name=name, user=user, confirm=None)
-        raise
-    segno.make(file.replace(PLACE, private), error="l").terminal(compact=True)
-    say(
-        "Scan it now with the WireGuard app: the key in it was made here and is kept nowhere; nobody can show it again."
-    )
-    say(f"Whoever photographs it has it too. If that may be: jitctl device remove {clean(name)}")
-    return 0
 
 
 def list_(
@@ -163,15 +135,64 @@ def list_(
     return answer(context, reply, tell)
 
 
-def remove(context: typer.Context, name: Name = None, user: User = None, yes: Yes = False) -> int:
+def remove(
+    context: typer.Context,
+    name: Name = None,
+    lost: Annotated[
+        bool,
+        typer.Option(
+            "--lost", help="It was lost: cut it without asking, for ever, and tell the administrators."
+        ),
+    ] = False,
+    user: User = None,
+    yes: Yes = False,
+) -> int:
     """Remove a device: it loses access at once.
 
+    With --lost nothing is asked, its key can never be registered again, and administrators are told. It can be typed on
+    any machine, as often as you like.
+
     Example: jitctl device remove laptop
+
+    A laptop that was lost: jitctl device remove laptop --lost
     """
     client = settings(context).client()
-    question = f"Remove {name or 'the device'}?"
-    reply = planned(client.device_remove, {"name": name, "user": user}, yes=yes, question=question)
-    return answer(context, reply, lambda: print(f"device {clean(reply['device']['name'])} is removed"))
+    if lost:
+        reply = client.device_remove(name=name, user=user, lost=True)
+    else:
+        question = f"Remove {name or 'the device'}?"
+        reply = planned(client.device_remove, {"name": name, "user": user}, yes=yes, question=question)
+    device = reply["device"]
+    forgotten = user is None and _forgotten(context, device["name"])
+
+    def tell() -> None:
+        what = clean(device["name"])
+        if not lost:
+            print(f"device {what} is removed")
+        elif reply.get("already"):
+            print(f"device {what} was reported lost before: it is cut, and its key is never let in again")
+        else:
+            show_plan(reply["plan"])
+            print(f"device {what} is reported lost: it is cut, and its key is never let in again")
+        if forgotten:
+            say("its private key is gone from this machine, too")
+        elif lost:
+            say(
+                "What else was on it is not cut by this: if it had an ssh key, take that out of ~/.ssh/authorized_keys"
+                " on the gateway."
+            )
+
+    return answer(context, reply, tell)
+
+
+def _forgotten(context: typer.Context, device: str) -> bool:
+    """Forget the private key of a device that is no more, where this machine has it. Returns whether it had."""
+    profile = settings(context).profile_meant()
+    if profile is None:
+        return False
+    from jitctl import keystore
+
+    return keystore.drop(profile.name, device)
 
 
 def import_(

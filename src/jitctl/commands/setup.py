@@ -13,7 +13,6 @@ from jitctl import keypair, keystore, profiles, ssh
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import usage
-from jitctl.keyrings import KeyringError
 from jitctl.output import clean, dumps, next_step
 from jitd.core.errors import JitError
 
@@ -63,28 +62,29 @@ def setup(
             f"cannot use the name {called}: it is {clean(before.host)}, and {clean(address)} does not know this machine",
             f"Choose another one: jitctl setup {clean(host)} --name …",
         )
-    try:
-        private = keystore.find(called, mine)
-    except KeyringError:
-        if mine in registered:
-            raise
-        private = None
-    where = "as it was"
-    if private is None:
-        if mine in registered:
-            raise _taken(mine)
-        private = keypair.private_key()
-        where = keystore.keep(called, mine, private)
-    public = keypair.public_key(private)
-    there = registered.get(mine)
-    if there is not None and there["public_key"] != public:
-        raise _taken(mine)
-    if there is None:
-        there = client.device_add(name=mine, public_key=public)["device"]
+    with keystore.locked():
+        there, where = _registered(client, called, mine, registered.get(mine))
     kept = before or profiles.Profile(called, address)
     profiles.write(known.with_(replace(kept, host=address, device=mine)))
     _tell(context, called, address, user, there, where)
     return 0
+
+
+def _registered(
+    client: Client, called: str, mine: str, there: wire.DeviceView | None
+) -> tuple[wire.DeviceView, str]:
+    """(the device of this machine at the gateway, where its private key is). Made where there is none."""
+    if there is None:
+        # A key that is here all the same was perhaps given up with its device.
+        private = keypair.private_key()
+        where = keystore.keep(called, mine, private)
+        return client.device_add(name=mine, public_key=keypair.public_key(private))["device"], where
+    public = there["public_key"]
+    # Where a rotation was interrupted there are two, and the gateway says which one counts.
+    kept = keystore.matching(called, mine, lambda one: keypair.public_key(one) == public)
+    if kept is None:
+        raise _taken(mine)
+    return there, keystore.settle(called, mine, kept)
 
 
 def _tell(

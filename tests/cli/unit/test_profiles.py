@@ -1,11 +1,11 @@
-"""The gateways that a user's jitctl knows, and where keys are: files of their own, and nobody else's."""
+"""The gateways that a user's jitctl knows: a file of their own, and nobody else's."""
 
 import stat
 from pathlib import Path
 
 import pytest
 
-from jitctl import keystore, profiles, transport
+from jitctl import profiles, transport
 from jitctl.cli import Settings
 from jitctl.profiles import Profile, Profiles
 from jitd.core.errors import JitError
@@ -17,8 +17,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("JITCTL_HOST", "JITCTL_PROFILE", "JITCTL_SOCKET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    # A keyring of the machine is nothing for a test.
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     return tmp_path / "jitctl"
 
 
@@ -76,25 +74,3 @@ def test_which_jitd_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
         Settings(profile="home").client()
     with pytest.raises(JitError, match="cannot use --socket together with --profile"):
         Settings(socket="/x", profile="lab").client()
-
-
-def test_a_key_in_a_file_is_its_users_alone(home: Path) -> None:
-    """Without a keyring: mode 0600 from the first moment, never over another one, and never one that others can read."""
-    assert keystore.find("office", "laptop") is None
-    where = keystore.keep("office", "laptop", "secret")
-    file = home / "keys" / "office.laptop.key"
-    assert str(file) in where
-    assert "no keyring" in where
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-    assert keystore.find("office", "laptop") == "secret"
-    with pytest.raises(JitError, match="cannot write"):
-        keystore.keep("office", "laptop", "another")
-    assert keystore.find("office", "laptop") == "secret"
-    file.chmod(0o644)
-    with pytest.raises(JitError, match="others may read or change it"):
-        keystore.find("office", "laptop")
-    file.unlink()
-    file.symlink_to("/etc/hostname")
-    with pytest.raises(JitError, match="cannot read"):
-        keystore.find("office", "laptop")

@@ -1,0 +1,220 @@
+"""rotate: another key in the place of a device's, made on this machine or elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.commands.devices import Interface, Name, given_key
+from jitctl.commands.shared import User, usage
+from jitctl.output import answer, clean, next_step, say
+from jitd.core.errors import JitError
+
+if TYPE_CHECKING:
+    from jitctl.client import Client
+    from jitctl.profiles import Profile
+    from jitctl.tunnel.wanted import Tunnel
+    from jitd import wire
+
+
+def rotate(
+    context: typer.Context,
+    name: Name = None,
+    public_key: Annotated[
+        str | None,
+        typer.Option(
+            "--public-key",
+            "-k",
+            metavar="KEY",
+            help="The new one, of a key made elsewhere; - reads it from standard input.",
+        ),
+    ] = None,
+    qr: Annotated[
+        bool,
+        typer.Option("--qr", help="For a phone: make the key here, show it as a QR code, and forget it."),
+    ] = False,
+    interface: Interface = None,
+    user: User = None,
+) -> int:
+    """Put another key in the place of a device's: it keeps its name, its addresses and its access, and the old key passes
+    nothing any more.
+
+    On a machine that was set up with jitctl setup, the new key is made and kept here; typed again after it was
+    interrupted, it goes on. For any other device, its public key is given.
+
+    Example: jitctl device rotate
+
+    A key made elsewhere: wg genkey | tee private.key | wg pubkey | jitctl device rotate desk --public-key -
+
+    A phone: jitctl device rotate phone --qr
+    """
+    if qr and public_key is not None:
+        raise usage("cannot use --qr together with --public-key", "With --qr the key is made here.")
+    if interface is not None and not qr:
+        raise usage("cannot use --interface without --qr", "A key is the same for all interfaces.")
+    if qr:
+        from jitctl.commands import phones
+
+        return phones.rotate(context, name, interface, user)
+    if public_key is not None:
+        public_key = given_key(public_key)
+        reply = settings(context).client().device_rotate(name=name, public_key=public_key, user=user)
+        return _told(context, reply, {})
+    if user is not None:
+        raise usage(
+            "cannot make the key of somebody else's device here: it has to stay on that device",
+            f"There: wg genkey | tee private.key | wg pubkey. Then: jitctl device rotate NAME --user {user} --public-key KEY",
+        )
+    return _here(context, name)
+
+
+def _here(context: typer.Context, name: str | None) -> int:
+    """Make the key on this machine. Whatever is interrupted, the one that the gateway has registered stays here."""
+    from jitctl import keypair, keystore
+
+    profile = settings(context).profile_meant()
+    device = name or (profile.device if profile is not None else "")
+    if profile is None or not device:
+        raise usage(
+            "cannot make a key here: this machine was not set up for a gateway",
+            "Type jitctl setup ssh://you@gateway. For another device, give its key: --public-key KEY, or --qr for a phone.",
+        )
+    client = settings(context).client()
+    with keystore.locked():
+        before = _registered(client, device)
+        old = keystore.matching(profile.name, device, lambda one: keypair.public_key(one) == before)
+        if old is None:
+            raise _elsewhere(profile, device, is_known=keystore.find(profile.name, device) is not None)
+        private = keystore.find_next(profile.name, device)
+        if private is None:
+            private = keypair.private_key()
+            keystore.keep_next(profile.name, device, private)
+        public = keypair.public_key(private)
+        mine = _Tunnels(profile, client, device, public)
+        try:
+            reply = _replace(client, device, public, before, mine, (old, private))
+        except JitError as error:
+            if error.code in ("refused", "conflict"):
+                keystore.drop_next(profile.name, device)  # the gateway will not have it
+            raise
+        where = keystore.keep(profile.name, device, private)
+    switched = mine.give(public, private)
+    return _told(context, reply, {"profile": profile.name, "key": where, "tunnels": switched})
+
+
+def _replace(
+    client: Client, device: str, public_key: str, before: str, mine: _Tunnels, keys: tuple[str, str]
+) -> wire.DeviceRotateReply:
+    """Register the new key, from which moment on the old one passes nothing. `keys` are the private ones, old and new."""
+    body = {"name": device, "public_key": public_key, "replaces": before}
+    try:
+        # Where a run before got so far, this changes nothing.
+        return client.device_rotate(**body)
+    except JitError as error:
+        if error.code != "unreachable":
+            raise
+        again = JitError(
+            error.code,
+            error.message,
+            f"{error.hint} The new key is kept beside the old one: typed again, this goes on.".strip(),
+        )
+        if not mine.up:
+            raise again from error
+        # The way to the gateway may lead through this very tunnel.
+        say("jitctl: no answer; trying whether the gateway has the new key already")
+        mine.give(public_key, keys[1])
+        try:
+            return client.device_rotate(**body)
+        except JitError:
+            mine.give(before, keys[0])
+            raise again from error
+
+
+class _Tunnels:
+    """The tunnels of this machine to the gateway that are up, which pass nothing with a key that is not registered."""
+
+    def __init__(self, profile: Profile, client: Client, device: str, public_key: str) -> None:
+        """What they have to be is asked for before the key is replaced: afterwards there may be no way to the gateway."""
+        from jitctl import tunnel
+        from jitctl.tunnel import wanted
+        from jitctl.tunnel.names import name_of
+
+        self._profile = profile
+        self.up: list[Tunnel] = []
+        for interface in profile.interfaces if device == profile.device else ():
+            name = name_of(profile.name, interface)
+            if tunnel.is_up(name):
+                file = client.device_config(name=device, interface=interface)["config"]
+                self.up.append(wanted.read(file, name=name, public_key=public_key))
+
+    def give(self, public_key: str, private_key: str) -> list[str]:
+        """Have them up with this key. Returns what they are called; what cannot be done is said."""
+        if not self.up:
+            return []
+        from jitctl.tunnel.manager import manager
+
+        by, done = manager(self._profile.tunnel), []
+        for one in (replace(one, public_key=public_key) for one in self.up):
+            try:
+                if not by.is_as(one):
+                    by.up(one, private_key)
+            except JitError as error:
+                say(f"warning: {clean(error.message)}")
+                say(f"{one.name} passes nothing with its old key; once that is mended: jitctl connect")
+            else:
+                done.append(one.name)
+        return done
+
+
+def _elsewhere(profile: Profile, device: str, *, is_known: bool) -> JitError:
+    """The registered key is not on this machine; `is_known`: another one of that device is."""
+    if is_known:
+        return JitError(
+            "conflict",
+            f"cannot rotate the key of {device}: the registered one is not on this machine",
+            f"It was changed elsewhere. Give it up: jitctl device remove {device}; then set up again:"
+            f" jitctl setup {profile.host} --name {profile.name}",
+        )
+    return usage(
+        f"cannot make a key here: that of {clean(device)} is not on this machine",
+        f"Where it is: wg genkey | tee private.key | wg pubkey | jitctl device rotate {clean(device)} --public-key -;"
+        " for a phone add --qr",
+    )
+
+
+def _registered(client: Client, device: str) -> str:
+    """The public key that the gateway knows a device by. Raises JitError not_found."""
+    found = [one["public_key"] for one in client.device_list()["devices"] if one["name"] == device]
+    if not found:
+        raise JitError(
+            "not_found",
+            f"cannot rotate the key of {clean(device)}: the gateway knows no such device of yours",
+            "Register this machine again: jitctl setup ssh://you@gateway",
+        )
+    return found[0]
+
+
+def _told(context: typer.Context, reply: wire.DeviceRotateReply, more: Mapping[str, Any]) -> int:
+    device, where = reply["device"], more.get("key")
+
+    def tell() -> None:
+        done = "has another key" if where or not reply["already"] else "has that key already"
+        print(clean(f"{device['user']}'s device {device['name']} {done}: {device['public_key']}"))
+        if reply["already"] and where:
+            print("key       that of the run before, which was interrupted")
+        if where:
+            print(f"key       {where}")
+            for name in more["tunnels"]:
+                print(f"tunnel    {name} is up with it")
+        elif not reply["already"]:
+            next_step(
+                f"jitctl device config {clean(device['name'])}  its wg-quick file, for the new private key"
+            )
+        if reply["preshared_key_dropped"]:
+            say("its preshared key went with the old key: take the PresharedKey line out of its file")
+
+    return answer(context, {**reply, **more}, tell)
