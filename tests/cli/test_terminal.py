@@ -162,3 +162,14 @@ def test_colours_only_where_they_are_wanted(daemon: Running) -> None:
     assert "\x1b[33m" in coloured.seen
     assert "\x1b[33m" not in plain.seen
     assert coloured.plain == plain.plain
+
+
+def test_a_lost_device_stands_out_among_events(daemon: Running) -> None:
+    """Its line is bold red at a terminal, and that of a device that was added is not."""
+    daemon.post("/v1/device/remove", name="laptop", user="alice", lost=True)
+    terminal = Terminal(daemon, "events", columns=200)
+    assert terminal.end() == 0
+    assert [line for line in terminal.seen.splitlines() if "\x1b[1;31m" in line] == [
+        line for line in terminal.seen.splitlines() if "reported alice's device laptop lost" in line
+    ]
+    assert terminal.seen.count("\x1b[1;31m") == 1
