@@ -155,12 +155,13 @@ class _Tunnels:
         """Have them up with this key. Returns what they are called; what cannot be done is said."""
         if not self.up:
             return []
-        from jitctl.tunnel.manager import manager
+        from jitctl.tunnel.manager import manager, take_down
 
         by, done = manager(self._profile.tunnel), []
         for one in (replace(one, public_key=public_key) for one in self.up):
             try:
                 if not by.is_as(one):
+                    take_down(one.name)
                     by.up(one, private_key)
             except JitError as error:
                 say(f"warning: {clean(error.message)}")
