@@ -5,7 +5,7 @@ is recorded as soon as the store can be written again.
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from jitd.core import policy, text
@@ -33,6 +33,8 @@ class Unrecorded:
     file: TombstoneFile
     converger: Converger
     memory: Memory = field(default_factory=Memory)
+    #: When the kernel was first seen to follow ends that could not be recorded then, by grant; milliseconds UTC.
+    cut_ms: dict[int, int] = field(default_factory=dict)
     _freezer: Actor | None = None
     _held: list[Tombstone] = field(default_factory=list)
 
@@ -41,6 +43,7 @@ class Unrecorded:
         self.memory = people.memory
         self._held, people.memory.frozen = self.file.load()
         people.memory.closed.update(one.request_id for one in self._held)
+        self.cut_ms = {one.request_id: one.cut_ms for one in self._held if one.cut_ms is not None}
         if self:
             log.warning("%d endings of the last run are not recorded yet", len(self._held))
 
@@ -62,6 +65,9 @@ class Unrecorded:
         people.memory.closed.add(request_id)
         self._held.append(Tombstone(request_id=request_id, ending=ending, actor=actor))
         agrees = self.converger.close(request_id, now)
+        if agrees:
+            self._held[-1] = replace(self._held[-1], cut_ms=now.wall_ms)
+            self.cut_ms[request_id] = now.wall_ms
         self.file.save(self._held, people.memory.frozen)
         log.error("%s %s %d, which cannot be recorded yet: %s", actor.user, how, request_id, error.message)
         return JitError(
