@@ -72,7 +72,7 @@ def test_early_end_cuts_at_once(office: Site, say: Say, verb: str) -> None:
 
 
 def test_pause_stops_and_resume_opens_again(office: Site, say: Say) -> None:
-    """Between the replies to pause and resume nothing passes; after resume it does at once, with no new grant."""
+    """Between the replies to pause and resume nothing passes; behind the reply to resume not one packet is lost."""
     number = office.grant("alice", "1h")
     streams = office.both_ways("alice")
     for stream in streams:
@@ -87,9 +87,14 @@ def test_pause_stops_and_resume_opens_again(office: Site, say: Say) -> None:
 
     begun = time.monotonic_ns()
     office.gateway.jitctl("alice", "resume")
-    first = max(stream.arrives(2).received for stream in streams)
-    say(f"resume: packets in both directions {(first - begun) / 1e6:.0f} ms after it was typed")
+    resumed = time.monotonic_ns()
+    for stream in streams:
+        stream.arrives(2)
     assert office.gateway.request(number)["ends"] == ends
+    office.streams.stop()
+    assert [stream.losses(resumed) for stream in streams] == ["", ""]
+    first = max(stream.sent_after(begun)[0].received for stream in streams)
+    say(f"resume: packets in both directions {(first - resumed) / 1e6:+.0f} ms from its reply")
 
 
 def test_denied_request_opens_nothing(office: Site) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from installed import CONFIG, LIMIT, UNITS, call, installed, journal, run, show, systemctl, verify
@@ -16,6 +17,7 @@ from support.wait import until
 from support.world import only_child
 
 CLOSED = Path("/var/lib/jitd/closed.nft")
+SLOW = 10  # seconds that a look at what has happened may take in here
 WG_QUICK = "wg-quick@wgboot"
 PLAYED = "played-machine"
 OUTSIDE = ("ip", "netns", "exec", "outside")
@@ -103,6 +105,16 @@ def machine() -> Iterator[Machine]:
     finally:
         systemctl("stop", PLAYED)
         run("ip", "netns", "delete", "gateway")
+
+
+@contextmanager
+def stepped(seconds: int) -> Iterator[None]:
+    """The wall clock, set by so many seconds; put right again at the end."""
+    time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds)
+    try:
+        yield
+    finally:
+        time.clock_settime(time.CLOCK_REALTIME, time.time() - seconds)
 
 
 class Pings:
@@ -196,6 +208,34 @@ def test_the_unit_is_understood() -> None:
     # Ordinary services come after sysinit.target: wg-quick@ among them.
     assert "sysinit.target" in show("After", WG_QUICK).split()
     assert "jitd-closed.service" in show("After", "jitd").split()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "duration", "clock"), [(-3600, 20_000, "boot"), (7200, 3_600_000, "wall")]
+)
+def test_a_stepped_clock_lengthens_no_grant(seconds: int, duration: int, clock: str) -> None:
+    """Set back, the boot clock ends it on time; set past its end, the wall clock at once; the event says which did."""
+    reply = call("POST", "/v1/grant", user="bootalice", network="boot", duration=duration)
+    granted = reply.get("request")
+    assert isinstance(granted, dict), reply
+    latest = time.clock_gettime(time.CLOCK_BOOTTIME) + min(duration / 1000, LIMIT)
+    until(pings, "the client is let in", LIMIT, every=0.5)
+
+    def kinds() -> list[str]:
+        return [event["kind"] for event in events()]
+
+    def events() -> list[dict[str, Any]]:
+        shown: Any = call("GET", f"/v1/show?id={granted['id']}")
+        found: list[dict[str, Any]] = shown["events"]
+        return found
+
+    with stepped(seconds):
+        until(lambda: "cut_confirmed" in kinds(), "it ends", LIMIT, every=0.2)
+        assert time.clock_gettime(time.CLOCK_BOOTTIME) < latest + SLOW
+        assert not pings()
+        assert peers() == ""
+    (end,) = (event for event in events() if event["kind"] == "expired")
+    assert end["data"]["clock"] == clock
 
 
 def test_a_restart_of_jitd_cuts_nobody_and_loads_nothing(scene: str) -> None:

@@ -100,6 +100,19 @@ async def test_what_cannot_be_added(office: World, body, code: str) -> None:
         office.wireguard.read("wg1")
 
 
+async def test_a_name_that_another_kind_of_interface_has(world: World) -> None:
+    """It is neither made nor adopted, the refusal says what it is and what to do, and nothing comes of it."""
+    world.wireguard.add_other_link("eth0")
+    for verb, body in ((interfaces.add, {"pools": ["10.8.0.0/24"]}), (interfaces.adopt, {})):
+        with pytest.raises(JitError, match="is no WireGuard interface") as caught:
+            await world.do(verb, ROOT, name="eth0", **body)
+        assert (caught.value.code, caught.value.hint.split(";")[0]) == (
+            "enforcement",
+            "Choose another name where that one is taken",
+        )
+    assert (await world.service.peek(interfaces.list_, ROOT, {}))["interfaces"] == []
+
+
 async def a_gateway_with_a_past(world: World) -> None:
     """An existing wg0 with two colleagues on it."""
     world.wireguard.add_foreign_link("wg0", addresses=("10.9.0.1/24",), port=51820)

@@ -140,6 +140,7 @@ async def test_the_same_route_in_two_networks_is_refused(office: World) -> None:
         ({"name": "lab", "routes": ["10.0.0.0/8", "10.0.0.0/8"]}, "bad_request"),
         ({"name": "lab", "routes": ["everything"]}, "bad_request"),
         ({"name": "lab", "routes": ["10.0.0.0/8"], "ports": ["tcp/0"]}, "bad_request"),
+        ({"name": "lab", "routes": ["10.0.0.0/8"], "ports": ["tcp/5433-5432"]}, "bad_request"),
         ({"name": "lab", "routes": ["10.0.0.0/8"], "interface": "wg7"}, "not_found"),
         ({"name": "lab", "routes": ["10.0.0.0/8"], "interface": "wg1", "members": ["nosuch"]}, "not_found"),
         ({"name": "lab", "routes": ["10.0.0.0/8"], "interface": "wg1", "members": ["@"]}, "bad_request"),

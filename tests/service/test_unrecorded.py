@@ -71,6 +71,8 @@ async def test_revoke_under_a_locked_database_cuts_and_is_recorded_later(office:
     told = [(event["kind"], (event["actor"] or {}).get("user")) for event in shown["events"]]
     assert told[-2:] == [("revoked", "carol"), ("cut_confirmed", None)]
     assert shown["events"][-2]["data"]["recorded_later"]
+    # When it was seen, and not when that could be written down.
+    assert shown["events"][-1]["data"]["lateness"] == 0
     assert (await office.ask(queries.status, ROOT))["gateway"]["waiting"] == []
 
 
@@ -81,11 +83,13 @@ async def test_what_is_held_stays_out_over_a_restart(office: World) -> None:
         with pytest.raises(JitError, match="cut"):
             await office.do(holding.release, ALICE)
         await office.service.stop()
+        office.clock.advance(HOUR // 2)
     office.service = office._new()
     await office.service.start()
     assert office.peers() == {}
     shown = await office.ask(queries.show, ROOT, id=number)
     assert shown["request"]["status"] == "released"
+    assert shown["events"][-1]["data"]["lateness"] == 0
 
 
 async def test_only_who_may_can_close_without_the_store(office: World) -> None:

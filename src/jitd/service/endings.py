@@ -1,6 +1,6 @@
 """What begins and ends by itself: grants, and the time of people and devices."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -200,14 +200,20 @@ def touch(rows: Rows, found: Touched, request: Request) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """A grant whose end the kernel was seen to follow; `due_ms` is when access had to be over."""
+    """A grant whose end the kernel was seen to follow, at `seen_ms`; `due_ms` is when access had to be over."""
 
     request: Request
     due_ms: int
+    seen_ms: int
 
 
-def confirmed(rows: Rows, ended: Iterable[Request], agreement: Agreement) -> list[Confirmed]:
-    """Those of the ended grants that the kernel agrees with, as far as they were open before."""
+def confirmed(
+    rows: Rows, ended: Iterable[Request], agreement: Agreement, now: Now, seen_ms: Mapping[int, int]
+) -> list[Confirmed]:
+    """Those of the ended grants that the kernel agrees with, as far as they were open before.
+
+    It does now; `seen_ms` are the grants of which that was seen before, and when.
+    """
     found, ended = [], list(ended)
     open_ = agreement.open
     endings = requests.by_ids(rows, [before.id for before in ended])
@@ -217,7 +223,7 @@ def confirmed(rows: Rows, ended: Iterable[Request], agreement: Agreement) -> lis
             continue
         due_ms = min(after.ending.at_ms, before.grant.ends_ms)
         if not open_ or open_.isdisjoint(requests.keys_of(rows, before.id)):
-            found.append(Confirmed(before, due_ms))
+            found.append(Confirmed(before, due_ms, seen_ms.get(before.id, now.wall_ms)))
     return found
 
 
@@ -229,13 +235,13 @@ def unconfirmed(rows: Rows) -> list[Request]:
 
 
 def record_confirmed(rows: Rows, confirmed: Iterable[Confirmed], now: Now) -> None:
-    """Record that the kernel was seen to agree at `now`, and how late that was. Milliseconds, negative: early."""
+    """Record when the kernel was seen to agree, and how late that was. Milliseconds, negative: early."""
     names = _Names(rows)
     for one in confirmed:
         data: dict[str, object] = {
             "due": one.due_ms,
-            "confirmed": now.wall_ms,
-            "lateness": now.wall_ms - one.due_ms,
+            "confirmed": one.seen_ms,
+            "lateness": one.seen_ms - one.due_ms,
         }
         _record(names, "cut_confirmed", one.request, now, data)
 

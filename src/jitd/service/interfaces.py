@@ -337,7 +337,9 @@ def _read(call: Call, name: str) -> LinkState | None:
         return None
     except EnforceError as error:
         raise JitError(
-            "enforcement", f"cannot look at {name}: {error}", "See jitctl status for the backend."
+            "enforcement",
+            f"cannot look at {name}: {error}",
+            "Choose another name where that one is taken; jitctl status has the backend.",
         ) from error
 
 

@@ -196,14 +196,21 @@ class Transactor:
         except JitError:
             # It cannot even be read. What is open is also known without it.
             for request_id in self._converger.openings.over(now):
-                self._converger.close(request_id, now)
+                if self._converger.close(request_id, now):
+                    self._unrecorded.cut_ms.setdefault(request_id, self._now().wall_ms)
             raise
         cut = self._now()
         self._converger.retry(self._rows, now)
         self._record_held(cut)
         if over:
-            with self._store.transaction() as rows:
-                endings.expire(rows, over, now)
+            try:
+                with self._store.transaction() as rows:
+                    endings.expire(rows, over, now)
+            except JitError:
+                for request in over:
+                    if self.agreement.open.isdisjoint(requests.keys_of(self._rows, request.id)):
+                        self._unrecorded.cut_ms.setdefault(request.id, cut.wall_ms)
+                raise
         self._confirm(over, cut)
         people_end = endings.next_people_end(self._rows)
         if people_end is not None and people_end <= now.wall_ms:
@@ -327,7 +334,8 @@ class Transactor:
         waiting = [*self._unconfirmed, *ended]
         if not waiting:
             return
-        confirmed = endings.confirmed(self._rows, waiting, self.agreement)
+        seen_ms = self._unrecorded.cut_ms
+        confirmed = endings.confirmed(self._rows, waiting, self.agreement, now, seen_ms)
         done = {one.request.id for one in confirmed}
         self._unconfirmed = [request for request in waiting if request.id not in done]
         if confirmed:
@@ -335,6 +343,8 @@ class Transactor:
                 self._converger.peering.sampler.flush(rows)
                 endings.record_confirmed(rows, confirmed, now)
             self._converger.peering.sampler.flushed()
+            for request_id in done:
+                seen_ms.pop(request_id, None)
 
     def _committed(self) -> None:
         now = self._now()

@@ -5,7 +5,7 @@ is recorded as soon as the store can be written again.
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from jitd.core import policy, text
@@ -33,6 +33,8 @@ class Unrecorded:
     file: TombstoneFile
     converger: Converger
     memory: Memory = field(default_factory=Memory)
+    #: When the kernel was first seen to follow ends that could not be recorded then, by grant; milliseconds UTC.
+    cut_ms: dict[int, int] = field(default_factory=dict)
     _freezer: Actor | None = None
     _held: Held = field(default_factory=Held)
 
@@ -43,6 +45,7 @@ class Unrecorded:
         people.memory.frozen = self._held.freeze
         people.memory.closed.update(one.request_id for one in self._held.endings)
         people.memory.lost.update(one.device_id for one in self._held.lost)
+        self.cut_ms = {one.request_id: one.cut_ms for one in self._held.endings if one.cut_ms is not None}
         if self:
             number = len(self._held.endings) + len(self._held.lost)
             log.warning("%d endings of the last run are not recorded yet", number)
@@ -67,6 +70,9 @@ class Unrecorded:
         people.memory.closed.add(request_id)
         self._held.endings.append(Tombstone(request_id=request_id, ending=ending, actor=actor))
         agrees = self.converger.close(request_id, now)
+        if agrees:
+            self._held.endings[-1] = replace(self._held.endings[-1], cut_ms=now.wall_ms)
+            self.cut_ms[request_id] = now.wall_ms
         self.file.save(self._held)
         log.error("%s %s %d, which cannot be recorded yet: %s", actor.user, how, request_id, error.message)
         return _unrecorded(f"{_cut(agrees)}: {request_id}, of {account.name}", "Access stays out", error)

@@ -22,11 +22,15 @@ log = logging.getLogger("jitd.store")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
-    """The end of a grant that stands in no table yet. Its access stays out."""
+    """The end of a grant that stands in no table yet. Its access stays out.
+
+    `cut_ms` is when the kernel was seen to agree, None when it did not at once.
+    """
 
     request_id: int
     ending: Ending
     actor: Actor
+    cut_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,4 +116,9 @@ class TombstoneFile:
 
 def _read(one: dict[str, Any]) -> Tombstone:
     ending = {**one["ending"], "how": Status(one["ending"]["how"])}
-    return Tombstone(request_id=one["request_id"], ending=Ending(**ending), actor=Actor(**one["actor"]))
+    return Tombstone(
+        request_id=one["request_id"],
+        ending=Ending(**ending),
+        actor=Actor(**one["actor"]),
+        cut_ms=one.get("cut_ms"),
+    )
