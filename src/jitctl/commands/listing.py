@@ -351,9 +351,21 @@ def _following(one: wire.RequestView, *, decides: bool) -> list[str]:
 
 
 def line(event: wire.EventView) -> str:
-    """An event as a line of a history: when, by whom, what, from where."""
+    """An event of one request as a line of its history: when, by whom, what, from where."""
+    return _line(event, "")
+
+
+def entry(event: wire.EventView) -> str:
+    """An event as a line among those of others: as `line`, with the request that it is about and whose that is."""
+    about = f", {event['id']}" if event["id"] else ""
+    if about and event["user"] and event["user"] != words.by(event):
+        about += f" of {clean(event['user'])}"
+    return _line(event, about)
+
+
+def _line(event: wire.EventView, about: str) -> str:
     origin = f" [{clean(event['actor']['origin'])}]" if event["actor"] and event["actor"]["origin"] else ""
-    return f"{times.local(event['at'])}  {words.by(event)}: {words.sentence(event)}{origin}"
+    return f"{times.local(event['at'])}  {words.by(event)}{about}: {words.sentence(event)}{origin}"
 
 
 def events(
@@ -435,7 +447,7 @@ def events(
             }
             writer.writerow([sheet.cell(flat[column]) for column in columns])
         else:
-            print(f"{event['seq']:>6}  {line(event)}", flush=follow)
+            print(f"{event['seq']:>6}  {entry(event)}", flush=follow)
     if follow:
         raise JitError(
             "unreachable",

@@ -12,7 +12,7 @@ import typer
 from jitctl import following
 from jitctl.cli import settings
 from jitctl.client import Client
-from jitctl.commands.listing import line, past_ms
+from jitctl.commands.listing import entry, past_ms
 from jitctl.commands.shared import Timeout, duration_ms
 from jitctl.following import Lost, Moment
 from jitctl.output import answer, clean, dumps, is_coloured, say
@@ -104,7 +104,7 @@ def _patiently() -> float:
 
 
 def _shown(event: wire.EventView, *, bell: bool) -> str:
-    shown = f"{event['seq']:>6}  {line(event)}"
+    shown = f"{event['seq']:>6}  {entry(event)}"
     colour = _COLOURS.get(event["kind"])
     if colour and is_coloured(sys.stdout):
         shown = f"\x1b[{colour}m{shown}\x1b[0m"
