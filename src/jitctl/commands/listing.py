@@ -322,9 +322,7 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
     for name, value in facts:
         hang(f"{name:<11}", value)
     print()
-    for event in reply["events"]:
-        at, told = line(event).split("  ", 1)
-        hang(f"{at}  ", told)
+    tell_history(reply["events"])
     if before:
         print("\nbefore a decision:")
         for told in before:
@@ -348,6 +346,13 @@ def _following(one: wire.RequestView, *, decides: bool) -> list[str]:
         "scheduled": [f"jitctl release {number}"],
         "active": [f"jitctl extend {number} -d 1h | jitctl {switch} {number} | jitctl release {number}"],
     }.get(status, [f"jitctl why {number}", f"jitctl request {one['network']} --again"])
+
+
+def tell_history(events: Sequence[wire.EventView]) -> None:
+    """Print the history of one request."""
+    for event in events:
+        at, told = line(event).split("  ", 1)
+        hang(f"{at}  ", told)
 
 
 def line(event: wire.EventView) -> str:
