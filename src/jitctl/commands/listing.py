@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -74,7 +74,10 @@ def list_(
         ),
     ] = None,
     until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="Asked before then; as --since.")
+        str | None,
+        typer.Option(
+            "--until", metavar="TIME", help="Asked until then, as --since; a date alone: its last moment."
+        ),
     ] = None,
     search: Annotated[
         str | None,
@@ -86,7 +89,9 @@ def list_(
     decidable: Annotated[bool, typer.Option("--decidable", help="Only what you may decide now.")] = False,
     sort: Annotated[
         str | None,
-        typer.Option("--sort", metavar="ORDER", help="newest, oldest, or left (next end first)."),
+        typer.Option(
+            "--sort", metavar="ORDER", help="newest, oldest, or left: live grants, the next end first."
+        ),
     ] = None,
     columns: Annotated[
         str | None,
@@ -124,7 +129,7 @@ def list_(
     filters: dict[str, Any] = {
         **{name.replace("-", "_"): value or None for name, value in typed.items()},
         "since": past_ms(since),
-        "until": past_ms(until),
+        "until": past_ms(until, last=True),
     }
     if count:
         if limit != PAGE or after or sort or columns:
@@ -156,7 +161,7 @@ def list_(
     elif output is ListFormat.CSV:
         sheet.write([dict(one) for one in reply["requests"]], chosen or _fields())
     else:
-        _list_table(reply, chosen if columns else None, filtered=any(typed.values()))
+        _list_table(reply, chosen if columns else None, filtered=any(typed.values()), decidable=decidable)
     if reply["next"]:
         # Said to scripts too: a list that was cut must not look complete.
         more = {
@@ -209,12 +214,15 @@ def _command(verb: str, options: Mapping[str, Any]) -> str:
     return shlex.join(words)
 
 
-def _list_table(reply: wire.ListReply, chosen: Sequence[str] | None, *, filtered: bool) -> None:
+def _list_table(
+    reply: wire.ListReply, chosen: Sequence[str] | None, *, filtered: bool, decidable: bool
+) -> None:
     if not reply["requests"]:
         if filtered:
             total = sum(reply["counts"].values())
+            nothing = "nothing waits for your decision" if decidable else "nothing matches"
             print(
-                "nothing matches"
+                nothing
                 + (f" among {total:,} request{'s'[: total != 1]}" if total else ": there are no requests yet")
             )
         else:
@@ -378,7 +386,10 @@ def events(
     since: Annotated[
         str | None, typer.Option("--since", metavar="TIME", help="A duration (2h), or a date and time.")
     ] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="As --since.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", help="As --since; a date alone: its last moment."),
+    ] = None,
     user: Annotated[
         str | None, typer.Option("--user", "-u", metavar="NAME", help="Only about this user.")
     ] = None,
@@ -410,7 +421,7 @@ def events(
         .client()
         .events(
             since=past_ms(since),
-            until=past_ms(until),
+            until=past_ms(until, last=True),
             user=user,
             network=network,
             id=number,
@@ -464,8 +475,11 @@ def events(
     return 0
 
 
-def past_ms(typed: str | None) -> int | None:
-    """A duration before now, or a local date and time, as milliseconds UTC; None stays None."""
+def past_ms(typed: str | None, *, last: bool = False) -> int | None:
+    """A duration before now, or a local date and time, as milliseconds UTC; None stays None.
+
+    `last`: a date alone is its last moment, and not its first. Raises JitError bad_request.
+    """
     if typed is None:
         return None
     try:
@@ -473,7 +487,10 @@ def past_ms(typed: str | None) -> int | None:
     except JitError:
         pass
     try:
-        return int(datetime.fromisoformat(typed).astimezone().timestamp() * 1000)
+        at = datetime.fromisoformat(typed)
+        if last and len(typed) == len("2026-12-01"):
+            at += timedelta(days=1, milliseconds=-1)
+        return int(at.astimezone().timestamp() * 1000)
     except (ValueError, OverflowError):
         raise usage(
             f"cannot read the time {clean(typed)[:40]!r}",
