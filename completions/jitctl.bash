@@ -499,9 +499,17 @@ _jitctl_known() {
       [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
       ;;
     *)
-      while IFS=$'\t' read -r value _; do
-        _jitctl_offer "$value"
+      local -a described=()
+      while IFS=$'\t' read -r value words; do
+        [[ $value == "$cur"* ]] || continue
+        COMPREPLY+=("$value")
+        printf -v value '%-12s  (%s)' "$value" "$words"
+        described+=("$value")
       done < <(jitctl __complete "$_jitctl_kind" 2>/dev/null)
+      # Where several are listed, and nothing but what they begin with alike is put on the line.
+      case "${COMP_TYPE-}" in
+        63 | 33 | 64) ((${#described[@]} > 1)) && COMPREPLY=("${described[@]}") ;;
+      esac
       ;;
   esac
 }

@@ -1,14 +1,16 @@
-"""Writes man/jitctl.1 and man/jitd-policy.5 from the program itself: `python packaging/manual.py`. A test holds them
+"""Writes jitctl's pages and jitd-policy.5 in man/ from the program itself: `python packaging/manual.py`. A test holds them
 against this.
 """
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from typer.core import TyperOption
 
 from jitctl import cli
-from jitctl.verbs import PANELS, VERBS
+from jitctl.verbs import GROUPS, PANELS, VERBS, Verb
 
 MAN = Path(__file__).resolve().parent.parent / "man"
 
@@ -141,10 +143,33 @@ jitctl disconnect office
 .fi
 .RE
 .SH SEE ALSO
-.BR jitd (8),
+@GROUPS@.BR jitd (8),
 .BR jitd.toml (5),
+.BR jitd\-policy (5),
 .BR wg (8)
 """
+
+GROUP_HEAD = r""".\" Made by packaging/manual.py; a change by hand is lost.
+.TH JITCTL\-@NAME@ 1 "" "jitctl" "User Commands"
+.SH NAME
+jitctl\-@name@ \- @about@
+.SH SYNOPSIS
+.B jitctl @name@
+.I VERB
+.RI [ OPTIONS ]
+.RI [ ARGUMENTS ]
+.SH DESCRIPTION
+@text@ Options that every verb has, exit statuses, environment and files are those of
+.BR jitctl (1).
+.SH VERBS
+"""
+
+GROUP_TAIL = r""".SH SEE ALSO
+.BR jitctl (1)@more@
+"""
+
+#: What else somebody who reads about a group wants to read.
+_MORE = {"policy": r"jitd\-policy (5)", "network": r"jitd\-policy (5)"}
 
 POLICY_HEAD = r""".\" Made by packaging/manual.py; a change by hand is lost.
 .TH JITD\-POLICY 5 "" "jitctl" "File Formats"
@@ -245,7 +270,8 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """Every page that is made here, by the name of its file."""
-    return {"jitctl.1": page(), "jitd-policy.5": policy_page()}
+    groups = {f"jitctl-{name}.1": group_page(name) for name in GROUPS}
+    return {"jitctl.1": page(), **groups, "jitd-policy.5": policy_page()}
 
 
 def policy_page() -> str:
@@ -264,8 +290,22 @@ def policy_page() -> str:
 
 
 def page() -> str:
-    """The whole page."""
-    return HEAD + "".join(_option(one) for one in cli.everywhere()) + _verbs() + TAIL
+    """The page of the whole; verbs of a group have one of their own."""
+    groups = "".join(f".BR {_quoted(f'jitctl-{name}')} (1),\n" for name in sorted(GROUPS))
+    return (
+        HEAD + "".join(_option(one) for one in cli.everywhere()) + _verbs() + TAIL.replace("@GROUPS@", groups)
+    )
+
+
+def group_page(name: str) -> str:
+    """The page of a group of verbs."""
+    text, _ = GROUPS[name]
+    about = text.rpartition(": ")[2].rstrip(".")
+    head = GROUP_HEAD.replace("@NAME@", name.upper()).replace("@name@", name)
+    head = head.replace("@about@", _quoted(about[0].lower() + about[1:])).replace("@text@", _quoted(text))
+    more = f",\n.BR {_MORE[name]}" if name in _MORE else ""
+    verbs = (verb for verb in VERBS if verb.name.startswith(f"{name} "))
+    return head + "".join(part for verb in verbs for part in _verb(verb)) + GROUP_TAIL.replace("@more@", more)
 
 
 def _verbs() -> str:
@@ -273,23 +313,42 @@ def _verbs() -> str:
     for panel in PANELS:
         parts.append(f".SS {_quoted(panel)}\n")
         for verb in VERBS:
-            if verb.panel != panel:
-                continue
-            command = cli.load(verb)
-            common = {name for one in cli.everywhere() for name in one.opts}
-            options = [one for one in command.params if not set(one.opts) & common]
-            arguments = [one for one in options if not isinstance(one, TyperOption)]
-            usage = " ".join(
-                [f"jitctl {verb.name}", *(one.metavar or f"[{str(one.name).upper()}]" for one in arguments)]
-            )
-            text, _, example = (command.help or "").partition("\n\n")
-            parts.append(f".TP\n.B {_quoted(usage)}\n{_quoted(' '.join(text.split()))}\n")
-            named = [one for one in options if isinstance(one, TyperOption)]
-            if named:
-                parts.append(".RS\n" + "".join(_option(one) for one in named) + ".RE\n")
-            lines = [line.strip() for line in example.splitlines() if line.strip()]
-            parts.append(".RS\n.PP\n.nf\n" + "".join(f"{_quoted(line)}\n" for line in lines) + ".fi\n.RE\n")
+            if verb.panel == panel and " " not in verb.name:
+                parts += _verb(verb)
+        for name, (text, of) in GROUPS.items():
+            if of == panel:
+                verbs = ", ".join(v.name.partition(" ")[2] for v in VERBS if v.name.startswith(f"{name} "))
+                parts.append(
+                    f".TP\n.B {_quoted(f'jitctl {name}')}\n{_quoted(text)} Its verbs ({verbs}) are in\n"
+                    f".BR {_quoted(f'jitctl-{name}')} (1).\n"
+                )
     return "".join(parts)
+
+
+def _verb(verb: Verb) -> Iterator[str]:
+    """A verb: how it is typed, what it does, its options, examples."""
+    command = cli.load(verb)
+    common = {name for one in cli.everywhere() for name in one.opts}
+    options = [one for one in command.params if not set(one.opts) & common]
+    arguments = [one for one in options if not isinstance(one, TyperOption)]
+    usage = " ".join(
+        [f"jitctl {verb.name}", *(one.metavar or f"[{str(one.name).upper()}]" for one in arguments)]
+    )
+    text, *more = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
+    examples = [found for part in more if (found := _EXAMPLE.fullmatch(part))]
+    yield f".TP\n.B {_quoted(usage)}\n{_quoted(text)}\n"
+    for part in more:
+        if not _EXAMPLE.fullmatch(part):
+            yield f".IP\n{_quoted(part)}\n"
+    named = [one for one in options if isinstance(one, TyperOption)]
+    if named:
+        yield ".RS\n" + "".join(_option(one) for one in named) + ".RE\n"
+    for label, typed in (found.groups() for found in examples):
+        yield f".IP\n{_quoted(label)}:\n.RS\n.IP\n.nf\n{_quoted(typed)}\n.fi\n.RE\n"
+
+
+#: A paragraph of a help that is an example: what it is for, and what is typed.
+_EXAMPLE = re.compile(r"([^.:]{1,60}): (.*\bjitctl .*)")
 
 
 def _option(option: TyperOption) -> str:

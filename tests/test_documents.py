@@ -51,14 +51,39 @@ def test_every_code_of_an_error_is_known() -> None:
 
 
 def test_the_manuals_are_the_programs() -> None:
-    """man/jitctl.1 and man/jitd-policy.5 are what packaging/manual.py makes of the program: nothing is missing."""
+    """jitctl's pages and jitd-policy.5 are what packaging/manual.py makes of the program: nothing is missing, or too much."""
     loader = importlib.util.spec_from_file_location("manual", ROOT / "packaging" / "manual.py")
     assert loader is not None
     assert loader.loader is not None
     manual = importlib.util.module_from_spec(loader)
     loader.loader.exec_module(manual)
-    for name, text in manual.pages().items():
+    pages = manual.pages()
+    for name, text in pages.items():
         assert (ROOT / "man" / name).read_text() == text, "run: python packaging/manual.py"
+    assert {path.name for path in (ROOT / "man").glob("jitctl*")} == {
+        name for name in pages if name[4] == "t"
+    }
+
+
+def test_the_manual_names_every_verb_and_option_of_jitctl() -> None:
+    """Each verb stands on its page with an example, and each of its options has a line there that says something."""
+    from jitctl import cli
+    from jitctl.verbs import VERBS
+
+    for verb in VERBS:
+        group = verb.name.rpartition(" ")[0]
+        page = (ROOT / "man" / (f"jitctl-{group}.1" if group else "jitctl.1")).read_text().replace("\\-", "-")
+        found = re.search(
+            rf"^\.B jitctl {verb.name}\b.*\n((?:.*\n)*?)(?=\.TP\n\.B jitctl |\.S[SH] )", page, re.MULTILINE
+        )
+        assert found, verb.name
+        assert re.search(r"^\.nf\n.*jitctl ", found[1], re.MULTILINE), f"{verb.name}: no example"
+        everywhere = [one.opts[0] for one in cli.everywhere()]
+        whole = (ROOT / "man" / "jitctl.1").read_text().replace("\\-", "-")
+        for name in [name for one in cli.load(verb).params for name in one.opts if name.startswith("-")]:
+            line = rf"^\.TP\n\.B (?:.*[ ,])?{re.escape(name)}\b.*\n[^.\s].+"
+            where = whole if name in everywhere else found[1]
+            assert re.search(line, where, re.MULTILINE), f"{verb.name}: {name}"
 
 
 def test_the_example_of_the_policy_is_one() -> None:

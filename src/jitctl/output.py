@@ -39,10 +39,14 @@ def say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def hang(head: str, words: str) -> None:
-    """Print words behind a head; at a terminal, what does not fit goes on below the words and not below the head."""
-    if not sys.stdout.isatty():
-        print(f"{head}{clean(words)}")
+def hang(head: str, words: str, *, beside: bool = False) -> None:
+    """Print words behind a head; at a terminal, what does not fit goes on below the words and not below the head.
+
+    `beside` the result, as `say` does.
+    """
+    stream = sys.stderr if beside else sys.stdout
+    if not stream.isatty():
+        print(f"{head}{clean(words)}", file=stream)
         return
     import shutil
     import textwrap
@@ -50,7 +54,8 @@ def hang(head: str, words: str) -> None:
     width = max(shutil.get_terminal_size().columns, len(head) + 20)
     print(
         textwrap.fill(clean(words), width, initial_indent=head, subsequent_indent=" " * len(head))
-        or head.rstrip()
+        or head.rstrip(),
+        file=stream,
     )
 
 

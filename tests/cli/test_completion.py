@@ -19,7 +19,7 @@ Tab = Callable[..., list[str]]
 
 BASH = """
 source {file}
-COMP_WORDS=({words}); COMP_CWORD=$(({count} - 1))
+COMP_WORDS=({words}); COMP_CWORD=$(({count} - 1)); COMP_TYPE={listing}
 compopt() {{ :; }}
 _jitctl
 printf '%s\\n' "${{COMPREPLY[@]}}"
@@ -30,16 +30,21 @@ compdef() {{ :; }}
 _message() {{ :; }}
 _files() {{ echo FILES; }}
 compadd() {{
-  local array= one
+  local array= one show=
   while (($#)); do
     case $1 in
-      -d | -S) shift ;;
+      -d) show=$2; shift ;;
+      -S) shift ;;
       -a) ;;
       -*) ;;
       *) array=$1 ;;
     esac
     shift
   done
+  if [[ {listing} == 63 && -n $show ]]; then
+    print -rl -- "${{(@P)show}}"
+    return
+  fi
   for one in "${{(@P)array}}"; do [[ $one == "$PREFIX"* ]] && print -r -- "$one"; done
 }}
 source {file}
@@ -65,6 +70,7 @@ def tab(daemon: Running, tmp_path: Path) -> Tab:
             file=COMPLETIONS / name,
             words=quoted,
             count=len(typed),
+            listing=63 if wide else 9,
             line="'" + " ".join(typed).replace("'", "\\'") + "'",
         )
         options = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
@@ -141,6 +147,18 @@ def test_what_jitd_knows(daemon: Running, tab: Tab, shell: str) -> None:
     assert tab(shell, "list", "--mine", "--network", "") == ["office"]
     assert set(tab(shell, "device", "config", "")) == {"laptop"}
     assert tab(shell, "interface", "show", "w") == ["wg0"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_reasons_stand_beside_the_numbers(daemon: Running, tab: Tab, shell: str) -> None:
+    """Who asks for what, and why, where several are listed; a single one in bash is put on the line, and is bare."""
+    daemon.post("/v1/request", network="office", reason="ticket 42", user="alice")
+    if shell == "bash":
+        assert tab(shell, "grant", "", wide=True) == ["1"]
+    daemon.post("/v1/request", network="office", reason="the $(disk) is full", user="bob")
+    told = "\n".join(tab(shell, "grant", "", wide=True))
+    assert "alice office (pending): ticket 42" in told
+    assert "bob office (pending): the $(disk) is full" in told
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -136,7 +136,7 @@ def test_a_table_fits_the_terminal(daemon: Running) -> None:
         assert terminal.end() == 0
         assert max(map(len, terminal.plain)) <= columns
         assert "* active" in terminal.plain[1]
-        assert terminal.plain[1].endswith("1h 00m  ▮▮▮▮▮▮" if columns == 160 else "1h 00m")
+        assert terminal.plain[1].endswith("1h 00m  ██████" if columns == 160 else "1h 00m")
         assert "…" in terminal.plain[1]
         assert terminal.plain[2:] == ["0 pending, 1 approved, 0 denied, 0 ended", "  jitctl show 1"]
 
@@ -150,7 +150,7 @@ def test_words_from_right_to_left_move_nothing_behind_them(daemon: Running, jitc
         assert terminal.end() == 0
         row = terminal.plain[1]
         assert end in row
-        assert row.rstrip(" ▮").endswith("  admin  1h 00m")
+        assert row.rstrip(" █").endswith("  admin  1h 00m")
     assert "\u200e" not in jitctl("list").out
 
 

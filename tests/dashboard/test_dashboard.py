@@ -2,6 +2,10 @@
 
 import asyncio
 import os
+import pty
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -240,6 +244,90 @@ async def test_a_user_sees_their_own(daemon: Running) -> None:
         assert text(pilot, "networks").startswith("office          active  ")
         assert "left (until " in text(pilot, "networks")
         assert "alice (user)" in text(pilot, "top")
+
+
+async def test_names_that_are_long_push_nothing_away(daemon: Running) -> None:
+    """At 80 columns the time left and a part of the reason stay on the screen; a wider terminal shows all, at once."""
+    name = "maximiliane-von-hohenzollern"
+    daemon.people.people[name] = replace(daemon.people.people["alice"], name=name, uid=os.getuid() + 30_099)
+    daemon.post("/v1/device/add", name="laptop", public_key=f"{'x' * 42}A=", user=name)
+    number = ask(daemon, name, reason="words " * 20)
+    daemon.post("/v1/grant", id=number)
+    async with shown(daemon) as pilot:
+        await pilot.press("2")
+        await until(pilot, lambda: users(pilot) == [name], "it is granted")
+        table = pilot.app.query_one(DataTable)
+        titles = [str(column.label) for column in table.ordered_columns]
+        assert {"ID", "USER", "STATUS", "LEFT", "REASON"} <= set(titles)
+        assert table.virtual_size.width <= 80
+        await pilot.resize_terminal(200, 40)
+        await until(pilot, lambda: len(table.ordered_columns) == 8, "all columns are there")
+        assert table.virtual_size.width <= 200
+
+
+async def test_break_glass_is_acknowledged(daemon: Running) -> None:
+    """a asks what came of looking at it, where somebody has to, and jitd is asked to keep that."""
+    ask(daemon, "bob")
+    async with shown(daemon) as pilot:
+        await until(pilot, lambda: users(pilot) == ["bob"], "bob waits")
+        await pilot.press("a")
+        assert not isinstance(pilot.app.screen, Ask)
+        app = pilot.app
+        assert isinstance(app, Dashboard)
+        assert app._seen is not None
+        app._seen.requests[0]["marks"].append("unreviewed")
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask), "the dialog is there")
+        await pilot.press(*"needed", "enter")
+        await until(
+            pilot,
+            lambda: (
+                "cannot acknowledge 1: it is no break-glass"
+                in str(pilot.app.screen.query_one("#error", Static).render())
+            ),
+            "jitd has answered",
+        )
+
+
+async def test_a_burst_is_read_once(daemon: Running) -> None:
+    """However often it is asked for while one reading goes on, one more follows it."""
+    async with shown(daemon) as pilot:
+        app = pilot.app
+        assert isinstance(app, Dashboard)
+        await until(pilot, lambda: not app._reading, "nothing is being read")
+        begun = 0
+        look = app._look
+
+        def counted(*wanted: object) -> object:
+            nonlocal begun
+            begun += 1
+            return look(*wanted)  # type: ignore[arg-type]
+
+        app._look = counted  # type: ignore[method-assign, assignment]
+        for _ in range(50):
+            app.refresh_all()
+        await until(pilot, lambda: not app._reading and not app._again, "it has been read")
+        assert begun == 2
+
+
+def test_it_ends_with_its_terminal(daemon: Running) -> None:
+    """Also where no signal says that the terminal is gone: su and runuser keep that to themselves."""
+    main, side = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jitctl", "dashboard"],
+        stdin=side,
+        stdout=side,
+        stderr=side,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # noqa: PLW1509 - no threads run yet
+        env={**os.environ, "JITCTL_SOCKET": os.fspath(daemon.socket), "TERM": "xterm-256color"},
+    )
+    os.close(side)
+    seen = b""
+    while b"Pending" not in seen:
+        seen += os.read(main, 65536)
+    os.close(main)
+    assert process.wait(20) == -signal.SIGHUP
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 16), (200, 60)])

@@ -80,7 +80,8 @@ async def picture_of_dashboard(daemon: Running) -> str:
     app = Dashboard(Client(socket=str(daemon.socket), host=""))
     async with app.run_test(size=(COLUMNS, 26)) as pilot:
         deadline = asyncio.get_running_loop().time() + 30
-        while "index" not in app.export_screenshot():
+        # Whole: requests, keys, and what has happened.
+        while "Quit" not in (picture := app.export_screenshot()) or picture.count("asked") < len(SESSION):
             assert asyncio.get_running_loop().time() < deadline, "the dashboard shows nothing"
             await pilot.pause(0.05)
         picture = app.export_screenshot(title="jitctl dashboard")

@@ -10,7 +10,7 @@ import typer
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import agreed, interactive, usage
-from jitctl.output import clean, dumps, say, show_error
+from jitctl.output import clean, dumps, hang, say, show_error
 from jitctl.render import times, words
 from jitd.core.errors import JitError
 
@@ -94,6 +94,8 @@ def _plan(client: Client, verb: str, number: int, do: Do, *, planned: bool) -> b
         return False
     ends = one["ends"]
     until = f" until {times.local(ends, reply['now'])} ({times.left(ends - reply['now'])})" if ends else ""
-    wants = "" if ends else f", who wants {words.wants(one)}"
-    say(clean(f"{verb} {number}: {one['user']} on {one['network']}{until}{wants}: {one['reason']}"))
+    wanted = words.wants(one)
+    wants = "" if ends or wanted == words.DEFAULT else f", who wants {wanted}"
+    head = f"{verb} {number}: "
+    hang(head, f"{one['user']} on {one['network']}{until}{wants}: {one['reason']}", beside=True)
     return True

@@ -21,7 +21,7 @@ from jitctl.commands.shared import (
     usage,
     wish,
 )
-from jitctl.output import answer, clean, next_step, say
+from jitctl.output import answer, clean, hang, next_step, say
 from jitctl.render import times, words
 from jitd.core.errors import exit_status
 
@@ -236,11 +236,11 @@ def _choose(context: typer.Context, verb: str) -> int:
             f"Name one: jitctl {verb} {pending[0]['id']}",
         )
     for one in pending:
-        line = (
-            f"{one['user']} wants {one['network']} for {words.wants(one)},"
+        told = (
+            f"{one['user']} wants {one['network']}{_for(one)},"
             f" {times.ago(one['requested'], reply['now'])}: {one['reason']}"
         )
-        say(f"{one['id']:>5}  {clean(line)}")
+        hang(f"{one['id']:>5}  ", told, beside=True)
     if reply["next"]:
         say("       and more: jitctl list --status pending")
     typed = ask(f"Which one ({pending[0]['id']})? ") or str(pending[0]["id"])
@@ -249,6 +249,11 @@ def _choose(context: typer.Context, verb: str) -> int:
             f"cannot {verb} {clean(typed)[:20]!r}: it is not in the list", f"Type a number: jitctl {verb} ID"
         )
     return int(typed)
+
+
+def _for(one: wire.RequestView) -> str:
+    wanted = words.wants(one)
+    return "" if wanted == words.DEFAULT else f" for {wanted}"
 
 
 def _show_plan(planned: wire.RequestView, now: int) -> None:

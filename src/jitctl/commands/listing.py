@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
@@ -74,7 +74,10 @@ def list_(
         ),
     ] = None,
     until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="Asked before then; as --since.")
+        str | None,
+        typer.Option(
+            "--until", metavar="TIME", help="Asked until then, as --since; a date alone: its last moment."
+        ),
     ] = None,
     search: Annotated[
         str | None,
@@ -86,7 +89,9 @@ def list_(
     decidable: Annotated[bool, typer.Option("--decidable", help="Only what you may decide now.")] = False,
     sort: Annotated[
         str | None,
-        typer.Option("--sort", metavar="ORDER", help="newest, oldest, or left (next end first)."),
+        typer.Option(
+            "--sort", metavar="ORDER", help="newest, oldest, or left: live grants, the next end first."
+        ),
     ] = None,
     columns: Annotated[
         str | None,
@@ -124,7 +129,7 @@ def list_(
     filters: dict[str, Any] = {
         **{name.replace("-", "_"): value or None for name, value in typed.items()},
         "since": past_ms(since),
-        "until": past_ms(until),
+        "until": past_ms(until, last=True),
     }
     if count:
         if limit != PAGE or after or sort or columns:
@@ -156,7 +161,7 @@ def list_(
     elif output is ListFormat.CSV:
         sheet.write(cast("list[Mapping[str, object]]", reply["requests"]), chosen or _fields())
     else:
-        _list_table(reply, chosen if columns else None, filtered=any(typed.values()))
+        _list_table(reply, chosen if columns else None, filtered=any(typed.values()), decidable=decidable)
     if reply["next"]:
         # Said to scripts too: a list that was cut must not look complete.
         more = {
@@ -209,12 +214,15 @@ def _command(verb: str, options: Mapping[str, Any]) -> str:
     return shlex.join(words)
 
 
-def _list_table(reply: wire.ListReply, chosen: Sequence[str] | None, *, filtered: bool) -> None:
+def _list_table(
+    reply: wire.ListReply, chosen: Sequence[str] | None, *, filtered: bool, decidable: bool
+) -> None:
     if not reply["requests"]:
         if filtered:
             total = sum(reply["counts"].values())
+            nothing = "nothing waits for your decision" if decidable else "nothing matches"
             print(
-                "nothing matches"
+                nothing
                 + (f" among {total:,} request{'s'[: total != 1]}" if total else ": there are no requests yet")
             )
         else:
@@ -322,9 +330,7 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
     for name, value in facts:
         hang(f"{name:<11}", value)
     print()
-    for event in reply["events"]:
-        at, told = line(event).split("  ", 1)
-        hang(f"{at}  ", told)
+    tell_history(reply["events"])
     if before:
         print("\nbefore a decision:")
         for told in before:
@@ -350,15 +356,34 @@ def _following(one: wire.RequestView, *, decides: bool) -> list[str]:
     }.get(status, [f"jitctl why {number}", f"jitctl request {one['network']} --again"])
 
 
+def tell_history(events: Sequence[wire.EventView]) -> None:
+    """Print the history of one request."""
+    for event in events:
+        at, told = line(event).split("  ", 1)
+        hang(f"{at}  ", told)
+
+
 def line(event: wire.EventView) -> str:
-    """An event as a line of a history: when, by whom, what, from where."""
+    """An event of one request as a line of its history: when, by whom, what, from where."""
+    return _line(event, "")
+
+
+def entry(event: wire.EventView) -> str:
+    """An event as a line among those of others: as `line`, with the request that it is about and whose that is."""
+    about = f", {event['id']}" if event["id"] else ""
+    if about and event["user"] and event["user"] != words.by(event):
+        about += f" of {clean(event['user'])}"
+    return _line(event, about)
+
+
+def _line(event: wire.EventView, about: str) -> str:
     origin = f" [{clean(event['actor']['origin'])}]" if event["actor"] and event["actor"]["origin"] else ""
-    return f"{times.local(event['at'])}  {words.by(event)}: {words.sentence(event)}{origin}"
+    return f"{times.local(event['at'])}  {words.by(event)}{about}: {words.sentence(event)}{origin}"
 
 
 def numbered(event: wire.EventView) -> str:
     """An event behind its number, in colour where somebody has to notice it."""
-    return words.coloured(event, f"{event['seq']:>6}  {line(event)}")
+    return words.coloured(event, f"{event['seq']:>6}  {entry(event)}")
 
 
 def events(
@@ -366,7 +391,10 @@ def events(
     since: Annotated[
         str | None, typer.Option("--since", metavar="TIME", help="A duration (2h), or a date and time.")
     ] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="As --since.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", help="As --since; a date alone: its last moment."),
+    ] = None,
     user: Annotated[
         str | None, typer.Option("--user", "-u", metavar="NAME", help="Only about this user.")
     ] = None,
@@ -398,7 +426,7 @@ def events(
         .client()
         .events(
             since=past_ms(since),
-            until=past_ms(until),
+            until=past_ms(until, last=True),
             user=user,
             network=network,
             id=number,
@@ -452,8 +480,11 @@ def events(
     return 0
 
 
-def past_ms(typed: str | None) -> int | None:
-    """A duration before now, or a local date and time, as milliseconds UTC; None stays None."""
+def past_ms(typed: str | None, *, last: bool = False) -> int | None:
+    """A duration before now, or a local date and time, as milliseconds UTC; None stays None.
+
+    `last`: a date alone is its last moment, and not its first. Raises JitError bad_request.
+    """
     if typed is None:
         return None
     try:
@@ -461,7 +492,10 @@ def past_ms(typed: str | None) -> int | None:
     except JitError:
         pass
     try:
-        return int(datetime.fromisoformat(typed).astimezone().timestamp() * 1000)
+        at = datetime.fromisoformat(typed)
+        if last and len(typed) == len("2026-12-01"):
+            at += timedelta(days=1, milliseconds=-1)
+        return int(at.astimezone().timestamp() * 1000)
     except (ValueError, OverflowError):
         raise usage(
             f"cannot read the time {clean(typed)[:40]!r}",

@@ -11,7 +11,7 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.client import Client
-from jitctl.commands.listing import line
+from jitctl.commands.listing import tell_history
 from jitctl.commands.shared import ask, interactive, usage
 from jitctl.output import clean, hang, is_coloured, say, show_error
 from jitctl.render import times, words
@@ -102,8 +102,7 @@ def _one(client: Client, number: int, waiting: int) -> str:
                 if (did := _deny(client, number)) is not None:
                     return did
             case "h":
-                for event in client.show(number)["events"]:
-                    print(line(event))
+                tell_history(client.show(number)["events"])
             case "s":
                 return "skipped"
             case "q" | "\x04":

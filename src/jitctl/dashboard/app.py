@@ -6,11 +6,16 @@ everything read again; it goes on by itself when jitd was away.
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from rich.cells import cell_len
 from rich.text import Text
+from textual import events as happened
 from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -20,12 +25,14 @@ from textual.widgets import DataTable, Footer, Input, Static, Tab, Tabs
 from textual.worker import get_current_worker
 
 from jitctl.client import Client
+from jitctl.commands.listing import entry
 from jitctl.commands.listing import line as event_line
 from jitctl.dashboard.dialogs import Ask, Field, Show, given
-from jitctl.dashboard.look import COLUMNS, TABS, Look, look, network_line, peer_line, row
+from jitctl.dashboard.look import COLUMNS, LEFT, TABS, Look, look, network_line, peer_lines, row
 from jitctl.following import Lost, Moment, follow
 from jitctl.output import clean
 from jitctl.render import before, times, words
+from jitctl.render.tables import GAP, fit
 from jitd.core import durations
 from jitd.core.errors import JitError
 
@@ -38,7 +45,10 @@ EVENTS: Final = 3
 QUIET: Final = 5.0
 #: The same over ssh, where each reading is a login.
 QUIET_FAR: Final = 30.0
-_LEFT: Final = COLUMNS.index("LEFT")
+_NAMES: Final = tuple(column.title for column in COLUMNS)
+_LEFT: Final = _NAMES.index(LEFT)
+#: Cells of a scroll bar.
+_BAR: Final = 2
 _TITLES: Final = {
     "pending": "Pending",
     "approved": "Approved",
@@ -57,7 +67,8 @@ class Dashboard(App[None]):
     #search.shown { display: block; }
     DataTable { height: 1fr; overflow-x: hidden; }
     #around { height: auto; max-height: 9; border-top: solid $panel; }
-    #events { height: 4; border-top: solid $panel; }
+    #events { height: 4; border-top: solid $panel; text-wrap: nowrap; text-overflow: ellipsis; }
+    #networks.rows { text-wrap: nowrap; text-overflow: ellipsis; }
     #told { height: auto; color: $warning; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -68,6 +79,7 @@ class Dashboard(App[None]):
         Binding("d", "deny", "Deny"),
         Binding("v", "revoke", "Revoke"),
         Binding("e", "extend", "Extend"),
+        Binding("a", "acknowledge", "Seen"),
         Binding("n", "request", "Ask"),
         Binding("p", "pause", "Pause/resume"),
         Binding("r", "release", "Release"),
@@ -77,7 +89,7 @@ class Dashboard(App[None]):
         Binding("escape", "unsearch", show=False),
         Binding("q", "quit", "Quit"),
     ]
-    _DECIDERS: Final = frozenset({"grant", "deny", "revoke"})
+    _DECIDERS: Final = frozenset({"grant", "deny", "revoke", "acknowledge"})
     _USERS: Final = frozenset({"request", "pause", "release", "cancel"})
 
     def __init__(self, client: Client, *, light: bool = False) -> None:
@@ -91,6 +103,9 @@ class Dashboard(App[None]):
         self._lost = ""
         self._light = light
         self._moved: list[str] = []
+        self._reading = False
+        self._again = False
+        self._widths: list[int] = []
 
     def compose(self) -> ComposeResult:
         """Top line, tabs, search, table, what is around, events, keys."""
@@ -109,10 +124,7 @@ class Dashboard(App[None]):
     def on_mount(self) -> None:
         """Begin to follow and to count down."""
         self.theme = "textual-light" if self._light else "textual-dark"
-        table = self.query_one(DataTable)
-        for name in COLUMNS:
-            table.add_column(name, key=name)
-        table.focus()
+        self.query_one(DataTable).focus()
         self.set_interval(1.0, self._count_down)
         self.set_interval(QUIET_FAR if self._client.is_far else QUIET, self.refresh_all)
         self._follow()
@@ -131,18 +143,36 @@ class Dashboard(App[None]):
 
     # --- reading ---
 
-    @work(thread=True, exclusive=True, group="look")
     def refresh_all(self) -> None:
-        """Read everything again; the newest reading wins."""
-        worker = get_current_worker()
-        try:
-            seen = look(self._client, self._tab, self._search, peers=self._peers)
-        except JitError as error:
-            if not worker.is_cancelled:
-                self.call_from_thread(self._failed, error)
+        """Read everything again: now, or after the reading that is going on, however often it is asked for meanwhile."""
+        if self._reading:
+            self._again = True
             return
-        if not worker.is_cancelled:
-            self.call_from_thread(self._take, seen)
+        self._reading = True
+        self._look(*self._wanted())
+
+    def _wanted(self) -> tuple[str, str, bool]:
+        return self._tab, self._search, self._peers
+
+    @work(thread=True, group="look")
+    def _look(self, tab: str, search: str, peers: bool) -> None:
+        found: Look | JitError
+        try:
+            found = look(self._client, tab, search, peers=peers)
+        except JitError as error:
+            found = error
+        if not get_current_worker().is_cancelled:
+            self.call_from_thread(self._looked, (tab, search, peers), found)
+
+    def _looked(self, wanted: tuple[str, str, bool], found: Look | JitError) -> None:
+        self._reading = False
+        if isinstance(found, JitError):
+            self._failed(found)
+        elif wanted == self._wanted():
+            self._take(found)
+        if self._again:
+            self._again = False
+            self.refresh_all()
 
     @work(thread=True, exclusive=True, group="follow")
     def _follow(self) -> None:
@@ -150,7 +180,8 @@ class Dashboard(App[None]):
         after = -1
         while not worker.is_cancelled:
             try:
-                after = self._client.health()["seq"] if after < 0 else after
+                # What happened just before is there from the beginning.
+                after = max(self._client.health()["seq"] - EVENTS, 0) if after < 0 else after
                 for what in follow(self._client, lambda: 0.5, after=after):
                     if get_current_worker().is_cancelled:
                         return
@@ -160,7 +191,7 @@ class Dashboard(App[None]):
                         self.call_from_thread(self.refresh_all)
                     elif not isinstance(what, Moment):
                         after = what["seq"]
-                        self.call_from_thread(self._happened, event_line(what))
+                        self.call_from_thread(self._happened, entry(what))
             except JitError as error:
                 self.call_from_thread(self._failed, error)
                 time.sleep(1)
@@ -191,11 +222,17 @@ class Dashboard(App[None]):
         table = self.query_one(DataTable)
         chosen = self._chosen_key()
         place = table.cursor_row
-        table.clear()
-        for one in seen.requests:
-            cells = [Text(clean(cell), no_wrap=True, overflow="ellipsis") for cell in row(one, seen.now)]
-            cells[COLUMNS.index("STATUS")].stylize(words.style(one))
-            table.add_row(*cells, key=str(one["id"]))
+        rows = [
+            [clean(cell) if at != _LEFT else cell for at, cell in enumerate(row(one, seen.now))]
+            for one in seen.requests
+        ]
+        self._columns(table, rows)
+        for one, cells in zip(seen.requests, rows, strict=True):
+            shown = [Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells]
+            shown[_NAMES.index("STATUS")].stylize(words.style(one))
+            table.add_row(
+                *(cell for cell, width in zip(shown, self._widths, strict=True) if width), key=str(one["id"])
+            )
         keys = [str(one["id"]) for one in seen.requests]
         if keys:
             table.move_cursor(row=keys.index(chosen) if chosen in keys else min(place, len(keys) - 1))
@@ -204,17 +241,40 @@ class Dashboard(App[None]):
         )
         self.query_one("#told", Static).update(Text(clean(empty + (" (the first 200)" if seen.more else ""))))
 
+    def _columns(self, table: DataTable[Text], rows: list[list[str]]) -> None:
+        """Empty the table; its columns are as wide as the screen lets them be."""
+        # At each side of a cell there is a blank.
+        room = self.size.width - GAP - (_BAR if len(rows) >= table.size.height > 0 else 0)
+        natural = [
+            max([cell_len(name), *(cell_len(cells[at]) for cells in rows)]) for at, name in enumerate(_NAMES)
+        ]
+        empty = [at for at in range(len(COLUMNS)) if rows and not any(cells[at] for cells in rows)]
+        widths = fit(COLUMNS, natural, room, empty)
+        table.clear(columns=widths != self._widths)
+        if widths != self._widths:
+            for name, width in zip(_NAMES, widths, strict=True):
+                if width:
+                    table.add_column(name, key=name, width=width)
+        self._widths = widths
+
+    def on_resize(self, _: happened.Resize) -> None:
+        """The terminal has another size."""
+        if self._seen is not None:
+            self._fill(self._seen)
+
     def _show_around(self, seen: Look) -> None:
         now = self._now()
         if self._peers:
-            lines = [peer_line(name, peer, now) for name, peer in seen.peers] or ["no peers"]
+            lines = peer_lines(seen.peers, now)
         elif seen.decides:
             gateway = seen.status.get("gateway")
             lines = [clean(one) for one in gateway["warnings"] + gateway["waiting"]] if gateway else []
         else:
             lines = [network_line(one, now) for one in seen.status["networks"]] or ["no network is yours"]
         shown = Text("\n".join(lines[:8]), no_wrap=True, overflow="ellipsis")
-        self.query_one("#networks", Static).update(shown)
+        around = self.query_one("#networks", Static)
+        around.set_class(self._peers or not seen.decides, "rows")
+        around.update(shown)
 
     def _show_top(self) -> None:
         told = self._lost
@@ -230,12 +290,16 @@ class Dashboard(App[None]):
         return self._seen.now + int((time.monotonic() - self._seen_at) * 1000)
 
     def _count_down(self) -> None:
+        if not self.is_headless and not sys.stdin.isatty():
+            # The terminal is gone, and nobody said so (su and runuser keep the signal to themselves).
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGHUP)
         if self._seen is None:
             return
         now, table = self._now(), self.query_one(DataTable)
-        for place, one in enumerate(self._seen.requests[: table.row_count]):
+        for one in self._seen.requests if self._widths and self._widths[_LEFT] else []:
             if one["ends"] is not None and one["status"] in ("active", "scheduled"):
-                table.update_cell_at(Coordinate(place, _LEFT), Text(row(one, now)[_LEFT]))
+                table.update_cell(str(one["id"]), LEFT, Text(row(one, now)[_LEFT]))
         self._show_around(self._seen)
         self._show_top()
 
@@ -324,10 +388,21 @@ class Dashboard(App[None]):
         self.call_from_thread(self.push_screen, Show(f"request {number}", lines))
 
     def action_grant(self) -> None:
-        """Grant, for a duration."""
+        """Grant, for a duration, with what helps to decide."""
         one = self._chosen("pending")
-        if one is None:
-            return
+        if one is not None:
+            self._before_grant(one)
+
+    @work(thread=True, exclusive=True, group="ask")
+    def _before_grant(self, one: wire.RequestView) -> None:
+        try:
+            told = before.lines(self._client.history(one["id"]), short=True)
+        except JitError as error:
+            told = [clean(error.message)]
+        if not get_current_worker().is_cancelled:
+            self.call_from_thread(self._grant, one, told)
+
+    def _grant(self, one: wire.RequestView, told: list[str]) -> None:
         number, wished = one["id"], words.wants(one)
 
         def do(typed: Mapping[str, str]) -> str:
@@ -338,7 +413,7 @@ class Dashboard(App[None]):
 
         self._ask(
             f"Grant {number}: {one['user']} on {one['network']}",
-            [f"wants {wished}: {one['reason']}"],
+            [f"{'wants':<11}{clean(wished)}", f"{'reason':<11}{clean(one['reason'])}", *told],
             [
                 Field("duration", "For how long", hint=f"as wished ({wished}); or 8h, 30m"),
                 Field("comment", "Remark (the user reads it)"),
@@ -362,18 +437,30 @@ class Dashboard(App[None]):
         number = one["id"]
 
         def do(typed: Mapping[str, str]) -> str:
-            act = self._client.deny if verb == "deny" else self._client.revoke
+            act = {
+                "deny": self._client.deny,
+                "revoke": self._client.revoke,
+                "acknowledge": self._client.acknowledge,
+            }[verb]
             reply = act(id=number, comment=typed["comment"] or None)
             assert reply["request"] is not None
             return words.outcome(reply["request"], reply["now"])
 
-        facts = [f"{one['status']}: {one['reason']}"]
+        facts = [clean(f"{one['status']}: {one['reason']}")]
         self._ask(
             f"{verb.capitalize()} {number}: {one['user']} on {one['network']}",
             facts,
             [Field("comment", title)],
             do,
         )
+
+    def action_acknowledge(self) -> None:
+        """Say that a use of break-glass was looked at."""
+        one = self._chosen()
+        if one is not None and "unreviewed" in one["marks"]:
+            self._decide("acknowledge", one, "What came of looking at it")
+        elif one is not None:
+            self.notify("no break-glass that somebody has to look at is chosen", severity="warning")
 
     def action_extend(self) -> None:
         """More time; one's own is asked for."""
@@ -390,7 +477,7 @@ class Dashboard(App[None]):
             return words.outcome(reply["request"], reply["now"])
 
         fields = [Field("duration", "How much more", hint="2h"), Field("comment", "Why")]
-        self._ask(f"More time on {one['network']} for {one['user']}", [one["reason"]], fields, do)
+        self._ask(f"More time on {one['network']} for {one['user']}", [clean(one["reason"])], fields, do)
 
     def action_request(self) -> None:
         """Ask for access."""

@@ -28,7 +28,9 @@ class Field:
 
 
 class Ask(ModalScreen[str | None]):
-    """Asks for some lines and does something with them; gives what was done in words, or None when it was left."""
+    """Asks for some lines and does something with them; gives what was done in words, or None when it was left. Its facts
+    are clean already: blanks keep them in columns.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]
     CSS = """
@@ -36,6 +38,7 @@ class Ask(ModalScreen[str | None]):
     Ask > Vertical { width: 76; max-width: 96%; height: auto; border: round $accent; padding: 0 1; background: $surface; }
     Ask Input { height: 3; border-title-color: $foreground; }
     Ask .error { color: $error; }
+    Ask .fact { text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class Ask(ModalScreen[str | None]):
         with Vertical():
             yield Static(Text(clean(self._title), style="bold"))
             for fact in self._facts:
-                yield Static(Text(clean(fact), no_wrap=True, overflow="ellipsis"))
+                yield Static(Text(fact, no_wrap=True, overflow="ellipsis"), classes="fact")
             for one in self._fields:
                 field = Input(value=one.value, placeholder=one.hint, id=one.name)
                 field.border_title = one.title

@@ -9,6 +9,7 @@ from jitctl.client import Client
 from jitctl.output import clean
 from jitctl.render import times, words
 from jitctl.render.requests import bar
+from jitctl.render.tables import Column
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -18,7 +19,19 @@ TABS: Final = ("pending", "approved", "denied", "ended")
 #: What is listed first on a tab, and how much of it.
 ORDER: Final = {"approved": "left"}
 MOST: Final = 200
-COLUMNS: Final = ("ID", "USER", "NETWORK", "STATUS", "WHEN", "WANTS", "LEFT", "REASON")
+COLUMNS: Final = (
+    Column("ID"),
+    Column("USER", least=6),
+    Column("NETWORK", least=7),
+    Column("STATUS"),
+    Column("WHEN", spare=2),
+    Column("WANTS", spare=1),
+    Column("LEFT"),
+    Column("REASON", squeezed=True, least=12),
+)
+LEFT: Final = "LEFT"
+#: How many peers there is room for.
+PEERS: Final = 8
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,15 @@ def row(one: wire.RequestView, now: int) -> tuple[str, ...]:
     )
 
 
+def peer_lines(peers: list[tuple[str, wire.PeerView]], now: int) -> list[str]:
+    """As many of the peers as there is room for, and how many more there are."""
+    if not peers:
+        return ["no peers"]
+    shown = peers if len(peers) <= PEERS else peers[: PEERS - 1]
+    more = [f"… and {len(peers) - len(shown):,} more: jitctl interface show NAME"] if shown != peers else []
+    return [peer_line(name, peer, now) for name, peer in shown] + more
+
+
 def network_line(one: wire.NetworkStatus, now: int) -> str:
     """A network from its user's side: `office  active  1h 59m left (until 18:00:00 CET)`."""
     match one["state"]:
@@ -100,4 +122,4 @@ def peer_line(interface: str, peer: wire.PeerView, now: int) -> str:
     seen = times.ago(peer["last_handshake"], now) if peer["last_handshake"] else "never"
     moved = f"{words.size(peer['rx_bytes'])} in, {words.size(peer['tx_bytes'])} out"
     addresses = " ".join(peer["allowed_ips"]) or "closed"
-    return f"{interface:<6}{who:<24}{seen:<18}{moved:<26}{addresses}"
+    return f"{interface:<6}{who:<22}{seen:<16}{moved:<24}{addresses}"

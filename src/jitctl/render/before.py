@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 _INDENT = 11
 
 
-def lines(reply: wire.HistoryReply) -> list[str]:
-    """Facts with their names, as `show` has them; nothing in them is markup or moves a terminal."""
+def lines(reply: wire.HistoryReply, *, short: bool = False) -> list[str]:
+    """Facts with their names, as `show` has them; nothing in them is markup or moves a terminal. `short` leaves the single
+    requests of before away.
+    """
     one, now = reply["request"], reply["now"]
     facts = [("asked", asked(reply))]
     if reply["last_grant"] is not None:
         facts.append(("last grant", grant(reply["last_grant"], now)))
-    facts += [("before" if not place else "", past(each, now)) for place, each in enumerate(reply["last"])]
+    last = reply["last"] if not short else []
+    facts += [("before" if not place else "", past(each, now)) for place, each in enumerate(last)]
     for place, each in enumerate(reply["open"]):
         left = times.left((each["ends"] or now) - now)
         facts.append(("open now" if not place else "", f"{each['network']} for {left}, grant {each['id']}"))

@@ -26,7 +26,7 @@ def bar(request: wire.RequestView, now: int) -> str:
     share = min(max((ends - now) / max(ends - starts, 1), 0), 1)
     # What is left at all is never shown as nothing.
     full = max(round(share * BAR), 1 if ends > now else 0)
-    on, off = ("▮", "▯") if _can("▮▯") else ("#", ".")
+    on, off = ("█", "░") if _can("█░") else ("#", ".")
     return on * full + off * (BAR - full)
 
 

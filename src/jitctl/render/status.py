@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from jitd import wire
 
 NOTHING: Final = "there is no network that you may ask for"
-DECIDE: Final = (
-    "jitctl list --status pending",
-    "jitctl grant ID --duration 8h | jitctl deny ID --reason …",
-)
+DECIDE: Final = ("jitctl review | jitctl list --decidable",)
 #: WireGuard makes a new handshake every two minutes while something passes; after three nothing of the old one is left.
 _FRESH_MS: Final = 180_000
 

@@ -77,6 +77,10 @@ def time_left(request: wire.RequestView, now: int) -> str:
     return times.left(request["ends"] - now)
 
 
+#: What is wanted where no duration was named.
+DEFAULT: Final = "default"
+
+
 def wants(request: wire.RequestView) -> str:
     """What was asked for, or given."""
     if request["starts"] is not None and request["ends"] is not None:
@@ -85,7 +89,7 @@ def wants(request: wire.RequestView) -> str:
     until = request.get("until")
     if until is not None:
         return f"until {times.local(until)}{more}"
-    return (durations.show(request["wanted"]) if request["wanted"] is not None else "default") + more
+    return (durations.show(request["wanted"]) if request["wanted"] is not None else DEFAULT) + more
 
 
 def outcome(request: wire.RequestView, now: int) -> str:

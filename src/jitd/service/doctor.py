@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from jitd import wire
-from jitd.core import text
 from jitd.core.errors import JitError
 from jitd.core.people import Answer
 from jitd.enforce.port import EnforceError, LinkState
 from jitd.service import reach
 from jitd.service.call import Call, Reply, View
 from jitd.service.examination import Examination
-from jitd.service.lookup import named_network
+from jitd.service.lookup import named_network, no_network
 from jitd.service.parts import PARTS
 from jitd.store import interfaces, networks
 
@@ -80,14 +79,10 @@ def asked(view: View, query: Mapping[str, Any]) -> Asked:
         return Asked(network=name)
     if part in PARTS:
         view.require_admin("examine the gateway")
-    shown = text.clean(name)[:40]
-    raise JitError(
-        "not_found",
-        f"cannot find a network {shown!r}",
-        f"See jitctl status. Parts of the gateway: {', '.join(PARTS)}."
-        if view.by_admin
-        else "See jitctl status.",
-    )
+    missing = no_network(view, name)
+    if not view.by_admin:
+        raise missing
+    raise JitError(missing.code, missing.message, f"{missing.hint} Parts of the gateway: {', '.join(PARTS)}.")
 
 
 def doctor(examination: Examination, query: wire.DoctorQuery) -> Reply:

@@ -97,8 +97,13 @@ def named_network(view: View, name: str) -> Network:
     """The network of this name. Raises JitError not_found with the names that exist for the caller."""
     network = networks.by_name(view.rows, name)
     if network is None:
-        raise JitError("not_found", f"cannot find a network {text.clean(name)[:40]!r}", _meant(view, name))
+        raise no_network(view, name)
     return network
+
+
+def no_network(view: View, name: str) -> JitError:
+    """There is none of this name, or none that exists for the caller: both are told with the same words."""
+    return JitError("not_found", f"cannot find a network {text.clean(name)[:40]!r}", _meant(view, name))
 
 
 def _meant(view: View, name: str) -> str:
@@ -119,9 +124,7 @@ def chosen_network(view: View, user: str, uid: int, name: str | None) -> Network
         network = named_network(view, name)
         if not view.decides(network) and view.people.may_use(network, uid, user).answer is Answer.NO:
             # A network that somebody may not use does not exist for them.
-            raise JitError(
-                "not_found", f"cannot find a network {text.clean(name)[:40]!r}", "See jitctl status."
-            )
+            raise no_network(view, name)
         return network
     usable = [network for network in networks.all_(view.rows) if view.people.may_use(network, uid, user)]
     askable = [one for one in usable if not view.people.has_standing(one, uid, user)]

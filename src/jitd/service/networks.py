@@ -13,7 +13,7 @@ from jitd.core.people import Answer
 from jitd.service import plans, views
 from jitd.service.call import Call, Render, Reply, View
 from jitd.service.guard import network_rules
-from jitd.service.lookup import named_network
+from jitd.service.lookup import named_network, no_network
 from jitd.store import interfaces
 from jitd.store import networks as store
 from jitd.store import requests as stored_requests
@@ -145,9 +145,7 @@ def show(view: View, query: wire.NameQuery) -> Reply:
     network = named_network(view, query["name"])
     decides = view.decides(network)
     if not decides and not view.people.may_use(network, *view.person_behind):
-        raise JitError(
-            "not_found", f"cannot find a network {text.clean(query['name'])[:40]!r}", "See jitctl status."
-        )
+        raise no_network(view, query["name"])
     return {"network": views.network_view(view, network, for_admin=decides)}
 
 

@@ -1,8 +1,11 @@
 """Moments on the caller's clocks."""
 
+from collections.abc import Callable
+
 import pytest
 
 from jitctl import moments
+from jitctl.commands.listing import past_ms
 from jitd.core.errors import JitError
 
 HOUR = 3_600_000
@@ -54,3 +57,14 @@ def test_a_zone_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Europe/Nowhere")
     with pytest.raises(JitError, match="cannot find the time zone"):
         moments.moment("18:00")
+
+
+def test_until_a_date_is_until_its_last_moment(zone: Callable[[str], None]) -> None:
+    """For lists a date alone begins with its first moment and ends with its last one, also where a day has 25 hours."""
+    zone("Europe/Berlin")
+    first, last = past_ms("2026-10-25"), past_ms("2026-10-25", last=True)
+    assert first is not None
+    assert last is not None
+    assert last - first == 25 * 3_600_000 - 1
+    assert past_ms("2026-10-25 09:00", last=True) == past_ms("2026-10-25 09:00")
+    assert past_ms(None, last=True) is None
