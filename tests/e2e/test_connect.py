@@ -30,9 +30,9 @@ class Laptop:
         """What alice types on her laptop. Raises RefusedError."""
         return self.site.gateway.jitctl("alice", *words, where="alice")
 
-    def is_up(self) -> bool:
+    def is_up(self, name: str = TUNNEL) -> bool:
         """Whether the tunnel is up."""
-        return self.world.run(["ip", "link", "show", TUNNEL], where="alice", check=False).returncode == 0
+        return self.world.run(["ip", "link", "show", name], where="alice", check=False).returncode == 0
 
     def reaches(self, seconds: float = 1) -> bool:
         """Whether something gets from it to the office and back."""
@@ -95,40 +95,50 @@ def test_a_refused_connect_brings_nothing_up(laptop: Laptop) -> None:
     assert not laptop.is_up()
 
 
-def test_the_desktop_tells_what_becomes_of_it(laptop: Laptop, tmp_path: Path) -> None:
-    """connect starts an agent that shows the decision and the end, also one that the laptop slept over; it takes the
-    tunnel down then, and ends itself.
+def test_on_a_desktop(laptop: Laptop, tmp_path: Path) -> None:
+    """The key is kept in the keyring; request starts an agent that shows the decision and the end, also one that the
+    laptop slept over; it takes the tunnel down then, and ends itself.
     """
     world, gateway = laptop.world, laptop.site.gateway
     desk = Desk(world, "alice", "alice", tmp_path / "dunst.log")
+    environment = desk.environment | {"JITCTL_PROFILE": "home"}
+    kept = world.path("/home/alice/run/jitctl/home.status.json")
+
+    def jitctl(*words: str) -> str:
+        return gateway.jitctl("alice", *words, where="alice", env=environment)
 
     def agents() -> list[str]:
         return world.run(["pgrep", "-u", "alice", "-f", "jitctl agent"], check=False).stdout.split()
 
-    request = ["jitctl", "request", "office", "-r", "the <b>printer</b> is on fire", "-d", "1h"]
-    world.run(request, user="alice", where="alice", env=desk.environment)
+    gateway.jitctl("alice", "device", "remove", "desk", "--yes")
+    assert "in your keyring" in jitctl("setup", HOST, "--name", "home", "--device", "den")
+    assert not list(world.path("/home/alice/.config/jitctl/keys").glob("home.*"))
+
+    jitctl("request", "office", "-r", "the <b>printer</b> is on fire", "-d", "1h")
     until(agents, "an agent runs")
     # It listens from when its stream stands; a decision before that would be none of its news.
-    until(lambda: world.path("/home/alice/.cache/jitctl/office.status.json").exists(), "it has asked")
+    until(kept.exists, "it has asked")
     gateway.jitctl("carol", "grant", "--duration", "8s", "--comment", "for <i>once</i>")
     desk.until_shown("office: granted")
     desk.until_shown("carol: granted office for 8s: for &lt;i&gt;once&lt;/i&gt;")
-    world.run(["jitctl", "connect"], user="alice", where="alice", env=desk.environment)
+    jitctl("connect")
+    assert laptop.is_up("jit-home-wg0")
+    assert laptop.reaches()
     assert len(agents()) == 1
-    assert laptop.jitctl("status", "-o", "prompt").startswith("office ")
+    assert jitctl("status", "-o", "prompt").startswith("office ")
     desk.until_shown("office: access has ended")
-    until(lambda: not laptop.is_up(), "the tunnel is taken down")
+    until(lambda: not laptop.is_up("jit-home-wg0"), "the tunnel is taken down")
     until(lambda: not agents(), "the agent ends when nothing is open")
 
     number = laptop.site.grant("alice", "10s")
-    laptop.site.gateway.jitctl("alice", "connect", where="alice", env=desk.environment)
+    jitctl("connect")
     until(agents, "an agent runs again")
     until(lambda: "ssh" in world.run(["pgrep", "-u", "alice", "-l", "ssh"], check=False).stdout, "it listens")
     asleep = world.run(["pgrep", "-u", "alice", "-f", "jitctl agent|dial-stdio"]).stdout.split()
     world.run(["kill", "-STOP", *asleep])
     laptop.site.ended(number, 30)
     world.run(["kill", "-CONT", *asleep])
-    until(lambda: not laptop.is_up(), "the tunnel is taken down at the awakening")
+    until(lambda: not laptop.is_up("jit-home-wg0"), "the tunnel is taken down at the awakening")
     until(lambda: not agents(), "the agent ends")
 
 

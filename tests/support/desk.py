@@ -1,4 +1,6 @@
-"""A user's desktop in a world: a session bus, a screen that nobody sees, and dunst, which shows notifications on it."""
+"""A user's desktop in a world: a session bus, a screen that nobody sees, dunst, which shows notifications on it, and a
+keyring that was unlocked at the login.
+"""
 
 from pathlib import Path
 
@@ -31,7 +33,15 @@ class Desk:
             return said[0] if said else ""
 
         until(number, f"the screen is there: {screen}", 30)
-        self.environment = {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={bus}", "DISPLAY": f":{number()}"}
+        runtime = f"/home/{user}/run"
+        world.run(["mkdir", "-m", "700", runtime], user=user)
+        self.environment = {
+            "DBUS_SESSION_BUS_ADDRESS": f"unix:path={bus}",
+            "DISPLAY": f":{number()}",
+            "XDG_RUNTIME_DIR": runtime,
+        }
+        unlock = ["gnome-keyring-daemon", "--unlock", "--components=secrets"]
+        world.run(unlock, user=user, where=where, env=self.environment, given="secret")
         with log.open("a") as output:
             world.start(["dunst", "-print"], user=user, where=where, output=output, env=self.environment)
         owned = ["dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/"]
