@@ -15,7 +15,7 @@ from typer._click.exceptions import NoSuchOption, UsageError
 from typer._click.globals import get_current_context
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from jitctl import transport
+from jitctl import client, transport
 from jitctl.client import Client
 from jitctl.transport import default_socket
 from jitctl.verbs import ALONE, GROUPS, MEANT, PANELS, VERBS, Verb
@@ -55,6 +55,9 @@ class Settings:
                 f"cannot use --{typed[0]} together with --{typed[1]}: they name two different jitd",
                 "Give one of them.",
             )
+        if client.speaking_for:
+            # Through a gate nobody leaves this machine in the name of the account that is shared.
+            return None
         named = self.profile or ("" if typed else os.environ.get("JITCTL_PROFILE", ""))
         if self._host_of_environment() or (
             not named and (typed or os.environ.get("JITCTL_SOCKET") or not transport.has_profiles())
@@ -67,7 +70,8 @@ class Settings:
 
     def _host_of_environment(self) -> str:
         """$JITCTL_HOST, which counts where nothing was typed."""
-        return "" if self.socket or self.host or self.profile else os.environ.get("JITCTL_HOST", "")
+        typed = self.socket or self.host or self.profile
+        return "" if typed or client.speaking_for else os.environ.get("JITCTL_HOST", "")
 
 
 def settings(context: typer.Context) -> Settings:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from jitctl import profiles
+from jitctl import client, profiles
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.laptop import Laptop
@@ -32,6 +32,8 @@ def status_of_all(context: typer.Context, line: str) -> int:
 
     Returns the exit status: that of unreachable where one of them did not answer.
     """
+    if client.speaking_for:
+        raise JitError("not_permitted", "cannot show other gateways here", "Type it on your own machine.")
     known = sorted(profiles.read().known.values(), key=lambda one: one.name)
     if not known:
         raise JitError(

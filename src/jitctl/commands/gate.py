@@ -38,7 +38,7 @@ ALLOWED: Final = (
     "network show",
 )
 #: Options that would lead to another jitd.
-_ELSEWHERE: Final = ("--socket", "--host")
+_ELSEWHERE: Final = ("--socket", "--host", "--profile")
 
 
 def gate(

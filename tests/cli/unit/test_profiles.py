@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from jitctl import profiles, transport
+from jitctl import client, profiles, transport
 from jitctl.cli import Settings
+from jitctl.commands.everywhere import status_of_all
 from jitctl.profiles import Profile, Profiles
 from jitd.core.errors import JitError
 
@@ -74,3 +75,15 @@ def test_which_jitd_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
         Settings(profile="home").client()
     with pytest.raises(JitError, match="cannot use --socket together with --profile"):
         Settings(socket="/x", profile="lab").client()
+
+
+def test_nobody_leaves_through_a_gate(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever speaks through a gate means the jitd of that machine, whatever the shared account was set up for."""
+    profiles.write(Profiles("lab", {"lab": Profile("lab", "ssh://lab", "laptop")}))
+    assert Settings().client()._host == "ssh://lab"
+    monkeypatch.setattr(client, "speaking_for", "zoe")
+    monkeypatch.setenv("JITCTL_HOST", "ssh://env")
+    assert Settings().client()._host == ""
+    assert Settings().profile_meant() is None
+    with pytest.raises(JitError, match="cannot show other gateways here"):
+        status_of_all(None, "")
