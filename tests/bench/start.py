@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import fill
+from bench.burst import BYSTANDER, lost
 from bench.daemon import Daemon, hours
 from bench.floors import timed
 from bench.memory import MemoryDaemon
 from bench.options import Options
 from bench.results import Result, Table
-from bench.world import BARE, WorldDaemon, hexadecimal, in_world
+from bench.world import BARE, ENDPOINT, WorldDaemon, hexadecimal, in_world
 from jitd.store.database import FILE_NAME
+from support import network
+from support.steady import steady
 
 WANTED_MS = 5_000
 EMPTY = "start with an empty store"
@@ -31,10 +34,11 @@ def measure(options: Options, result: Result) -> None:
     with MemoryDaemon(options.place("start-memory")) as memory:
         on(memory, count, "memory backend, people without NSS", options, result)
     if options.real:
-        with in_world(options, "start-world") as real:
+        with in_world(options, "start-world", BYSTANDER) as real:
             where = f"wireguard-go, firewall {real.firewall()}"
             real.stop()
             on(real, count, where, options, result)
+            _beside(real, count, result)
 
 
 def on(daemon: Daemon, count: int, where: str, options: Options, result: Result) -> None:
@@ -42,7 +46,7 @@ def on(daemon: Daemon, count: int, where: str, options: Options, result: Result)
     table = Table(f"Start with {count:,} active grants of as many people, {where}")
     empty = _starts(daemon, 3)
     daemon.start()
-    daemon.furnish()
+    daemon.furnish(ENDPOINT)
     people = fill.crowd(count)
     first = daemon.refill(people, hours(8))
     options.say(f"start: {where}: ready after {first:.0f} ms")
@@ -82,6 +86,28 @@ def on(daemon: Daemon, count: int, where: str, options: Options, result: Result)
         result.summary.append(
             f"told         jitd with {count:,} active grants and nothing to do takes {share:.0%} of a processor"
         )
+
+
+def _beside(daemon: WorldDaemon, count: int, result: Result) -> None:
+    """What somebody who is in loses while jitd is stopped and started again with all the others."""
+    bob = daemon.laptop(BYSTANDER)
+    daemon.grant(BYSTANDER, 8 * fill.HOUR)
+    steady(daemon.world)
+    streams = (
+        daemon.streams.udp(BYSTANDER, network.INSIDE, network.SERVER),
+        daemon.streams.udp(network.INSIDE, BYSTANDER, bob.address),
+    )
+    begun = max(stream.arrives().sent for stream in streams)
+    daemon.stop()
+    daemon.start()
+    end = max(stream.arrives().sent for stream in streams)
+    for stream in streams:
+        stream.stop()
+    gone = sum(len(stream.lost(begun, end)) for stream in streams)
+    result.judge(
+        f"nobody loses a packet by a restart with {count:,} active grants: {lost(streams, begun, end)}",
+        reached=not gone,
+    )
 
 
 def _busy(daemon: WorldDaemon, seconds: float) -> float:

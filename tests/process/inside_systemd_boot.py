@@ -244,6 +244,8 @@ def test_a_restart_of_jitd_cuts_nobody_and_loads_nothing(scene: str) -> None:
     assert reply.get("code") is None, reply
     until(pings, "the client is let in", LIMIT, every=0.5)
     assert CLOSED.stat().st_mode & 0o777 == 0o600
+    # The gateway has called it, and has stopped to.
+    assert run("wg", "show", "wgboot", "persistent-keepalive").stdout == f"{scene}\toff\n"
     with closing(Pings()) as steady:
         assert show("ActiveState", "jitd-closed") == "inactive"
         systemctl("restart", "jitd")

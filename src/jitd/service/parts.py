@@ -81,8 +81,8 @@ def _clock(one: Examination) -> list[wire.Check]:
     if behind_ms > 0:
         found.append(
             broken(
-                f"the clock is {durations.show(behind_ms)} behind what it was: grants of an earlier boot stay closed"
-                " until it is right",
+                f"the clock is {durations.show(behind_ms)} behind what it was: grants of an earlier boot, and those in"
+                " advance, stay closed until it is right, or (if it was wrong before) are revoked and granted anew",
                 "timedatectl set-ntp true # or: date --set '…'",
             )
         )
