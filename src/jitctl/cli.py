@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from jitctl import transport
 from jitctl.client import Client
 from jitctl.transport import default_socket
-from jitctl.verbs import GROUPS, MEANT, PANELS, VERBS, Verb
+from jitctl.verbs import GROUPS, MEANT, PANELS, VERBS, Group, Verb
 from jitd.core.errors import JitError
 from jitd.core.release import VERSION
 
@@ -168,13 +168,13 @@ class VerbGroup(_Suggesting, TyperGroup):
             if group == self.prefix:
                 found[name] = (verb.help, verb.panel)
             elif not self.prefix:
-                found[group] = GROUPS[group]
+                found[group] = (GROUPS[group].help, GROUPS[group].panel)
         return found
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002
         """The verb or group of this name."""
         if not self.prefix and cmd_name in GROUPS:
-            return _group(cmd_name, GROUPS[cmd_name][0])
+            return _group(cmd_name, GROUPS[cmd_name])
         wanted = f"{self.prefix} {cmd_name}".strip()
         return next((load(verb) for verb in VERBS if verb.name == wanted), None)
 
@@ -213,10 +213,17 @@ def load(verb: Verb) -> Command:
     return command
 
 
-def _group(name: str, text: str) -> Command:
-    group = VerbGroup(name=name, help=text, params=everywhere(), no_args_is_help=True, rich_markup_mode=None)
-    group.prefix = name
-    return group
+def _group(name: str, group: Group) -> Command:
+    made = VerbGroup(
+        name=name,
+        help=group.help,
+        epilog=f"Example: {group.example}",
+        params=everywhere(),
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    made.prefix = name
+    return made
 
 
 def _show_version(context: Context, _parameter: Any, value: Any) -> None:
