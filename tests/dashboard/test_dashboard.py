@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static, Tab
 
@@ -179,6 +180,21 @@ async def test_search_as_it_is_typed(daemon: Running) -> None:
         await until(pilot, lambda: users(pilot) == ["bob", "alice"], "both are back")
 
 
+async def test_what_is_typed_at_once_goes_where_its_key_leads(daemon: Running) -> None:
+    """Keys that come together, as over a slow line: words of a search and of a dialog are never taken for keys."""
+    ask(daemon, "alice", reason="zebra")
+    ask(daemon, "bob", reason="lion")
+    async with shown(daemon) as pilot:
+        await until(pilot, lambda: users(pilot) == ["bob", "alice"], "both wait")
+        for key in ("slash", *"zebra", "enter"):
+            pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: users(pilot) == ["alice"], "only alice matches")
+        for key in ("d", *"never", "enter"):
+            pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: tab(pilot, "denied") == "Denied 1", "it is denied")
+    assert daemon.get("/v1/show?id=1")[1]["request"]["comment"] == "never"
+
+
 async def test_enter_shows_all_of_a_request(daemon: Running) -> None:
     """Its facts, its history, and what helps before a decision."""
     ask(daemon, "alice")
@@ -244,6 +260,18 @@ async def test_a_user_sees_their_own(daemon: Running) -> None:
         assert text(pilot, "networks").startswith("office          active  ")
         assert "left (until " in text(pilot, "networks")
         assert "alice (user)" in text(pilot, "top")
+        # What cannot be taken back is asked for once more.
+        await pilot.press("2")
+        await until(pilot, lambda: users(pilot) == ["alice"], "the grant is listed")
+        app._take(replace(app._seen, decides=False, status=status))  # type: ignore[arg-type]
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask), "it is asked")
+        await pilot.press("enter")
+        await until(
+            pilot,
+            lambda: str(pilot.app.screen.query_one("#error", Static).render()).startswith("cannot "),
+            "jitd has answered",
+        )
 
 
 async def test_names_that_are_long_push_nothing_away(daemon: Running) -> None:

@@ -72,22 +72,26 @@ class Dashboard(App[None]):
     #told { height: auto; color: $warning; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(str(place + 1), f"tab('{name}')", show=False) for place, name in enumerate(TABS)),
-        Binding("slash", "search", "Search", key_display="/"),
-        Binding("enter", "show", "Show", priority=False),
-        Binding("g", "grant", "Grant"),
-        Binding("d", "deny", "Deny"),
-        Binding("v", "revoke", "Revoke"),
-        Binding("e", "extend", "Extend"),
-        Binding("a", "acknowledge", "Seen"),
-        Binding("n", "request", "Ask"),
-        Binding("p", "pause", "Pause/resume"),
-        Binding("r", "release", "Release"),
-        Binding("c", "cancel", "Cancel"),
-        Binding("w", "peers", "Peers"),
-        Binding("t", "theme", "Light/dark", show=False),
+        # First of all, so that what is typed right behind a key goes where that key leads; see check_action.
+        *(
+            Binding(str(place + 1), f"tab('{name}')", show=False, priority=True)
+            for place, name in enumerate(TABS)
+        ),
+        Binding("slash", "search", "Search", key_display="/", priority=True),
+        Binding("enter", "show", "Show"),
+        Binding("g", "grant", "Grant", priority=True),
+        Binding("d", "deny", "Deny", priority=True),
+        Binding("v", "revoke", "Revoke", priority=True),
+        Binding("e", "extend", "Extend", priority=True),
+        Binding("a", "acknowledge", "Seen", priority=True),
+        Binding("n", "request", "Ask", priority=True),
+        Binding("p", "pause", "Pause/resume", priority=True),
+        Binding("r", "release", "Release", priority=True),
+        Binding("c", "cancel", "Cancel", priority=True),
+        Binding("w", "peers", "Peers", priority=True),
+        Binding("t", "theme", "Light/dark", show=False, priority=True),
         Binding("escape", "unsearch", show=False),
-        Binding("q", "quit", "Quit"),
+        Binding("q", "quit", "Quit", priority=True),
     ]
     _DECIDERS: Final = frozenset({"grant", "deny", "revoke", "acknowledge"})
     _USERS: Final = frozenset({"request", "pause", "release", "cancel"})
@@ -131,7 +135,9 @@ class Dashboard(App[None]):
         self.refresh_all()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Keys that the caller has no right to are not offered."""
+        """Keys are letters where something is typed; those that the caller has no right to are not offered."""
+        if action != "unsearch" and (len(self.screen_stack) > 1 or isinstance(self.focused, Input)):
+            return False
         decides = self._seen is not None and self._seen.decides
         if action in self._DECIDERS:
             return decides
@@ -336,7 +342,8 @@ class Dashboard(App[None]):
         """Type to narrow the list."""
         search = self.query_one("#search", Input)
         search.add_class("shown")
-        search.focus()
+        # At once: what is typed meanwhile must not be taken for keys.
+        self.set_focus(search)
 
     def action_unsearch(self) -> None:
         """All of it again."""
@@ -390,20 +397,15 @@ class Dashboard(App[None]):
     def action_grant(self) -> None:
         """Grant, for a duration, with what helps to decide."""
         one = self._chosen("pending")
-        if one is not None:
-            self._before_grant(one)
-
-    @work(thread=True, exclusive=True, group="ask")
-    def _before_grant(self, one: wire.RequestView) -> None:
-        try:
-            told = before.lines(self._client.history(one["id"]), short=True)
-        except JitError as error:
-            told = [clean(error.message)]
-        if not get_current_worker().is_cancelled:
-            self.call_from_thread(self._grant, one, told)
-
-    def _grant(self, one: wire.RequestView, told: list[str]) -> None:
+        if one is None:
+            return
         number, wished = one["id"], words.wants(one)
+
+        def helps() -> list[str]:
+            try:
+                return before.lines(self._client.history(number), short=True)
+            except JitError as error:
+                return [clean(error.message)]
 
         def do(typed: Mapping[str, str]) -> str:
             duration = durations.parse(typed["duration"]) if typed["duration"] else None
@@ -413,12 +415,13 @@ class Dashboard(App[None]):
 
         self._ask(
             f"Grant {number}: {one['user']} on {one['network']}",
-            [f"{'wants':<11}{clean(wished)}", f"{'reason':<11}{clean(one['reason'])}", *told],
+            [f"{'wants':<11}{clean(wished)}", f"{'reason':<11}{clean(one['reason'])}"],
             [
                 Field("duration", "For how long", hint=f"as wished ({wished}); or 8h, 30m"),
                 Field("comment", "Remark (the user reads it)"),
             ],
             do,
+            helps,
         )
 
     def action_deny(self) -> None:
@@ -503,26 +506,29 @@ class Dashboard(App[None]):
             self._do("resume" if "paused" in one["marks"] else "pause", one["id"])
 
     def action_release(self) -> None:
-        """Give the rest back."""
+        """Give the rest back: there is no way back from that."""
         one = self._chosen("active", "scheduled")
         if one is not None:
-            self._do("release", one["id"])
+            self._sure(self._client.release, one, f"Give the rest of {one['network']} back, for good")
 
     def action_cancel(self) -> None:
-        """Take it back."""
+        """Take it back: there is no way back from that either."""
         one = self._chosen("pending")
         if one is not None:
-            self._do("cancel", one["id"])
+            self._sure(self._client.cancel, one, f"Take request {one['id']} for {one['network']} back")
+
+    def _sure(self, act: Callable[..., wire.RequestReply], one: wire.RequestView, title: str) -> None:
+        def do(_: Mapping[str, str]) -> str:
+            reply = act(id=number)
+            assert reply["request"] is not None
+            return words.outcome(reply["request"], reply["now"])
+
+        number = one["id"]
+        self._ask(title, [clean(f"{one['status']}: {one['reason']}")], [], do)
 
     @work(thread=True)
     def _do(self, verb: str, number: int) -> None:
-        client = self._client
-        act = {
-            "pause": client.pause,
-            "resume": client.resume,
-            "release": client.release,
-            "cancel": client.cancel,
-        }[verb]
+        act = self._client.resume if verb == "resume" else self._client.pause
         try:
             reply = act(id=number)
             assert reply["request"] is not None
@@ -532,9 +538,14 @@ class Dashboard(App[None]):
             self.call_from_thread(lambda: self.notify(clean(told), severity="error", markup=False))
 
     def _ask(
-        self, title: str, facts: list[str], fields: list[Field], do: Callable[[Mapping[str, str]], str]
+        self,
+        title: str,
+        facts: list[str],
+        fields: list[Field],
+        do: Callable[[Mapping[str, str]], str],
+        more: Callable[[], list[str]] | None = None,
     ) -> None:
-        self.push_screen(Ask(title, facts, fields, do), self._told)
+        self.push_screen(Ask(title, facts, fields, do, more), self._told)
 
     def _told(self, done: str | None) -> None:
         if done:

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+from textual.worker import get_current_worker
 
 from jitctl.output import clean
 from jitd.core.errors import JitError
@@ -29,13 +30,16 @@ class Field:
 
 class Ask(ModalScreen[str | None]):
     """Asks for some lines and does something with them; gives what was done in words, or None when it was left. Its facts
-    are clean already: blanks keep them in columns.
+    are clean already: blanks keep them in columns. `more` reads further ones, while somebody types.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave"),
+        Binding("enter", "do", "Do it"),
+    ]
     CSS = """
     Ask { align: center middle; }
-    Ask > Vertical { width: 76; max-width: 96%; height: auto; border: round $accent; padding: 0 1; background: $surface; }
+    Ask > Vertical { width: 76; max-width: 96%; height: auto; max-height: 100%; overflow-y: auto; border: round $accent; padding: 0 1; background: $surface; }
     Ask Input { height: 3; border-title-color: $foreground; }
     Ask .error { color: $error; }
     Ask .fact { text-wrap: nowrap; text-overflow: ellipsis; }
@@ -47,10 +51,12 @@ class Ask(ModalScreen[str | None]):
         facts: Sequence[str],
         fields: Sequence[Field],
         do: Callable[[Mapping[str, str]], str],
+        more: Callable[[], list[str]] | None = None,
     ) -> None:
         super().__init__()
         self._title = title
         self._facts = facts
+        self._more = more
         self._fields = fields
         self._do = do
         self._busy = False
@@ -61,20 +67,35 @@ class Ask(ModalScreen[str | None]):
             yield Static(Text(clean(self._title), style="bold"))
             for fact in self._facts:
                 yield Static(Text(fact, no_wrap=True, overflow="ellipsis"), classes="fact")
+            if self._more is not None:
+                yield Static("", classes="fact", id="more", markup=False)
             for one in self._fields:
                 field = Input(value=one.value, placeholder=one.hint, id=one.name)
                 field.border_title = one.title
                 yield field
             yield Static("", classes="error", id="error", markup=False)
-            yield Static("Enter: do it   Tab: next line   Escape: leave it", markup=False)
+            tab = "   Tab: next line" if len(self._fields) > 1 else ""
+            yield Static(f"Enter: do it{tab}   Escape: leave it", markup=False)
 
     def on_mount(self) -> None:
         """The first line is typed into."""
         if self._fields:
             self.query_one(f"#{self._fields[0].name}", Input).focus()
+        if self._more is not None:
+            self.run_worker(self._read, thread=True)
+
+    def _read(self) -> None:
+        assert self._more is not None
+        lines = self._more()
+        if not get_current_worker().is_cancelled:
+            self.app.call_from_thread(self.query_one("#more", Static).update, Text("\n".join(lines)))
 
     def on_input_submitted(self, _: Input.Submitted) -> None:
         """Enter, on any line."""
+        self.action_do()
+
+    def action_do(self) -> None:
+        """Enter: do it, once."""
         if self._busy:
             return
         self._busy = True
