@@ -175,7 +175,7 @@ def _names(prefix: str) -> list[tuple[str, str]]:
         if group == prefix:
             found[name] = verb.help
         elif not prefix and group:
-            found[group] = GROUPS[group][0]
+            found[group] = GROUPS[group].help
     return list(found.items())
 
 

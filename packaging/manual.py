@@ -299,7 +299,7 @@ def page() -> str:
 
 def group_page(name: str) -> str:
     """The page of a group of verbs."""
-    text, _ = GROUPS[name]
+    text = GROUPS[name].help
     about = text.rpartition(": ")[2].rstrip(".")
     head = GROUP_HEAD.replace("@NAME@", name.upper()).replace("@name@", name)
     head = head.replace("@about@", _quoted(about[0].lower() + about[1:])).replace("@text@", _quoted(text))
@@ -315,7 +315,7 @@ def _verbs() -> str:
         for verb in VERBS:
             if verb.panel == panel and " " not in verb.name:
                 parts += _verb(verb)
-        for name, (text, of) in GROUPS.items():
+        for name, (text, of, _) in GROUPS.items():
             if of == panel:
                 verbs = ", ".join(v.name.partition(" ")[2] for v in VERBS if v.name.startswith(f"{name} "))
                 parts.append(

@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from jitctl import client, transport
 from jitctl.client import Client
 from jitctl.transport import default_socket
-from jitctl.verbs import ALONE, GROUPS, MEANT, PANELS, VERBS, Verb
+from jitctl.verbs import GROUPS, MEANT, PANELS, VERBS, Group, Verb
 from jitd.core.errors import JitError
 from jitd.core.release import VERSION
 
@@ -173,13 +173,13 @@ class VerbGroup(_Suggesting, TyperGroup):
             if group == self.prefix:
                 found[name] = (verb.help, verb.panel)
             elif not self.prefix:
-                found[group] = GROUPS[group]
+                found[group] = (GROUPS[group].help, GROUPS[group].panel)
         return found
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002
         """The verb or group of this name."""
         if not self.prefix and cmd_name in GROUPS:
-            return _group(cmd_name, GROUPS[cmd_name][0])
+            return _group(cmd_name, GROUPS[cmd_name])
         wanted = f"{self.prefix} {cmd_name}".strip()
         return next((load(verb) for verb in VERBS if verb.name == wanted), None)
 
@@ -218,29 +218,28 @@ def load(verb: Verb) -> Command:
     return command
 
 
-def _group(name: str, text: str) -> Command:
-    alone = ALONE.get(name)
-
+def _group(name: str, group: Group) -> Command:
     def act() -> Any:
         """What the name alone does; in front of a verb, nothing."""
         context = get_current_context()
-        if context.invoked_subcommand is None and alone is not None:
-            verb = load(next(verb for verb in VERBS if verb.name == alone))
+        if context.invoked_subcommand is None and group.alone:
+            verb = load(next(verb for verb in VERBS if verb.name == group.alone))
             with verb.make_context(verb.name, [], parent=context) as inner:
                 return verb.invoke(inner)
         return None
 
-    group = VerbGroup(
+    made = VerbGroup(
         name=name,
-        help=text,
+        help=group.help,
+        epilog=f"Example: {group.example}",
         params=everywhere(),
         callback=act,
-        invoke_without_command=alone is not None,
-        no_args_is_help=alone is None,
+        invoke_without_command=bool(group.alone),
+        no_args_is_help=not group.alone,
         rich_markup_mode=None,
     )
-    group.prefix = name
-    return group
+    made.prefix = name
+    return made
 
 
 def _show_version(context: Context, _parameter: Any, value: Any) -> None:

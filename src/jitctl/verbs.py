@@ -94,18 +94,40 @@ VERBS: Final = (
     ),
 )
 
-#: The groups, with what they are about.
+
+class Group(NamedTuple):
+    """Verbs that are about one thing."""
+
+    help: str
+    panel: str
+    example: str
+    alone: str = ""  # the verb that the name of the group alone stands for; none: its help
+
+
 GROUPS: Final = {
-    "device": ("Devices: the public keys that tunnels are made with.", USERS),
-    "policy": ("The policy as a file.", SETUP),
-    "notify": ("Being told by mail.", EVERYBODY),
-    "outbox": ("Messages that wait to be delivered; alone, it lists them.", SETUP),
-    "user": ("People: contractors, and who is shut out.", SETUP),
-    "network": ("Networks: what people ask for.", SETUP),
-    "interface": ("WireGuard interfaces of this gateway.", SETUP),
+    "device": Group(
+        "Devices: the public keys that tunnels are made with.",
+        USERS,
+        "jitctl device add laptop --public-key - <public.key",
+    ),
+    "policy": Group("The policy as a file.", SETUP, "jitctl policy export --output policy.toml"),
+    "notify": Group("Being told by mail.", EVERYBODY, "jitctl notify show"),
+    "outbox": Group(
+        "Messages that wait to be delivered; alone, it lists them.",
+        SETUP,
+        "jitctl outbox list",
+        alone="outbox list",
+    ),
+    "user": Group(
+        "People: contractors, and who is shut out.", SETUP, "jitctl user add zoe --until 2027-03-31"
+    ),
+    "network": Group("Networks: what people ask for.", SETUP, "jitctl network add office --route 10.0.0.0/8"),
+    "interface": Group(
+        "WireGuard interfaces of this gateway.",
+        SETUP,
+        "jitctl interface add wg0 --pool 10.9.0.0/24 --endpoint vpn.example.org:51820",
+    ),
 }
-#: What the name of a group does alone; the others show their help.
-ALONE: Final = {"outbox": "outbox list"}
 #: What people type who know other programs, and what it is called here.
 MEANT: Final = {
     "accept": "grant",

@@ -233,13 +233,16 @@ def test_a_closed_pipe_is_quiet(daemon: Running) -> None:
 
 
 def test_every_help_has_an_example() -> None:
-    """Each verb's --help ends with an example of that very verb."""
+    """Each verb's --help ends with an example of that very verb, and each group's with one of its verbs."""
     from jitctl import cli
-    from jitctl.verbs import VERBS
+    from jitctl.verbs import GROUPS, VERBS
 
     for verb in VERBS:
         command = cli.load(verb)
         assert f"jitctl {verb.name}" in (command.help or ""), verb.name
+    for name, group in GROUPS.items():
+        assert group.example.startswith(tuple(f"jitctl {verb.name}" for verb in VERBS if name in verb.name))
+        assert group.example in str(getattr(cli.root().get_command(None, name), "epilog", ""))  # type: ignore[arg-type]
 
 
 def test_what_is_not_used_is_not_imported() -> None:

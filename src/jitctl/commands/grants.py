@@ -48,11 +48,19 @@ def grant(
         ),
     ] = None,
     user: Annotated[
-        str | None, typer.Option("--user", "-u", metavar="NAME", help="Without a request: to whom.")
+        str | None,
+        typer.Option(
+            "--user", "-u", metavar="NAME", help="Without a request: to whom. With --all: only of this user."
+        ),
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option("--network", "-n", metavar="NAME", help="Without a request: to which network."),
+        typer.Option(
+            "--network",
+            "-n",
+            metavar="NAME",
+            help="Without a request: to which network. With --all: only of this one.",
+        ),
     ] = None,
     everything: All = False,
     until: Until = None,
