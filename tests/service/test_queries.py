@@ -122,6 +122,20 @@ async def test_what_cannot_be_listed(office: World, query) -> None:
     assert caught.value.code == "bad_request"
 
 
+async def test_what_has_lapsed_says_why_before_it_is_recorded(office: World) -> None:
+    """Whoever looks in that moment is told the same as afterwards."""
+    number = await office.asked(ALICE)
+    lapses = (await office.ask(queries.show, ALICE, id=number))["request"]["lapses"]
+    office.clock.advance(25 * HOUR)
+    told = []
+    for _ in range(2):
+        one = (await office.ask(queries.show, ALICE, id=number))["request"]
+        told.append((one["status"], one["ended_comment"]))
+        assert one["ended"] >= lapses
+        await office.advance(0)
+    assert told == [("lapsed", "nobody decided in time")] * 2
+
+
 async def test_events_have_no_gap_and_name_the_actor(office: World) -> None:
     """SEQ counts up by one; who acted is as the kernel said; users see their own."""
     number = await office.granted(ALICE)

@@ -265,6 +265,10 @@ class Ending:
     comment: str
 
 
+#: Why a request lapses.
+NOBODY_DECIDED: Final = "nobody decided in time"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
     """That a decider has looked at a use of break-glass."""

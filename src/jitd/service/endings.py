@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from jitd.core.model import Device, Ending, Grant, IPNetwork, Now, Request, Status
+from jitd.core.model import NOBODY_DECIDED, Device, Ending, Grant, IPNetwork, Now, Request, Status
 from jitd.service.access import People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Touched
@@ -53,7 +53,7 @@ def lapse(rows: Rows, now: Now) -> int:
     """Record that nobody has decided these requests in time. Returns how many there were."""
     names, found = _Names(rows), requests.lapsed(rows, now.wall_ms)
     for request in found:
-        ending = Ending(how=Status.LAPSED, at_ms=now.wall_ms, by="", comment="nobody decided in time")
+        ending = Ending(how=Status.LAPSED, at_ms=now.wall_ms, by="", comment=NOBODY_DECIDED)
         if requests.end(rows, request.id, ending):
             _record(names, "lapsed", request, now, {"comment": ending.comment})
     return len(found)

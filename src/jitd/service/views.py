@@ -4,7 +4,18 @@ from collections.abc import Iterable
 
 from jitd import wire
 from jitd.core import settings
-from jitd.core.model import TAB_OF, Account, Actor, Device, Event, Interface, Network, Request, Status
+from jitd.core.model import (
+    NOBODY_DECIDED,
+    TAB_OF,
+    Account,
+    Actor,
+    Device,
+    Event,
+    Interface,
+    Network,
+    Request,
+    Status,
+)
 from jitd.core.people import Answer
 from jitd.enforce.port import LinkState
 from jitd.service.call import View
@@ -45,13 +56,21 @@ def request_view(view: View, request: Request, network: Network | None = None) -
         "comment": decision.comment if decision else "",
         "starts": grant.starts_ms if grant else None,
         "ends": grant.ends_ms if grant else None,
-        "ended": ending.at_ms if ending else (grant.ends_ms if grant and status is Status.EXPIRED else None),
+        "ended": ending.at_ms if ending else _over_ms(request, status),
         "ended_by": ending.by if ending else "",
-        "ended_comment": ending.comment if ending else "",
+        # It is so by its time, also where that was not recorded yet.
+        "ended_comment": ending.comment if ending else (NOBODY_DECIDED if status is Status.LAPSED else ""),
         "managed_by": (ending.by if ending and ending.how is Status.REVOKED else "")
         or (decision.decided_by if decision else ""),
         "devices": [name for _, name in granted_devices],
     }
+
+
+def _over_ms(request: Request, status: Status) -> int | None:
+    """When it ended by its time alone, milliseconds UTC."""
+    if status is Status.LAPSED:
+        return request.lapses_ms
+    return request.grant.ends_ms if request.grant and status is Status.EXPIRED else None
 
 
 def _marks(view: View, request: Request, status: Status) -> list[str]:
