@@ -315,11 +315,11 @@ def _verbs() -> str:
         for verb in VERBS:
             if verb.panel == panel and " " not in verb.name:
                 parts += _verb(verb)
-        for name, (text, of, _) in GROUPS.items():
-            if of == panel:
+        for name, group in GROUPS.items():
+            if group.panel == panel:
                 verbs = ", ".join(v.name.partition(" ")[2] for v in VERBS if v.name.startswith(f"{name} "))
                 parts.append(
-                    f".TP\n.B {_quoted(f'jitctl {name}')}\n{_quoted(text)} Its verbs ({verbs}) are in\n"
+                    f".TP\n.B {_quoted(f'jitctl {name}')}\n{_quoted(group.help)} Its verbs ({verbs}) are in\n"
                     f".BR {_quoted(f'jitctl-{name}')} (1).\n"
                 )
     return "".join(parts)

@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from jitctl import client, transport
 from jitctl.client import Client
 from jitctl.transport import default_socket
-from jitctl.verbs import ALONE, GROUPS, MEANT, PANELS, VERBS, Group, Verb
+from jitctl.verbs import GROUPS, MEANT, PANELS, VERBS, Group, Verb
 from jitd.core.errors import JitError
 from jitd.core.release import VERSION
 
@@ -219,13 +219,11 @@ def load(verb: Verb) -> Command:
 
 
 def _group(name: str, group: Group) -> Command:
-    alone = ALONE.get(name)
-
     def act() -> Any:
         """What the name alone does; in front of a verb, nothing."""
         context = get_current_context()
-        if context.invoked_subcommand is None and alone is not None:
-            verb = load(next(verb for verb in VERBS if verb.name == alone))
+        if context.invoked_subcommand is None and group.alone:
+            verb = load(next(verb for verb in VERBS if verb.name == group.alone))
             with verb.make_context(verb.name, [], parent=context) as inner:
                 return verb.invoke(inner)
         return None
@@ -236,8 +234,8 @@ def _group(name: str, group: Group) -> Command:
         epilog=f"Example: {group.example}",
         params=everywhere(),
         callback=act,
-        invoke_without_command=alone is not None,
-        no_args_is_help=alone is None,
+        invoke_without_command=bool(group.alone),
+        no_args_is_help=not group.alone,
         rich_markup_mode=None,
     )
     made.prefix = name

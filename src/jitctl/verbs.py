@@ -101,6 +101,7 @@ class Group(NamedTuple):
     help: str
     panel: str
     example: str
+    alone: str = ""  # the verb that the name of the group alone stands for; none: its help
 
 
 GROUPS: Final = {
@@ -111,7 +112,12 @@ GROUPS: Final = {
     ),
     "policy": Group("The policy as a file.", SETUP, "jitctl policy export --output policy.toml"),
     "notify": Group("Being told by mail.", EVERYBODY, "jitctl notify show"),
-    "outbox": Group("Messages that wait to be delivered; alone, it lists them.", SETUP, "jitctl outbox list"),
+    "outbox": Group(
+        "Messages that wait to be delivered; alone, it lists them.",
+        SETUP,
+        "jitctl outbox list",
+        alone="outbox list",
+    ),
     "user": Group(
         "People: contractors, and who is shut out.", SETUP, "jitctl user add zoe --until 2027-03-31"
     ),
@@ -122,8 +128,6 @@ GROUPS: Final = {
         "jitctl interface add wg0 --pool 10.9.0.0/24 --endpoint vpn.example.org:51820",
     ),
 }
-#: What the name of a group does alone; the others show their help.
-ALONE: Final = {"outbox": "outbox list"}
 #: What people type who know other programs, and what it is called here.
 MEANT: Final = {
     "accept": "grant",
