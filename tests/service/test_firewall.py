@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
@@ -12,7 +13,7 @@ from jitd.core.errors import JitError
 from jitd.core.firewall import Rules
 from jitd.enforce.firewallport import Ensured, nothing
 from jitd.enforce.memoryfirewall import MemoryFirewall
-from jitd.enforce.port import EnforceError
+from jitd.enforce.port import EnforceError, SetPeer
 from jitd.service import devices, grants, holding, interfaces, networks, queries, removal
 from jitd.service.guard import TICK_MS
 
@@ -147,8 +148,6 @@ async def test_members_that_somebody_changed_are_put_right_and_told(office: Worl
 async def test_a_peer_that_somebody_changed_is_put_right_and_told(office: World) -> None:
     """Widened allowed IPs, and a known peer put back by hand, are repaired at the next look, with an event."""
     from ipaddress import ip_network
-
-    from jitd.enforce.port import SetPeer
 
     await office.granted(ALICE)
     everywhere = frozenset({ip_network("0.0.0.0/0")})
@@ -317,8 +316,6 @@ async def test_an_import_that_is_too_wide_for_the_firewall_is_refused(office: Wo
     """Members are single addresses: a peer with a whole /16 behind it cannot be one, and the refusal says so."""
     from ipaddress import ip_network
 
-    from jitd.enforce.port import SetPeer
-
     office.wireguard.add_foreign_link("wg5", addresses=["10.55.0.1/24"], port=51825)
     for name, routes in (("old", ["10.56.0.0/16"]), ("older", ["10.55.0.9/32", "10.57.0.0/25"])):
         ips = frozenset(map(ip_network, routes))
@@ -368,8 +365,9 @@ async def test_a_freed_address_waits_until_both_layers_are_rid_of_it(broken: Wor
     assert broken.peers("wg1")[key("d9")] == {"10.8.0.2/32"}
 
 
-async def test_an_adopted_interface_that_its_owner_made_again(office: World) -> None:
-    """It is one event, not one for each peer, and who has access is in again."""
+@pytest.mark.parametrize("by_owner", [False, True])
+async def test_an_adopted_interface_that_its_owner_made_again(office: World, *, by_owner: bool) -> None:
+    """It is one event, not one for each peer, and who has access is in again and called, whoever put him back there."""
     office.wireguard.add_foreign_link("wg5", addresses=["10.55.0.1/24"], port=51825)
     await office.do(interfaces.adopt, ROOT, name="wg5")
     await office.do(networks.add, ROOT, name="lab", interface="wg5", routes=["10.20.0.0/16"])
@@ -377,9 +375,17 @@ async def test_an_adopted_interface_that_its_owner_made_again(office: World) -> 
     number = await office.asked(ALICE, network="lab")
     await office.do(grants.grant, ROOT, id=number, duration=HOUR)
     before = office.peers("wg5")
+    (ip,) = office.wireguard.read("wg5").peers[key("alice")].allowed_ips
+    alice = SetPeer(public_key=key("alice"), allowed_ips=frozenset({ip}))
+    office.wireguard.apply("wg5", [replace(alice, endpoint="198.51.100.7:40000")])
+    await office.service.check()
     office.wireguard.remove_link("wg5")
     office.wireguard.add_foreign_link("wg5", addresses=["10.55.0.1/24"], port=51825)
+    if by_owner:
+        office.wireguard.apply("wg5", [alice])
     known = len(await kinds(office))
     await office.service.look()
     assert office.peers("wg5") == before
     assert (await kinds(office))[known:] == ["interface_replaced"]
+    peer = office.wireguard.read("wg5").peers[key("alice")]
+    assert (peer.endpoint, peer.keepalive) == ("198.51.100.7:40000", 0)

@@ -225,7 +225,7 @@ class Guard:
                     for one in todo.too_long
                     if one in believed
                     and not wanted[one].is_lease
-                    and boot_ms + actual[one].most_ms > believed[one] + elements.LATE_MS
+                    and boot_ms + actual[one].most_ms > believed[one] + elements.EARLY_MS
                 ],
             ),
             (

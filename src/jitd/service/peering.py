@@ -99,15 +99,20 @@ class Peering:
         return state
 
     def is_as_left(self, interface: Interface) -> bool:
-        """Whether every peer of an enforced interface is as it was left, and nobody else is there. Raises nothing."""
+        """Whether an enforced interface is the one that was left, every peer is as it was, and nobody else is there.
+
+        Raises nothing.
+        """
         left = self.left.get(interface.id)
         if left is None or not interface.enforced:
             return False
         try:
-            peers = self.wireguard.read(interface.name).peers
+            state = self.wireguard.read(interface.name)
         except EnforceError:
             return False
-        return {key: peer.allowed_ips for key, peer in peers.items()} == {
+        if state.index != self._indexes.get(interface.id):
+            return False
+        return {key: peer.allowed_ips for key, peer in state.peers.items()} == {
             key: passing for key, passing in left.items() if passing is not None
         }
 
@@ -133,9 +138,21 @@ class Peering:
         self.tell_strangers(interface, (key for key in todo.to_remove if key not in expected))
         if not touched:
             self.tell_changed(interface, expected, state.peers)
-        if todo:
+        # Whoever made the interface again has forgotten where they are. As new peers they are called at once: to one that
+        # it could not reach WireGuard has perhaps tried to talk, and waits 5 s before it tries again.
+        lost = (
+            []
+            if closed
+            else [one for key, one in wanted.items() if key not in leave and self._is_lost(state, key)]
+        )
+        if todo or lost:
             self.apply(
-                interface, todo.to_remove, [(peer, peer.public_key in state.peers) for peer in todo.to_set]
+                interface,
+                [*todo.to_remove, *(one.public_key for one in lost)],
+                [
+                    *((one, one.public_key in state.peers) for one in todo.to_set),
+                    *((one, False) for one in lost),
+                ],
             )
             state = self.wireguard.read(interface.name)
         if called := [
@@ -207,6 +224,19 @@ class Peering:
         self.wireguard.apply(interface.name, changes)
         if called:
             self.wireguard.apply(interface.name, called)
+
+    def _is_lost(self, state: LinkState, public_key: str) -> bool:
+        """Whether a peer that is there cannot be reached, and could be where it was last heard from. A keepalive that
+        somebody else has set is left alone.
+        """
+        peer = state.peers.get(public_key)
+        return (
+            peer is not None
+            and bool(peer.allowed_ips)
+            and not peer.endpoint
+            and not peer.keepalive
+            and public_key in self.sampler.endpoints
+        )
 
     def keep_unmanaged(
         self, rows: Rows, interface: Interface, state: LinkState, retired: Collection[str], now: Now
