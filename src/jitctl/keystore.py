@@ -6,15 +6,14 @@ which of them counts, so that whatever is interrupted, the registered one is her
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from jitctl import keyrings, profiles
+from jitctl import keyrings, ownfiles, profiles
 from jitd.core import text
 from jitd.core.errors import JitError
 
@@ -27,21 +26,16 @@ _NEXT: Final = "next"
 def locked() -> Iterator[None]:
     """Nobody else changes keys meanwhile. Raises JitError busy while another jitctl does."""
     file = _directory() / ".lock"
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise JitError("bad_request", f"cannot write {file}: {error.strerror}") from error
-    try:
+    with ExitStack() as held:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(ownfiles.locked(file))
         except BlockingIOError:
             raise JitError(
                 "busy", "cannot change keys now: another jitctl does", "Try again when it has ended."
             ) from None
+        except OSError as error:
+            raise JitError("bad_request", f"cannot write {file}: {error.strerror}") from error
         yield
-    finally:
-        os.close(descriptor)
 
 
 def find(profile: str, device: str) -> str | None:

@@ -9,20 +9,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from jitctl import ownfiles
+
 if TYPE_CHECKING:
     from jitd import wire
 
 
 def keep(profile: str, reply: wire.StatusReply) -> None:
     """Keep an answer that has just come. What cannot be kept is asked for again."""
-    file = _file(profile)
-    new = file.with_name(f".{file.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(new, flags, 0o600), "w", encoding="utf-8") as written:
-            json.dump({"at": time.time(), "reply": reply}, written)
-        new.replace(file)
+        ownfiles.write(_file(profile), json.dumps({"at": time.time(), "reply": reply}), lasting=False)
 
 
 def find(profile: str, seconds: float) -> tuple[wire.StatusReply, int] | None:

@@ -97,6 +97,8 @@ def write(profiles: Profiles) -> None:
     """Write all of them, in one step, for this user alone. Raises JitError bad_request."""
     import tomli_w
 
+    from jitctl import ownfiles
+
     tables: dict[str, Any] = {"default": profiles.default} if profiles.default else {}
     if not profiles.notifications:
         tables["notifications"] = False
@@ -115,14 +117,7 @@ def write(profiles: Profiles) -> None:
     }
     file = path()
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = file.with_name(f".{file.name}.{os.getpid()}")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as written:
-            written.write(tomli_w.dumps(tables))
-            written.flush()
-            os.fsync(written.fileno())
-        new.replace(file)
+        ownfiles.write(file, tomli_w.dumps(tables))
     except OSError as error:
         raise JitError("bad_request", f"cannot write {file}: {error.strerror}") from error
 

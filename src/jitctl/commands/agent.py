@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from jitctl import attending, desktop, elapsed, following, lately, profiles, tunnel
+from jitctl import attending, background, elapsed, following, lately, ownfiles, profiles, tunnel
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.connecting import device_profile
@@ -51,24 +47,6 @@ def agent(
         finally:
             shown.close()
     return 0
-
-
-def begin(profile: Profile) -> None:
-    """Start one in the background for this gateway, where there is a desktop that shows something and none runs."""
-    if not desktop.is_likely() or not profiles.read().notifications or _runs(profile):
-        return
-    # It has no terminal: what would be asked for there fails at once.
-    environment = {**os.environ, "SSH_ASKPASS_REQUIRE": "never"}
-    with contextlib.suppress(OSError):
-        subprocess.Popen(  # noqa: S603 - the words are ours
-            [sys.executable, "-m", "jitctl", "agent", "--while-needed", "--profile", profile.name],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-            env=environment,
-        )
 
 
 class _Agent:
@@ -174,37 +152,14 @@ class _Agent:
         return ""
 
 
-def _lock(profile: Profile) -> int:
-    file = lately.directory() / f"{profile.name}.agent"
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-
-
 @contextlib.contextmanager
 def _only_one(profile: Profile) -> Iterator[None]:
     """Raises JitError conflict where another one runs for this gateway."""
-    lock = _lock(profile)
-    try:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            held.enter_context(ownfiles.locked(background.lock(profile)))
+        except BlockingIOError:
             raise JitError(
                 "conflict", f"cannot follow {profile.name}: a jitctl agent does that already"
             ) from None
         yield
-    finally:
-        os.close(lock)
-
-
-def _runs(profile: Profile) -> bool:
-    try:
-        lock = _lock(profile)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False

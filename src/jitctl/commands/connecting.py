@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from jitctl import keypair, keystore, profiles, tunnel
+from jitctl import background, keypair, keystore, profiles, tunnel
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import Timeout, Until, ask, duration_ms, interactive, usage, wish
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 22.0
 #: Seconds between two questions whether it has; through ssh they share a login.
 _LOOK: Final = 0.5
-#: After so long without a handshake nothing passes any more (REJECT_AFTER_TIME of WireGuard), milliseconds.
-_FRESH_MS: Final = 180_000
 
 
 def connect(
@@ -102,7 +100,7 @@ def connect(
         public_key=keypair.public_key(key),
     )
     _remember(profile, access.interface)
-    since_ms = access.now - _FRESH_MS
+    since_ms = access.now - tunnel.FRESH_MS
     if not by.is_as(wish_for):
         if tunnel.is_up(wish_for.name):
             take_down(wish_for.name)
@@ -111,9 +109,7 @@ def connect(
         # What was heard before was another tunnel.
         since_ms = access.now
     heard_ms = _heard(client, access.network, profile.device, wish_for, since_ms)
-    from jitctl.commands import agent
-
-    agent.begin(profile)
+    background.begin(profile)
     return _connected(context, profile, access, wish_for, heard_ms)
 
 
@@ -240,13 +236,11 @@ def disconnect(
         if ended and not release:
             next_step("jitctl connect NETWORK  while the time lasts")
 
-    last: dict[str, Any] = {"now": reply["now"], "agrees": True, "waiting": ""}
-    for one in ended:
-        last = {**last, "now": one["now"]} if one["agrees"] else {**one}
+    waiting = [one["waiting"] for one in ended if not one["agrees"]]
     told = {
-        "now": last["now"],
-        "agrees": last["agrees"],
-        "waiting": last["waiting"],
+        "now": (ended[-1] if ended else reply)["now"],
+        "agrees": not waiting,
+        "waiting": waiting[-1] if waiting else "",
         "requests": [one["request"] for one in ended],
         "down": down,
     }

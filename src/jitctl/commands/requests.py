@@ -95,9 +95,9 @@ def request(
     )
     profile = settings(context).profile_meant()
     if profile is not None and profile.device and not dry_run:
-        from jitctl.commands import agent
+        from jitctl import background
 
-        agent.begin(profile)
+        background.begin(profile)
     if wait:
         from jitctl.commands.watching import finish
 

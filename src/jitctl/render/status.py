@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from jitctl import tunnel
 from jitctl.output import clean
 from jitctl.render import times
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 NOTHING: Final = "there is no network that you may ask for"
 DECIDE: Final = ("jitctl review | jitctl list --decidable",)
-#: WireGuard makes a new handshake every two minutes while something passes; after three nothing of the old one is left.
-_FRESH_MS: Final = 180_000
 
 
 class Row(NamedTuple):
@@ -114,7 +113,7 @@ def _tunnel(up: bool, heard_ms: int, now: int) -> tuple[str, str]:
         return "down", ""
     if not heard_ms:
         return "up, never heard", "yellow"
-    fresh = now - heard_ms <= _FRESH_MS
+    fresh = now - heard_ms <= tunnel.FRESH_MS
     return f"up, heard {times.ago(heard_ms, now)}", "green" if fresh else "yellow"
 
 

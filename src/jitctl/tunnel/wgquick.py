@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from jitctl import profiles
+from jitctl import ownfiles, profiles
 from jitctl import tunnel as tunnels
 from jitctl.output import clean, say
 from jitctl.tunnel.wanted import Tunnel
@@ -94,12 +94,7 @@ def _written(tunnel: Tunnel) -> tuple[str, list[str]]:
 
 def _write(file: Path, text: str) -> None:
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = file.with_name(f".{file.name}.{os.getpid()}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(new, flags, 0o600), "w", encoding="utf-8") as written:
-            written.write(text)
-        new.replace(file)
+        ownfiles.write(file, text, lasting=False)
     except OSError as error:
         raise JitError("bad_request", f"cannot write {file}: {error.strerror}") from error
 
