@@ -534,12 +534,16 @@ class GatewayStatus(TypedDict):
 
 
 class ActorView(TypedDict):
-    """Who acted, as the kernel said; `login_uid` is null when nobody logged in."""
+    """Who acted, as the kernel said; `login_uid` is null when nobody logged in.
+
+    `login_claimed`: the caller could have written the login uid, which is so for everybody but root.
+    """
 
     uid: int
     user: str
     login_uid: int | None
     login_user: str | None
+    login_claimed: bool
     pid: int
     origin: str
 

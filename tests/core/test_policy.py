@@ -92,17 +92,25 @@ def test_an_account_is_a_uid_and_a_name(person: Person, expected: Answer) -> Non
 
 
 @pytest.mark.parametrize(
-    ("uid", "login_uid", "own"),
+    ("uid", "user", "login", "own", "may_be"),
     [
-        (1001, 1001, True),
-        (0, 1001, True),
-        (1001, None, True),
-        (0, 1002, False),
-        (0, None, False),
-        (1002, 1001, True),
+        (1001, "alice", (1001, "alice"), True, True),
+        (0, "root", (1001, "alice"), True, True),  # behind sudo
+        (1001, "alice", (None, None), True, True),
+        (0, "root", (1002, "bob"), False, False),
+        (0, "root", (None, None), False, False),
+        (1002, "bob", (1001, "alice"), False, True),  # only a claim: it forbids, and never allows
+        (1001, "alice", (1002, "bob"), True, True),
+        (1001, "anna", (1001, "anna"), False, False),  # alice's uid came back with another name
+        (1777, "alice", (1777, "alice"), False, False),  # and her name with another uid
+        (0, "root", (1001, "anna"), False, False),
+        (1002, "bob", (1001, None), False, True),  # nobody can tell now whose login it is
     ],
 )
-def test_own_request_also_through_sudo(uid: int, login_uid: int | None, own: bool) -> None:
-    """A request is the caller's own if the uid or the login uid is its user's."""
-    actor = Actor(uid=uid, user="x", login_uid=login_uid)
-    assert policy.is_own(actor, Account(id=1, uid=1001, name="alice")) is own
+def test_whose_request_it_is(
+    uid: int, user: str, login: tuple[int | None, str | None], own: bool, may_be: bool
+) -> None:
+    """A request is the caller's own if uid and name are its user's; who logged in counts behind root alone."""
+    actor = Actor(uid=uid, user=user, login_uid=login[0], login_user=login[1])
+    account = Account(id=1, uid=1001, name="alice")
+    assert (policy.is_own(actor, account), policy.may_be_own(actor, account)) == (own, may_be)

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
+from jitctl.render import words
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
-from jitd.service import devices, grants, listing, networks, queries, requests, users
+from jitd.service import devices, grants, holding, listing, networks, queries, requests, users, whys
 
 #: Every way in which the kernel can show that alice is at work.
 ALICES = {
@@ -73,6 +74,9 @@ async def test_nobody_lengthens_their_own_grant(mighty: World, who: str) -> None
     """An extension of one's own is a request, whatever one may do for others, and nobody's yes to it is one's own."""
     number = await mighty.asked(ALICE)
     ends = (await mighty.do(grants.grant, BOB, id=number, duration=HOUR))["request"]["ends"]
+    if ALICES[who].uid == CAROL.uid:  # who says that alice logged in asks for nothing in her name, either
+        assert await refused(mighty, grants.extend, ALICES[who], id=number, duration=HOUR)
+        return
     more = await mighty.do(grants.extend, ALICES[who], id=number, duration=HOUR, comment="not ready")
     asked = next(
         one
@@ -151,3 +155,38 @@ async def test_who_is_no_member_any_more_has_no_grace(office: World) -> None:
     assert set(office.peers()) == {"alice"}  # nobody knows, and a moment ago it was sure
     await office.do(networks.set_, ROOT, name="office", changes=["members=bob"])
     assert (office.peers(), office.members()) == ({}, {})
+
+
+async def test_a_login_uid_that_the_caller_wrote_opens_nothing(office: World) -> None:
+    """Attack: a process that no login started (a mail filter, CGI, a service) writes alice's uid into its own
+    /proc/self/loginuid, reads her request, asks for more in her name, and lets the record blame her.
+    """
+    mallory = Actor(uid=61002, user="bob", login_uid=61001, login_user="alice")
+    number = await office.granted(ALICE)
+    for call in (
+        office.ask(queries.show, mallory, id=number),
+        office.ask(whys.why, mallory, id=number),
+        office.do(grants.extend, mallory, id=number, duration=HOUR, comment="put there by mallory"),
+        office.do(holding.release, mallory, id=number),
+        office.do(holding.pause, mallory, id=number),
+        office.do(requests.cancel, mallory, id=number),
+    ):
+        with pytest.raises(JitError) as caught:
+            await call
+        assert caught.value.code == "not_found"
+    blamed = Actor(uid=61002, user="bob", login_uid=61003, login_user="carol")
+    await office.do(requests.request, blamed, network="office", reason="x")
+    (asked,) = (await office.ask(queries.events_page, ROOT, kind="requested", user="bob"))["events"]
+    assert (asked["actor"]["login_user"], asked["actor"]["login_claimed"]) == ("carol", True)
+    assert words.by(asked) == "bob (login claimed: carol)"
+
+
+async def test_a_uid_that_another_name_has_now_is_nobodys_own(office: World) -> None:
+    """Attack: carol's account is made under the uid that alice had; what was alice's is not hers, and she may not
+    read it.
+    """
+    number = await office.granted(ALICE)
+    successor = Actor(uid=61001, user="zelda", login_uid=61001, login_user="zelda")
+    with pytest.raises(JitError) as caught:
+        await office.ask(queries.show, successor, id=number)
+    assert caught.value.code == "not_found"

@@ -442,6 +442,7 @@ def events(
         "kind",
         "by",
         "login_user",
+        "login_claimed",
         "origin",
         "id",
         "user",
@@ -463,6 +464,7 @@ def events(
                 **event,
                 "by": actor.get("user", "jitd"),
                 "login_user": actor.get("login_user"),
+                "login_claimed": actor.get("login_claimed"),
                 "origin": actor.get("origin"),
                 "data": json.dumps(event["data"], ensure_ascii=False, sort_keys=True),
             }

@@ -265,13 +265,14 @@ def coloured(event: wire.EventView, line: str) -> str:
 
 
 def by(event: wire.EventView) -> str:
-    """Who acted: `carol`, `root (carol)` behind sudo, `jitd` by itself."""
+    """Who acted: `carol`, `root (carol)` behind sudo, `svc (login claimed: carol)` otherwise, `jitd` by itself."""
     actor = event["actor"]
     if actor is None:
         return "jitd"
-    if actor["login_user"] and actor["login_user"] != actor["user"]:
-        return clean(f"{actor['user']} ({actor['login_user']})")
-    return clean(actor["user"])
+    login = actor["login_user"]
+    if not login or login == actor["user"]:
+        return clean(actor["user"])
+    return clean(f"{actor['user']} ({'login claimed: ' if actor['uid'] else ''}{login})")
 
 
 def _for(wanted: object) -> str:

@@ -27,6 +27,9 @@ class Actor:
 
     `login_uid` is None when nobody logged in; behind sudo it tells who did. `pid` and `origin` (terminal, address
     of the ssh client where the kernel's tables show it) are only evidence and decide nothing.
+
+    A process that no login started (a mail filter, CGI, a container, a service) may write any login uid for itself. So
+    for callers other than root it is a claim: it may forbid something, and never allows anything.
     """
 
     uid: int
@@ -35,6 +38,18 @@ class Actor:
     login_user: str | None = None
     pid: int = 0
     origin: str = ""
+
+    @property
+    def login_is_claimed(self) -> bool:
+        """Whether who logged in is what the caller says, and not what root's own sudo or login left behind."""
+        return self.uid != 0
+
+    @property
+    def shown(self) -> str:
+        """Who acted, for a sentence: `carol`, `root (carol)` behind sudo, `svc (login claimed: carol)` otherwise."""
+        if not self.login_user or self.login_user == self.user:
+            return self.user
+        return f"{self.user} ({'login claimed: ' if self.login_is_claimed else ''}{self.login_user})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

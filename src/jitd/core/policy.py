@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from jitd.core.model import REGISTERED, Account, Actor, AutoApproval, Network
+from jitd.core.model import Account, Actor, AutoApproval, Network
 from jitd.core.people import Answer, Person
 
 
@@ -210,14 +210,26 @@ def auto_spent(network: Network, used: Mapping[str, int]) -> dict[str, int]:
 
 
 def is_own(actor: Actor, account: Account) -> bool:
-    """Whether the caller is the person of the account: by uid, or by who logged in (behind sudo or su)."""
-    if account.is_registered:
-        return actor.uid == REGISTERED and actor.user == account.name
-    return account.uid in (actor.uid, actor.login_uid)
+    """Whether the caller is the person of the account, for sure: what this allows is only theirs.
+
+    Who logged in counts behind root alone. A process that no login started may write any login uid for itself.
+    """
+    who = (actor.uid, actor.user) if actor.login_is_claimed else (actor.login_uid, actor.login_user)
+    return who == (account.uid, account.name)
+
+
+def may_be_own(actor: Actor, account: Account) -> bool:
+    """Whether the caller is the person of the account, or says so: what this forbids, nobody may for themselves."""
+    if is_own(actor, account) or (actor.uid, actor.user) == (account.uid, account.name):
+        return True
+    return actor.login_uid == account.uid and actor.login_user in (None, account.name)
 
 
 def same_person(uid: int, login_uid: int | None, other_uid: int, other_login_uid: int | None) -> bool:
-    """Whether two callers are the same person. Behind root it is who logged in; two that nobody knows are one."""
+    """Whether two callers are, or say that they are, the same person: this only forbids.
+
+    Behind root it is who logged in; two that nobody knows are one.
+    """
     return bool(_identity(uid, login_uid) & _identity(other_uid, other_login_uid))
 
 

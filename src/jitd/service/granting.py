@@ -107,11 +107,13 @@ def refuse_open(call: View, account: Account, network: Network) -> None:
 
 
 def refuse_own(call: View, verb: str, account: Account, network: Network, request_id: int | None) -> None:
-    """Nobody decides on their own request. Raises JitError refused."""
-    if policy.is_own(call.actor, account):
+    """Nobody decides on their own request, nor from a process that says that its user logged in. Raises JitError refused."""
+    if policy.may_be_own(call.actor, account):
         which = f"{request_id}" if request_id is not None else f"access to {account.name}"
+        own = (call.actor.uid == account.uid) or policy.is_own(call.actor, account)
+        whose = "it is your own" if own else f"your login is that of {account.name}"
         raise JitError(
             "refused",
-            f"cannot {verb} {which}: it is your own, and nobody decides on their own request",
+            f"cannot {verb} {which}: {whose}, and nobody decides on their own request",
             f"Ask {call.deciders(network)}.",
         )

@@ -60,6 +60,7 @@ def extend(call: Call, body: wire.ExtendBody) -> Render:
     wish = Wish(body.get("duration"), body.get("until"))
     if own:
         return shown(requests.ask_for_more(call, request, network, wish, comment))
+    granting.refuse_own(call, "extend", request.account, network, request.id)
     if network.approvals > 1:
         asked = requests.ask_for_more(call, request, network, wish, comment)
         return grant(call, {"id": asked, "comment": body.get("comment")})

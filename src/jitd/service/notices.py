@@ -253,13 +253,11 @@ def _of_event(event: Event) -> dict[str, object]:
     """What the event itself says: it counts more than what has become of the request since."""
     told: dict[str, object] = {
         "at": event.at_ms,
-        "by": event.actor.user if event.actor else "",
+        "by": event.actor.shown if event.actor else "",
         "device": event.device,
     }
     if event.actor is not None:
         told["origin"] = event.actor.origin or "a program without a terminal"
-        if event.actor.login_user and event.actor.login_user != event.actor.user:
-            told["by"] = f"{event.actor.user} ({event.actor.login_user})"
     named: Iterable[str] = (
         "starts",
         "ends",

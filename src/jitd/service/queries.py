@@ -64,7 +64,7 @@ def show(view: View, query: wire.IdQuery) -> Reply:
     network = networks.by_id(view.rows, request.network_id)
     return {
         "request": views.request_view(view, request, network),
-        "decides": view.decides(network) and not policy.is_own(view.actor, request.account),
+        "decides": view.decides(network) and not policy.may_be_own(view.actor, request.account),
         "usage": views.usage_view(view, request.id),
         "events": views.request_events(view, request.id),
     }

@@ -108,6 +108,7 @@ def actor_view(actor: Actor) -> wire.ActorView:
         "user": actor.user,
         "login_uid": actor.login_uid,
         "login_user": actor.login_user,
+        "login_claimed": actor.login_is_claimed and actor.login_uid is not None,
         "pid": actor.pid,
         "origin": actor.origin,
     }

@@ -218,6 +218,9 @@ def test_who_acted_names_the_person_behind_sudo() -> None:
     assert words.by({**event("granted"), "actor": actor}) == "root (carol)"
     assert words.by({**event("granted"), "actor": {**actor, "user": "carol"}}) == "carol"
     assert words.by({**event("granted"), "actor": {**actor, "login_user": None}}) == "root"
+    # Only root's own login is sure: everybody else's may have been written by themselves.
+    svc = {**actor, "uid": 999, "user": "svc"}
+    assert words.by({**event("granted"), "actor": svc}) == "svc (login claimed: carol)"
 
 
 def test_an_event_among_others_says_whose_it_is() -> None:
