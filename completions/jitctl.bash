@@ -148,6 +148,8 @@ _jitctl_value() {
     'events --id') _jitctl_kind='requests' ;;
     'events --kind') _jitctl_kind='free' ;;
     'events --after') _jitctl_kind='free' ;;
+    'events --last') _jitctl_kind='free' ;;
+    'events --before') _jitctl_kind='free' ;;
     'events --output'|'events -o') _jitctl_kind='=human jsonl csv' ;;
     'events --socket') _jitctl_kind='file' ;;
     'events --host') _jitctl_kind='free' ;;
@@ -423,7 +425,7 @@ _jitctl_options() {
     'show') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'why') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'dashboard') _jitctl_flags=('--light' '--json' '--socket' '--host' '--profile' '--help') ;;
-    'events') _jitctl_flags=('--since' '--until' '--user' '-u' '--network' '-n' '--id' '--kind' '--after' '--follow' '-f' '--output' '-o' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'events') _jitctl_flags=('--since' '--until' '--user' '-u' '--network' '-n' '--id' '--kind' '--after' '--last' '--before' '--all' '--follow' '-f' '--output' '-o' '--json' '--socket' '--host' '--profile' '--help') ;;
     'report') _jitctl_flags=('--since' '--until' '--by' '--network' '-n' '--user' '-u' '--limit' '--output' '-o' '--json' '--socket' '--host' '--profile' '--help') ;;
     'watch') _jitctl_flags=('--user' '-u' '--network' '-n' '--id' '--kind' '--since' '--after' '--bell' '--json' '--socket' '--host' '--profile' '--help') ;;
     'review') _jitctl_flags=('--network' '-n' '--user' '-u' '--json' '--socket' '--host' '--profile' '--help') ;;

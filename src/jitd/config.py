@@ -85,7 +85,7 @@ class Chat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What callers may take. Administrators' verbs are not limited, and places are kept free for them."""
+    """What callers may take. Places are kept free for administrators, and they may change ten times as much."""
 
     connections: int = 256
     connections_reserved: int = 32
@@ -93,6 +93,9 @@ class Limits:
     requests_open_per_user: int = 20
     requests_per_hour: int = 60
     devices_per_user: int = 10
+    devices_added_per_month: int = 100
+    changes_per_minute: int = 60
+    changes_per_day: int = 1000
     header_bytes: int = 16384
     body_bytes: int = 65536
     read_seconds: int = 10
@@ -196,7 +199,15 @@ def parse(tables: Mapping[str, Any]) -> Config:
 #: What a running jitd takes over; everything else is read once, at the start.
 _LIVE: Final = frozenset(
     {f"daemon.{key}" for key in ("admin_groups", "kept_when_frozen", "gate_users", "log_level")}
-    | {f"limits.{key}" for key in ("requests_open_per_user", "requests_per_hour", "devices_per_user")}
+    | {
+        f"limits.{key}"
+        for key in (
+            "requests_open_per_user",
+            "requests_per_hour",
+            "devices_per_user",
+            "devices_added_per_month",
+        )
+    }
 )
 
 

@@ -53,6 +53,12 @@ connections_per_user = 16
 requests_open_per_user = 20
 requests_per_hour = 60
 devices_per_user = 10
+# Devices that one user may add within 30 days, those that were removed again included.
+devices_added_per_month = 100
+# Changes of one person within a minute and a day; administrators may make ten times as many. What closes access is never
+# refused.
+changes_per_minute = 60
+changes_per_day = 1000
 # The largest headers and body of one call; how long it may take to arrive; how long an idle connection is kept.
 header_bytes = 16384
 body_bytes = 65536

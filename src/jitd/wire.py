@@ -237,14 +237,15 @@ class UsageView(TypedDict):
 
 
 class ShowReply(Reply):
-    """One request with its whole history, oldest event first. `usage` is None while nothing was ever seen; `decides`:
-    the caller decides about it.
+    """One request with its history, oldest event first. `usage` is None while nothing was ever seen; `decides`: the
+    caller decides about it. Of a long history `left_out` events between the first ones and the newest are not there.
     """
 
     request: RequestView
     decides: bool
     usage: UsageView | None
     events: list["EventView"]
+    left_out: NotRequired[int]
 
 
 class PastRequest(TypedDict):
@@ -564,9 +565,14 @@ class EventView(TypedDict):
 
 
 class EventsQuery(TypedDict):
-    """Filters of `events`: `after` is a SEQ, `since` and `until` milliseconds UTC; `follow` keeps the stream open."""
+    """Filters of `events`: `after` is a SEQ, `since` and `until` milliseconds UTC; `follow` keeps the stream open.
+
+    With `last` the stream begins with so many of the newest ones, below the SEQ `before` where that is given.
+    """
 
     after: NotRequired[int]
+    last: NotRequired[int]
+    before: NotRequired[int]
     since: NotRequired[int]
     until: NotRequired[int]
     user: NotRequired[str]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: How many requests are listed where nobody says how many.
 PAGE: Final = 50
+#: How many events are printed where nobody says how many.
+LAST_EVENTS: Final = 500
 
 
 class ListFormat(StrEnum):
@@ -330,7 +332,7 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
     for name, value in facts:
         hang(f"{name:<11}", value)
     print()
-    tell_history(reply["events"])
+    tell_history(reply)
     if before:
         print("\nbefore a decision:")
         for told in before:
@@ -356,11 +358,15 @@ def _following(one: wire.RequestView, *, decides: bool) -> list[str]:
     }.get(status, [f"jitctl why {number}", f"jitctl request {one['network']} --again"])
 
 
-def tell_history(events: Sequence[wire.EventView]) -> None:
-    """Print the history of one request."""
-    for event in events:
-        at, told = line(event).split("  ", 1)
-        hang(f"{at}  ", told)
+def tell_history(reply: wire.ShowReply) -> None:
+    """Print the history of one request. Where it is long, jitd has left events out in the middle of it."""
+    events, left_out, number = reply["events"], reply.get("left_out", 0), reply["request"]["id"]
+    gap = max(range(1, len(events)), key=lambda at: events[at]["seq"] - events[at - 1]["seq"], default=0)
+    for at, event in enumerate(events):
+        if left_out and at == gap:
+            print(f"… {left_out} events are left out here: jitctl events --id {number} --all")
+        when, told = line(event).split("  ", 1)
+        hang(f"{when}  ", told)
 
 
 def line(event: wire.EventView) -> str:
@@ -408,6 +414,18 @@ def events(
     after: Annotated[
         int | None, typer.Option("--after", metavar="SEQ", help="Only what came behind this one.")
     ] = None,
+    last: Annotated[
+        int | None,
+        typer.Option(
+            "--last", metavar="N", help="Only so many of the newest, up to 10000.", min=1, max=10_000
+        ),
+    ] = None,
+    before: Annotated[
+        int | None, typer.Option("--before", metavar="SEQ", help="With --last: the newest before this one.")
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option("--all", help="From the first on; as --output jsonl and csv do by themselves.")
+    ] = False,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")
     ] = False,
@@ -415,12 +433,14 @@ def events(
         EventsFormat, typer.Option("--output", "-o", help="How to print.")
     ] = EventsFormat.HUMAN,
 ) -> int:
-    """Print what happened, oldest first: the audit log.
+    """Print what happened, oldest first: the audit log. A table begins with the newest 500.
 
     Example: jitctl events --since 24h --network office -o jsonl
     """
     if settings(context).json:
         output = EventsFormat.JSONL
+    if last is None and output is EventsFormat.HUMAN and not whole and since is None and after is None:
+        last = LAST_EVENTS
     found = (
         settings(context)
         .client()
@@ -432,6 +452,8 @@ def events(
             id=number,
             kind=kind,
             after=after,
+            last=last,
+            before=before,
             follow=follow or None,
         )
     )
@@ -453,9 +475,10 @@ def events(
     ]
     if output is EventsFormat.CSV:
         writer.writerow(columns)
-    told = 0
+    told, first = 0, 0
     for event in found:
         told += 1
+        first = first or event["seq"]
         if output is EventsFormat.JSONL:
             print(dumps(event), flush=follow)
         elif output is EventsFormat.CSV:
@@ -479,6 +502,8 @@ def events(
         )
     if not told and output is EventsFormat.HUMAN:
         say("nothing happened that matches")
+    elif told == last and output is EventsFormat.HUMAN:
+        say(f"older ones: the same with --last {last} --before {first}, or with --all")
     return 0
 
 

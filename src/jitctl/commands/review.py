@@ -102,7 +102,7 @@ def _one(client: Client, number: int, waiting: int) -> str:
                 if (did := _deny(client, number)) is not None:
                     return did
             case "h":
-                tell_history(client.show(number)["events"])
+                tell_history(client.show(number))
             case "s":
                 return "skipped"
             case "q" | "\x04":

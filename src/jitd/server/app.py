@@ -18,6 +18,7 @@ from jitd.core.people import Directory
 from jitd.server import inputs, listen, openapi
 from jitd.server.admission import Administrators, Places, Turns, Watchers
 from jitd.server.connection import Connection, House, connection_of, door
+from jitd.server.rates import Rates
 from jitd.server.replies import error_reply, of_http, reply, unexpected
 from jitd.server.route import Kind, Reply, Route, Service
 from jitd.server.routes import ROUTES
@@ -72,6 +73,13 @@ class Server:
         )
         self._turns = Turns(at_once=_AT_ONCE, waiting=_WAITING)
         self._watchers = Watchers(limits.watchers_per_user)
+        self._rates = Rates(
+            os.geteuid(),
+            self._administrators,
+            clock,
+            per_minute=limits.changes_per_minute,
+            per_day=limits.changes_per_day,
+        )
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="jitd-peer")
         self._stopping = asyncio.Event()
         self._streamer = Streamer(service, self._stopping, heartbeat, longest, slowest)
@@ -255,6 +263,8 @@ class Server:
         assert route.verb is not None
         match route.kind:
             case Kind.CHANGE:
+                if route.counted:
+                    self._rates.take(actor)
                 return await self._service.change(route.verb, actor, given)
             case Kind.PEEK:
                 return await self._service.peek(route.verb, actor, given)
@@ -272,7 +282,8 @@ class Server:
             async with self._turn(uid):
                 actor = await connection.actor()
                 seen = self._service.feed.seq
-                first = await self._streamer.page(route, actor, given)
+                begin = self._streamer.newest if "last" in given else self._streamer.page
+                first = await begin(route, actor, given)
             self._learn(actor)
             return await self._streamer.send(request, route, actor, given, first=first, seen=seen)
 

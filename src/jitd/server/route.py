@@ -35,6 +35,8 @@ class Route:
     takes: type
     gives: type
     summary: str
+    #: Whether a change counts against what one person may change within a minute and a day.
+    counted: bool = True
 
 
 class Feed(Protocol):

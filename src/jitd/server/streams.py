@@ -30,9 +30,24 @@ class Streamer:
     async def page(self, route: Route, actor: Actor, query: Mapping[str, Any]) -> Reply:
         """One page of events after `query["after"]`. Raises JitError."""
         assert route.verb is not None
-        wanted = {key: value for key, value in query.items() if key != "follow"}
+        wanted = {key: value for key, value in query.items() if key not in ("follow", "last", "before")}
         async with asyncio.timeout(self.page_limit):
             return await self.service.query(route.verb, actor, wanted)
+
+    async def newest(self, route: Route, actor: Actor, query: Mapping[str, Any]) -> Reply:
+        """One page with the `query["last"]` newest events below `query["before"]`. Raises JitError."""
+        assert route.verb is not None
+        wanted = {key: value for key, value in query.items() if key != "follow"}
+        found: list[object] = []
+        reached: object = None
+        while True:
+            # What is rare may be far back: others have their turn between the parts of the way.
+            page = await self.service.query(route.verb, actor, wanted)
+            found = [*_events(page), *found]
+            reached = page["next"] if reached is None else reached
+            if len(found) >= query["last"] or not page["before"]:
+                return {"events": found, "next": reached}
+            wanted |= {"last": query["last"] - len(found), "before": page["before"]}
 
     async def send(
         self,
@@ -60,6 +75,8 @@ class Streamer:
             while not self.stopping.is_set():
                 await self._write(response, b"".join(encode(event) for event in _events(page)))
                 reached = _reached(page, seen)
+                if not query.get("follow") and "last" in query:
+                    break
                 if reached > after:
                     after = reached  # there may be more: look again before waiting
                 elif not query.get("follow") or connection.half_closed:

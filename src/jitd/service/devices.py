@@ -13,6 +13,9 @@ from jitd.service.interfaces import named as named_interface
 from jitd.store import accounts, interfaces, networks
 from jitd.store import devices as store
 
+#: For so long added devices count, whatever became of them; each leaves a row for ever.
+_MONTH_MS = 30 * durations.DAY
+
 
 def add(call: Call, body: wire.DeviceAddBody) -> Render:
     """Register a public key for the caller, or (administrators) for a user."""
@@ -33,6 +36,13 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render:
             "limit",
             f"cannot add {name}: {account.name} has {len(mine)} devices, the limit is {limit}",
             "Remove one that is not used any more: jitctl device list",
+        )
+    most = call.config.limits.devices_added_per_month
+    if not call.by_admin and store.added_since(call.rows, account.id, call.now.wall_ms - _MONTH_MS) >= most:
+        raise JitError(
+            "limit",
+            f"cannot add {name}: {account.name} has added {most} devices within 30 days, which is the limit",
+            f"To replace the key of a device that is there: jitctl device rotate. Otherwise ask {call.administrators}.",
         )
     ends_ms = body.get("until")
     if ends_ms is not None and not call.now.wall_ms < ends_ms <= call.now.wall_ms + durations.LONGEST_MS:

@@ -143,7 +143,7 @@ class _Teller:
 def tell(rows: Rows, people: People, ways: Ways, now: Now) -> None:
     """Turn the next events into messages."""
     mark = facts.get(rows, _MARK) or 0
-    found = events.page(rows, after=mark, limit=AT_ONCE)
+    found = events.page(rows, events.Filter(), after=mark, limit=AT_ONCE).events
     teller = _Teller(rows, people, ways, now)
     for event in found:
         _plan(rows, event, ways.first_ms, now)

@@ -17,6 +17,8 @@ from jitd.store import accounts, devices, events, freezes, interfaces, listing, 
 from jitd.store import requests as store
 
 EVENT_PAGE: Final = 500
+#: `last` may ask for so many events, which are held until the first of them is known.
+LONGEST_LAST: Final = 10_000
 
 
 def health(view: View, _query: object) -> Reply:
@@ -62,16 +64,31 @@ def show(view: View, query: wire.IdQuery) -> Reply:
     """One request with its whole history."""
     request = visible(view, query["id"])
     network = networks.by_id(view.rows, request.network_id)
+    history, left_out = events.of_request(view.rows, request.id)
     return {
         "request": views.request_view(view, request, network),
         "decides": view.decides(network) and not policy.may_be_own(view.actor, request.account),
         "usage": views.usage_view(view, request.id),
-        "events": views.request_events(view, request.id),
+        "events": [views.event_view(event) for event in history],
+        "left_out": left_out,
     }
 
 
 def events_page(view: View, query: wire.EventsQuery) -> Reply:
-    """Events after a SEQ, oldest first, at most EVENT_PAGE; users see those that concern them."""
+    """Events after a SEQ, or with `last` the newest below one; oldest first, at most EVENT_PAGE. Users see those that
+    concern them.
+    """
+    last = query.get("last")
+    if last is not None and not 1 <= last <= LONGEST_LAST:
+        raise JitError(
+            "bad_request",
+            f"cannot show the last {last} events",
+            f"Use a number from 1 to {LONGEST_LAST}, or none for all.",
+        )
+    if "before" in query and last is None:
+        raise JitError("bad_request", "cannot use before without last", "Say how many: last=100.")
+    if last is not None and "after" in query:
+        raise JitError("bad_request", "cannot use last and after together", "Use one of them.")
     concerns: events.Concerns | None = None
     if not view.by_admin:
         decided = view.decidable()
@@ -84,10 +101,7 @@ def events_page(view: View, query: wire.EventsQuery) -> Reply:
             )
         names = frozenset(networks.by_id(view.rows, number).name for number in decided)
         concerns = events.Concerns(view.actor.user, view.actor.uid, names)
-    found = events.page(
-        view.rows,
-        after=query.get("after", 0),
-        limit=EVENT_PAGE,
+    wanted = events.Filter(
         since_ms=query.get("since"),
         until_ms=query.get("until"),
         user=query.get("user"),
@@ -96,11 +110,18 @@ def events_page(view: View, query: wire.EventsQuery) -> Reply:
         request_id=query.get("id"),
         kind=query.get("kind"),
     )
+    if "last" in query:
+        newest = events.last_seq(view.rows)
+        limit = min(query["last"], EVENT_PAGE)
+        back = events.page_back(view.rows, wanted, before=query.get("before"), limit=limit)
+        return {
+            "events": [views.event_view(event) for event in back.events],
+            "next": newest,
+            "before": back.reached,
+        }
+    found = events.page(view.rows, wanted, after=query.get("after", 0), limit=EVENT_PAGE)
     # `next` moves past what a filter hid, so that a watcher does not read the same again and again.
-    reached = (
-        found[-1].seq if len(found) == EVENT_PAGE else max(events.last_seq(view.rows), query.get("after", 0))
-    )
-    return {"events": [views.event_view(event) for event in found], "next": reached}
+    return {"events": [views.event_view(event) for event in found.events], "next": found.reached}
 
 
 def _network_status(

@@ -32,8 +32,12 @@ from jitd.store.database import FILE_NAME, Rows, open_reader
 
 T = TypeVar("T")
 
-#: How many queries read at the same time, each on a connection of its own.
+#: How many queries of users read at the same time, each on a connection of its own. What decisions read before they go
+#: to the worker, and what administrators ask for, has a reader of its own each: no user's query stands before it.
 READERS: Final = 2
+#: How long one query may read, in seconds: a user's, and an administrator's or a long one.
+USERS_SECONDS: Final = 2.0
+LONGEST_SECONDS: Final = 20.0
 #: What may read for seconds: in a thread of its own, one after the other, so that nobody else waits for it.
 LONG: Final = frozenset({report.report})
 #: How many examinations run at the same time: each may wait for other programs and servers for up to 10 seconds.
@@ -76,8 +80,10 @@ class Service:
             committed=self._committed,
         )
         self._idle: list[Rows] = []  # read-only connections; list.pop and append are atomic
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="jitd-reader")
+        self._reading_for_users = ThreadPoolExecutor(READERS, thread_name_prefix="jitd-users-reader")
+        self._reading_for_admins = ThreadPoolExecutor(1, thread_name_prefix="jitd-admins-reader")
         self._reading_long = ThreadPoolExecutor(1, thread_name_prefix="jitd-long-reader")
-        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="jitd-reader")
         self._examining = ThreadPoolExecutor(EXAMINERS, thread_name_prefix="jitd-examiner")
         self._machine = machine
         self._offset_ms = clock.now_ms() - clock.boot_ms()
@@ -103,8 +109,13 @@ class Service:
         # In a thread: an examination may take some seconds more, and the loop has to answer meanwhile.
         await asyncio.to_thread(self._examining.shutdown, cancel_futures=True)
         # Readers first: the last connection that is closed puts the write-ahead log into the database.
-        self._reading.shutdown()
-        self._reading_long.shutdown()
+        for threads in (
+            self._reading,
+            self._reading_for_users,
+            self._reading_for_admins,
+            self._reading_long,
+        ):
+            threads.shutdown()
         while self._idle:
             self._idle.pop().close()
         try:
@@ -136,10 +147,15 @@ class Service:
     async def query(self, verb: QueryVerb, actor: Actor, query: Body) -> Reply:
         """Run a verb that only reads, beside the worker."""
         await self._look_up(actor, query)
-        return await self._in_reader(
-            lambda rows: {"now": self._clock.now_ms(), **verb(self._transactor.view(rows, actor), query)},
-            self._reading_long if verb in LONG else self._reading,
-        )
+        admin = self._is_admin(actor)
+        threads = self._reading_for_admins if admin else self._reading_for_users
+        seconds = LONGEST_SECONDS if admin or verb in LONG else USERS_SECONDS
+
+        def work(rows: Rows) -> Reply:
+            with rows.within(seconds):
+                return {"now": self._clock.now_ms(), **verb(self._transactor.view(rows, actor), query)}
+
+        return await self._in_reader(work, self._reading_long if verb in LONG else threads)
 
     async def peek(self, verb: PeekVerb, actor: Actor, query: Body) -> Reply:
         """Run a verb that reads the interfaces too, in the worker that owns them."""

@@ -130,11 +130,6 @@ def event_view(event: Event) -> wire.EventView:
     }
 
 
-def request_events(view: View, request_id: int) -> list[wire.EventView]:
-    """The whole history of a request, oldest first."""
-    return [event_view(event) for event in events.page(view.rows, request_id=request_id, limit=10_000)]
-
-
 def usage_view(view: View, request_id: int) -> wire.UsageView | None:
     """What a grant was really used for."""
     found = usage.of_request(view.rows, request_id)

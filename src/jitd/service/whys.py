@@ -22,7 +22,7 @@ def why(view: View, query: wire.WhyQuery) -> Reply:
     if request_id is not None:
         request = visible(view, request_id)
         network = networks.by_id(view.rows, request.network_id)
-        history = events.page(view.rows, request_id=request.id, limit=10_000)
+        history, _ = events.of_request(view.rows, request.id)
         return {
             "user": request.account.name,
             "network": network.name,

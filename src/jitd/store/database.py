@@ -57,6 +57,25 @@ class Rows:
         with _named():
             return cursor.fetchone()
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Let everything inside take so long together. Raises JitError limit where it would take longer."""
+        deadline = time.monotonic() + seconds
+        connection = self._database.conn
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, _OPERATIONS)
+        try:
+            yield
+        except JitError as error:
+            if "interrupted" not in str(error.__cause__):
+                raise
+            raise JitError(
+                "limit",
+                f"cannot look through that much: it takes longer than {seconds:g} s",
+                "Ask for less: a shorter time, one network, or one user.",
+            ) from error
+        finally:
+            connection.set_progress_handler(None, 0)
+
     def close(self) -> None:
         """Close the connection of `open_reader`."""
         self._database.conn.close()

@@ -25,6 +25,14 @@ class Tunnel:
     preshared_key: str = field(repr=False)
 
 
+def added_since(rows: Rows, account_id: int, since_ms: int) -> int:
+    """How many devices an account has added since a moment, those that are gone included."""
+    found = rows.value(
+        "SELECT count(*) FROM device WHERE account_id = ? AND created_ms >= ?", (account_id, since_ms)
+    )
+    return int(found or 0)
+
+
 def add(
     rows: Rows, account_id: int, name: str, public_key: str, now_ms: int, ends_ms: int | None = None
 ) -> Device:

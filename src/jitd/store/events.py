@@ -10,6 +10,13 @@ from jitd.store.database import Rows
 
 #: So many events back a kill may lie that left an end without its confirmation.
 NEWEST: Final = 20_000
+#: So many entries of an index one page looks at, at the most: whoever asks, others are served in between.
+SCANNED: Final = 20_000
+#: Of a request with a long history: so many events from its beginning, and so many from its newest end.
+FIRST: Final = 50
+LAST: Final = 200
+#: The kinds that concern everybody.
+_FOR_EVERYBODY: Final = ("frozen", "thawed")
 
 
 def add(
@@ -82,43 +89,167 @@ class Concerns:
     networks: frozenset[str]
 
 
-def page(
-    rows: Rows,
-    *,
-    after: int = 0,
-    limit: int = 500,
-    since_ms: int | None = None,
-    until_ms: int | None = None,
-    user: str | None = None,
-    concerns: Concerns | None = None,
-    network: str | None = None,
-    request_id: int | None = None,
-    kind: str | None = None,
-) -> list[Event]:
-    """Events with a SEQ above `after`, oldest first; filters that are None do not filter."""
-    where, params = ["seq > :after"], {"after": after, "limit": limit}
-    filters = {
-        "at_ms >= :since": ("since", since_ms),
-        "at_ms < :until": ("until", until_ms),
-        "user = :user": ("user", user),
-        "network = :network": ("network", network),
-        "request_id = :request": ("request", request_id),
-        "kind = :kind": ("kind", kind),
-    }
-    named: dict[str, object] = dict(params)
-    for condition, (name, value) in filters.items():
-        if value is not None:
-            where.append(condition)
-            named[name] = value
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which events are wanted; what is None does not filter. Times are milliseconds UTC."""
+
+    since_ms: int | None = None
+    until_ms: int | None = None
+    user: str | None = None
+    concerns: Concerns | None = None
+    network: str | None = None
+    request_id: int | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events in the order of SEQ, and how far they were looked for: from there the next page goes on."""
+
+    events: list[Event]
+    reached: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """A part of an index that holds events in the order of SEQ."""
+
+    index: str
+    #: What the index is looked up by, and what an event of it has to be besides.
+    key: str
+    values: dict[str, object]
+    besides: str = ""
+
+
+def page(rows: Rows, wanted: Filter, *, after: int = 0, limit: int = 500) -> Page:
+    """At most `limit` events above the SEQ `after`, oldest first; `reached` is the SEQ up to which that is all.
+
+    At most SCANNED entries of each index are looked at, so that a page of what is rare may be short, or empty.
+    """
+    newest = last_seq(rows)
+    found, bounds = _look(rows, wanted, after, limit, back=False)
+    reached = min(bounds, default=max(newest, after))
+    events = sorted({event.seq: event for event in found if event.seq <= reached}.values(), key=_seq)
+    if len(events) >= limit:
+        events = events[:limit]
+        reached = events[-1].seq
+    return Page(events, reached)
+
+
+def page_back(rows: Rows, wanted: Filter, *, before: int | None = None, limit: int = 500) -> Page:
+    """The newest events below the SEQ `before`, at most `limit`, oldest first; `reached` is the SEQ down to which that is
+    all, 0: to the beginning.
+
+    As `page`, it may be short, or empty.
+    """
+    edge = last_seq(rows) + 1 if before is None else before
+    found, bounds = _look(rows, wanted, edge, limit, back=True)
+    reached = max(bounds, default=0)
+    events = sorted({event.seq: event for event in found if event.seq >= reached}.values(), key=_seq)
+    if len(events) >= limit:
+        events = events[-limit:]
+        reached = events[0].seq
+    return Page(events, reached)
+
+
+def of_request(rows: Rows, request_id: int) -> tuple[list[Event], int]:
+    """The events of one request, oldest first, and how many of them are left out: of many there are the first FIRST,
+    which say how it began, and the newest LAST.
+    """
+    wanted = Filter(request_id=request_id)
+    number = int(rows.value("SELECT count(*) FROM event WHERE request_id = ?", (request_id,)) or 0)
+    if number <= FIRST + LAST:
+        return page(rows, wanted, limit=FIRST + LAST).events, 0
+    first, newest = page(rows, wanted, limit=FIRST).events, page_back(rows, wanted, limit=LAST).events
+    return [*first, *newest], number - FIRST - LAST
+
+
+def _ranges(wanted: Filter) -> list[_Range]:
+    """The indexes that together hold what is wanted."""
+    concerns = wanted.concerns
+    if wanted.request_id is not None:
+        found = _Range("event_request", "request_id = :request", {"request": wanted.request_id})
+        if concerns is None:
+            return [found]
+        values = {
+            "own": concerns.user,
+            "uid": concerns.uid,
+            "networks": json.dumps(sorted(concerns.networks)),
+        }
+        besides = "((user = :own AND user_uid = :uid) OR network IN (SELECT value FROM json_each(:networks)))"
+        return [_Range(found.index, found.key, found.values | values, besides)]
     if concerns is not None:
-        own = "(user = :own_user AND user_uid = :own_uid)"
-        listed = ", ".join(f":network{number}" for number in range(len(concerns.networks)))
-        frozen = "kind IN ('frozen', 'thawed')"
-        where.append(f"({own} OR (request_id IS NOT NULL AND network IN ({listed})) OR {frozen})")
-        named |= {"own_user": concerns.user, "own_uid": concerns.uid}
-        named |= {f"network{number}": name for number, name in enumerate(sorted(concerns.networks))}
-    found = rows.all(f"SELECT * FROM event WHERE {' AND '.join(where)} ORDER BY seq LIMIT :limit", named)
-    return [_event(row) for row in found]
+        own = {"user": concerns.user, "uid": concerns.uid}
+        ranges = [_Range("event_user", "user = :user", own, "user_uid = :uid")]
+        ranges += [
+            _Range("event_network", "network = :network", {"network": name}, "request_id IS NOT NULL")
+            for name in sorted(concerns.networks)
+        ]
+        ranges += [_Range("event_kind", "kind = :kind", {"kind": kind}) for kind in _FOR_EVERYBODY]
+        return ranges
+    if wanted.user is not None:
+        return [_Range("event_user", "user = :user", {"user": wanted.user})]
+    if wanted.network is not None:
+        return [_Range("event_network", "network = :network", {"network": wanted.network})]
+    if wanted.kind is not None:
+        return [_Range("event_kind", "kind = :kind", {"kind": wanted.kind})]
+    return [_Range("", "true", {})]
+
+
+def _narrowed(one: _Range, wanted: Filter) -> tuple[list[str], dict[str, object]] | None:
+    """The conditions that a range does not fulfil by itself, with their values; None: it can hold nothing wanted."""
+    where, values = [one.besides] if one.besides else [], dict[str, object]()
+    for name, asked in (("user", wanted.user), ("network", wanted.network), ("kind", wanted.kind)):
+        if asked is None:
+            continue
+        if name in one.values:
+            if one.values[name] != asked:
+                return None
+            continue
+        where.append(f"{name} = :asked_{name}")
+        values[f"asked_{name}"] = asked
+    for condition, name, at_ms in (
+        ("at_ms >= :since", "since", wanted.since_ms),
+        ("at_ms < :until", "until", wanted.until_ms),
+    ):
+        if at_ms is not None:
+            where.append(condition)
+            values[name] = at_ms
+    return where, values
+
+
+def _look(rows: Rows, wanted: Filter, edge: int, limit: int, *, back: bool) -> tuple[list[Event], list[int]]:
+    """Events of each range beyond the SEQ `edge`, and where the ranges end that were not read to their end."""
+    found, bounds = list[Event](), list[int]()
+    beyond, within, order, furthest = ("<", ">=", "DESC", "min") if back else (">", "<=", "ASC", "max")
+    for one in _ranges(wanted):
+        narrowed = _narrowed(one, wanted)
+        if narrowed is None:
+            continue
+        where, values = narrowed
+        index = f"INDEXED BY {one.index}" if one.index else "NOT INDEXED"
+        ahead = f"FROM event {index} WHERE {one.key} AND seq {beyond} :edge"
+        values |= one.values | {"edge": edge}
+        until = ""
+        if where:
+            # Only what does not come straight from the index can be so rare that a page of it is long in coming.
+            row = rows.one(
+                f"SELECT {furthest}(seq) AS bound, count(*) AS number FROM (SELECT seq {ahead} ORDER BY seq {order} LIMIT"
+                f" {SCANNED})",
+                values,
+            )
+            assert row is not None
+            if row["number"] == SCANNED:
+                bounds.append(row["bound"])
+                until = f"seq {within} {row['bound']:d}"
+        conditions = [one for one in (*where, until) if one]
+        sql = f"SELECT * {' AND '.join([ahead, *conditions])} ORDER BY seq {order} LIMIT {limit:d}"
+        found += [_event(row) for row in rows.all(sql, values)]
+    return found, bounds
+
+
+def _seq(event: Event) -> int:
+    return event.seq
 
 
 def _event(row: dict[str, Any]) -> Event:

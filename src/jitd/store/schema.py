@@ -410,4 +410,12 @@ CREATE TABLE retired (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES, _LISTS, _OUTBOX, _MANAGERS, _KEYS)
+_RANGES: Final = """
+-- Each filter of events has an index in the order of SEQ.
+CREATE INDEX event_network ON event (network, seq) WHERE network IS NOT NULL;
+CREATE INDEX event_kind ON event (kind, seq);
+-- Devices that an account has added lately, those that are gone included.
+CREATE INDEX device_added ON device (account_id, created_ms);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES, _LISTS, _OUTBOX, _MANAGERS, _KEYS, _RANGES)
