@@ -192,7 +192,9 @@ Each network is a table [network.NAME]. Its key
 names the interface that it stands behind, and may be left away where there is only one. Settings that begin with jit.
 stand in [network.NAME.jit], without that.
 .PP
-Users are named as "alice", groups as "@staff". Groups are the system's. A group that is not there lets nobody in,
+Users are named as "alice", groups as "@staff", as the system has them: with blanks, backslashes and all
+("DOM\e\eanna lee", "@domain users@corp.example"). A user whose name begins with @ is "user:@NAME". Where names stand in one text
+(jit.auto_approve, jitctl network set), one with a comma or a semicolon is put into double quotes. Groups are the system's. A group that is not there lets nobody in,
 exempts nobody and lets nobody decide; while one of
 .B jit.groups
 is not there, everybody has to ask.

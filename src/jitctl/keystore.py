@@ -15,6 +15,7 @@ from typing import Final
 
 from jitctl import keyrings, ownfiles, profiles
 from jitd.core import text
+from jitd.core.commandline import shell
 from jitd.core.errors import JitError
 
 #: The key of a device, and the one that is to follow it.
@@ -171,6 +172,6 @@ def _from_file(file: Path) -> str | None:
                 "bad_request",
                 f"cannot use {file}: others may read or change it",
                 f"Its key may be known to others: jitctl device remove, take the file away, and set up again;"
-                f" or, where you are sure: chmod 600 {file}",
+                f" or, where you are sure: {shell('chmod', '600', file)}",
             )
         return kept.read(200).strip() or None

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import IO, Any, Final, NamedTuple
 
+from jitd.core.commandline import shell
 from jitd.core.errors import KINDS, JitError
 
 DEFAULT_SOCKET: Final = "/run/jitd/jitd.sock"
@@ -163,7 +164,7 @@ def _unreachable(path: str, error: OSError) -> JitError:
         return JitError(
             "unreachable",
             f"cannot reach jitd: no permission for {path}",
-            f"jitd lets everybody connect (see ls -l {path}); it makes the socket anew at: sudo systemctl restart jitd",
+            f"jitd lets everybody connect (see {shell('ls', '-l', path)}); it makes the socket anew at: sudo systemctl restart jitd",
         )
     if error.errno == errno.EAGAIN:
         return JitError(

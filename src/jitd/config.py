@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 
 from jitd.core import notices
+from jitd.core.commandline import shell
 from jitd.core.errors import JitError
 from jitd.core.firewall import Always
 from jitd.core.ports import parse_always
@@ -364,5 +365,5 @@ def _refuse_foreign(path: Path, status: os.stat_result) -> None:
         raise JitError(
             "bad_request",
             f"cannot use {path}: somebody besides root may write it",
-            f"Mend it with: chown root {path} && chmod 644 {path}",
+            f"Mend it with: {shell('chown', 'root', path)} && {shell('chmod', '644', path)}",
         )

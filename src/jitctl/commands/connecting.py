@@ -20,6 +20,7 @@ from jitctl.render.line import Line
 from jitctl.tunnel import wanted
 from jitctl.tunnel.manager import manager, take_down
 from jitctl.tunnel.names import name_of
+from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE, EXIT_INTERRUPTED, JitError
 
 if TYPE_CHECKING:
@@ -68,14 +69,14 @@ def connect(
         raise JitError(
             "not_found",
             f"cannot connect: the private key of {profile.device} is not on this machine",
-            f"Make one: jitctl setup {profile.host} --name {profile.name}",
+            f"Make one: {jitctl('setup', profile.host, '--name', profile.name)}",
         )
     if keystore.find_next(profile.name, profile.device) is not None:
         raise JitError(
             "conflict",
             f"cannot connect: a rotation of the key of {profile.device} was interrupted, and only the gateway knows which"
             " of two counts",
-            f"Finish it: jitctl device rotate --profile {profile.name}",
+            f"Finish it: {jitctl('device', 'rotate', '--profile', profile.name)}",
         )
     by = manager(profile.tunnel)
     client = settings(context).client()

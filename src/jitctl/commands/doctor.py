@@ -12,6 +12,7 @@ import typer
 from jitctl.cli import settings
 from jitctl.commands.shared import User, usage
 from jitctl.output import answer, clean, is_coloured, next_step
+from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE, JitError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def doctor(
     The whole gateway: sudo jitctl doctor
     """
     if what is not None and network is not None:
-        raise usage("cannot examine both at once", f"Type jitctl doctor --network {network}")
+        raise usage("cannot examine both at once", f"Type {jitctl('doctor', '--network', network)}")
     client = settings(context).client()
     try:
         return _examine(context, client, what, network, user)
@@ -70,7 +71,8 @@ def _examine(
         wanted += [{"network": one} for one in there.get("networks", [])]
         if user is not None:
             raise usage(
-                "cannot tell which network is meant", f"Name one: jitctl doctor NETWORK --user {user}"
+                "cannot tell which network is meant",
+                f"Name one: {jitctl('doctor', 'NETWORK', '--user', user)}",
             )
         if not wanted:
             print("there is no network that you may ask for")
@@ -106,7 +108,7 @@ class _Sections:
     def __init__(self, context: typer.Context, *, titled: bool, user: str | None, far: bool) -> None:
         self._context = context
         self._far = far
-        self._of = f"{user} " if user is not None else ""
+        self._of = [user] if user is not None else []
         self._titled = titled
         self._all: list[wire.DoctorReply] = []
         self._coloured = is_coloured(sys.stdout)
@@ -139,7 +141,7 @@ class _Sections:
                 if self._far
                 else [f"jitctl --host ssh://USER@GATEWAY doctor {network}   # where the tunnel is"]
             )
-            next_step(f"jitctl why {self._of}{network}", *there)
+            next_step(jitctl("why", operands=[*self._of, network]), *there)
         return EXIT_FAILURE if counts["broken"] else 0
 
     def _show(self, check: wire.Check) -> None:

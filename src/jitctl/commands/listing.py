@@ -19,6 +19,7 @@ from jitctl.commands.shared import usage
 from jitctl.output import answer, clean, dumps, hang, next_step, say
 from jitctl.render import sheet, times, words
 from jitd.core import durations
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -348,7 +349,7 @@ def _following(one: wire.RequestView, *, decides: bool) -> list[str]:
             "pending": [f"jitctl {_yes(one)} | jitctl deny {number} -r …"],
             "scheduled": [f"jitctl revoke {number} -r …"],
             "active": [f"jitctl extend {number} -d 1h | jitctl revoke {number} -r …"],
-        }.get(status, [f"jitctl list --user {one['user']}"])
+        }.get(status, [jitctl("list", "--user", one["user"])])
         return [*steps, f"jitctl acknowledge {number} --comment …"] if "unreviewed" in one["marks"] else steps
     switch = "resume" if "paused" in one["marks"] else "pause"
     return {

@@ -9,6 +9,7 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.output import answer, clean, dumps, say
+from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE
 
 if TYPE_CHECKING:
@@ -104,5 +105,5 @@ def _show(reply: wire.NotifyReply | wire.NotifyShowReply) -> None:
     else:
         print(
             f"{who} would be told by mail, but nobody knows the address"
-            f" (jitctl user set {who} --email …, by an administrator)"
+            f" ({jitctl('user', 'set', operands=[who], options=['--email', 'ADDRESS'])}, by an administrator)"
         )

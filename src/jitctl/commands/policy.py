@@ -11,6 +11,7 @@ import typer
 from jitctl.cli import settings
 from jitctl.commands.shared import Yes, agreed, interactive, show_plan, usage
 from jitctl.output import answer, clean, next_step, say
+from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def export(
         except OSError as error:
             raise usage(f"cannot write {output}: {error.strerror}", "Name another file.") from None
         print(f"wrote {output}")
-        next_step(f"jitctl policy apply {output}")
+        next_step(jitctl("policy", "apply", output))
 
     return answer(context, reply, tell)
 

@@ -12,6 +12,7 @@ from jitctl.cli import settings
 from jitctl.commands.devices import Interface, Name, given_key
 from jitctl.commands.shared import User, usage
 from jitctl.output import answer, clean, next_step, say
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def rotate(
     if user is not None:
         raise usage(
             "cannot make the key of somebody else's device here: it has to stay on that device",
-            f"There: wg genkey | tee private.key | wg pubkey. Then: jitctl device rotate NAME --user {user} --public-key KEY",
+            "There: wg genkey | tee private.key | wg pubkey. Then: "
+            + jitctl("device", "rotate", "NAME", "--user", user, "--public-key", "KEY"),
         )
     return _here(context, name)
 
@@ -177,12 +179,12 @@ def _elsewhere(profile: Profile, device: str, *, is_known: bool) -> JitError:
         return JitError(
             "conflict",
             f"cannot rotate the key of {device}: the registered one is not on this machine",
-            f"It was changed elsewhere. Give it up: jitctl device remove {device}; then set up again:"
-            f" jitctl setup {profile.host} --name {profile.name}",
+            f"It was changed elsewhere. Give it up: {jitctl('device', 'remove', device)}; then set up again:"
+            f" {jitctl('setup', profile.host, '--name', profile.name)}",
         )
     return usage(
         f"cannot make a key here: that of {clean(device)} is not on this machine",
-        f"Where it is: wg genkey | tee private.key | wg pubkey | jitctl device rotate {clean(device)} --public-key -;"
+        f"Where it is: wg genkey | tee private.key | wg pubkey | {jitctl('device', 'rotate', clean(device), '--public-key', '-')};"
         " for a phone add --qr",
     )
 
@@ -213,7 +215,7 @@ def _told(context: typer.Context, reply: wire.DeviceRotateReply, more: Mapping[s
                 print(f"tunnel    {name} is up with it")
         elif not reply["already"]:
             next_step(
-                f"jitctl device config {clean(device['name'])}  its wg-quick file, for the new private key"
+                f"{jitctl('device', 'config', clean(device['name']))}  its wg-quick file, for the new private key"
             )
         if reply["preshared_key_dropped"]:
             say("its preshared key went with the old key: take the PresharedKey line out of its file")

@@ -14,6 +14,7 @@ from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import usage
 from jitctl.output import clean, dumps, next_step
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def setup(
         raise JitError(
             "conflict",
             f"cannot use the name {called}: it is {clean(before.host)}, and {clean(address)} does not know this machine",
-            f"Choose another one: jitctl setup {clean(host)} --name …",
+            f"Choose another one: {jitctl('setup', clean(host), '--name', 'NAME')}",
         )
     with keystore.locked():
         there, where = _registered(client, called, mine, registered.get(mine))
@@ -104,7 +105,7 @@ def _taken(device: str) -> JitError:
     return JitError(
         "conflict",
         f"cannot use the name {device}: a device of that name is registered, whose key is not on this machine",
-        f"Choose another one with --device, or give that one up: jitctl device remove {device}",
+        f"Choose another one with --device, or give that one up: {jitctl('device', 'remove', device)}",
     )
 
 

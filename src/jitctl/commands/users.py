@@ -9,6 +9,7 @@ import typer
 from jitctl.cli import settings
 from jitctl.commands.shared import ask, interactive, usage
 from jitctl.output import answer, clean, next_step
+from jitd.core.commandline import jitctl
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -37,8 +38,8 @@ def add(
     return _told(
         context,
         reply,
-        f"jitctl device add laptop --user {name} --public-key KEY",
-        f'jitctl request NETWORK --user {name} --reason "…"',
+        jitctl("device", "add", "laptop", "--user", name, "--public-key", "KEY"),
+        jitctl("request", "NETWORK", "--user", name, "--reason", "…"),
     )
 
 
@@ -76,11 +77,12 @@ def disable(
     if reason is None:
         if not interactive():
             raise usage(
-                "cannot disable without a reason", f'Say why: jitctl user disable {name} --reason "…"'
+                "cannot disable without a reason",
+                f"Say why: {jitctl('user', 'disable', operands=[name], options=['--reason', '…'])}",
             )
         reason = ask("Why? ")
     reply = settings(context).client().user_disable(user=name, reason=reason)
-    return _told(context, reply, f"jitctl user enable {name}")
+    return _told(context, reply, jitctl("user", "enable", operands=[name]))
 
 
 def enable(context: typer.Context, name: Name) -> int:

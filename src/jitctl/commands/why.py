@@ -11,6 +11,7 @@ from jitctl.cli import settings
 from jitctl.commands.shared import usage
 from jitctl.output import answer, clean, next_step
 from jitctl.render import words
+from jitd.core.commandline import jitctl
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -60,7 +61,7 @@ def _show(reply: wire.WhyReply, *, of_other: bool) -> None:
     if made is not None:
         next_step(f"jitctl show {made['id']}")
     elif of_other:
-        next_step(f"jitctl list --user {reply['user']} --network {reply['network']}")
+        next_step(jitctl("list", "--user", reply["user"], "--network", reply["network"]))
     else:
         next_step(f'jitctl request {reply["network"]} --reason "…" --dry-run')
 

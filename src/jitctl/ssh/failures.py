@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jitctl.ssh import configured
 from jitctl.transport import Cut
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def _through_its_tunnel(way: Login, why: str, found: behind.Behind) -> JitError:
     return _unreachable(
         f"cannot reach {way.host}: {why}. {found.address} is an address behind the tunnel {found.tunnel}, which is"
         f" {how}; so this gateway can be asked only while it lets you in already",
-        f"Use an address that is reachable without the tunnel: jitctl setup ssh://{user}{other}; or ask an"
+        f"Use an address that is reachable without the tunnel: {jitctl('setup', f'ssh://{user}{other}')}; or ask an"
         " administrator in another way to grant it (jitctl grant --user, there)",
     )
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from jitd.core import durations, hours, policy, terms
+from jitd.core import durations, hours, policy, principals, terms
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.localtime import show_moment
 from jitd.core.model import Account, AutoApproval, Freeze, Network, Now, Request, Status
@@ -52,14 +53,10 @@ def explain(facts: Facts) -> list[Line]:
         why = f"{facts.frozen.by} has frozen everything: {facts.frozen.reason}"
         lines.append(Line("is everything frozen", "yes", why, "jitctl thaw"))
     member = policy.may_use(one, facts.person, facts.admin)
-    lines.append(
-        _verdict("may they use it", member, f"jitctl network set {one.name} members+={facts.person.name}")
-    )
+    lines.append(_verdict("may they use it", member, _set(one, f"members+={_named(facts)}")))
     asks = policy.must_ask(one, facts.person, facts.admin, facts.unresolved)
     other = (
-        _asking_after_all(facts)
-        if asks.answer is Answer.NO
-        else f"jitctl network set {one.name} jit.exempt+={facts.person.name}"
+        _asking_after_all(facts) if asks.answer is Answer.NO else _set(one, f"jit.exempt+={_named(facts)}")
     )
     lines.append(Line("must they ask", asks.answer.value, asks.why, other))
     standing = policy.has_standing(one, facts.person, facts.admin, facts.unresolved)
@@ -71,7 +68,7 @@ def explain(facts: Facts) -> list[Line]:
                 "have they a device",
                 "no",
                 "access opens for devices",
-                f"jitctl device add laptop --user {facts.person.name} --public-key KEY",
+                jitctl("device", "add", "laptop", "--user", facts.person.name, "--public-key", "KEY"),
             )
         )
     return lines + _asking(facts) + _deciding(facts)
@@ -84,7 +81,7 @@ def _asking(facts: Facts) -> list[Line]:
             "for how long",
             f"{show(one.default_ms)}, from {show(one.min_ms)} to {show(one.max_ms)}",
             "default_duration, min_duration, max_duration",
-            f"jitctl network set {one.name} max_duration=…",
+            _set(one, "max_duration=…"),
         )
     ]
     if one.hours:
@@ -113,37 +110,46 @@ def _deciding(facts: Facts) -> list[Line]:
             "who decides",
             who,
             f"{several}; nobody on their own request",
-            f"jitctl network set {one.name} approvers+=…",
+            _set(one, "approvers+=…"),
         ),
         _verdict(
             "do they decide about others",
             right,
-            f"jitctl network set {one.name} approvers+={facts.person.name}",
+            _set(one, f"approvers+={_named(facts)}"),
         ),
     ]
+
+
+def _set(network: Network, change: str) -> str:
+    return jitctl("network", "set", network.name, change)
+
+
+def _named(facts: Facts) -> str:
+    """The user, as the value of a setting."""
+    return principals.as_value(facts.person.name)
 
 
 def _enabling(facts: Facts) -> str:
     """What makes an account count again; "" where that is up to the system's users."""
     one = facts.account
     if one.disabled is not None:
-        return f"jitctl user enable {one.name}"
+        return jitctl("user", "enable", operands=[one.name])
     if one.ends_ms is not None and facts.now.wall_ms >= one.ends_ms:
-        return f"jitctl user set {one.name} --until DATE"
+        return jitctl("user", "set", operands=[one.name], options=["--until", "DATE"])
     return ""
 
 
 def _asking_after_all(facts: Facts) -> str:
     """What would make somebody ask who does not have to, by the rule that leaves him out."""
-    one, name = facts.network, facts.person.name
+    one = facts.network
     if not one.jit:
         return f"jitctl network jit {one.name} on"
     if facts.admin and not one.jit_admins_too:
-        return f"jitctl network set {one.name} jit.admins_too=on"
+        return _set(one, "jit.admins_too=on")
     exempt = [who for who in one.jit_exempt if facts.person.matches([who]) is Answer.YES]
     if exempt:
-        return f"jitctl network set {one.name} jit.exempt-={','.join(exempt)}"
-    return f"jitctl network set {one.name} jit.groups+={name}"
+        return _set(one, f"jit.exempt-={principals.join(exempt)}")
+    return _set(one, f"jit.groups+={_named(facts)}")
 
 
 def _closed(facts: Facts) -> Verdict | None:
@@ -208,10 +214,10 @@ def _break_glass(facts: Facts) -> Line:
     most = durations.show(one.break_glass_ms)
     counted = f"{most} at most, {left} of {one.break_glass_quota} left this week"
     if right.answer is Answer.NO:
-        change = f"jitctl network set {one.name} jit.break_glass+={facts.person.name}"
+        change = _set(one, f"jit.break_glass+={_named(facts)}")
         return Line(question, "no", f"{right.why}; {counted}", change)
     if not left:
-        change = f"jitctl network set {one.name} jit.break_glass_quota=…"
+        change = _set(one, "jit.break_glass_quota=…")
         return Line(question, "no", f"{right.why}; {counted}", change)
     closed = _closed(facts)
     if closed is not None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
+from jitd.core import principals
 from jitd.core.durations import show
 from jitd.core.hours import Window
 
@@ -125,7 +126,7 @@ class AutoApproval:
 
     def __str__(self) -> str:
         """As it is typed."""
-        return f"{','.join(self.who)} up to {show(self.most_ms)}, {self.a_week} a week"
+        return f"{principals.join(self.who)} up to {show(self.most_ms)}, {self.a_week} a week"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

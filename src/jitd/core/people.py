@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from jitd.core import principals
 from jitd.core.model import REGISTERED
 
 
@@ -44,13 +45,13 @@ class Person:
             return Answer.UNAVAILABLE
         return Answer.NO
 
-    def matches(self, principals: Iterable[str]) -> Answer:
-        """Whether one of `principals` ("alice", "@staff") names this user: YES wins, then UNAVAILABLE."""
+    def matches(self, named: Iterable[str]) -> Answer:
+        """Whether one of these principals ("alice", "@staff") names this user: YES wins, then UNAVAILABLE."""
         answers = {
-            self.in_group(principal[1:])
-            if principal.startswith("@")
-            else (Answer.YES if principal == self.name else Answer.NO)
-            for principal in principals
+            self.in_group(group)
+            if (group := principals.group_of(one)) is not None
+            else (Answer.YES if principals.user_of(one) == self.name else Answer.NO)
+            for one in named
         }
         for answer in (Answer.YES, Answer.UNAVAILABLE):
             if answer in answers:

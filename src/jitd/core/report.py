@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from jitd.core import durations, settings
+from jitd.core import durations, principals, settings
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.model import Network
 
@@ -168,7 +169,7 @@ def _exempt(habit: Habit) -> Suggestion:
     return Suggestion(
         f"{habit.user} asked for {habit.network} on {habit.days} days and got it each time: it was open for"
         f" {_hours(habit.open_ms)}, and used. Standing access would spare {_times(habit.granted)} of asking",
-        _set(habit.network, "jit.exempt+=", habit.user),
+        _set(habit.network, "jit.exempt+=", principals.as_value(habit.user)),
     )
 
 
@@ -189,7 +190,7 @@ def _automatic(habits: Sequence[Habit], network: Network, weeks: float) -> list[
             _set(
                 network.name,
                 "jit.auto_approve+=",
-                f"{','.join(names)} up to {durations.show(up_to)}, {often} a week",
+                f"{principals.join(map(principals.of_user, names))} up to {durations.show(up_to)}, {often} a week",
             ),
         )
     ]
@@ -228,8 +229,8 @@ def _of_network(network: Network, tally: Tally) -> list[Suggestion]:
 
 
 def _can_be_named(user: str) -> bool:
-    """Whether a rule with this name is for just this user: the system's users may be called "a,b" or "@staff"."""
-    return not user.startswith("@") and settings.principals([f"jit.exempt+={user}"]) == {user}
+    """Whether a rule can name this user."""
+    return settings.principals([f"jit.exempt+={principals.as_value(user)}"]) == {principals.of_user(user)}
 
 
 def _is_possible(suggestion: Suggestion, networks: Mapping[str, Network]) -> bool:
@@ -243,7 +244,7 @@ def _is_possible(suggestion: Suggestion, networks: Mapping[str, Network]) -> boo
 
 
 def _set(network: str, what: str, value: str) -> str:
-    return shlex.join(["jitctl", "network", "set", network, what + value])
+    return jitctl("network", "set", network, what + value)
 
 
 def _rounded_up(ms: int) -> int:

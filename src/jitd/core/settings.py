@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from jitd.core import addresses, durations, text
+from jitd.core import principals as names
 from jitd.core.errors import JitError
 from jitd.core.hours import parse_hours
 from jitd.core.model import AutoApproval, Network
@@ -23,9 +24,7 @@ Plain = str | int | bool | list[str]
 WEEK_MS: Final = 7 * durations.DAY
 MOST_APPROVALS: Final = 10
 _LONGEST_PATTERN: Final = 200  # characters
-_AUTO: Final = re.compile(
-    r"(?P<who>[^\s,]+(?:, ?[^\s,]+)*) up to (?P<most>[^\s,]+),? (?P<number>[0-9]{1,4}) a week", re.ASCII
-)
+_AUTO: Final = re.compile(r"(?P<who>.+) up to (?P<most>[^\s,]+),? (?P<number>[0-9]{1,4}) a week", re.ASCII)
 
 
 class Change(NamedTuple):
@@ -64,24 +63,13 @@ def parse_auto_approval(typed: str) -> AutoApproval:
             f"cannot read the rule {text.clean(typed)[:80]!r}",
             'Write it as "@dev,alice up to 1h, 5 a week": who, for how long at most, how often.',
         )
-    who = tuple(sorted({_principal("jit.auto_approve", one.strip()) for one in found["who"].split(",")}))
+    who = tuple(sorted({names.read("jit.auto_approve", one) for one in names.split(found["who"], ",")}))
     rule = AutoApproval(who, durations.parse(found["most"]), int(found["number"]))
     if rule.a_week < 1:
         raise JitError(
             "bad_request", f"cannot use the rule {typed!r}: it approves nothing", "Take it away instead."
         )
     return rule
-
-
-def _principal(key: str, typed: str) -> str:
-    plain = typed.removeprefix("@")
-    if not plain or text.clean(plain) != plain or re.search(r"[\s,;@]", plain) or len(plain) > 64:
-        raise JitError(
-            "bad_request",
-            f"cannot use {text.clean(typed)[:40]!r} in {key}",
-            "Name users as alice and groups as @staff.",
-        )
-    return typed
 
 
 def _texts(key: str, value: Any) -> list[str]:
@@ -163,7 +151,7 @@ def _shown(values: Iterable[object]) -> list[str]:
     return [str(value) for value in values]
 
 
-_WHO: Final = _Kind(_list(_principal), _shown, 'users and groups, such as "alice" and "@staff"', ",")
+_WHO: Final = _Kind(_list(names.read), _shown, 'users and groups, such as "alice" and "@staff"', ",")
 _ROUTES: Final = _Kind(
     lambda key, value: addresses.routes(_texts(key, value)), _shown, 'networks such as "10.0.0.0/8"', ","
 )
@@ -265,7 +253,7 @@ def _changed(one: Setting, change: Change, before: Plain) -> Plain:
             )
         return change.value
     assert isinstance(before, list)
-    typed = [part.strip() for part in change.value.split(one.kind.separator) if part.strip()]
+    typed = names.split(change.value, one.kind.separator)
     if change.operator == "=":
         return typed
     # As the setting itself writes them, so that 10.1/16 and 10.1.0.0/16 are the same.
@@ -358,7 +346,7 @@ def principals(changes: Iterable[str]) -> set[str]:
         try:
             change = parse_change(typed)
             kind = setting(change.key).kind
-            parts = [one.strip() for one in change.value.split(kind.separator or "\0") if one.strip()]
+            parts = names.split(change.value, kind.separator or "\0")
             if kind is _WHO:
                 found.update(kind.read(change.key, parts))
             elif kind is _RULES:

@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 from jitd import wire
+from jitd.core.commandline import shell
 from jitd.examine.lines import broken, ok, unknown, warning
 
 _START = "systemctl start jitd # or: jitd run; why it ended: journalctl -u jitd"
@@ -26,7 +27,9 @@ def examine(path: Path, *, pid: int | None) -> list[wire.Check]:
             ]
         return [unknown(f"jitd does not run: there is no socket {path}", _START)]
     if not stat.S_ISSOCK(status.st_mode):
-        return [broken(f"{path} is no socket", f"mv {path} {path}.away && systemctl restart jitd")]
+        return [
+            broken(f"{path} is no socket", f"{shell('mv', path, f'{path}.away')} && systemctl restart jitd")
+        ]
     found = list(_modes(path, status))
     answering = _who(path)
     match answering:
@@ -52,7 +55,8 @@ def _modes(path: Path, status: os.stat_result) -> list[wire.Check]:
     if mode & 0o666 != 0o666:
         found.append(
             broken(
-                f"{path} has the mode {mode:04o}: not everyone can ask jitd for access", f"chmod 0666 {path}"
+                f"{path} has the mode {mode:04o}: not everyone can ask jitd for access",
+                shell("chmod", "0666", path),
             )
         )
     if status.st_uid not in (0, os.geteuid()):
@@ -70,14 +74,14 @@ def _modes(path: Path, status: os.stat_result) -> list[wire.Check]:
             found.append(
                 (broken if os.geteuid() == 0 else warning)(
                     f"{parent} has the mode {stat.S_IMODE(there.st_mode):04o}: users do not reach the socket in it",
-                    f"chmod o+x {parent}",
+                    shell("chmod", "o+x", parent),
                 )
             )
         if there.st_mode & stat.S_IWOTH and not there.st_mode & stat.S_ISVTX:
             found.append(
                 broken(
                     f"everybody may write to {parent}, and put another socket in the place of jitd's",
-                    f"chmod o-w {parent}",
+                    shell("chmod", "o-w", parent),
                 )
             )
     return found or [ok(f"everyone reaches {path} (mode {mode:04o})")]

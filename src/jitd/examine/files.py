@@ -8,6 +8,7 @@ from typing import Final
 
 from jitd import wire
 from jitd.config import Config
+from jitd.core.commandline import shell
 from jitd.core.errors import JitError
 from jitd.examine.lines import broken, ok, warning
 from jitd.store.database import FILE_NAME
@@ -48,10 +49,10 @@ def state_dir_problem(state_dir: Path) -> tuple[str, str] | None:
     if status.st_uid != os.geteuid():
         return (
             f"{state_dir} belongs to somebody else (uid {status.st_uid})",
-            f"Run jitd as that user, or: chown {os.geteuid()} {state_dir}",
+            f"Run jitd as that user, or: {shell('chown', os.geteuid(), state_dir)}",
         )
     if stat.S_IMODE(status.st_mode) & _OTHERS_READ:
-        return f"{state_dir} is open to others", f"Close it with: chmod 700 {state_dir}"
+        return f"{state_dir} is open to others", f"Close it with: {shell('chmod', '700', state_dir)}"
     return None
 
 
@@ -72,7 +73,7 @@ def _private(path: Path) -> wire.Check | None:
         owner = os.geteuid()
         return broken(
             f"others may read or change {path} (mode {stat.S_IMODE(status.st_mode):04o}, uid {status.st_uid})",
-            f"chown {owner} {path} && chmod 600 {path}",
+            f"{shell('chown', owner, path)} && {shell('chmod', '600', path)}",
         )
     return None
 
@@ -96,7 +97,7 @@ def _obeyed(path: Path, why: str) -> Iterator[wire.Check]:
             yield broken(
                 f"somebody besides root may change {one} (mode {stat.S_IMODE(status.st_mode):04o},"
                 f" uid {status.st_uid}), and {why}",
-                f"chown root {one} && chmod go-w {one}",
+                f"{shell('chown', 'root', one)} && {shell('chmod', 'go-w', one)}",
             )
 
 

@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import shlex
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from jitd.core import durations
+from jitd.core.commandline import jitctl, shell
 from jitd.core.errors import JitError
 from jitd.core.localtime import DAYS
 from jitd.notify import facts, samples
@@ -217,7 +217,7 @@ def show_command(words: object, jitctl_host: str) -> str:
     if isinstance(words, str) or not isinstance(words, Iterable):
         raise TypeError("command wants a list of words, such as ['show', id] | command")
     host = ["--host", jitctl_host] if jitctl_host else []
-    return shlex.join(["jitctl", *host, *(str(word) for word in words)])
+    return jitctl(*host, *words)
 
 
 def _worded(environment: jinja2.Environment, name: str, context: Mapping[str, object]) -> tuple[str, str]:
@@ -326,7 +326,7 @@ def _refuse_foreign(path: Path) -> None:
         raise JitError(
             "bad_request",
             f"cannot use {path}: somebody besides root may write it",
-            f"Mend it with: chown root {shlex.quote(str(path))} && chmod go-w {shlex.quote(str(path))}",
+            f"Mend it with: {shell('chown', 'root', path)} && {shell('chmod', 'go-w', path)}",
         )
 
 

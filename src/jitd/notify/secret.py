@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 from typing import Any, Final
 
+from jitd.core.commandline import shell
 from jitd.core.errors import JitError
 
 #: Under which name a keyring has them.
@@ -126,7 +127,7 @@ def _from_file(path: Path) -> str:
         raise JitError(
             "bad_request",
             f"cannot use {path}: others may read or change it",
-            f"Mend it with: chown root {path} && chmod 600 {path}",
+            f"Mend it with: {shell('chown', 'root', path)} && {shell('chmod', '600', path)}",
         )
     return _read(path)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from jitd.core import durations, elements, policy
+from jitd.core import durations, elements, policy, principals
 from jitd.core.elements import Member, Right
 from jitd.core.model import REGISTERED, Account, Freeze, Interface, Network, Now, Request
 from jitd.core.peers import Reason, Wanted, wanted
@@ -63,13 +63,11 @@ class People:
 
     def unresolved(self, network: Network) -> Verdict | None:
         """The first group of the scope that does not exist or cannot be looked up; None when all are known."""
-        for group in network.jit_groups:
-            answer = self.directory.group_exists(group[1:]) if group.startswith("@") else Answer.YES
+        for group in principals.groups(network.jit_groups):
+            answer = self.directory.group_exists(group)
             if answer is not Answer.YES:
                 known = "cannot be looked up now" if answer is Answer.UNAVAILABLE else "does not exist"
-                why = (
-                    f"the group {group[1:]} {known}, so everybody has to ask for {network.name} (jit.groups)"
-                )
+                why = f"the group {group} {known}, so everybody has to ask for {network.name} (jit.groups)"
                 return Verdict(Answer.UNAVAILABLE if answer is Answer.UNAVAILABLE else Answer.YES, why)
         return None
 

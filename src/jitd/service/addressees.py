@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from jitd.core import text
+from jitd.core import principals, text
+from jitd.core.commandline import jitctl
 from jitd.core.model import Account, Network
 from jitd.core.people import Answer
 from jitd.service.access import People
@@ -24,10 +25,11 @@ class Deciders:
         """As the system says; root is nobody's name. Without a network, the administrators."""
         found, unknown = set[str](), set[str]()
         approvers = network.approvers if network is not None else ()
-        for one in [*approvers, *(f"@{group}" for group in people.admin_groups)]:
-            members = people.directory.members(one[1:]) if one.startswith("@") else {one}
+        found.update(principals.users(approvers))
+        for group in [*principals.groups(approvers), *people.admin_groups]:
+            members = people.directory.members(group)
             if members is None:
-                unknown.add(one[1:])
+                unknown.add(group)
             else:
                 found |= members
         return cls(frozenset(found - {"root"}), tuple(sorted(unknown)))
@@ -65,8 +67,8 @@ def without_address(rows: Rows, people: People, domain: str) -> list[str]:
         return []
     more = f" and {len(nowhere) - 5} more" if len(nowhere) > 5 else ""
     return [
-        f"nobody knows where to send mail to {', '.join(nowhere[:5])}{more} (jitctl user set {nowhere[0]} --email …,"
-        " or email_domain under [mail])"
+        f"nobody knows where to send mail to {', '.join(nowhere[:5])}{more}"
+        f" ({jitctl('user', 'set', operands=[nowhere[0]], options=['--email', 'ADDRESS'])}, or email_domain under [mail])"
     ]
 
 

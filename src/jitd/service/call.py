@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jitd.config import Config
+from jitd.core import principals
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.firewall import Rules
 from jitd.core.model import REGISTERED, Account, Actor, Interface, IPNetwork, Network, Now, Request
@@ -92,8 +94,10 @@ class View:
             raise JitError(
                 "not_permitted",
                 f"cannot {what} as {self.actor.user}: {verdict.why}",
-                f"Ask {self.deciders(network)}, or use sudo. Those who are to decide for good are named with jitctl network"
-                f" set {network.name} approvers+={self.actor.user}",
+                f"Ask {self.deciders(network)}, or use sudo. Those who are to decide for good are named with "
+                + jitctl(
+                    "network", "set", network.name, f"approvers+={principals.as_value(self.actor.user)}"
+                ),
             )
 
     @property

@@ -3,6 +3,7 @@
 from typing import Any
 
 from jitd.core import policy
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Device, Grant, Network, Request
 from jitd.core.terms import Term
@@ -72,7 +73,7 @@ def devices_for(call: View, account: Account, network: Network) -> list[Device]:
         raise JitError(
             "refused",
             f"cannot grant {network.name} to {account.name}: {account.name} has no device that it could be opened for",
-            f"Add one: jitctl device add laptop --user {account.name} --public-key KEY",
+            f"Add one: {jitctl('device', 'add', 'laptop', '--user', account.name, '--public-key', 'KEY')}",
         )
     return mine
 
@@ -102,7 +103,7 @@ def refuse_open(call: View, account: Account, network: Network) -> None:
         raise JitError(
             "refused",
             f"cannot grant {network.name} to {account.name}: it is open already, {standing.why}",
-            f"See jitctl why {account.name} {network.name}.",
+            f"See {jitctl('why', operands=[account.name, network.name])}",
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from jitd import wire
-from jitd.core import addresses, settings, terms, text
+from jitd.core import addresses, principals, settings, terms, text
 from jitd.core.errors import JitError
 from jitd.core.firewall import ambiguous
 from jitd.core.model import Ending, Interface, Network, Request, Status
@@ -256,8 +256,9 @@ def _changed(call: Call, network: Network, body: wire.NetworkAddBody | wire.Netw
 def refuse_unknown(call: Call, before: Network, after: Network) -> None:
     """Whom a rule names anew must exist, and somebody must be able to decide. Raises JitError not_found or refused."""
     for one in sorted(after.principals - before.principals):
-        if not one.startswith("@") and call.people.directory.person(one).exists is not Answer.UNAVAILABLE:
-            _existing(call, one)
+        user = principals.user_of(one)
+        if user is not None and call.people.directory.person(user).exists is not Answer.UNAVAILABLE:
+            _existing(call, user)
     if after.approvers != before.approvers or after.approvals != before.approvals:
         _refuse_undecidable(call, after)
 
@@ -267,7 +268,9 @@ def _existing(call: Call, name: str) -> None:
         call.existing_user(name)
     except JitError as error:
         if error.code == "not_found" and call.people.directory.group_exists(name) is Answer.YES:
-            raise JitError(error.code, error.message, f"Did you mean the group? Write @{name}.") from None
+            raise JitError(
+                error.code, error.message, f"Did you mean the group? Write {principals.of_group(name)}."
+            ) from None
         raise
 
 
@@ -279,8 +282,9 @@ def _refuse_undecidable(call: Call, network: Network) -> None:
     deciders: set[str] = set()
     named: set[str] = set()
     empty = []
-    for one in [*network.approvers, *(f"@{group}" for group in call.people.admin_groups)]:
-        members = directory.members(one[1:]) if one.startswith("@") else frozenset({one})
+    for one in [*network.approvers, *map(principals.of_group, call.people.admin_groups)]:
+        group, user = principals.group_of(one), principals.user_of(one)
+        members = directory.members(group) if group is not None else frozenset({user or ""})
         if members is None:
             return  # it cannot be looked up now, and may well be enough
         deciders |= members
@@ -326,8 +330,8 @@ def warnings(call: Call, network: Network) -> list[str]:
     return found + _outlived(call, network)
 
 
-def _missing_groups(call: Call, principals: Iterable[str]) -> list[str]:
-    groups = [one[1:] for one in principals if one.startswith("@")]
+def _missing_groups(call: Call, named: Iterable[str]) -> list[str]:
+    groups = principals.groups(named)
     return [group for group in groups if call.people.directory.group_exists(group) is not Answer.YES]
 
 

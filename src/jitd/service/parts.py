@@ -6,6 +6,7 @@ from typing import Final
 
 from jitd import wire
 from jitd.core import durations
+from jitd.core.commandline import shell
 from jitd.core.model import Interface
 from jitd.core.people import Answer
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState
@@ -60,7 +61,7 @@ def _groups(view: View) -> list[wire.Check]:
                 found.append(
                     broken(
                         f"the admin group {group} cannot be looked up: who administers is not known",
-                        f"getent group {shlex.quote(group)} # shows when it can be again",
+                        f"{shell('getent', 'group', group)} # shows when it can be again",
                     )
                 )
     return found or [ok(f"the admin groups are there: {', '.join(groups)}")]

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar, cast
 
 from jitd.config import Config
-from jitd.core import policyfile, settings
+from jitd.core import policyfile, principals, settings
 from jitd.core.clock import Clock
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
@@ -291,13 +291,13 @@ class Service:
         if self._is_admin(actor):
             names.add(body.get("user"))
             names.update(line["user"] for line in body.get("devices", []))
-            principals = {*(body.get("members") or ()), *settings.principals(body.get("changes") or ())}
+            named = {*(body.get("members") or ()), *settings.principals(body.get("changes") or ())}
             if "text" in body:
                 # A long file takes a while to read; the loop has others to serve.
-                principals |= await asyncio.to_thread(policyfile.principals, body["text"])
-            names.update(one for one in principals if not one.startswith("@"))
+                named |= await asyncio.to_thread(policyfile.principals, body["text"])
+            names.update(principals.users(named))
             # A user whose name is that of a group was perhaps meant as one.
-            listed = {one.removeprefix("@") for one in principals}
+            listed = {*principals.users(named), *principals.groups(named)}
             if body.get("group"):
                 listed.add(body["group"])
         await self._directory.refresh([name for name in names if name], groups | listed)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from jitd.config import Config
+from jitd.core import principals
 from jitd.core.clock import Clock
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Actor, Interface, Now, Request
@@ -405,9 +406,7 @@ class Transactor:
     def _listed_groups(self, rows: Rows) -> frozenset[str]:
         """Every group that a rule names."""
         named = {one for network in networks.all_(rows) for one in network.principals}
-        return frozenset(one[1:] for one in named if one.startswith("@")) | frozenset(
-            self._config.daemon.admin_groups
-        )
+        return frozenset(principals.groups(named)) | frozenset(self._config.daemon.admin_groups)
 
     def _call(self, rows: Rows, actor: Actor) -> Call:
         return Call(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from jitd import wire
 from jitd.core import durations, text
+from jitd.core.commandline import jitctl, shell
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Account, Ending, Status
 from jitd.core.people import Answer
@@ -36,7 +37,7 @@ def add(call: Call, body: wire.UserAddBody) -> Render:
         raise JitError(
             "conflict",
             f"cannot register {name}: there is one of this name",
-            f"Change it with jitctl user set {name} --until DATE.",
+            f"Change it with {jitctl('user', 'set', operands=[name], options=['--until', 'DATE'])}",
         )
     account = known or accounts.ensure(call.rows, REGISTERED, name, call.now.wall_ms)
     accounts.update(
@@ -57,7 +58,7 @@ def set_(call: Call, body: wire.UserSetBody) -> Render:
             raise JitError(
                 "refused",
                 f"cannot set an end for {before.name}: it is a user of the system, which knows when accounts expire",
-                f"Use chage -E DATE {before.name}, or jitctl user disable {before.name}.",
+                f"Use {shell('chage', '-E', 'DATE', '--', before.name)} or {jitctl('user', 'disable', operands=[before.name])}",
             )
         after = replace(after, ends_ms=_end(call, until_ms))
     if body.get("email") is not None:
