@@ -16,7 +16,7 @@ ALLOWED = {
     "jitd.config": {"jitd.core"},
     "jitd.store": {"jitd.core", "jitd.store"},
     "jitd.enforce": {"jitd.core", "jitd.enforce"},
-    "jitd.directory": {"jitd.core", "jitd.nss", "jitd.questions", "jitd.localfiles"},
+    "jitd.directory": {"jitd.core", "jitd.nss", "jitd.questions", "jitd.localfiles", "jitd.uidnames"},
     "jitd.service": {
         "jitd.core",
         "jitd.store",

@@ -14,6 +14,7 @@ from jitd.core import text
 from jitd.core.people import Answer, Person
 from jitd.localfiles import LocalFiles, Signature
 from jitd.questions import Questions, Unanswered
+from jitd.uidnames import UidNames
 
 log = logging.getLogger("jitd.directory")
 
@@ -81,6 +82,7 @@ class SystemDirectory:
         self._no_groups: dict[str, float] = {}  # as strangers
         self._unavailable: set[str] = set()
         self._questions = Questions(THREADS, LONGEST_SECONDS)
+        self._uid_names = UidNames()
         self._uid_min = _uid_min(_LOGIN_DEFS)
 
     # --- what is known ---
@@ -193,9 +195,18 @@ class SystemDirectory:
         await self.refresh([user.name])
         return user.name
 
+    async def has_name(self, uid: int) -> Answer:
+        """Whether the system has a name for a uid."""
+        return await self._uid_names.has_name(uid)
+
+    async def local_uids(self) -> frozenset[int]:
+        """The uids of local users, as far as they can be read."""
+        return await self._uid_names.local_uids()
+
     def close(self) -> None:
         """End the threads that ask; one that hangs goes with the process."""
         self._questions.close()
+        self._uid_names.close()
 
     async def _refresh_groups(self, named: Iterable[str]) -> None:
         now = time.monotonic()

@@ -42,6 +42,14 @@ class Names:
         """The name."""
         return self.name_of(uid)
 
+    async def has_name(self, uid: int) -> Answer:
+        """Whether there is a name."""
+        return Answer.NO if self.name_of(uid) is None else Answer.YES
+
+    async def local_uids(self) -> frozenset[int]:
+        """Nobody is local."""
+        return frozenset()
+
     def group_exists(self, name: str) -> Answer:
         """Nobody was asked about."""
         return Answer.UNAVAILABLE

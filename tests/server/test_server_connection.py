@@ -1,6 +1,7 @@
 """Connections: how long, how many, whose, and how they end."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import shutil
@@ -12,6 +13,7 @@ import time
 import pytest
 from server_world import parse, until, world
 
+from jitd.core.people import Answer
 from jitd.server.admission import Turns
 
 GET = b"GET /v1/whoami HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -279,22 +281,123 @@ async def test_a_flood_of_one_user_does_not_keep_root_waiting(socket_path):
 
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
-async def test_when_all_places_are_taken_administrators_still_get_in(socket_path):
-    """Users together can take all places but the reserved ones, which root and learned administrators get."""
+async def test_crowds_hold_out_nobody_who_has_a_name(socket_path):
+    """Attack: a few accounts take all places that they can get. Whoever has none still gets one, and so do root and
+    administrators, also after a restart that learned of none.
+    """
     limits = {"connections": 20, "connections_reserved": 6, "connections_per_user": 8, "read_seconds": 60}
     async with world(socket_path, **limits) as here:
         here.service.admins.add(54329)
         process = await ask_as(here.path, 54329)
         assert await process.communicate() == (b"HTTP/1.1 200", None)
-        await until(lambda: 54329 in here.server._administrators)
+        await until((socket_path.parent / "administrators").exists)
+    async with world(socket_path, **limits) as here:
         crowds = [await flood(here.path, uid) for uid in (54321, 54322, 54323)]
-        assert sum([(await result_of(crowd))[1] for crowd in crowds]) == 14
-        expected = {0: b"HTTP/1.1 200", 54324: b"HTTP/1.1 429", 54329: b"HTTP/1.1 200"}
-        for uid, status in expected.items():
+        # One each, and together half of the places for everybody beside these.
+        assert sum([(await result_of(crowd))[1] for crowd in crowds]) == 3 + 7
+        for uid in (0, 54324, 54325, 54326, 54327, 54329):
             process = await ask_as(here.path, uid)
-            assert (await process.communicate())[0] == status, uid
+            assert (await process.communicate())[0] == b"HTTP/1.1 200", uid
         for crowd in crowds:
             await end(crowd)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
+async def test_uids_without_a_name_take_no_places(socket_path):
+    """Attack: a user with a user namespace connects with hundreds of uids that nobody has. Each is told so, none gets a
+    place, and whoever has a name gets in meanwhile.
+    """
+    async with world(socket_path, read_seconds=60) as here:
+        here.names.nameless.update(range(200_000, 200_200))
+        script = (
+            "import os, socket, sys, time\n"
+            "told = 0\n"
+            "for uid in range(200_000, 200_200):\n"
+            "    os.setresuid(uid, uid, 0)\n"
+            "    s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+            "    told += b'the system has no name for uid %d' % uid in s.makefile('rb').read()\n"
+            "    os.setresuid(0, 0, 0)\n"
+            "print(told, end='')"
+        )
+        crowd = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", script, str(here.path), stdout=asyncio.subprocess.PIPE
+        )
+        process = await ask_as(here.path, 54321)
+        assert (await process.communicate())[0] == b"HTTP/1.1 200"
+        assert await crowd.communicate() == (b"200", None)
+        await until(lambda: here.server._places.taken == 0)
+
+
+async def test_a_directory_that_hangs_holds_nobody_at_the_door(socket_path):
+    """While nobody can say whether a uid has a name, whoever is known gets in, and who is not waits outside of all places,
+    a few at a time; the others are told so.
+    """
+    async with world(socket_path) as here:
+        answer = asyncio.Event()
+
+        async def has_name(uid):
+            await answer.wait()
+            return Answer.UNAVAILABLE
+
+        here.names.has_name = has_name
+        keeper = here.server._doorkeeper
+        keeper._administrators._always = frozenset()  # this very process counts as a stranger now
+        waiting = [await here.open() for _ in range(4)]
+        refused = parse(await here.raw(GET))
+        assert (refused.status, refused.code) == (429, "limit")
+        assert "wait for the system to say who they are" in refused.text
+        assert here.server._places.taken == 0
+        answer.set()
+        for reader, writer in waiting:
+            told = parse(await asyncio.wait_for(reader.read(), 5))
+            assert (told.status, told.code) == (403, "not_permitted")
+            writer.close()
+        keeper._named[os.getuid()] = time.monotonic()
+        assert parse(await here.raw(GET)).status == 200
+
+
+async def test_a_refusal_at_the_door_is_readable_whatever_the_client_does(socket_path):
+    """A refused client reads why, also when it wrote a large request first, half-closed its side, or writes on slowly."""
+    async with world(socket_path, connections_per_user=1, connections_reserved=1, idle_seconds=60) as here:
+        _, first = await here.open()
+        await until(lambda: here.server._places.taken == 1)
+        head = b"POST /v1/request HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
+
+        def ask(way):
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.settimeout(10)
+                sock.connect(str(here.path))
+                with contextlib.suppress(BrokenPipeError):
+                    if way == "large":
+                        sock.sendall(head + b"x" * 60000)
+                    if way == "half":
+                        sock.sendall(GET)
+                        sock.shutdown(socket.SHUT_WR)
+                    if way == "slow":
+                        sock.sendall(head)
+                        until_closed = time.monotonic() + 4
+                        while time.monotonic() < until_closed:
+                            sock.sendall(b"x")
+                            time.sleep(0.05)
+                with sock.makefile("rb") as file:
+                    return file.read()
+
+        for way in ("silent", "large", "half", "slow"):
+            told = parse(await asyncio.to_thread(ask, way))
+            assert (told.status, told.code) == (429, "limit"), way
+        first.close()
+
+
+async def test_an_idle_connection_gives_way(socket_path):
+    """Somebody's own idle connection gives way to a new one: a client that died in silence shuts nobody out."""
+    async with world(socket_path, connections_per_user=1, connections_reserved=1, idle_seconds=60) as here:
+        reader, writer = await here.open()
+        await until(lambda: here.server._places.taken == 1)
+        here.server._places._now = lambda: time.monotonic() + 2
+        assert parse(await here.raw(GET)).status == 200
+        assert "it was idle" in parse(await asyncio.wait_for(reader.read(), 5)).text
+        writer.close()
 
 
 def blocking(path):

@@ -1,10 +1,12 @@
 """How fast one person may change things, over a real socket and with a clock that the test moves."""
 
+from pathlib import Path
+
 import pytest
 
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
-from jitd.server.admission import Administrators
+from jitd.server.administrators import Administrators
 from jitd.server.rates import Rates
 from jitd.server.route import Kind
 from jitd.server.routes import ROUTES
@@ -33,7 +35,7 @@ NEVER_REFUSED = {
 
 
 def _rates(clock: TestClock, *, per_minute: int = 5, per_day: int = 20) -> Rates:
-    administrators = Administrators(JITD, clock)
+    administrators = Administrators(JITD, Path("/nonexistent"))
     administrators.learn(CAROL.uid, admin=True)
     return Rates(JITD, administrators, clock, per_minute=per_minute, per_day=per_day)
 

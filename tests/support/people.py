@@ -32,6 +32,14 @@ class StaticDirectory:
         """The name that was set for a uid."""
         return self.name_of(uid)
 
+    async def has_name(self, uid: int) -> Answer:
+        """Whether there is a name."""
+        return Answer.NO if self.name_of(uid) is None else Answer.YES
+
+    async def local_uids(self) -> frozenset[int]:
+        """Nobody is local."""
+        return frozenset()
+
     def group_exists(self, name: str) -> Answer:
         """Whether a group was named."""
         return Answer.YES if name in self.groups else Answer.NO

@@ -79,6 +79,14 @@ class Directory(Protocol):
         """Ask for the name of a uid, and about that user. Returns the name, None when there is none."""
         ...
 
+    async def has_name(self, uid: int) -> Answer:
+        """Whether the system has a name for a uid, whoever made it up: holds up no other question."""
+        ...
+
+    async def local_uids(self) -> frozenset[int]:
+        """The uids of local users, as far as they can be read."""
+        ...
+
     def is_system(self, uid: int) -> bool:
         """Whether a uid is root's or a service's: outside the range that the system gives to people."""
         ...

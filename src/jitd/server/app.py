@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -13,11 +14,14 @@ from aiohttp import web
 from jitd.config import Config
 from jitd.core.clock import Clock
 from jitd.core.errors import JitError
-from jitd.core.model import Actor
+from jitd.core.model import REGISTERED, Actor
 from jitd.core.people import Directory
 from jitd.server import inputs, listen, openapi
-from jitd.server.admission import Administrators, Places, Turns, Watchers
-from jitd.server.connection import Connection, House, connection_of, door
+from jitd.server.accept import Doorkeeper
+from jitd.server.administrators import Administrators
+from jitd.server.admission import Turns, Watchers
+from jitd.server.connection import Connection, House, connection_of
+from jitd.server.places import Person, Places
 from jitd.server.rates import Rates
 from jitd.server.replies import error_reply, of_http, reply, unexpected
 from jitd.server.route import Kind, Reply, Route, Service
@@ -26,9 +30,6 @@ from jitd.server.streams import Streamer
 
 log = logging.getLogger("jitd.server")
 
-#: Connections that the kernel keeps until they are accepted. A client that finds it full waits, or tries
-#: again.
-_BACKLOG: Final = 100
 #: Requests of one uid that are worked on at the same time, and that wait for it.
 _AT_ONCE: Final = 4
 _WAITING: Final = 8
@@ -40,6 +41,9 @@ _STOP: Final = 5.0
 _HEARTBEAT: Final = 15.0
 #: How often the service is asked whether a uid is an administrator's, for places only; milliseconds.
 _ASK_AGAIN_MS: Final = 60 * 1000
+_STOPPING: Final = JitError(
+    "busy", "cannot take another request: jitd is stopping", "Try again when it is back."
+)
 
 
 class Server:
@@ -63,13 +67,13 @@ class Server:
         self._directory = directory
         self._clock = clock
         self._longest = longest
-        self._administrators = Administrators(os.geteuid(), clock)
+        self._administrators = Administrators(os.geteuid(), config.daemon.state_dir)
         limits = config.limits
         self._places = Places(
-            self._administrators,
             total=limits.connections,
             reserved=limits.connections_reserved,
             per_user=limits.connections_per_user,
+            now=time.monotonic,
         )
         self._turns = Turns(at_once=_AT_ONCE, waiting=_WAITING)
         self._watchers = Watchers(limits.watchers_per_user)
@@ -86,7 +90,7 @@ class Server:
         self._asked: dict[int, int] = {}  # uid -> boot time of the last question, milliseconds
         self._asking: set[asyncio.Task[None]] = set()
         self._listening: listen.Listening | None = None
-        self._acceptor: asyncio.Server | None = None
+        self._doorkeeper: Doorkeeper | None = None
         self._runner = web.AppRunner(
             self._build(table, version), handle_signals=False, shutdown_timeout=_STOP
         )
@@ -103,22 +107,24 @@ class Server:
         manager = self._runner.server
         assert manager is not None
         house = House(manager, self._places, limits, self._directory, self._executor)
-        self._acceptor = await asyncio.get_running_loop().create_unix_server(
-            door(house), sock=listening.sock, backlog=_BACKLOG
-        )
+        self._doorkeeper = Doorkeeper(house, self._administrators, self._directory)
+        await self._doorkeeper.open()
+        self._doorkeeper.listen(listening.sock)
         self._listening = listening
 
     async def stop(self) -> None:
         """Listen no more, end streams in order, let requests be answered for a moment, and close."""
         self._stopping.set()
-        if self._acceptor is not None:
-            self._acceptor.close()
-        if self._listening is not None:
+        if self._doorkeeper is not None and self._listening is not None:
             self._listening.unlink()
+            self._doorkeeper.leave(self._listening.sock, _STOPPING)
+            self._listening = None
         await self._runner.cleanup()
         for task in self._asking:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
+        if self._doorkeeper is not None:
+            await self._doorkeeper.close()
         self._executor.shutdown(wait=False)
 
     # --- the application ---
@@ -142,11 +148,12 @@ class Server:
         self, route: Route, document: Mapping[str, Any]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            given = await self._given(request, route)
             connection = connection_of(request)
+            given = await self._given(request, route)
+            connection.is_read()
             if route.kind is Kind.STREAM:
                 return await self._stream(request, connection, route, given)
-            async with self._turn(connection.peer.uid):
+            async with self._turn(connection.person):
                 actor = await connection.actor()
                 answer = document if route.kind is Kind.DOCUMENT else await self._ask(route, actor, given)
             self._learn(actor)
@@ -186,6 +193,8 @@ class Server:
         try:
             self._check_head(request)
             return await handler(request)
+        except ConnectionError:
+            raise  # nobody is there, or it was answered already
         except JitError as error:
             return error_reply(error)
         except web.HTTPException as error:
@@ -198,9 +207,7 @@ class Server:
 
     def _check_head(self, request: web.Request) -> None:
         if self._stopping.is_set():
-            raise JitError(
-                "busy", "cannot take another request: jitd is stopping", "Try again when it is back."
-            )
+            raise _STOPPING
         largest = self._config.limits.header_bytes
         if (
             sum(len(name) + len(value) + 4 for name, value in request.raw_headers) + len(request.raw_path)
@@ -241,16 +248,15 @@ class Server:
             ) from None
         except web.HTTPRequestEntityTooLarge:
             raise too_large from None
-        connection_of(request).body_is_read()
         return inputs.body(raw, route.takes)
 
     # --- asking the service ---
 
     @asynccontextmanager
-    async def _turn(self, uid: int) -> AsyncIterator[None]:
-        """The uid's turn, with a limit for waiting and working together."""
+    async def _turn(self, person: Person) -> AsyncIterator[None]:
+        """The person's turn, with a limit for waiting and working together."""
         try:
-            async with asyncio.timeout(self._longest), self._turns.turn(uid):
+            async with asyncio.timeout(self._longest), self._turns.turn(person):
                 yield
         except TimeoutError:
             raise JitError(
@@ -276,10 +282,10 @@ class Server:
     async def _stream(
         self, request: web.Request, connection: Connection, route: Route, given: Mapping[str, Any]
     ) -> web.StreamResponse:
-        uid = connection.peer.uid
+        person = connection.person
         connection.endless = bool(given.get("follow"))
-        with self._watchers.place(uid):
-            async with self._turn(uid):
+        with self._watchers.place(person):
+            async with self._turn(person):
                 actor = await connection.actor()
                 seen = self._service.feed.seq
                 begin = self._streamer.newest if "last" in given else self._streamer.page
@@ -291,6 +297,8 @@ class Server:
         """Ask the service, behind the reply and not too often, whether this uid gets the places of
         administrators.
         """
+        if actor.uid == REGISTERED:
+            return  # somebody behind a gate
         now = self._clock.boot_ms()
         last = self._asked.get(actor.uid)
         if last is not None and now - last < _ASK_AGAIN_MS:
@@ -303,7 +311,9 @@ class Server:
     async def _learn_now(self, actor: Actor) -> None:
         try:
             async with asyncio.timeout(self._longest):
-                self._administrators.learn(actor.uid, admin=await self._service.actor_admin(actor))
+                admin = await self._service.actor_admin(actor)
+                if self._administrators.learn(actor.uid, admin=admin):
+                    await asyncio.to_thread(self._administrators.save)
         except TimeoutError:
             log.warning("cannot tell in time whether %s is an administrator", actor.user)
         except JitError as error:

@@ -1,5 +1,4 @@
-"""One connection: admitted at the door, then spoken to in HTTP, with limits that hold before any request is
-complete.
+"""One connection that has a place: spoken to in HTTP, with limits that hold before any request is complete.
 
 What is relied on of aiohttp beyond its documentation: `RequestHandler(manager, loop=…, **options)` is how its
 own `web.Server` makes a connection; `data_received`, `connection_made`, `connection_lost` and `eof_received`
@@ -9,10 +8,9 @@ and reads no other one; `force_close` closes behind what was written.
 
 import asyncio
 import logging
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from aiohttp import web
 
@@ -21,8 +19,8 @@ from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
 from jitd.core.people import Directory
 from jitd.core.text import clean
-from jitd.server.admission import Places
-from jitd.server.peer import Peer, identify, peer_of
+from jitd.server.peer import Peer, identify
+from jitd.server.places import Person, Place, Places
 from jitd.server.replies import error_reply, raw_error
 
 log = logging.getLogger("jitd.server")
@@ -33,6 +31,11 @@ _LINGER: Final = 2.0
 #: A request whose sender has closed its side is complete by now, or never will be; seconds.
 _AFTER_EOF: Final = 0.5
 _MOST_HEADERS: Final = 100
+
+
+_UNREADABLE: Final = JitError(
+    "bad_request", "cannot read the request as HTTP", "Use HTTP/1.1, as curl --unix-socket does."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +49,10 @@ class House:
     executor: Executor
 
 
-class Door(asyncio.Protocol):
-    """Decides whether a new connection gets in, as cheaply as can be: it is what a flood of connections
-    meets.
-    """
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the credentials, which are gone once the client is, and a place."""
-        transport = cast("asyncio.Transport", transport)
-        try:
-            peer = peer_of(transport.get_extra_info("socket"))
-        except OSError:
-            transport.abort()  # nobody knows who it is
-            return
-        refusal = self._house.places.enter(peer.uid)
-        if refusal is not None:
-            transport.write(raw_error(refusal))  # fits into the empty socket, so it does not wait
-            transport.close()
-            return
-        connection = Connection(self._house, peer, asyncio.get_running_loop())
-        transport.set_protocol(connection)
-        connection.connection_made(transport)
-
-
 class Connection(web.RequestHandler):
     """An admitted connection: who it is, and how long and how much it may send until a request is complete."""
 
-    def __init__(self, house: House, peer: Peer, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, house: House, peer: Peer, place: Place, loop: asyncio.AbstractEventLoop) -> None:
         limits = house.limits
         super().__init__(
             house.manager,
@@ -90,6 +67,8 @@ class Connection(web.RequestHandler):
             auto_decompress=False,  # or a small body could become a large one
         )
         self.peer = peer
+        self.place = place
+        place.give_way = self._give_way
         #: Set when the connection is gone.
         self.gone = asyncio.Event()
         #: Set by a stream without an end: when its reader closes its side, nobody is there any more.
@@ -106,6 +85,11 @@ class Connection(web.RequestHandler):
         self._allowance = limits.header_bytes + 2 * limits.body_bytes
         self._deadline: asyncio.TimerHandle | None = None
 
+    @property
+    def person(self) -> Person:
+        """Whose limits count: the uid, or who speaks through a gate."""
+        return self.place.person
+
     async def actor(self) -> Actor:
         """Who this is. Looked up once. Raises JitError not_permitted."""
         if self._actor is None:
@@ -113,8 +97,12 @@ class Connection(web.RequestHandler):
         return self._actor
 
     def speak_for(self, user: str) -> None:
-        """From now on this connection is somebody who is registered here, for good. The service has allowed it."""
+        """From now on this connection is somebody who is registered here, for good. The service has allowed it.
+
+        Raises JitError limit when this person has no place left: one of them must not hold out the others of the gate.
+        """
         assert self._actor is not None
+        self.place = self._house.places.move(self.place, user)
         through = f"gate of {self._actor.user}"
         origin = f"{through}, {self._actor.origin}" if self._actor.origin else through
         self._actor = Actor(uid=REGISTERED, user=user, pid=self._actor.pid, origin=origin)
@@ -132,13 +120,20 @@ class Connection(web.RequestHandler):
         if self.half_closed:
             self.close()
 
-    def body_is_read(self) -> None:
-        """Whatever comes now belongs to another request."""
+    def is_read(self) -> None:
+        """The request is complete: whatever comes now belongs to another one, and the place is kept for the reply.
+
+        Raises ConnectionResetError when the client was told already that there is no answer.
+        """
+        if self._refused:
+            raise ConnectionResetError  # it was told so while its body came
         self._has_body = True
+        self._house.places.working(self.place)
 
     def end(self) -> None:
         """The reply has been written."""
         self._handling, self.endless, self._received = False, False, 0
+        self._house.places.idle(self.place)
 
     def abort(self) -> None:
         """Close at once, without what is still to be written."""
@@ -177,7 +172,11 @@ class Connection(web.RequestHandler):
             return
         elif self._deadline is None:
             self._wait(self._house.limits.read_seconds)
-        super().data_received(data)
+        try:
+            super().data_received(data)
+        except Exception as error:  # noqa: BLE001 - what a parser trips over is the client's doing, and told to it alone
+            log.debug("unreadable request of uid %s: %s", self.peer.uid, type(error).__name__)
+            self._refuse(_UNREADABLE)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks for it; aiohttp always says None
         """Keep a half-closed connection open until its reply is sent: `printf … | nc -N` wants to read it."""
@@ -193,9 +192,17 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Give the place back."""
         self._stop_waiting()
-        self._house.places.leave(self.peer.uid)
+        self._house.places.leave(self.place)
         self.gone.set()
         super().connection_lost(exc)
+
+    async def start(self) -> None:
+        """Take one request after the other. What aiohttp trips over is the client's doing, and told to it alone."""
+        try:
+            await super().start()
+        except Exception as error:  # noqa: BLE001 - for example of a target that is no URL
+            log.debug("unusable request of uid %s: %s", self.peer.uid, type(error).__name__)
+            self._refuse(_UNREADABLE)
 
     # --- limits ---
 
@@ -221,12 +228,24 @@ class Connection(web.RequestHandler):
         else:
             self.force_close()  # it never said anything, so it is told nothing
 
+    def _give_way(self) -> None:
+        """Somebody else has got the place of this connection, which is idle."""
+        self._refuse(
+            JitError(
+                "limit",
+                "cannot keep this connection open: all places are taken, and it was idle",
+                "Try again.",
+            )
+        )
+
     def _refuse(self, error: JitError) -> None:
         """Say why, and close. What is still being sent is thrown away for a moment: its sender could not read
         the reply if writing failed first.
         """
+        if self._refused:
+            return
         self._refused = True
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.write(raw_error(error))
             self.transport.write_eof()
             self._stop_waiting()
@@ -248,7 +267,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """The reply to what is no HTTP. Anyone can cause it, so the log has it at debug level only."""
         log.debug("unreadable request of uid %s: %s", self.peer.uid, type(exc).__name__)
-        if request.writer.output_size > 0:
+        if self._refused or request.writer.output_size > 0:
             raise ConnectionResetError  # a reply has begun already; only closing is left
         unreadable = JitError(
             "bad_request",
@@ -266,8 +285,3 @@ def connection_of(request: web.BaseRequest) -> Connection:
     connection = request.protocol
     assert isinstance(connection, Connection)
     return connection
-
-
-def door(house: House) -> Callable[[], Door]:
-    """The protocol factory of the listening socket."""
-    return lambda: Door(house)

@@ -6,8 +6,12 @@ import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from jitd.core.errors import JitError
+
+#: Connections that the kernel keeps until they are accepted. A client that finds it full waits, or tries again.
+_BACKLOG: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Listening:
 
 
 def bind(path: Path) -> Listening:
-    """A socket bound to `path`, mode 0666, not yet listening: until it does, nobody can connect.
+    """A non-blocking socket that listens on `path`, mode 0666.
 
     The parent directory is made (0755) when it is missing; its own parent must be there. Raises JitError:
     conflict when somebody answers on the socket, refused when something else is in the way, not_permitted and
@@ -49,6 +53,8 @@ def bind(path: Path) -> Listening:
             os.umask(before)
         path.chmod(0o666)  # everyone may ask; the service decides
         made = path.lstat()
+        sock.setblocking(False)
+        sock.listen(_BACKLOG)
     except PermissionError as error:
         sock.close()
         raise JitError(

@@ -7,7 +7,7 @@ from jitd.core import durations
 from jitd.core.clock import Clock
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.server.admission import Administrators
+from jitd.server.administrators import Administrators
 
 #: Administrators decide for many people: they may change so many times more than a user.
 ADMINISTRATORS_FACTOR: Final = 10
