@@ -5,9 +5,9 @@ SHELL := /bin/sh
 SETUP := packaging/setup
 BIN := .venv/bin
 LINTED := src tests packaging
-TYPED := src tests/support tests/demo tests/bench tests/faults
+TYPED := src tests/support tests/demo tests/bench tests/faults tests/fuzz
 
-.PHONY: help demo screenshots bench faults test test-fast lint format venv packages clean
+.PHONY: help demo screenshots bench faults fuzz test test-fast lint format venv packages clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -33,6 +33,11 @@ faults: ## break everything that can break, with real packets, and write docs/re
 	@$(SETUP)/packages test
 	@$(SETUP)/venv
 	@PYTHONPATH=tests $(BIN)/python -m faults.run $(ARGS)
+
+fuzz: ## send jitd what nobody would write, for an hour (wants root; ARGS="--seconds 600 --seed 1")
+	@$(SETUP)/packages demo
+	@$(SETUP)/venv
+	@PYTHONPATH=tests $(BIN)/python -m fuzz.run $(ARGS)
 
 test: ## run all tests; as an ordinary user, those that work without root, and say what could not run
 	@$(SETUP)/packages test
