@@ -436,7 +436,7 @@ _jitctl_options() {
     'acknowledge') _jitctl_flags=('--comment' '-c' '--json' '--socket' '--host' '--profile' '--help') ;;
     'freeze') _jitctl_flags=('--reason' '-r' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'thaw') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
-    'network add') _jitctl_flags=('--route' '--interface' '-i' '--port' '--member' '--default-duration' '--max-duration' '--pending-ttl' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'network add') _jitctl_flags=('--route' '--interface' '-i' '--port' '--member' '--default-duration' '--max-duration' '--pending-ttl' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'network list') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'network show') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'network set') _jitctl_flags=('--route' '--port' '--no-ports' '--member' '--no-members' '--default-duration' '--max-duration' '--pending-ttl' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;

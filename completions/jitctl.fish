@@ -379,6 +379,7 @@ complete -c jitctl -n '__jitctl_at '\''network add'\''' -l member -x -d 'Who may
 complete -c jitctl -n '__jitctl_at '\''network add'\''' -l default-duration -x -d 'Where nobody names one (2h).'
 complete -c jitctl -n '__jitctl_at '\''network add'\''' -l max-duration -x -d 'The longest grant (8h).'
 complete -c jitctl -n '__jitctl_at '\''network add'\''' -l pending-ttl -x -d 'A request lapses if nobody decides in this time (1d).'
+complete -c jitctl -n '__jitctl_at '\''network add'\''' -l yes -s y -d 'Do it without asking.'
 complete -c jitctl -n '__jitctl_at '\''network add'\''' -l json -d 'Print the answer as JSON.'
 complete -c jitctl -n '__jitctl_at '\''network add'\''' -l socket -r -F -d 'jitd'\''s socket (default: $JITCTL_SOCKET, else /run/jitd/jitd.sock).'
 complete -c jitctl -n '__jitctl_at '\''network add'\''' -l host -x -d 'Reach the jitd of another machine over ssh (default: $JITCTL_HOST).'

@@ -98,6 +98,38 @@ def test_a_plan_is_shown_and_needs_a_yes(daemon: Running, jitctl: Typed) -> None
     assert len(daemon.wireguard.read("wg0").peers) == 1
 
 
+def test_what_a_change_of_routes_does_is_asked_for(jitctl: Typed) -> None:
+    """Routes that open and close under a running grant, and requests that end with a network, are said before."""
+    jitctl("request", "office", "-r", "x", "-u", "alice")
+    jitctl("grant", "1")
+    jitctl("request", "office", "-r", "x", "-u", "bob")
+    for words, told in (
+        (
+            ("network", "set", "office", "--route", "10.0.0.0/9", "--route", "172.31.0.0/16"),
+            [
+                "+ alice reaches more of office now: 172.31.0.0/16 (grant 1)",
+                "- alice reaches less of office now: 10.0.0.0/8 (grant 1)",
+            ],
+        ),
+        (
+            ("network", "remove", "office"),
+            [
+                "- alice/laptop loses access now to office (grant 1)",
+                "! revoked: grant 1 of alice",
+                "! lapsed: request 2 of bob",
+            ],
+        ),
+    ):
+        said = jitctl(*words)
+        assert said.status == 2
+        assert said.err.splitlines() == [
+            *told,
+            "jitctl: cannot go on without a yes: this is what would become of it (see above); nothing was changed",
+            "Add --yes to do it all the same.",
+        ]
+        assert jitctl(*words, "--yes").status == 0
+
+
 def test_the_kernel_that_does_not_agree_is_exit_9(daemon: Running, jitctl: Typed) -> None:
     """A grant that is recorded but not enforced yet says so on standard error, and exits with 9."""
     jitctl("request", "office", "-r", "x", "-u", "alice")

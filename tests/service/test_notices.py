@@ -462,7 +462,7 @@ async def test_status_names_those_without_an_address(telling: World) -> None:
     await telling.do(notify.off, ROOT, user="dave")
     warnings = (await telling.ask(queries.status, ROOT))["gateway"]["warnings"]
     assert (
-        "nobody knows where to send mail to bob, carol (jitctl user set bob --email …, or email_domain under [mail])"
+        "nobody knows where to send mail to bob, carol (jitctl user set bob --email ADDRESS, or email_domain under [mail])"
         in warnings
     )
 

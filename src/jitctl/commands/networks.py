@@ -74,26 +74,28 @@ def add(
     default_duration: Default = None,
     max_duration: Most = None,
     pending_ttl: Pending = None,
+    yes: Yes = False,
 ) -> int:
     """Add a network. Just-in-time access is on: everyone but administrators has to ask.
 
+    Says whose access changes by it (administrators have it at once, and what is within a network that exists goes to the
+    new one), and asks.
+
     Example: jitctl network add office --route 10.0.0.0/8 --max-duration 8h
     """
-    reply = (
-        settings(context)
-        .client()
-        .network_add(
-            name=name,
-            interface=interface,
-            routes=route or [],
-            ports=port,
-            members=member,
-            default_duration=duration_ms(default_duration),
-            max_duration=duration_ms(max_duration),
-            pending_ttl=duration_ms(pending_ttl),
-            changes=changes or None,
-        )
-    )
+    client = settings(context).client()
+    body = {
+        "name": name,
+        "interface": interface,
+        "routes": route or [],
+        "ports": port,
+        "members": member,
+        "default_duration": duration_ms(default_duration),
+        "max_duration": duration_ms(max_duration),
+        "pending_ttl": duration_ms(pending_ttl),
+        "changes": changes or None,
+    }
+    reply = planned(client.network_add, body, yes=yes, question=f"Add {name}?")
     return _told(context, reply, f'jitctl request {name} --reason "…"', f"jitctl network jit {name} off")
 
 
@@ -151,7 +153,7 @@ def jit(
 
 
 def remove(context: typer.Context, name: Name, yes: Yes = False) -> int:
-    """Remove a network: its grants are revoked, its pending requests lapse.
+    """Remove a network: its grants are revoked, its pending requests lapse. Says which, and asks.
 
     Example: jitctl network remove lab
     """

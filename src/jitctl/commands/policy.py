@@ -118,7 +118,8 @@ def _show(reply: wire.PolicyApplyReply) -> None:
                         f"~ network {name}: {change['key']} {_value(change['before'])} -> {_value(change['after'])}"
                     )
                 )
-    for wider in reply["wider"]:
+    # A jitd of before told it for grants alone.
+    for wider in () if "reaches" in reply["plan"] else reply["wider"]:
         say(clean(f"! grant {wider['id']} of {wider['user']} reaches more now: {', '.join(wider['more'])}"))
     show_plan(reply["plan"])
     for warning in reply["plan"]["warnings"]:

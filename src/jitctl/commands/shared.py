@@ -95,17 +95,18 @@ def agreed(question: str) -> bool:
 def planned(do: Callable[..., Any], body: Mapping[str, Any], *, yes: bool, question: str) -> Any:
     """Ask for the plan of a change, show who gains and loses access, ask, and do just that.
 
-    Nobody affected: no question. Nobody to ask and no --yes: a usage error, and nothing is done.
+    Nobody affected, and nothing that ends with it: no question. Nobody to ask and no --yes: a usage error, and nothing
+    is done.
     """
     plan = cast("wire.Plan", do(**body, plan=True)["plan"])
     for warning in plan["warnings"]:
         say(f"warning: {clean(warning)}")
-    affected = plan["gains"] or plan["loses"]
+    affected = plan["gains"] or plan["loses"] or plan.get("reaches") or plan.get("also")
     show_plan(plan)
     if affected and not yes:
         if not interactive():
             raise usage(
-                "cannot go on without a yes: people gain or lose access by this (see above)",
+                "cannot go on without a yes: this is what would become of it (see above); nothing was changed",
                 "Add --yes to do it all the same.",
             )
         if not agreed(question):
@@ -115,7 +116,9 @@ def planned(do: Callable[..., Any], body: Mapping[str, Any], *, yes: bool, quest
 
 
 def show_plan(plan: wire.Plan) -> None:
-    """Who would gain and who would lose access right now, on standard error."""
+    """Who would gain and who would lose access right now, who would reach more or less, and what else would end; on
+    standard error.
+    """
     for title, sign, lines in (
         ("gains access now", "+", plan["gains"]),
         ("loses access now", "-", plan["loses"]),
@@ -126,6 +129,13 @@ def show_plan(plan: wire.Plan) -> None:
             )
             where = f" to {line['network']}" if line["network"] else ""
             say(clean(f"{sign} {who} {title}{where} ({line['why']})"))
+    for reach in plan.get("reaches", ()):
+        for sign, title, what in (("+", "more", reach["more"]), ("-", "less", reach["less"])):
+            if what:
+                head = f"{sign} {reach['user']} reaches {title} of {reach['network']} now"
+                say(clean(f"{head}: {', '.join(what)} ({reach['why']})"))
+    for sentence in plan.get("also", ()):
+        say(clean(f"! {sentence}"))
 
 
 def target(typed: str | None) -> dict[str, Any]:

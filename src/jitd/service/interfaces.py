@@ -159,12 +159,12 @@ def remove(call: Call, body: wire.NameBody) -> Render:
             f"cannot remove {interface.name}: these networks are reached through it: {names}",
             f"Remove them first: jitctl network remove {behind[0].name}",
         )
-    passing = plans.passing(call, [interface])
+    passing = plans.state(call, [interface])
     if interface.adopted:
         # Its owner keeps it with everybody who was there; nobody loses access by this.
-        passing = set()
+        passing = plans.State()
     view = views.interface_view(call, interface, None, "")
-    plan = plans.settle(body, passing, set())
+    plan = plans.settle(body, passing, plans.State())
     store.remove(call.rows, interface.id, call.now.wall_ms)
     call.event("interface_removed", interface=interface.name, before=_facts(interface))
     if not interface.adopted:
@@ -182,10 +182,10 @@ def enforce(call: Call, body: wire.InterfaceEnforceBody) -> Render:
         raise JitError(
             "refused", f"cannot stop enforcing {before.name}: it is jitd's own, and has no unmanaged peers"
         )
-    passing = plans.passing(call, [before])
+    passing = plans.state(call, [before])
     after = replace(before, enforced=body["on"])
     store.update(call.rows, after)
-    plan = plans.settle(body, passing, plans.passing(call, [after]))
+    plan = plans.settle(body, passing, plans.state(call, [after]))
     if after == before:
         return shown(before.name, plan)
     if not after.enforced:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from jitd import wire
 from jitd.core import addresses, principals, settings, terms, text
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.firewall import ambiguous
 from jitd.core.model import Ending, Interface, Network, Request, Status
@@ -18,9 +19,15 @@ from jitd.store import interfaces
 from jitd.store import networks as store
 from jitd.store import requests as stored_requests
 
+#: How many grants or requests of a network that goes are named one by one.
+_NAMED: Final = 10
+
 
 def add(call: Call, body: wire.NetworkAddBody) -> Render:
-    """Add a network, just-in-time access on: nobody but administrators gains anything by it."""
+    """Add a network, just-in-time access on: administrators gain it, and whoever the rules in the body name.
+
+    A destination that another network has within a larger one goes to the new one: its people reach less.
+    """
     call.require_admin("add a network")
     name = text.name(body["name"], "network")
     if store.by_name(call.rows, name) is not None:
@@ -49,11 +56,11 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render:
         addresses.routes([])
     settings.check(network)
     refuse_beside(call, interface, network)
-    before = plans.passing(call, [interface])
+    before = plans.state(call, [interface])
     added = store.add(call.rows, network)
+    plan = plans.settle(body, before, plans.state(call, [interface]), warnings(call, added))
     call.touched.interfaces.add(interface.id)
     call.event("network_added", network=name, interface=interface.name, after=settings.plain(added))
-    plan = plans.make(before, plans.passing(call, [interface]), warnings(call, added))
     return _shown(name, plan)
 
 
@@ -97,29 +104,54 @@ def jit(call: Call, body: wire.NetworkJitBody) -> Render:
 
 
 def remove(call: Call, body: wire.NameBody) -> Render:
-    """Remove a network: its grants are revoked, its pending requests lapse."""
+    """Remove a network: its grants are revoked, its pending requests lapse, what is past stays in the history."""
     call.require_admin("remove a network")
     network = named_network(call, body["name"])
     interface = interfaces.by_id(call.rows, network.interface_id)
-    passing = plans.passing(call, [interface])
+    passing = plans.state(call, [interface])
     view = views.network_view(call, network, for_admin=True)
-    take_away(call, network, interface)
-    plan = plans.settle(body, passing, plans.passing(call, [interface]))
+    also = take_away(call, network, interface)
+    plan = plans.settle(body, passing, plans.state(call, [interface]), also=also)
     return lambda _: {"network": view, "plan": plan, "done": True}
 
 
-def take_away(call: Call, network: Network, interface: Interface) -> None:
-    """Remove a network: its grants are revoked, its pending requests lapse. Each is recorded."""
-    for request in stored_requests.live(call.rows, network_ids=[network.id]):
+def take_away(call: Call, network: Network, interface: Interface) -> list[str]:
+    """Remove a network: its grants are revoked, its pending requests lapse. Each is recorded.
+
+    Returns a sentence for whatever becomes of requests and grants.
+    """
+    granted = stored_requests.live(call.rows, network_ids=[network.id])
+    pending = stored_requests.pending_on(call.rows, network.id)
+    past = store.requests_ever(call.rows, network.id) - len(granted) - len(pending)
+    for request in granted:
         _end(call, request, Status.REVOKED)
         call.ended.append(request)
-    for request in stored_requests.pending_on(call.rows, network.id):
+    for request in pending:
         _end(call, request, Status.LAPSED)
     store.remove(call.rows, network.id, call.now.wall_ms)
     call.touched.interfaces.add(interface.id)
     call.event(
         "network_removed", network=network.name, interface=interface.name, before=settings.plain(network)
     )
+    also = []
+    if granted:
+        also.append(f"revoked: {_counted('grant', granted)}")
+    if pending:
+        also.append(f"lapsed: {_counted('request', pending)}")
+    if past:
+        also.append(
+            f"{past} earlier request{'s stay' if past > 1 else ' stays'} in the history"
+            f" ({jitctl('list', '--network', network.name)}); a network that is added under this name again has none"
+            " of them"
+        )
+    return also
+
+
+def _counted(what: str, found: Sequence[Request]) -> str:
+    """`grant 3 of alice`, `grants 3 of alice, 5 of bob and 2 more`."""
+    named = ", ".join(f"{one.id} of {one.account.name}" for one in found[:_NAMED])
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"{what}{'s' if len(found) > 1 else ''} {named}{more}"
 
 
 def _end(call: Call, request: Request, how: Status) -> None:
@@ -156,9 +188,9 @@ def _change(
     after: Network,
     interface: Interface,
 ) -> wire.Plan:
-    passing = plans.passing(call, [interface])
+    passing = plans.state(call, [interface])
     store.update(call.rows, after)
-    plan = plans.settle(body, passing, plans.passing(call, [interface]), warnings(call, after))
+    plan = plans.settle(body, passing, plans.state(call, [interface]), warnings(call, after))
     if after != before:
         call.touched.interfaces.add(interface.id)
     return plan

@@ -36,12 +36,13 @@ def apply(call: Call, body: wire.PolicyApplyBody) -> Render:
             "Mend the rules or the cases; nothing was changed.",
         )
     every = interfaces.all_(call.rows)
-    passing = plans.passing(call, every)
+    passing = plans.state(call, every)
     changes: list[wire.PolicyChange] = []
     names = {one.name for one in after}
+    also: list[str] = []
     for name, network in before.items():
         if name not in names:
-            networks.take_away(call, network, interfaces.by_id(call.rows, network.interface_id))
+            also += networks.take_away(call, network, interfaces.by_id(call.rows, network.interface_id))
             changes.append({"sign": "-", "network": name, "key": "", "before": None, "after": None})
     made = []
     for one in after:
@@ -61,7 +62,7 @@ def apply(call: Call, body: wire.PolicyApplyBody) -> Render:
         wider += _wider(call, old, here)
     warnings = [warning for one in made for warning in networks.warnings(call, one)]
     more: Reply = {"changes": changes, "wider": wider}
-    plan = plans.settle(body, passing, plans.passing(call, every), warnings, more)
+    plan = plans.settle(body, passing, plans.state(call, every), warnings, also=also, more=more)
     if changes:
         signs = [change["sign"] for change in changes]
         call.event(

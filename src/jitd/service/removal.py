@@ -26,10 +26,10 @@ def remove(call: Call, body: wire.DeviceRemoveBody) -> Render:
     account, device = named(call, body)
     tunnels_before = store.tunnels(call.rows, device_ids=[device.id])
     which = [interfaces.by_id(call.rows, tunnel.interface_id) for tunnel in tunnels_before]
-    passing = plans.passing(call, which)
+    passing = plans.state(call, which)
     view = view_of(call, device, account)
     if body.get("lost"):
-        opened = {one.network for one in passing if one.public_key == device.public_key} - {""}
+        opened = {one.network for one in passing.passages if one.public_key == device.public_key} - {""}
         at_ms, actor = call.now.wall_ms, call.actor
         call.ended += lose(
             call.rows, call.touched, account, device, networks=opened, at_ms=at_ms, actor=actor
@@ -48,7 +48,7 @@ def remove(call: Call, body: wire.DeviceRemoveBody) -> Render:
             device=device.name,
             public_key=device.public_key,
         )
-    plan = plans.settle(body, passing, plans.passing(call, which))
+    plan = plans.settle(body, passing, plans.state(call, which))
     return lambda _: {"device": view, "plan": plan, "done": True, "already": False}
 
 
@@ -135,5 +135,5 @@ def _lost_later(call: Call, account: Account, device: Device) -> Render:
             if peer.public_key == device.public_key:
                 endings.retire(call.rows, call.touched, interface.id, peer.public_key, peer.allowed_ips)
     already = not _report(call.rows, account, device, [], call.now.wall_ms, call.actor, {})
-    view, plan = view_of(call, device, account), plans.make(set(), set())
+    view, plan = view_of(call, device, account), plans.make(plans.State(), plans.State())
     return lambda _: {"device": view, "plan": plan, "done": True, "already": already}

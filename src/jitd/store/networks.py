@@ -105,6 +105,12 @@ def remove(rows: Rows, network_id: int, now_ms: int) -> None:
     rows.run("UPDATE network SET removed_ms = ? WHERE id = ?", (now_ms, network_id))
 
 
+def requests_ever(rows: Rows, network_id: int) -> int:
+    """How many requests were made for a network, whatever became of them."""
+    found: int = rows.value("SELECT count(*) FROM request WHERE network_id = ?", (network_id,))
+    return found
+
+
 def requests_by_state(rows: Rows, network_id: int) -> tuple[int, int]:
     """How many grants are live and how many requests pending on a network."""
     live = rows.value(
