@@ -9,8 +9,10 @@ import socket
 import subprocess
 import threading
 import time
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Final
+
+from jitd.core import parsing, text
+from jitd.core.parsing import Network
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -20,11 +22,15 @@ _SECONDS: Final = 5.0
 _REFUSAL_SECONDS: Final = 1.0
 _FRESH_SECONDS: Final = 180
 
-_Network = IPv4Network | IPv6Network
-
 
 def examine(tunnel: wire.TunnelFacts, *, far: bool) -> list[wire.Check]:
     """Compare this machine with what the gateway knows. `far`: the gateway is another machine, so the tunnel is here."""
+    try:
+        tunnel = _checked(tunnel)
+    except ValueError as error:
+        return [
+            _line("broken", f"the gateway says what cannot be used of its tunnel: {text.clean(str(error))}")
+        ]
     keys = _wg("public-key")
     if isinstance(keys, str):
         right = " or ".join(one["public_key"] for one in tunnel["devices"])
@@ -43,6 +49,20 @@ def examine(tunnel: wire.TunnelFacts, *, far: bool) -> list[wire.Check]:
     # A gateway that has just answered is there; of any other it can only be asked who refuses.
     answered = any(_handshake(tunnel, name)["level"] == "ok" for name in peers)
     return found if answered else [*found, *_way(tunnel["endpoint"])]
+
+
+def _checked(tunnel: wire.TunnelFacts) -> wire.TunnelFacts:
+    """The same, every value written anew: they stand in commands that are shown to be typed as root. Raises ValueError."""
+    return {
+        **tunnel,
+        "public_key": parsing.key(tunnel["public_key"]),
+        "endpoint": str(parsing.endpoint(tunnel["endpoint"])) if tunnel["endpoint"] else "",
+        "routes": [parsing.write_network(parsing.network(one)) for one in tunnel["routes"]],
+        "devices": [
+            {**one, "name": parsing.name(one["name"]), "public_key": parsing.key(one["public_key"])}
+            for one in tunnel["devices"]
+        ],
+    }
 
 
 def _interface(
@@ -87,11 +107,13 @@ def _interface(
 
 def _routes(tunnel: wire.TunnelFacts, name: str) -> list[wire.Check]:
     """Whether what is for the network is sent into the tunnel at all."""
-    allowed: list[_Network] = []
+    allowed: list[Network] = []
     for line in _lines("allowed-ips"):
         if line[:2] == [name, tunnel["public_key"]]:
-            allowed = [ip_network(one, strict=False) for one in " ".join(line[2:]).split() if "/" in one]
-    outside = [one for one in tunnel["routes"] if not any(_within(ip_network(one), net) for net in allowed)]
+            allowed = [parsing.network(one, strict=False) for one in " ".join(line[2:]).split() if "/" in one]
+    outside = [
+        one for one in tunnel["routes"] if not any(_within(parsing.network(one), net) for net in allowed)
+    ]
     if not outside:
         return [_line("ok", f"{name} takes all that is for {', '.join(tunnel['routes'])}")]
     return [
@@ -105,7 +127,7 @@ def _routes(tunnel: wire.TunnelFacts, name: str) -> list[wire.Check]:
     ]
 
 
-def _within(inner: _Network, outer: _Network) -> bool:
+def _within(inner: Network, outer: Network) -> bool:
     return (
         inner.version == outer.version
         and inner.network_address in outer

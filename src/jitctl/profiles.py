@@ -13,14 +13,12 @@ tunnel = "wg-quick"        # or "networkmanager"; without it the one that is in 
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from jitd.core import parsing
 from jitd.core.errors import JitError
-
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,11 @@ def write(profiles: Profiles) -> None:
 
 def is_name(typed: str) -> bool:
     """Whether this can be the name of a profile."""
-    return _NAME.fullmatch(typed) is not None
+    try:
+        parsing.profile_name(typed)
+    except ValueError:
+        return False
+    return True
 
 
 def _parsed(tables: dict[str, Any]) -> Profiles:
@@ -141,6 +143,8 @@ def _parsed(tables: dict[str, Any]) -> Profiles:
         interfaces = table.get("interfaces", [])
         if not isinstance(interfaces, list) or not all(isinstance(one, str) for one in interfaces):
             raise ValueError(f"[profile.{name}] has interfaces that are no list of names")
+        for interface in interfaces:
+            parsing.interface_name(interface)
         known[name] = Profile(name, host, device, tunnel, tuple(interfaces))
     notifications = tables.get("notifications", True)
     if not isinstance(notifications, bool):

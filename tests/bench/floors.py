@@ -10,7 +10,7 @@ from bench import fill
 from jitd.enforce.memory import MemoryWireGuard
 from jitd.enforce.port import LinkSpec, RemovePeer, SetPeer
 from jitd.keypair import generate
-from jitd.store.schema import MIGRATIONS
+from jitd.store.database import Store
 
 
 def timed(act: Callable[[], object]) -> float:
@@ -23,12 +23,10 @@ def timed(act: Callable[[], object]) -> float:
 def sqlite_transactions(directory: Path, count: int) -> list[float]:
     """One insert, one update and one event in a transaction, written as SQL, on the filesystem of `directory`."""
     file = directory / "floor.db"
+    Store(file).close()
     database = sqlite3.connect(file, isolation_level=None)
     try:
-        database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
-        for script in MIGRATIONS:
-            database.executescript(script)
         database.execute("INSERT INTO account (id, uid, name, created_ms) VALUES (1, 1, 'p', 0)")
         database.execute(
             "INSERT INTO interface (id, name, adopted, enforced, private_key, public_key, port, endpoint, dns, mtu,"

@@ -84,7 +84,7 @@ async def test_remove_takes_the_link_away(office: World) -> None:
         ({"name": "wg1", "pools": ["10.8.0.0/24"], "port": 1, "endpoint": "a b"}, "bad_request"),
         ({"name": "wg1", "pools": ["10.8.0.0/24"], "port": 1, "endpoint": "host:99999"}, "bad_request"),
         ({"name": "wg1", "pools": ["10.8.0.0/24"], "port": 1, "endpoint": "[::g]:1"}, "bad_request"),
-        ({"name": "wg1", "pools": ["10.8.0.0/24"], "port": 1, "dns": ["resolver"]}, "bad_request"),
+        ({"name": "wg1", "pools": ["10.8.0.0/24"], "port": 1, "dns": ["a resolver"]}, "bad_request"),
         ({"name": "wg1", "pools": ["10.8.0.0/24"], "port": 1, "mtu": 5}, "bad_request"),
     ],
 )

@@ -16,8 +16,6 @@ from jitctl.output import clean, next_step
 if TYPE_CHECKING:
     from jitctl.render.qr import Code
 
-#: Where the private key belongs in a file for wg-quick.
-_PLACE: Final = "REPLACE_WITH_PRIVATE_KEY"
 #: Another screen, which leaves nothing in what can be scrolled back to; and the one from before.
 _OTHER_SCREEN: Final = "\x1b[?1049h\x1b[H\x1b[2J"
 _BACK: Final = "\x1b[2J\x1b[?1049l"
@@ -87,11 +85,11 @@ def _require_terminal(context: typer.Context) -> None:
 
 
 def _code(file: str, private: str) -> Code:
-    """The file with the key in it. Comments are for people; without them the code is smaller."""
+    """The file with the key in it, without comments: the code is smaller."""
     from jitctl.render.qr import Code
+    from jitctl.tunnel import wanted
 
-    lines = [line.replace(_PLACE, private) for line in file.splitlines()]
-    return Code("\n".join(line for line in lines if line and not line.startswith("#")) + "\n")
+    return Code(wanted.with_key(file, private))
 
 
 def _require_room(code: Code) -> None:

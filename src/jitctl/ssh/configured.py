@@ -6,12 +6,14 @@ import os
 import subprocess
 import threading
 from functools import cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from jitd.core import parsing
+
 if TYPE_CHECKING:
     from jitctl.ssh import Login
+    from jitd.core.parsing import Address
 
 #: Seconds for ssh's own files, and for a name server.
 _SECONDS: Final = 5.0
@@ -36,19 +38,19 @@ def is_through_another(settings: dict[str, list[str]]) -> bool:
     return any(settings.get(name, ["none"]) != ["none"] for name in ("proxyjump", "proxycommand"))
 
 
-def addresses(settings: dict[str, list[str]]) -> list[IPv4Address | IPv6Address]:
+def addresses(settings: dict[str, list[str]]) -> list[Address]:
     """The addresses of the machine, as far as a resolver says them in time."""
     import socket
 
     host = settings.get("hostname", [""])[0]
-    found: list[IPv4Address | IPv6Address] = []
+    found: list[Address] = []
 
     def ask() -> None:
         try:
             answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             return
-        found.extend(dict.fromkeys(ip_address(str(one[4][0]).partition("%")[0]) for one in answers))
+        found.extend(dict.fromkeys(parsing.address(str(one[4][0]).partition("%")[0]) for one in answers))
 
     # In a thread, because a resolver can hang for a minute.
     thread = threading.Thread(target=ask, daemon=True)

@@ -25,7 +25,7 @@ def is_up(name: str) -> bool:
 
 def knock(tunnel: Tunnel) -> None:
     """Send one packet into the tunnel, so that WireGuard has a reason for a handshake."""
-    to = tunnel.routes[0]
+    to = tunnel.file.routes[0]
     family = socket.AF_INET if to.version == 4 else socket.AF_INET6
     # What is not up yet is looked at again; this only wakes it.
     with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as line:

@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final
 
 from jitctl import profiles
 from jitctl import tunnel as tunnels
+from jitd.core import parsing
+from jitd.core.parsing import Address, Network
 
 _SECONDS: Final = 5.0
 
@@ -22,13 +23,13 @@ class Behind:
     name or an address without its port ("" where nobody knows).
     """
 
-    address: IPv4Address | IPv6Address
+    address: Address
     tunnel: str
     is_up: bool
     endpoint: str
 
 
-def which(address: IPv4Address | IPv6Address) -> Behind | None:
+def which(address: Address) -> Behind | None:
     """The tunnel that leads to it: one that jitctl has brought up before, or any WireGuard that is up; None for none."""
     for file in sorted((profiles.directory() / "tunnels").glob("*.conf")):
         routes, endpoint = _told(file)
@@ -40,9 +41,9 @@ def which(address: IPv4Address | IPv6Address) -> Behind | None:
     return Behind(address, name, is_up=True, endpoint="") if name and _is_wireguard(name) else None
 
 
-def _told(file: Path) -> tuple[list[IPv4Network | IPv6Network], str]:
+def _told(file: Path) -> tuple[list[Network], str]:
     """(where a tunnel leads to, the host of its endpoint), as its file says."""
-    routes: list[IPv4Network | IPv6Network] = []
+    routes: list[Network] = []
     endpoint = ""
     try:
         lines = file.read_text("utf-8").splitlines()
@@ -51,13 +52,20 @@ def _told(file: Path) -> tuple[list[IPv4Network | IPv6Network], str]:
     for line in lines:
         key, _, value = line.partition("=")
         if key.strip() == "AllowedIPs":
-            routes += [ip_network(one.strip(), strict=False) for one in value.split(",")]
+            routes += _networks(value)
         elif key.strip() == "Endpoint":
             endpoint = value.strip().rpartition(":")[0].strip("[]")
     return routes, endpoint
 
 
-def _way_out(address: IPv4Address | IPv6Address) -> str:
+def _networks(value: str) -> list[Network]:
+    try:
+        return [parsing.network(one.strip(), strict=False) for one in value.split(",")]
+    except ValueError:
+        return []  # somebody has edited it
+
+
+def _way_out(address: Address) -> str:
     """The interface through which packets to the address leave; "" where that cannot be seen."""
     words = _ip("route", "get", str(address)).split()
     return words[words.index("dev") + 1] if "dev" in words[:-1] else ""

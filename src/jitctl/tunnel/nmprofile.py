@@ -7,10 +7,11 @@ import pwd
 import sys
 import uuid
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any, Final
 
 from jitctl.tunnel.wanted import Tunnel
+from jitd.core import parsing
+from jitd.core.tunnelfile import TunnelFile
 
 #: Names the profiles of jitctl, each user's for each tunnel.
 _OURS: Final = uuid.UUID("5e0b64f1-9a4c-4f0e-8f0a-6f0c0a7d6a52")
@@ -28,16 +29,17 @@ _COMPARED: Final = {
 
 def settings(tunnel: Tunnel) -> dict[str, dict[str, Any]]:
     """The profile, each value with its type on D-Bus."""
+    file = tunnel.file
     peer: dict[str, Any] = {
-        "public-key": ("s", tunnel.peer),
-        "endpoint": ("s", tunnel.endpoint),
-        "allowed-ips": ("as", [str(one) for one in tunnel.routes]),
+        "public-key": ("s", parsing.key(file.peer)),
+        "endpoint": ("s", str(file.endpoint)),
+        "allowed-ips": ("as", list(map(parsing.write_network, file.routes))),
     }
-    if tunnel.keepalive:
-        peer["persistent-keepalive"] = ("u", tunnel.keepalive)
+    if file.keepalive:
+        peer["persistent-keepalive"] = ("u", file.keepalive)
     wireguard: dict[str, Any] = {"private-key-flags": ("u", _NOT_SAVED), "peers": ("aa{sv}", [peer])}
-    if tunnel.mtu:
-        wireguard["mtu"] = ("u", tunnel.mtu)
+    if file.mtu:
+        wireguard["mtu"] = ("u", file.mtu)
     return {
         "connection": {
             "id": ("s", tunnel.name),
@@ -48,39 +50,43 @@ def settings(tunnel: Tunnel) -> dict[str, dict[str, Any]]:
             "permissions": ("as", [f"user:{pwd.getpwuid(os.geteuid()).pw_name}:"]),
         },
         "wireguard": wireguard,
-        "ipv4": _addresses(tunnel, 4),
-        "ipv6": _addresses(tunnel, 6),
+        "ipv4": _addresses(file, 4),
+        "ipv6": _addresses(file, 6),
     }
 
 
-def _addresses(tunnel: Tunnel, version: int) -> dict[str, Any]:
+def _addresses(file: TunnelFile, version: int) -> dict[str, Any]:
     """One half of the profile. The gateway's DNS is for the domains that it names, else for everything, as with wg-quick."""
-    addresses = [one for one in tunnel.addresses if one.version == version]
+    addresses = [one for one in file.addresses if one.version == version]
     if not addresses:
         return {"method": ("s", "disabled")}
     found: dict[str, Any] = {
         "method": ("s", "manual"),
         "address-data": (
             "aa{sv}",
-            [{"address": ("s", str(one.ip)), "prefix": ("u", one.network.prefixlen)} for one in addresses],
+            [
+                {"address": ("s", parsing.write_address(one.ip)), "prefix": ("u", one.network.prefixlen)}
+                for one in addresses
+            ],
         ),
     }
-    servers = [one.packed for one in map(ip_address, tunnel.servers) if one.version == version]
+    servers = [one.packed for one in file.servers if one.version == version]
     if servers and version == 4:
         # Each is a number whose bytes are in the network's order, wherever this is.
         found["dns"] = ("au", [int.from_bytes(one, sys.byteorder) for one in servers])
     elif servers:
         found["dns"] = ("aay", servers)
-    if servers or tunnel.domains:
-        found["dns-search"] = ("as", tunnel.domains or ["~"])
+    if servers or file.domains:
+        found["dns-search"] = ("as", list(map(parsing.domain, file.domains)) or ["~"])
     return found
 
 
 def left_out(tunnel: Tunnel) -> list[str]:
     """NetworkManager takes nothing of a family of which the tunnel has no address."""
-    have = {one.version for one in tunnel.addresses}
-    routes = [str(one) for one in tunnel.routes if one.version not in have]
-    servers = [one for one in tunnel.servers if ip_address(one).version not in have]
+    file = tunnel.file
+    have = {one.version for one in file.addresses}
+    routes = [parsing.write_network(one) for one in file.routes if one.version not in have]
+    servers = [parsing.write_address(one) for one in file.servers if one.version not in have]
     return [
         f"{', '.join(words)} cannot be used: the gateway gives this machine no address of that family"
         for words in (routes, servers)

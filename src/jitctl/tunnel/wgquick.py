@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +15,10 @@ from jitctl import ownfiles, profiles
 from jitctl import tunnel as tunnels
 from jitctl.output import clean, say
 from jitctl.tunnel.wanted import Tunnel
+from jitd.core import parsing, tunnelfile
 from jitd.core.errors import JitError
+from jitd.core.tunnelfile import PrivateKey
 
-#: A hook of wg-quick has the standard input of wg-quick itself.
-_TAKE_KEY: Final = "wg set %i private-key /dev/stdin"
 #: Seconds that one call may take, a password that is typed included.
 _SECONDS: Final = 180.0
 
@@ -64,32 +65,19 @@ def _file(name: str) -> Path:
 
 def _written(tunnel: Tunnel) -> tuple[str, list[str]]:
     """(the file for wg-quick, what could not be put into it)."""
-    lines = [
-        f"# Written by jitctl connect, for the key {tunnel.public_key}; that key itself comes through a pipe.",
-        "[Interface]",
-        f"Address = {', '.join(map(str, tunnel.addresses))}",
-    ]
+    file = replace(
+        tunnel.file,
+        comment=f"Written by jitctl connect, for the key {tunnel.public_key}; that key itself comes through a pipe.",
+    )
     left_out = []
-    if tunnel.dns and (sys.platform != "linux" or shutil.which("resolvconf", path=_path())):
-        lines.append(f"DNS = {', '.join(tunnel.dns)}")
-    elif tunnel.dns:
+    if file.dns and sys.platform == "linux" and not shutil.which("resolvconf", path=_path()):
         # wg-quick would give up the whole tunnel for it.
+        named = ", ".join(map(parsing.write_host, file.dns))
         left_out.append(
-            f"the gateway's DNS {', '.join(tunnel.dns)} is not used: there is no resolvconf (apt install openresolv)"
+            f"the gateway's DNS {named} is not used: there is no resolvconf (apt install openresolv)"
         )
-    if tunnel.mtu:
-        lines.append(f"MTU = {tunnel.mtu}")
-    lines += [
-        f"PostUp = {_TAKE_KEY}",
-        "",
-        "[Peer]",
-        f"PublicKey = {tunnel.peer}",
-        f"Endpoint = {tunnel.endpoint}",
-        f"AllowedIPs = {', '.join(map(str, tunnel.routes))}",
-    ]
-    if tunnel.keepalive:
-        lines.append(f"PersistentKeepalive = {tunnel.keepalive}")
-    return "\n".join(lines) + "\n", left_out
+        file = replace(file, dns=())
+    return tunnelfile.write(file, PrivateKey.PIPE), left_out
 
 
 def _write(file: Path, text: str) -> None:

@@ -1,16 +1,13 @@
 """Addresses, endpoints and routes as people type them."""
 
-import re
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
 from typing import Final
 
-from jitd.core import text
+from jitd.core import parsing, text
 from jitd.core.errors import JitError
 from jitd.core.model import IPNetwork
 
-_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
-HIGHEST_PORT: Final = 65535
+HIGHEST_PORT: Final = parsing.HIGHEST_PORT
 #: IPv4's smallest reassembly buffer; below it nothing useful passes.
 SMALLEST_MTU: Final = 576
 
@@ -22,47 +19,41 @@ def endpoint(typed: str, port: int) -> str:
     """
     if not typed:
         return ""
-    hint = "Type what clients reach the gateway by, for example vpn.example.org:51820 or [2001:db8::1]:51820."
-    bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\](?::([0-9]{1,5}))?", typed, re.ASCII)
-    if bracketed:
-        host, given = bracketed.group(1), bracketed.group(2)
-        try:
-            host = f"[{ip_address(host)}]"
-        except ValueError:
-            raise JitError(
-                "bad_request", f"cannot read the endpoint {text.clean(typed)[:60]!r}", hint
-            ) from None
-    else:
-        host, _, given = typed.partition(":")
-        if (
-            not _HOST.fullmatch(host)
-            or (given and not given.isascii())
-            or (":" in typed and not given.isdigit())
-        ):
-            raise JitError("bad_request", f"cannot read the endpoint {text.clean(typed)[:60]!r}", hint)
-    number = int(given) if given else port
-    if not 1 <= number <= HIGHEST_PORT:
+    try:
+        return str(parsing.endpoint(typed, port))
+    except ValueError as error:
         raise JitError(
             "bad_request",
-            f"cannot use the endpoint {text.clean(typed)[:60]!r}: ports go up to {HIGHEST_PORT}",
-            hint,
-        )
-    return f"{host}:{number}"
+            f"cannot read the endpoint {text.clean(typed)[:60]!r}: {text.clean(str(error))}",
+            "Type what clients reach the gateway by, for example vpn.example.org:51820 or [2001:db8::1]:51820.",
+        ) from None
 
 
-def dns(servers: Iterable[str]) -> tuple[str, ...]:
-    """DNS servers in their one spelling. Raises JitError bad_request."""
+def dns(typed: Iterable[str]) -> tuple[str, ...]:
+    """DNS servers, and domains to search in, in their one spelling. Raises JitError bad_request."""
     found = []
-    for one in servers:
+    for one in typed:
         try:
-            found.append(str(ip_address(one)))
-        except ValueError:
+            found.append(parsing.write_host(parsing.dns(one)))
+        except ValueError as error:
             raise JitError(
                 "bad_request",
-                f"cannot read the DNS server {text.clean(one)[:50]!r}",
-                "Type an address such as 10.9.0.1.",
+                f"cannot read the DNS server {text.clean(one)[:50]!r}: {text.clean(str(error))}",
+                "Type an address such as 10.9.0.1, or a domain to search in, such as corp.example.",
             ) from None
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
+
+
+def pool(typed: str) -> IPNetwork:
+    """A network that tunnel addresses are taken from. Raises JitError bad_request."""
+    try:
+        return parsing.network(typed)
+    except ValueError as error:
+        raise JitError(
+            "bad_request",
+            f"cannot read the pool {text.clean(typed)[:50]!r}: {text.clean(str(error))}",
+            "Type a network such as 10.9.0.0/24 or fd00:9::/64.",
+        ) from error
 
 
 def mtu(number: int) -> int:
@@ -77,7 +68,7 @@ def routes(texts: Iterable[str]) -> tuple[IPNetwork, ...]:
     found: list[IPNetwork] = []
     for one in texts:
         try:
-            found.append(ip_network(one))
+            found.append(parsing.network(one))
         except ValueError as error:
             raise JitError(
                 "bad_request",

@@ -1,9 +1,9 @@
 """Ports as people type them: `tcp/5432`, `udp/6000-6100`; always-allowed destinations: `udp/53`, `ping@10.0.0.1`."""
 
 import re
-from ipaddress import ip_network
 from typing import Final
 
+from jitd.core import parsing
 from jitd.core.errors import JitError
 from jitd.core.firewall import Always
 from jitd.core.model import Ports
@@ -30,7 +30,7 @@ def parse_always(text: str) -> Always:
     """Read `ping`, `udp/53` (on the gateway itself) or `tcp/53@10.0.0.53`. Raises JitError bad_request."""
     what, at, where = text.partition("@")
     try:
-        to = ip_network(where) if at else None
+        to = parsing.network(where) if at else None
     except ValueError:
         raise JitError(
             "bad_request",

@@ -4,15 +4,11 @@ import re
 import unicodedata
 from typing import Final
 
+from jitd.core import parsing
 from jitd.core.errors import JitError
 
 REASON_LENGTH: Final = 1000  # characters
-NAME_LENGTH: Final = 32
-#: Kernel limit for an interface name (IFNAMSIZ less the terminating zero).
-INTERFACE_NAME_LENGTH: Final = 15
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
-_INTERFACE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 # As RFC 5321 allows without quotes and without extensions: every server takes these.
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -66,14 +62,15 @@ def name(text: str, what: str) -> str:
 
     Raises JitError bad_request naming `what`.
     """
-    if len(text) > NAME_LENGTH or not _NAME.fullmatch(text):
+    try:
+        return parsing.name(text)
+    except ValueError:
         raise JitError(
             "bad_request",
             f"cannot use {clean(text)[:40]!r} as the name of a {what}",
-            f"Use up to {NAME_LENGTH} lower-case letters, digits, dots, dashes and underscores, "
+            f"Use up to {parsing.NAME_LENGTH} lower-case letters, digits, dots, dashes and underscores, "
             "beginning with a letter or digit.",
-        )
-    return text
+        ) from None
 
 
 def is_mail_address(text: str) -> bool:
@@ -83,10 +80,11 @@ def is_mail_address(text: str) -> bool:
 
 def interface_name(text: str) -> str:
     """A safe name of an interface, as the kernel allows it. Raises JitError bad_request."""
-    if len(text) > INTERFACE_NAME_LENGTH or not _INTERFACE_NAME.fullmatch(text):
+    try:
+        return parsing.interface_name(text)
+    except ValueError:
         raise JitError(
             "bad_request",
             f"cannot use {clean(text)[:40]!r} as the name of an interface",
-            f"Use up to {INTERFACE_NAME_LENGTH} letters, digits, dots, dashes and underscores, for example wg0.",
-        )
-    return text
+            f"Use up to {parsing.INTERFACE_NAME_LENGTH} letters, digits, dots, dashes and underscores, for example wg0.",
+        ) from None

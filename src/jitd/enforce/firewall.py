@@ -11,11 +11,10 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from jitd.core import firewallrules
+from jitd.core import firewallrules, parsing
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
 from jitd.core.firewallrules import TABLE, set_name
@@ -155,7 +154,7 @@ class NftFirewall:
         for family in self._need_families():
             for (network_id, version), addresses in keys.items():
                 for found in self._socket.get(family, TABLE, set_name(network_id, version), addresses):
-                    member = Member(network_id, ip_address(found.key))
+                    member = Member(network_id, parsing.packed_address(found.key))
                     copies.setdefault(member, []).append(_left(found.left_ms))
         return {member: self._element(member, left) for member, left in copies.items()}
 
@@ -250,7 +249,7 @@ class NftFirewall:
                 body = nfmessages.elements(TABLE, set_name(network_id, version), ())
                 for message in self._dump(Kind.GET_ELEMENT, family, body):
                     found += [
-                        (Member(network_id, ip_address(one.key)), _left(one.left_ms))
+                        (Member(network_id, parsing.packed_address(one.key)), _left(one.left_ms))
                         for one in nfmessages.found_elements(message)
                     ]
         return found

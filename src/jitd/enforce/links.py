@@ -4,12 +4,13 @@ import errno
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any, Final
 
 from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from jitd.core import parsing
 from jitd.enforce.netlink import refusal, talk
 from jitd.enforce.port import EnforceError, InterfaceGone
 
@@ -78,7 +79,7 @@ def configure(link: Link, addresses: Iterable[Address], mtu: int) -> None:
             for address in sorted(chosen, key=str):
                 spec = {
                     "index": link.index,
-                    "address": str(address.ip),
+                    "address": parsing.write_address(address.ip),
                     "prefixlen": address.network.prefixlen,
                 }
                 steps.append(("addr", verb, spec))
@@ -130,7 +131,7 @@ async def _find(name: str) -> Link:
 def _address(message: Any) -> Address:
     # On a point-to-point link IFA_ADDRESS is the other end; IPv6 has only IFA_ADDRESS as long as there is none.
     local = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-    return ip_interface(f"{local}/{message['prefixlen']}")
+    return parsing.interface_address(f"{local}/{message['prefixlen']}")
 
 
 def _own_making(message: Any) -> bool:

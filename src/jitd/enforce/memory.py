@@ -3,11 +3,11 @@
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from ipaddress import ip_interface
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from jitd.core import parsing
 from jitd.core.model import IPNetwork
 from jitd.enforce.port import (
     Change,
@@ -109,7 +109,7 @@ class MemoryWireGuard:
             private_key=base64.b64encode(private.private_bytes_raw()).decode(),
             public_key=base64.b64encode(private.public_key().public_bytes_raw()).decode(),
             port=port,
-            addresses=frozenset(ip_interface(address) for address in addresses),
+            addresses=frozenset(parsing.interface_address(address) for address in addresses),
             mtu=DEFAULT_MTU,
             up=True,
             peers={},

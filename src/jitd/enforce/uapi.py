@@ -5,11 +5,11 @@ import binascii
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from jitd.core import parsing
 from jitd.core.model import IPNetwork
 from jitd.enforce.port import Change, EnforceError, Peer, RemovePeer
 
@@ -49,11 +49,11 @@ def set_peers(changes: Sequence[Change]) -> bytes:
         if change.preshared_key is not None:
             lines.append(f"preshared_key={_hex(change.preshared_key) or _NO_KEY}")
         if change.endpoint:
-            lines.append(f"endpoint={change.endpoint}")
+            lines.append(f"endpoint={_endpoint(change.endpoint)}")
         if change.keepalive is not None:
             lines.append(f"persistent_keepalive_interval={change.keepalive}")
         lines.append("replace_allowed_ips=true")
-        lines += [f"allowed_ip={network}" for network in change.allowed_ips]
+        lines += [f"allowed_ip={parsing.write_network(network)}" for network in change.allowed_ips]
     return _operation(lines)
 
 
@@ -116,7 +116,7 @@ def _blocks(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
 
 
 def _peer(block: Iterable[Pair], first: Mapping[str, str]) -> Peer:
-    allowed: set[IPNetwork] = {ip_network(value) for key, value in block if key == "allowed_ip"}
+    allowed: set[IPNetwork] = {parsing.network(value) for key, value in block if key == "allowed_ip"}
     seconds, nanoseconds = (int(first.get(f"last_handshake_time_{unit}", 0)) for unit in ("sec", "nsec"))
     preshared_key = first.get("preshared_key", _NO_KEY)
     return Peer(
@@ -137,6 +137,13 @@ def _public(private_key: str) -> str:
         return ""
     private = X25519PrivateKey.from_private_bytes(base64.b64decode(private_key))
     return base64.b64encode(private.public_key().public_bytes_raw()).decode()
+
+
+def _endpoint(text: str) -> str:
+    try:
+        return parsing.write_peer_endpoint(text)
+    except ValueError as error:
+        raise EnforceError(f"the endpoint {text!r} is no address with a port") from error
 
 
 def _hex(key: str) -> str:

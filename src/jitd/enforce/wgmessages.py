@@ -4,7 +4,6 @@ import base64
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
 from pyroute2.netlink.generic.wireguard import (
@@ -13,6 +12,7 @@ from pyroute2.netlink.generic.wireguard import (
     WGPEER_F_UPDATE_ONLY,
 )
 
+from jitd.core import parsing
 from jitd.core.model import IPNetwork
 from jitd.enforce.port import Change, EnforceError, Peer, RemovePeer, SetPeer
 
@@ -120,16 +120,14 @@ def _allowed_ip(network: IPNetwork) -> Entry:
 
 
 def _endpoint(text: str) -> dict[str, Any]:
-    host, _, port = text.rpartition(":")
     try:
-        address = ip_address(host.removeprefix("[").removesuffix("]"))
+        address, scope, port = parsing.peer_endpoint(text)
+        plain = parsing.write_address(address)
         if address.version == 4:
-            return {"addr": str(address), "port": int(port)}
-        scope = address.scope_id or ""
+            return {"addr": plain, "port": port}
         index = int(scope) if scope.isdigit() else socket.if_nametoindex(scope) if scope else 0
-        plain = str(IPv6Address(int(address)))
         # pyroute2 writes the scope in network order, and the kernel reads it in its own.
-        return {"addr": plain, "port": int(port), "flowinfo": 0, "scope_id": socket.htonl(index)}
+        return {"addr": plain, "port": port, "flowinfo": 0, "scope_id": socket.htonl(index)}
     except (ValueError, OSError) as error:
         raise EnforceError(f"the endpoint {text!r} is no address with a port") from error
 
@@ -142,7 +140,9 @@ def _peer(found: Any) -> Peer:
     preshared_key = _key(attributes.get("WGPEER_A_PRESHARED_KEY"))
     return Peer(
         public_key=_key(attributes["WGPEER_A_PUBLIC_KEY"]),
-        allowed_ips=frozenset(ip_network(one["addr"]) for one in attributes.get("WGPEER_A_ALLOWEDIPS") or ()),
+        allowed_ips=frozenset(
+            parsing.network(one["addr"]) for one in attributes.get("WGPEER_A_ALLOWEDIPS") or ()
+        ),
         endpoint=_endpoint_text(endpoint) if endpoint else "",
         keepalive=attributes.get("WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL") or 0,
         preshared_key="" if preshared_key == NO_KEY else preshared_key,

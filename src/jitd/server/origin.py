@@ -3,12 +3,14 @@
 Nothing here decides anything, so nothing here raises: what cannot be read is left out. All of it is bounded.
 """
 
-import ipaddress
 import os
 import re
 import sys
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Final
+
+from jitd.core import parsing
 
 _PARENTS: Final = 32  # how far up the process tree is looked
 _DESCRIPTORS: Final = 256  # how many of an sshd are looked at
@@ -130,9 +132,9 @@ def _address(text: str) -> str:
         words = bytes.fromhex(host)
         if sys.byteorder == "little":
             words = b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4))
-        address = ipaddress.ip_address(words)
+        address = parsing.packed_address(words)
         number = int(port, 16)
     except ValueError:
         return ""
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return f"{mapped or address} port {number}"

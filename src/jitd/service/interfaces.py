@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final, NamedTuple
 
 from jitd import keypair, wire
@@ -251,14 +251,7 @@ def _pools(call: Call, texts: Iterable[str], itself: Interface | None) -> _Pools
     v4: IPv4Network | None = None
     v6: IPv6Network | None = None
     for one in texts:
-        try:
-            pool = ip_network(one)
-        except ValueError as error:
-            raise JitError(
-                "bad_request",
-                f"cannot read the pool {text.clean(one)[:50]!r}: {text.clean(str(error))}",
-                "Type a network such as 10.9.0.0/24 or fd00:9::/64.",
-            ) from error
+        pool = addresses.pool(one)
         if pool.num_addresses < 4:
             raise JitError(
                 "bad_request", f"cannot use the pool {pool}: it has no room for a gateway and a device"

@@ -9,11 +9,12 @@ from jitd.core import durations
 from jitd.core.commandline import shell
 from jitd.core.model import Interface
 from jitd.core.people import Answer
+from jitd.core.text import clean
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState
 from jitd.examine.lines import broken, ok, unknown, warning
 from jitd.service.call import View
 from jitd.service.examination import Examination
-from jitd.store import devices, facts, interfaces, networks, outbox
+from jitd.store import devices, facts, interfaces, networks, outbox, unreadable
 
 #: The wall clock against the boot clock since the start: what is less was set gently, second by second.
 _STEP_MS: Final = 2000
@@ -114,7 +115,25 @@ def _interfaces(one: Examination) -> list[wire.Check]:
         )
     for interface in every:
         found += _interface(view, interface, one.links.get(interface.name))
-    return found
+    return [*found, *_unreadable(view)]
+
+
+def _unreadable(view: View) -> list[wire.Check]:
+    """Values of an older jitd, or of a file that was edited, which are stored and not used."""
+    fixes = {
+        ("network", "route"): "jitctl network set {} --route …",
+        ("interface", "pool"): "jitctl interface set {} --pool …",
+        ("interface", "endpoint"): "jitctl interface set {} --endpoint …",
+        ("interface", "DNS server"): "jitctl interface set {} --dns …",
+        ("device", "address"): "jitctl device remove {} # and register it again",
+    }
+    return [
+        broken(
+            f"the {one.noun} {one.name} has a {one.what} that cannot be read, and is not used: {clean(one.value)[:80]!r}",
+            fixes[one.noun, one.what].format(one.name),
+        )
+        for one in unreadable.all_(view.rows)
+    ]
 
 
 def _backend(name: str) -> wire.Check:

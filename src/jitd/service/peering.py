@@ -6,9 +6,9 @@ Belongs to the worker thread. Every method may raise EnforceError; some changes 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_interface
 from typing import Final
 
+from jitd.core import parsing
 from jitd.core.firewall import IPAddress
 from jitd.core.model import Interface, IPNetwork, Now
 from jitd.core.peers import Actual, Wanted, closing, difference
@@ -66,9 +66,7 @@ class Peering:
             private_key=interface.private_key,
             port=interface.port,
             addresses=tuple(
-                ip_interface(f"{pool.network_address + 1}/{pool.prefixlen}")
-                for pool in (interface.pool4, interface.pool6)
-                if pool is not None
+                parsing.host_of(pool, 1) for pool in (interface.pool4, interface.pool6) if pool is not None
             ),
             mtu=interface.mtu,
         )

@@ -2,8 +2,9 @@
 
 import itertools
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 
+from jitd.core import parsing
 from jitd.core.errors import JitError
 from jitd.core.model import Device, Interface, IPNetwork
 from jitd.store import devices, interfaces
@@ -49,7 +50,7 @@ def _next_free(
 ) -> IPNetwork:
     """The next address after the newest one, round the pool: an address that was just freed rests longest."""
     newest = devices.newest_address(rows, interface.id, pool.version)
-    start = ip_network(newest).network_address if newest else None
+    start = parsing.network(newest).network_address if newest else None
     for candidate in _hosts(pool, start):
         if candidate in taken or any(
             other.version == candidate.version and candidate.subnet_of(other)  # type: ignore[arg-type]
@@ -76,4 +77,4 @@ def _hosts(pool: IPv4Network | IPv6Network, after: object) -> Iterator[IPNetwork
     if isinstance(after, type(pool.network_address)) and first <= int(after) < last:
         start = int(after) + 1
     for number in itertools.chain(range(start, last + 1), range(first, start)):
-        yield ip_network((number, pool.max_prefixlen))
+        yield parsing.numbered(number, pool)

@@ -1,7 +1,9 @@
 """The file for wg-quick of a device: which interface it is for, and what stands in it."""
 
+from jitd.core import parsing, tunnelfile
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Device, Interface
+from jitd.core.tunnelfile import PrivateKey, TunnelFile
 from jitd.service import tunnels
 from jitd.service.call import Call, View
 from jitd.service.interfaces import named as named_interface
@@ -30,37 +32,39 @@ def file(view: View, account: Account, device: Device, interface: Interface) -> 
     """The file, with a place for the private key and the routes of all networks that its user may ask for."""
     (tunnel,) = devices.tunnels(view.rows, interface_id=interface.id, device_ids=[device.id])
     routes = [
-        str(route)
+        route
         for network in networks.of_interface(view.rows, interface.id)
         if view.people.may_use(network, account.uid, account.name)
         for route in network.routes
     ]
     # The gateway's own tunnel addresses, so that the tunnel can be tried with a ping.
     gateways = [
-        f"{pool.network_address + 1}/{pool.max_prefixlen}"
+        parsing.single(parsing.host_of(pool, 1).ip)
         for pool in (interface.pool4, interface.pool6)
         if pool is not None
     ]
-    lines = [
-        f"# {account.name}'s {device.name} on {interface.name}. Keep this file to yourself (chmod 600).",
-        "[Interface]",
-        "# Put the private key of this device here; it never leaves this machine.",
-        "PrivateKey = REPLACE_WITH_PRIVATE_KEY",
-        f"Address = {', '.join(sorted(str(ip) for ip in tunnel.ips))}",
-    ]
-    if interface.dns:
-        lines.append(f"DNS = {', '.join(interface.dns)}")
-    if interface.mtu:
-        lines.append(f"MTU = {interface.mtu}")
-    lines += ["", "[Peer]", f"PublicKey = {interface.public_key}"]
-    if tunnel.preshared_key:
-        lines.append("# This peer came with a preshared key: keep the PresharedKey line of the old file.")
-    lines += [
-        f"Endpoint = {interface.endpoint}",
-        f"AllowedIPs = {', '.join(dict.fromkeys([*gateways, *routes]))}",
-        "PersistentKeepalive = 25",
-    ]
-    return "\n".join(lines) + "\n"
+    comment = f"{account.name}'s {device.name} on {interface.name}. Keep this file to yourself (chmod 600)."
+    try:
+        return tunnelfile.write(
+            TunnelFile(
+                comment=comment,
+                addresses=tuple(sorted(map(parsing.interface_of, tunnel.ips), key=str)),
+                dns=tuple(map(parsing.dns, interface.dns)),
+                mtu=interface.mtu,
+                peer=interface.public_key,
+                preshared=bool(tunnel.preshared_key),
+                endpoint=parsing.endpoint(interface.endpoint),
+                routes=tuple(dict.fromkeys([*gateways, *routes])),
+                keepalive=25,
+            ),
+            PrivateKey.PLACE,
+        )
+    except ValueError as error:
+        raise JitError(
+            "refused",
+            f"cannot write a configuration for {interface.name}: {error}",
+            "An administrator sees more: jitctl doctor interfaces",
+        ) from error
 
 
 def _interface(call: Call, account: Account, name: str | None) -> Interface:

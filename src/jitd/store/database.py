@@ -15,6 +15,7 @@ from sqlite_utils import Database
 
 from jitd.core.errors import JitError
 from jitd.store.schema import MIGRATIONS
+from jitd.store.values import canonical
 
 FILE_NAME: Final = "jitd.db"
 
@@ -103,6 +104,18 @@ class Rows:
     def run(self, sql: str, params: Params = ()) -> int:
         """Change something; returns how many rows were changed."""
         return self._execute(sql, params).rowcount
+
+    def update(
+        self, table: str, row_id: int, before: Mapping[str, object], after: Mapping[str, object]
+    ) -> None:
+        """Change those columns of a row that differ: what could not be read of another one stays there to be seen.
+
+        `table` and the keys come from the program, never from a caller.
+        """
+        changed = {column: value for column, value in after.items() if before[column] != value}
+        if changed:
+            assignments = ", ".join(f"{column} = :{column}" for column in changed)
+            self.run(f"UPDATE {table} SET {assignments} WHERE id = :id", {**changed, "id": row_id})
 
     def insert(self, table: str, values: Mapping[str, object]) -> int:
         """Insert one row and return its rowid. `table` and the keys come from the program, never from a caller."""
@@ -227,6 +240,7 @@ def _prepare(database: Database, path: Path) -> None:
     # Only now: these write, and a database of a newer jitd must stay as it is.
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.create_function("canonical", 2, canonical, deterministic=True)
     for number in range(version, len(MIGRATIONS)):
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from jitd.core import elements
 from jitd.core.model import Account, Device, IPNetwork
-from jitd.store import accounts
+from jitd.store import accounts, values
 from jitd.store.database import Rows
 
 _COLUMNS = "id, account_id, name, public_key, created_ms, ends_ms"
@@ -171,7 +171,7 @@ def endpoints(rows: Rows) -> dict[str, str]:
     found = rows.all(
         "SELECT d.public_key, t.endpoint FROM tunnel t JOIN device d ON d.id = t.device_id WHERE t.endpoint <> ''"
     )
-    return {row["public_key"]: row["endpoint"] for row in found}
+    return {row["public_key"]: values.peer_endpoint(row["endpoint"]) for row in found}
 
 
 def keep_endpoint(rows: Rows, interface_id: int, public_key: str, endpoint: str) -> None:
@@ -216,7 +216,7 @@ def known_on(rows: Rows, interface_id: int) -> tuple[set[str], set[IPv4Address |
     ips = rows.all("SELECT ip FROM address WHERE interface_id = ?", (interface_id,))
     return (
         {row["public_key"] for row in keys},
-        {address for row in ips for address in elements.addresses([ip_network(row["ip"])])},
+        {address for row in ips for address in elements.addresses(values.networks([row["ip"]]))},
     )
 
 
@@ -248,7 +248,7 @@ def _tunnel(row: dict[str, Any]) -> Tunnel:
         interface_id=row["interface_id"],
         device=_device(row, row["device_id"]),
         account=accounts.of_row(row),
-        ips=frozenset(ip_network(ip) for ip in (row["ips"] or "").split(",") if ip),
+        ips=frozenset(values.networks((row["ips"] or "").split(","))),
         preshared_key=row["preshared_key"],
     )
 

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from jitd.core.model import Interface, IPNetwork
+from jitd.store import values
 from jitd.store.database import Rows
 
 _COLUMNS = (
@@ -32,14 +32,15 @@ def _interface(row: dict[str, Any]) -> Interface:
             **row,
             "adopted": bool(row["adopted"]),
             "enforced": bool(row["enforced"]),
-            "pool4": IPv4Network(row["pool4"]) if row["pool4"] else None,
-            "pool6": IPv6Network(row["pool6"]) if row["pool6"] else None,
-            "dns": tuple(json.loads(row["dns"])),
+            "pool4": values.network4(row["pool4"]),
+            "pool6": values.network6(row["pool6"]),
+            "endpoint": values.endpoint(row["endpoint"]),
+            "dns": values.dns(json.loads(row["dns"])),
         }
     )
 
 
-def _values(interface: Interface) -> dict[str, object]:
+def _columns(interface: Interface) -> dict[str, object]:
     return {
         "name": interface.name,
         "adopted": int(interface.adopted),
@@ -77,14 +78,12 @@ def by_id(rows: Rows, interface_id: int) -> Interface:
 
 def add(rows: Rows, interface: Interface) -> Interface:
     """Store a new interface; its `id` is given here."""
-    return by_id(rows, rows.insert("interface", _values(interface)))
+    return by_id(rows, rows.insert("interface", _columns(interface)))
 
 
 def update(rows: Rows, interface: Interface) -> None:
     """Store a changed interface."""
-    values = _values(interface)
-    assignments = ", ".join(f"{column} = :{column}" for column in values)
-    rows.run(f"UPDATE interface SET {assignments} WHERE id = :id", {**values, "id": interface.id})
+    rows.update("interface", interface.id, _columns(by_id(rows, interface.id)), _columns(interface))
 
 
 def remove(rows: Rows, interface_id: int, now_ms: int) -> None:
@@ -105,7 +104,11 @@ def unmanaged(rows: Rows, interface_id: int) -> list[UnmanagedPeer]:
     )
     return [
         UnmanagedPeer(
-            **{**row, "allowed_ips": frozenset(ip_network(ip) for ip in json.loads(row["allowed_ips"]))}
+            **{
+                **row,
+                "allowed_ips": frozenset(values.networks(json.loads(row["allowed_ips"]))),
+                "endpoint": values.peer_endpoint(row["endpoint"]),
+            }
         )
         for row in found
     ]
@@ -145,7 +148,7 @@ def retire(rows: Rows, interface_id: int, public_key: str, ips: Collection[IPNet
 def retired(rows: Rows, interface_id: int) -> dict[str, frozenset[IPNetwork]]:
     """The keys that are to go from an interface and were not seen to be gone, with the addresses that they had."""
     found = rows.all("SELECT public_key, ips FROM retired WHERE interface_id = ?", (interface_id,))
-    return {row["public_key"]: frozenset(ip_network(ip) for ip in json.loads(row["ips"])) for row in found}
+    return {row["public_key"]: frozenset(values.networks(json.loads(row["ips"]))) for row in found}
 
 
 def forget_retired(rows: Rows, interface_id: int, public_key: str) -> None:

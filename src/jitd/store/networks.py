@@ -3,13 +3,13 @@
 import json
 from dataclasses import fields
 from functools import cache
-from ipaddress import ip_network
 from typing import Any, Final
 
 from jitd.core.hours import parse_hours
 from jitd.core.model import Network
 from jitd.core.ports import parse_ports
 from jitd.core.settings import parse_auto_approval
+from jitd.store import values
 from jitd.store.database import Rows
 
 _PRINCIPALS: Final = ("members", "jit_groups", "jit_exempt", "approvers", "break_glass")
@@ -27,7 +27,7 @@ def _network(row: dict[str, Any]) -> Network:
             **row,
             **{name: tuple(json.loads(row[name])) for name in _PRINCIPALS},
             **{name: bool(row[name]) for name in _SWITCHES},
-            "routes": tuple(ip_network(route) for route in json.loads(row["routes"])),
+            "routes": values.networks(json.loads(row["routes"])),
             "ports": tuple(parse_ports(ports) for ports in json.loads(row["ports"])),
             "hours": tuple(_window(one) for one in json.loads(row["hours"])),
             "auto_approve": tuple(_rule(one) for one in json.loads(row["auto_approve"])),
@@ -35,16 +35,16 @@ def _network(row: dict[str, Any]) -> Network:
     )
 
 
-def _values(network: Network) -> dict[str, object]:
+def _columns(network: Network) -> dict[str, object]:
     """As the columns are called as the fields: lists as JSON, switches as 0 and 1."""
-    values = {field.name: getattr(network, field.name) for field in fields(Network) if field.name != "id"}
+    columns = {field.name: getattr(network, field.name) for field in fields(Network) if field.name != "id"}
     return {
         name: json.dumps([str(one) for one in value])
         if isinstance(value, tuple)
         else int(value)
         if isinstance(value, bool)
         else value
-        for name, value in values.items()
+        for name, value in columns.items()
     }
 
 
@@ -90,14 +90,12 @@ def ids_ever_named(rows: Rows, name: str) -> frozenset[int]:
 
 def add(rows: Rows, network: Network) -> Network:
     """Store a new network; its `id` is given here."""
-    return by_id(rows, rows.insert("network", _values(network)))
+    return by_id(rows, rows.insert("network", _columns(network)))
 
 
 def update(rows: Rows, network: Network) -> None:
     """Store a changed network."""
-    values = _values(network)
-    assignments = ", ".join(f"{column} = :{column}" for column in values)
-    rows.run(f"UPDATE network SET {assignments} WHERE id = :id", {**values, "id": network.id})
+    rows.update("network", network.id, _columns(by_id(rows, network.id)), _columns(network))
 
 
 def remove(rows: Rows, network_id: int, now_ms: int) -> None:

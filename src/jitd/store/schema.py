@@ -418,4 +418,25 @@ CREATE INDEX event_kind ON event (kind, seq);
 CREATE INDEX device_added ON device (account_id, created_ms);
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _POLICY, _NOTICES, _LISTS, _OUTBOX, _MANAGERS, _KEYS, _RANGES)
+SPELLINGS: Final = """
+-- Every value that goes to another program in its one spelling (`values.canonical`); what cannot be read stays, and is
+-- not used.
+UPDATE interface SET pool4 = canonical('network', pool4), pool6 = canonical('network', pool6),
+  endpoint = canonical('endpoint', endpoint), dns = canonical('dns_hosts', dns);
+UPDATE network SET routes = canonical('networks', routes);
+UPDATE OR IGNORE address SET ip = canonical('network', ip);
+UPDATE unmanaged SET allowed_ips = canonical('networks', allowed_ips);
+UPDATE retired SET ips = canonical('networks', ips);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (
+    _FIRST,
+    _POLICY,
+    _NOTICES,
+    _LISTS,
+    _OUTBOX,
+    _MANAGERS,
+    _KEYS,
+    _RANGES,
+    SPELLINGS,
+)

@@ -1,10 +1,13 @@
 """What doctor sees of the way to the gateway's endpoint, with real sockets."""
 
 import socket
+from typing import Any
 
 import pytest
 
 from jitctl import here
+
+KEY = "mDrIFJvLLi3GuTRdlQkUPYhTrzpMcFc1Sz8vrqMoH0Y="
 
 
 def told(endpoint: str) -> tuple[str, str]:
@@ -50,3 +53,32 @@ def test_an_address_in_brackets() -> None:
     level, what = told("[::1]:9")
     assert level == "broken"
     assert "::1: " in what
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"public_key": "x; touch /owned #"},
+        {"routes": ["10.0.0.0/8; id"]},
+        {"routes": ["fe80::%$(id)"]},
+        {"endpoint": "$(id):51820"},
+        {"devices": [{"name": "a; id", "public_key": KEY}]},
+        {"devices": [{"name": "laptop", "public_key": "$(id)"}]},
+    ],
+)
+def test_a_gateway_writes_no_command(changed: dict[str, Any]) -> None:
+    """A hostile gateway sends a key such as "x; touch /owned": it stands in a command that doctor shows, and that somebody
+    types as root. It is refused before anything is made of it.
+    """
+    facts: Any = {
+        "interface": "wg0",
+        "public_key": KEY,
+        "endpoint": "127.0.0.1:9",
+        "routes": ["10.0.0.0/8"],
+        "devices": [{"name": "laptop", "public_key": KEY}],
+        **changed,
+    }
+    (line,) = here.examine(facts, far=True)
+    assert line["level"] == "broken"
+    assert line["what"].startswith("the gateway says what cannot be used of its tunnel")
+    assert line["fix"] == ""

@@ -3,7 +3,7 @@
 import os
 import pwd
 from dataclasses import replace
-from ipaddress import ip_interface, ip_network
+from typing import Any
 
 import pytest
 
@@ -11,20 +11,29 @@ from jitctl.tunnel import nmprofile
 from jitctl.tunnel.manager import manager
 from jitctl.tunnel.networkmanager import NetworkManager
 from jitctl.tunnel.wanted import Tunnel
+from jitd.core import parsing
 from jitd.core.errors import JitError
+from jitd.core.tunnelfile import TunnelFile
 
-KEY = "A" * 42 + "A="
+KEY = "B" * 42 + "A="
 TUNNEL = Tunnel(
     name="jit-office-wg0",
     public_key=KEY,
-    addresses=(ip_interface("10.9.0.2/32"), ip_interface("fd00::2/128")),
-    dns=("10.9.0.1", "fd00::1", "corp.example"),
-    mtu=1300,
-    peer=KEY,
-    endpoint="vpn.example.org:51820",
-    routes=(ip_network("10.9.0.1/32"), ip_network("fd00::/64")),
-    keepalive=25,
+    file=TunnelFile(
+        addresses=(parsing.interface_address("10.9.0.2/32"), parsing.interface_address("fd00::2/128")),
+        dns=(parsing.address("10.9.0.1"), parsing.address("fd00::1"), "corp.example"),
+        mtu=1300,
+        peer=KEY,
+        endpoint=parsing.endpoint("vpn.example.org:51820"),
+        routes=(parsing.network("10.9.0.1/32"), parsing.network("fd00::/64")),
+        keepalive=25,
+    ),
 )
+
+
+def changed(**fields: Any) -> Tunnel:
+    """The tunnel with something else in its file."""
+    return replace(TUNNEL, file=replace(TUNNEL.file, **fields))
 
 
 @pytest.fixture(autouse=True)
@@ -70,14 +79,14 @@ def test_the_profile() -> None:
 
 def test_dns_without_domains_is_for_everything() -> None:
     """Servers without a domain are asked for every name, as with wg-quick."""
-    profile = nmprofile.settings(replace(TUNNEL, dns=("10.9.0.1",)))
+    profile = nmprofile.settings(changed(dns=(parsing.address("10.9.0.1"),)))
     assert profile["ipv4"]["dns-search"] == ("as", ["~"])
     assert "dns-search" not in profile["ipv6"]
 
 
 def test_what_has_no_address_is_left_out() -> None:
     """Routes and servers of a family without an address are named; the rest is taken."""
-    only4 = replace(TUNNEL, addresses=TUNNEL.addresses[:1])
+    only4 = changed(addresses=TUNNEL.file.addresses[:1])
     assert nmprofile.settings(only4)["ipv6"] == {"method": ("s", "disabled")}
     end = "cannot be used: the gateway gives this machine no address of that family"
     assert nmprofile.left_out(only4) == [f"fd00::/64 {end}", f"fd00::1 {end}"]
@@ -87,13 +96,13 @@ def test_what_has_no_address_is_left_out() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(TUNNEL, mtu=0),
-        replace(TUNNEL, dns=()),
-        replace(TUNNEL, keepalive=0),
-        replace(TUNNEL, endpoint="vpn.example.org:51821"),
-        replace(TUNNEL, routes=TUNNEL.routes[:1]),
-        replace(TUNNEL, addresses=TUNNEL.addresses[:1]),
-        replace(TUNNEL, peer="B" * 42 + "A="),
+        changed(mtu=0),
+        changed(dns=()),
+        changed(keepalive=0),
+        changed(endpoint=parsing.endpoint("vpn.example.org:51821")),
+        changed(routes=TUNNEL.file.routes[:1]),
+        changed(addresses=TUNNEL.file.addresses[:1]),
+        changed(peer="C" * 42 + "A="),
     ],
 )
 def test_another_profile(other: Tunnel) -> None:

@@ -30,12 +30,12 @@ def read(file: str = FILE) -> wanted.Tunnel:
 
 def test_a_gateways_file_is_read_value_by_value() -> None:
     """Everything that makes a plain tunnel is taken; DNS servers and domains are told apart."""
-    found = read()
+    found = read().file
     assert [str(one) for one in found.addresses] == ["10.9.0.2/32", "fd00::2/128"]
     assert [str(one) for one in found.routes] == ["10.9.0.1/32", "10.20.0.0/24"]
-    assert (found.servers, found.domains) == (["10.9.0.1"], ["corp.example"])
+    assert ([str(one) for one in found.servers], found.domains) == (["10.9.0.1"], ["corp.example"])
     assert (found.mtu, found.keepalive, found.peer) == (1380, 25, PEER)
-    assert found.endpoint == "vpn.example.org:51820"
+    assert str(found.endpoint) == "vpn.example.org:51820"
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,45 @@ def test_every_tunnel_has_a_name_of_its_own(profile: str, interface: str, name: 
     """The name fits into the kernel's 15 bytes, says whose it is, and tells two interfaces of one gateway apart."""
     assert name_of(profile, interface) == name
     assert len(name) <= 15
+
+
+@pytest.mark.parametrize(
+    "interface", ["/../x", "../../.ssh/rc", "wg0\n", "wg 0", "", "-x", "a" * 16, "wg0;id"]
+)
+def test_a_gateway_names_no_file(interface: str) -> None:
+    """A hostile gateway calls its interface "/../../x": the tunnel's file is where that says, and root reads it. Refused."""
+    with pytest.raises(JitError, match="cannot use the name of the interface that the gateway sent"):
+        name_of("office", interface)
+
+
+@pytest.mark.parametrize("profile", ["../x", "a/b", "", "x\ny"])
+def test_a_profile_names_no_file(profile: str) -> None:
+    """Nor does a profile, whose name could come from a file that somebody else wrote."""
+    with pytest.raises(JitError):
+        name_of(profile, "wg0")
+
+
+@pytest.mark.parametrize(
+    "attack", ["fe80::5%$(id)", "fe80::5%x\nPostUp = id", "fd00::%x\r\n[Interface]\nPreUp = id\n#"]
+)
+@pytest.mark.parametrize(
+    "old", ["10.9.0.1, corp.example", "10.20.0.0/24", "fd00::2/128", "vpn.example.org:51820"]
+)
+def test_zones_are_refused(old: str, attack: str) -> None:
+    """A hostile gateway sends "fe80::5%$(command)" as an address: wg-quick hands it to programs that run it, as root."""
+    file = FILE.replace(old, attack)
+    for take in (read, wanted.rewritten, lambda text: wanted.with_key(text, KEY)):
+        with pytest.raises(JitError, match="cannot use the file for the tunnel"):
+            take(file)
+
+
+def test_what_is_printed_is_written_anew() -> None:
+    """`jitctl device config` prints what this machine made of the gateway's file; a phone's code is made of it, too."""
+    assert wanted.rewritten(
+        FILE.replace("Address = ", "ADDRESS=").replace("fd00::2/128", "FD00:0::2")
+    ) == FILE.replace(
+        "PrivateKey", "# Put the private key of this device here; it never leaves this machine.\nPrivateKey"
+    )
+    code = wanted.with_key(FILE, KEY)
+    assert "#" not in code
+    assert f"PrivateKey = {KEY}\n" in code

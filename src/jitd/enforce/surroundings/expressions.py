@@ -1,9 +1,9 @@
 """nft's expressions in JSON, what a packet must be, as tests."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
+from jitd.core import parsing
 from jitd.enforce.surroundings.traffic import UNKNOWN, Test, Value, between, span
 
 #: More elements than this in a map or in a set of combined fields are not looked at one by one.
@@ -120,13 +120,13 @@ def _value(field: str, element: Any) -> Value | None:
     if isinstance(element, dict):
         if "prefix" in element and isinstance(element["prefix"].get("addr"), str):
             prefix = element["prefix"]
-            return span(ip_network(f"{prefix['addr']}/{prefix['len']}", strict=False))
+            return span(parsing.network(f"{prefix['addr']}/{prefix['len']}", strict=False))
         if "range" in element:
             first, last = element["range"]
             if isinstance(first, int) and isinstance(last, int):
                 return first, last
             if field in ("source", "destination"):
-                return between(ip_address(first), ip_address(last))
+                return between(parsing.address(first), parsing.address(last))
         return None
     if field in ("sport", "dport"):
         return (element, element) if isinstance(element, int) else None
@@ -134,7 +134,7 @@ def _value(field: str, element: Any) -> Value | None:
         return None
     if field in ("source", "destination"):
         try:
-            return between(ip_address(element), ip_address(element))
+            return between(parsing.address(element), parsing.address(element))
         except ValueError:
             return None
     if field == "protocol":

@@ -2,9 +2,9 @@
 
 import shlex
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_network
 from typing import Final
 
+from jitd.core import parsing
 from jitd.enforce.port import EnforceError
 from jitd.enforce.surroundings.chains import Chain, Rule, Table
 from jitd.enforce.surroundings.traffic import UNKNOWN, Test, Value, span
@@ -125,7 +125,7 @@ def _end(tests: tuple[Test, ...], word: str, target: str, name: str, table: Tabl
 def _values(field: str, argument: str) -> Iterator[Value]:
     if field in ("source", "destination"):
         try:
-            yield from (span(ip_network(one, strict=False)) for one in argument.split(","))
+            yield from (span(parsing.network(one, strict=False)) for one in argument.split(","))
         except ValueError:
             return
     elif field in ("sport", "dport"):

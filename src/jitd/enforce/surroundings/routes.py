@@ -4,13 +4,14 @@ import errno
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any, Final
 
 from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from jitd.core import parsing
 from jitd.core.firewall import IPAddress
 from jitd.core.model import IPNetwork
 from jitd.enforce.netlink import refusal, talk
@@ -97,7 +98,7 @@ async def _links() -> Links:
                 if count > ROUTES:
                     break
                 routes += _routes(one, up)
-    return Links(frozenset(up.values()), tuple(routes), frozenset(ip_address(one) for one in own))
+    return Links(frozenset(up.values()), tuple(routes), frozenset(parsing.address(one) for one in own))
 
 
 def _is_up(link: Any) -> bool:
@@ -111,7 +112,7 @@ def _routes(message: Any, names: dict[int, str]) -> list[Route]:
     network = message.get_attr("RTA_DST")
     if network is None:
         network = "0.0.0.0" if message["family"] == socket.AF_INET else "::"  # noqa: S104 - the default route
-    where = ip_network(f"{network}/{message['dst_len']}")
+    where = parsing.network(f"{network}/{message['dst_len']}")
     hops = [(one["oif"], one) for one in message.get_attr("RTA_MULTIPATH") or ()]
     hops = hops or [(message.get_attr("RTA_OIF"), message)]
     return [Route(where, names[index], _via(hop)) for index, hop in hops if index in names]

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import Final
 
+from jitd.core import parsing
 from jitd.core.firewall import InterfaceRules, IPAddress, Rules
 from jitd.core.model import IPNetwork, Ports
 from jitd.enforce.surroundings.routes import Links, Question, Way, ask
@@ -38,7 +38,7 @@ class Side:
     @property
     def clients(self) -> IPNetwork:
         """Where packets of clients come from."""
-        return self.pool or ip_network(self.client)
+        return self.pool or parsing.single(self.client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def goals(rules: Rules, interface: InterfaceRules) -> list[Goal]:
     """Everything that somebody on this interface may reach."""
     found = [Goal(f"the network {one.name}", one.routes, one.ports) for one in interface.networks]
     for always in rules.always:
-        own = tuple(ip_network(one) for one in interface.gateway)
+        own = tuple(parsing.single(one) for one in interface.gateway)
         routes = own if always.to is None else (always.to,)
         found.append(Goal(str(always), routes, (Ports(always.protocol, always.port, always.port),)))
     return found
