@@ -138,10 +138,10 @@ async def test_stored_values_are_written_anew(tmp_path: Path) -> None:
         checks = (await world.examine(ROOT, part="interfaces"))["checks"]
         said = [one for one in checks if "cannot be read" in one["what"]]
         assert [one["fix"] for one in said] == [
-            "jitctl network set office --route …",
-            "jitctl interface set wg0 --pool …",
-            "jitctl interface set wg0 --endpoint …",
-            "jitctl interface set wg0 --dns …",
+            "jitctl network set office --route CIDR",
+            "jitctl interface set wg0 --pool CIDR",
+            "jitctl interface set wg0 --endpoint HOST:PORT",
+            "jitctl interface set wg0 --dns ADDRESS",
             "jitctl device remove laptop # and register it again",
         ]
         assert not any("\n" in one["what"] for one in said)

@@ -121,10 +121,10 @@ def _interfaces(one: Examination) -> list[wire.Check]:
 def _unreadable(view: View) -> list[wire.Check]:
     """Values of an older jitd, or of a file that was edited, which are stored and not used."""
     fixes = {
-        ("network", "route"): "jitctl network set {} --route …",
-        ("interface", "pool"): "jitctl interface set {} --pool …",
-        ("interface", "endpoint"): "jitctl interface set {} --endpoint …",
-        ("interface", "DNS server"): "jitctl interface set {} --dns …",
+        ("network", "route"): "jitctl network set {} --route CIDR",
+        ("interface", "pool"): "jitctl interface set {} --pool CIDR",
+        ("interface", "endpoint"): "jitctl interface set {} --endpoint HOST:PORT",
+        ("interface", "DNS server"): "jitctl interface set {} --dns ADDRESS",
         ("device", "address"): "jitctl device remove {} # and register it again",
     }
     return [
