@@ -172,6 +172,33 @@ def extended(network: Network, account: Account, grant: Grant, wish: Wish) -> Te
     return after
 
 
+def tolerance_ms(wanted_ms: int) -> int:
+    """How much of a duration may be missing without anybody asking for it: a tenth, at most five minutes.
+
+    Never less than a second, which is the least that can be asked for.
+    """
+    return max(durations.SECOND, min(wanted_ms // 10, 5 * durations.MINUTE))
+
+
+def enough(
+    network: Network, account: Account, grant: Grant, wanted_ms: int, left_ms: int, now_ms: int
+) -> str | None:
+    """Whether a grant that goes on for `left_ms` is what somebody who wants `wanted_ms` from now on could get.
+
+    None: it is not. Else what makes it shorter than that, "" when nothing does.
+    """
+    if left_ms >= wanted_ms - tolerance_ms(wanted_ms):
+        return ""
+    first = min(
+        caps(network, account, grant.starts_ms),
+        key=lambda cap: cap.latest_ms,
+        default=Cap(now_ms + wanted_ms, ""),
+    )
+    if first.latest_ms < now_ms + wanted_ms and grant.ends_ms >= first.latest_ms - durations.SECOND:
+        return first.why
+    return None
+
+
 def _capped(starts_ms: int, ends_ms: int, caps: Iterable[Cap]) -> Term:
     first = min(caps, key=lambda cap: cap.latest_ms, default=None)
     if first is None or ends_ms <= first.latest_ms:

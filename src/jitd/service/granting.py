@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from jitd.core import policy
+from jitd.core import durations, policy
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
-from jitd.core.model import Account, Device, Grant, Network, Request
+from jitd.core.model import Account, AutoApproval, Device, Grant, Network, Request, Status
+from jitd.core.settings import WEEK_MS
 from jitd.core.terms import Term
 from jitd.service import tunnels
 from jitd.service.call import Call, View
@@ -66,6 +67,54 @@ def open_(
     )
 
 
+def lengthen(
+    call: Call,
+    grant: Request,
+    network: Network,
+    term: Term,
+    *,
+    by: str,
+    comment: str,
+    asked: Request | None = None,
+    auto_rule: str | None = None,
+) -> None:
+    """Move the end of an active grant; `asked` is the request for it, if there was one.
+
+    `by` is who decided; with `auto_rule` nobody did. Raises JitError refused or conflict.
+    """
+    assert grant.grant is not None
+    before = grant.grant.ends_ms
+    if term.ends_ms <= before:
+        raise JitError("refused", f"cannot extend access to {network.name}: {term.why}", "")
+    if not store.extend(call.rows, grant.id, before, term.ends_ms - before):
+        raise stale(call, "extend", grant.id)
+    if asked is not None:
+        more = Grant(
+            decided_ms=call.now.wall_ms,
+            decided_by=by,
+            comment=comment,
+            starts_ms=before,
+            ends_ms=term.ends_ms,
+            boot_id="",
+            ends_boot_ms=0,
+        )
+        if not store.grant(call.rows, asked.id, more, [], auto_rule):
+            raise stale(call, "grant", asked.id)
+    # Its element in the firewall gets the new end, too.
+    touch(call.rows, call.touched, grant)
+    call.event(
+        "extended",
+        request=grant,
+        by_jitd=auto_rule is not None,
+        before=before,
+        ends=term.ends_ms,
+        duration=term.ends_ms - before,
+        comment=comment,
+        asked=asked.id if asked else None,
+        cap=term.why,
+    )
+
+
 def devices_for(call: View, account: Account, network: Network) -> list[Device]:
     """The devices that a grant would be for. Raises JitError refused when there is none."""
     mine = devices.of_account(call.rows, account.id)
@@ -117,4 +166,40 @@ def refuse_own(call: View, verb: str, account: Account, network: Network, reques
             "refused",
             f"cannot {verb} {which}: {whose}, and nobody decides on their own request",
             f"Ask {call.deciders(network)}.",
+        )
+
+
+def rule_for(
+    call: Call, account: Account, network: Network, duration_ms: int
+) -> tuple[AutoApproval | None, str]:
+    """The rule that gives so much without waiting for somebody, else why none does; none while everything is frozen."""
+    if not network.auto_approve:
+        return None, ""
+    used = store.auto_approved_since(call.rows, account.id, network.id, call.now.wall_ms - WEEK_MS)
+    person = call.people.person(account.uid, account.name)
+    rule, why = policy.auto_approval(network, person, duration_ms, used)
+    if rule is not None and freezes.current(call.rows) is not None:
+        return None, "everything is frozen"
+    return rule, why
+
+
+def keep_limits(call: Call, account: Account) -> None:
+    """Nobody asks without end. Raises JitError limit."""
+    limits = call.config.limits
+    opened = sum(1 for one in store.open_of(call.rows, account.id) if one.status(call.now) is Status.PENDING)
+    if opened >= limits.requests_open_per_user:
+        raise JitError(
+            "limit",
+            f"cannot ask for more: {opened} requests of {account.name} are pending, the limit is"
+            f" {limits.requests_open_per_user}",
+            "Take one back with jitctl cancel, or wait until they are decided.",
+        )
+    made, first = store.count_since(call.rows, account.id, call.now.wall_ms - durations.HOUR)
+    if made >= limits.requests_per_hour and first is not None:
+        wait = durations.show(max(durations.SECOND, first + durations.HOUR - call.now.wall_ms))
+        raise JitError(
+            "limit",
+            f"cannot ask again yet: {made} requests of {account.name} within an hour, the limit is"
+            f" {limits.requests_per_hour}",
+            f"Try again in {wait}.",
         )

@@ -3,10 +3,10 @@
 from jitd import wire
 from jitd.core import policy, terms, text
 from jitd.core.errors import JitError
-from jitd.core.model import Denial, Ending, Grant, Network, Request, Review, Status, Vote
+from jitd.core.model import Denial, Ending, Network, Request, Review, Status, Vote
 from jitd.core.people import Answer
 from jitd.core.terms import Term, Wish
-from jitd.service import granting, requests
+from jitd.service import extending, granting
 from jitd.service.call import Call, PlanOnly, Render, Reply, View
 from jitd.service.endings import touch
 from jitd.service.lookup import decidable, found, named_network, refuse_second, shown, stale, visible
@@ -33,7 +33,9 @@ def grant(call: Call, body: wire.GrantBody) -> Render:
         if extended is None:
             granting.open_(call, request, network, agreed, by=call.actor.user, comment=comment)
         else:
-            _lengthen(call, extended, network, agreed, comment, request)
+            granting.lengthen(
+                call, extended, network, agreed, by=call.actor.user, comment=comment, asked=request
+            )
     if body.get("plan"):
         reply: Reply = {**shown(request.id, term.why)(call), "agrees": True, "waiting": ""}
         raise PlanOnly(reply)
@@ -59,14 +61,14 @@ def extend(call: Call, body: wire.ExtendBody) -> Render:
     comment = text.comment(body.get("comment"))
     wish = Wish(body.get("duration"), body.get("until"))
     if own:
-        return shown(requests.ask_for_more(call, request, network, wish, comment))
+        return extending.more_of(call, request, network, wish, comment)
     granting.refuse_own(call, "extend", request.account, network, request.id)
     if network.approvals > 1:
-        asked = requests.ask_for_more(call, request, network, wish, comment)
-        return grant(call, {"id": asked, "comment": body.get("comment")})
+        asked, _ = extending.ask_for_more(call, request, network, wish, comment)
+        return grant(call, {"id": asked.id, "comment": body.get("comment")})
     granting.refuse_gone(call, "extend the access of", request.account)
     term = terms.extended(network, request.account, request.grant, wish)
-    _lengthen(call, request, network, term, comment, None)
+    granting.lengthen(call, request, network, term, by=call.actor.user, comment=comment)
     return shown(request.id, term.why)
 
 
@@ -247,39 +249,3 @@ def _agreed(
     if shortest >= term.duration_ms:
         return term
     return Term(term.starts_ms, term.starts_ms + shortest, "the shortest duration that was agreed to")
-
-
-def _lengthen(
-    call: Call, grant: Request, network: Network, term: Term, comment: str, asked: Request | None
-) -> None:
-    """Move the end of an active grant; `asked` is the request for it, if there was one."""
-    assert grant.grant is not None
-    before = grant.grant.ends_ms
-    if term.ends_ms <= before:
-        raise JitError("refused", f"cannot extend access to {network.name}: {term.why}", "")
-    if not store.extend(call.rows, grant.id, before, term.ends_ms - before):
-        raise stale(call, "extend", grant.id)
-    if asked is not None:
-        more = Grant(
-            decided_ms=call.now.wall_ms,
-            decided_by=call.actor.user,
-            comment=comment,
-            starts_ms=before,
-            ends_ms=term.ends_ms,
-            boot_id="",
-            ends_boot_ms=0,
-        )
-        if not store.grant(call.rows, asked.id, more, []):
-            raise stale(call, "grant", asked.id)
-    # Its element in the firewall gets the new end, too.
-    touch(call.rows, call.touched, grant)
-    call.event(
-        "extended",
-        request=grant,
-        before=before,
-        ends=term.ends_ms,
-        duration=term.ends_ms - before,
-        comment=comment,
-        asked=asked.id if asked else None,
-        cap=term.why,
-    )

@@ -8,10 +8,10 @@ from jitd.core.errors import JitError
 from jitd.core.model import Account, Ending, Network, Request, Status
 from jitd.core.settings import WEEK_MS
 from jitd.core.terms import Wish
-from jitd.service import granting
+from jitd.service import extending, granting
 from jitd.service.call import Call, PlanOnly, Render, Reply
 from jitd.service.lookup import chosen_network, found, own, refuse_second, shown, stale
-from jitd.store import accounts, devices, freezes
+from jitd.store import accounts, devices
 from jitd.store import requests as store
 
 #: A start may lie so far behind: to type takes time, and clocks differ.
@@ -57,7 +57,7 @@ def request(call: Call, body: wire.RequestBody) -> Render:
             "Add one first: wg genkey | tee private.key | wg pubkey | jitctl device add laptop --public-key -",
         )
     if not call.by_admin:
-        _keep_limits(call, account)
+        granting.keep_limits(call, account)
     if emergency:
         _cancel_pending(call, account, network)
     lapses_ms = call.now.wall_ms + network.pending_ms
@@ -85,64 +85,32 @@ def request(call: Call, body: wire.RequestBody) -> Render:
 
 
 def ensure(call: Call, body: wire.RequestBody) -> Render:
-    """See to it that the caller has access for so long: nothing to do, more time asked for, or a request."""
+    """See to it that the caller has access for so long: nothing to do, more time asked for, or a request.
+
+    The same again, a moment later, has nothing to do: what is missing within `terms.tolerance_ms` is not missed, nor
+    what a shift or the end of the account would take away anyway.
+    """
     uid, name = call.subject(body.get("user"))
     network = chosen_network(call, name, uid, body.get("network"))
     account = accounts.ensure(call.rows, uid, name, call.now.wall_ms)
-    wanted = body.get("duration") or network.default_ms
-    for other in store.open_of(call.rows, account.id, network.id):
-        match other.status(call.now):
-            case Status.PENDING | Status.SCHEDULED:
-                return shown(other.id, already=True)
-            case Status.ACTIVE if other.grant is not None and other.extends_id is None:
-                left = other.grant.left_ms(call.now)
-                if left >= wanted:
-                    return shown(other.id, already=True)
-                if _waits_for_more(call, other):
-                    continue
-                wish = Wish(until_ms=call.now.wall_ms + wanted)
-                return shown(ask_for_more(call, other, network, wish, body.get("reason") or ""))
-            case _:
-                continue
-    return request(call, {**body, "duration": wanted, "network": network.name})
-
-
-def ask_for_more(call: Call, grant: Request, network: Network, wish: Wish, reason: str) -> int:
-    """Make a request for more time of a grant. Returns its id."""
-    assert grant.grant is not None
-    account = grant.account
-    granting.refuse_gone(call, "ask as", account)
-    term = terms.extended(network, account, grant.grant, wish)
-    for other in store.open_of(call.rows, account.id, network.id):
-        if other.status(call.now) is Status.PENDING:
-            raise JitError(
-                "conflict",
-                f"cannot ask for more of {grant.id}: request {other.id} is pending",
-                f"Wait for it (jitctl show {other.id}), or take it back: jitctl cancel {other.id}",
+    until_ms = body.get("until")
+    wanted = until_ms - call.now.wall_ms if until_ms else body.get("duration") or network.default_ms
+    others = store.open_of(call.rows, account.id, network.id)
+    pending = [one for one in others if one.status(call.now) in (Status.PENDING, Status.SCHEDULED)]
+    for other in others:
+        if other.status(call.now) is Status.ACTIVE and other.grant is not None and other.extends_id is None:
+            enough = terms.enough(
+                network, account, other.grant, wanted, other.grant.left_ms(call.now), call.now.wall_ms
             )
-    if not call.by_admin:
-        _keep_limits(call, account)
-    made = store.add(
-        call.rows,
-        account_id=account.id,
-        network_id=network.id,
-        reason=reasons.check(network, reason or grant.reason),
-        wanted_ms=term.ends_ms - grant.grant.ends_ms,
-        requested_ms=call.now.wall_ms,
-        requested_by=call.actor.user,
-        lapses_ms=min(call.now.wall_ms + network.pending_ms, grant.grant.ends_ms),
-        extends_id=grant.id,
-    )
-    asked = found(call, made)
-    call.event(
-        "requested",
-        request=asked,
-        reason=asked.reason,
-        wanted=asked.wanted_ms,
-        extends=grant.id,
-        ends=term.ends_ms,
-    )
-    return made
+            if enough is not None:
+                return shown(other.id, enough, already=True)
+            if not pending:
+                wish = Wish(until_ms=call.now.wall_ms + wanted)
+                return extending.more_of(call, other, network, wish, body.get("reason") or "")
+    if pending:
+        return shown(pending[0].id, already=True)
+    duration = None if until_ms else wanted
+    return request(call, {**body, "duration": duration, "network": network.name})
 
 
 def cancel(call: Call, body: wire.IdBody) -> Render:
@@ -205,15 +173,8 @@ def _decided_at_once(call: Call, asked: Request, network: Network, term: terms.T
             reason=asked.reason,
         )
         return f"break-glass: administrators are told, and one of them has to acknowledge it{_and(term.why)}"
-    rule, why = policy.auto_approval(
-        network,
-        call.people.person(asked.account.uid, asked.account.name),
-        term.duration_ms,
-        store.auto_approved_since(call.rows, asked.account.id, network.id, call.now.wall_ms - WEEK_MS)
-        if network.auto_approve
-        else {},
-    )
-    if rule is None or freezes.current(call.rows) is not None:
+    rule, why = granting.rule_for(call, asked.account, network, term.duration_ms)
+    if rule is None:
         call.event("requested", request=asked, **facts)
     else:
         call.event("requested", request=asked, **facts, rule=str(rule))
@@ -264,29 +225,3 @@ def _cancel_pending(call: Call, account: Account, network: Network) -> None:
             )
             store.end(call.rows, other.id, ending)
             call.event("cancelled", request=other, comment=ending.comment)
-
-
-def _waits_for_more(call: Call, grant: Request) -> bool:
-    others = store.open_of(call.rows, grant.account.id, grant.network_id)
-    return any(one.extends_id == grant.id and one.status(call.now) is Status.PENDING for one in others)
-
-
-def _keep_limits(call: Call, account: Account) -> None:
-    limits = call.config.limits
-    opened = sum(1 for one in store.open_of(call.rows, account.id) if one.status(call.now) is Status.PENDING)
-    if opened >= limits.requests_open_per_user:
-        raise JitError(
-            "limit",
-            f"cannot ask for more: {opened} requests of {account.name} are pending, the limit is"
-            f" {limits.requests_open_per_user}",
-            "Take one back with jitctl cancel, or wait until they are decided.",
-        )
-    made, first = store.count_since(call.rows, account.id, call.now.wall_ms - durations.HOUR)
-    if made >= limits.requests_per_hour and first is not None:
-        wait = durations.show(max(durations.SECOND, first + durations.HOUR - call.now.wall_ms))
-        raise JitError(
-            "limit",
-            f"cannot ask again yet: {made} requests of {account.name} within an hour, the limit is"
-            f" {limits.requests_per_hour}",
-            f"Try again in {wait}.",
-        )
