@@ -3,11 +3,11 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from jitd import scheduler
 from jitd.config import Config
@@ -32,6 +32,22 @@ log = logging.getLogger("jitd")
 CLOSED_FILE: Final = "closed.nft"
 
 
+#: Seconds between two looks at the socket and the log.
+LOOK_SECONDS: Final = 1.0
+
+
+class Outside(Protocol):
+    """What is around the daemon: its log, and who started it."""
+
+    def problem(self) -> str:
+        """What is wrong with the log; empty when nothing is."""
+        ...
+
+    def told(self, problems: Sequence[str], *, reachable: bool) -> None:
+        """What is wrong now, one sentence each, and whether clients find the socket."""
+        ...
+
+
 async def run(
     config: Config,
     *,
@@ -44,6 +60,7 @@ async def run(
     stop: asyncio.Event | None = None,
     reloads: "asyncio.Queue[Config] | None" = None,
     path: Path | None = None,
+    outside: "Outside | None" = None,
 ) -> None:
     """Run the daemon until `stop` is set.
 
@@ -54,7 +71,16 @@ async def run(
     try:
         own_lock.write_pid()
         await _run(
-            config, clock, wireguard, firewall, directory, ready, stop or asyncio.Event(), reloads, path
+            config,
+            clock,
+            wireguard,
+            firewall,
+            directory,
+            ready,
+            stop or asyncio.Event(),
+            reloads,
+            path,
+            outside,
         )
     finally:
         if lock is None:
@@ -71,6 +97,7 @@ async def _run(
     stop: asyncio.Event,
     reloads: "asyncio.Queue[Config] | None",
     path: Path | None,
+    outside: "Outside | None",
 ) -> None:
     try:
         # In a thread: pyroute2's synchronous classes refuse to be made inside a running loop.
@@ -110,6 +137,7 @@ async def _run(
                 ending.push_async_callback(_cancel, asyncio.create_task(work))
         ending.push_async_callback(server.stop)
         await server.start()
+        ending.push_async_callback(_cancel, asyncio.create_task(_look(server, service, outside)))
         log.info("ready: %s backend, firewall %s, socket %s", peers.name, members.name, config.daemon.socket)
         # What is there now stays: a full collection among it takes tens of milliseconds, in the middle of an ending.
         gc.collect()
@@ -123,6 +151,21 @@ async def _run(
                 couriers.reread()
 
         await _until_stopped(stop, working, reload, reloads)
+
+
+async def _look(server: Server, service: Service, outside: Outside | None) -> None:
+    """Look, until cancelled, at what jitd itself needs to be heard and to be seen: its socket and its log."""
+    while True:
+        try:
+            problems = await server.look()
+            if outside is not None and (problem := outside.problem()):
+                problems.append(problem)
+            service.troubled(problems)
+            if outside is not None:
+                outside.told(problems, reachable=server.is_reachable)
+        except Exception:
+            log.exception("cannot look after the socket and the log")
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def _couriers(config: Config, service: Service, clock: Clock) -> "Couriers | None":

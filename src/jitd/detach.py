@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from jitd.core.errors import EXIT_DONE, EXIT_FAILURE, JitError
+from jitd.logs import open_log
 
 log = logging.getLogger("jitd")
 
@@ -53,10 +54,7 @@ def _background(
 
     status = EXIT_FAILURE
     try:
-        descriptor = os.open(
-            log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
-        with os.fdopen(descriptor, "a", encoding="utf-8") as output:
+        with os.fdopen(open_log(log_path), "a", encoding="utf-8") as output:
             context = DaemonContext(
                 umask=0o077,
                 working_directory="/",
@@ -67,6 +65,7 @@ def _background(
                 stderr=output,
             )
             with context:
+                output.close()  # standard error is it now; a log that is rotated is to have no other holder
                 status = serve(lambda: say(_READY))
     except JitError as error:
         log.error("%s %s", error.message, error.hint)  # noqa: TRY400 - a refusal, not a fault

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import resource
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,8 @@ from jitd.systemclock import SystemClock
 log = logging.getLogger("jitd")
 
 LOG_FILE: Final = "jitd.log"
+#: For so long the socket may be missing before systemd's watchdog hears no more of a jitd that cannot put it back; seconds.
+_UNREACHABLE_SECONDS: Final = 60.0
 
 
 def run(
@@ -44,7 +48,10 @@ def run(
     try:
         process = _Process(loaded, path, lock, pidfile, log_level)
         if background:
-            return detach(process.serve, log_path=state_dir / LOG_FILE, keep=lock.fd)
+            log_path = state_dir / LOG_FILE
+            return detach(
+                lambda ready: process.serve(ready, log_path=log_path), log_path=log_path, keep=lock.fd
+            )
         return process.serve()
     finally:
         lock.release()
@@ -62,10 +69,33 @@ class _Process:
         self._pidfile = pidfile
         self._log_level = log_level
         self._ready = False
+        self._output: logs.Output | None = None
+        self._unreachable_since: float | None = None  # monotonic second
+        self._listening = f"listening on {loaded.daemon.socket}"
+        self._status = self._listening
 
-    def serve(self, tell_ready: Callable[[], None] = lambda: None) -> int:
-        """Serve until told to stop; `tell_ready` is called once it listens. Raises JitError when it cannot start."""
-        logs.to_stderr(self._log_level or self._config.daemon.log_level)
+    def problem(self) -> str:
+        """What is wrong with the log; empty when nothing is."""
+        return self._output.problem() if self._output else ""
+
+    def told(self, problems: Sequence[str], *, reachable: bool) -> None:
+        """Tell systemd what is wrong. Where nobody can reach jitd for long, its watchdog is told nothing any more."""
+        if reachable:
+            self._unreachable_since = None
+        elif self._unreachable_since is None:
+            self._unreachable_since = time.monotonic()
+        status = "; ".join(problems) or self._listening
+        # Numbers in it count up: what has only another number is no news.
+        if re.sub("[0-9]+", "", status) != re.sub("[0-9]+", "", self._status):
+            self._status = status
+            sdnotify.notify(f"STATUS={status}")
+
+    def serve(self, tell_ready: Callable[[], None] = lambda: None, log_path: Path | None = None) -> int:
+        """Serve until told to stop; `tell_ready` is called once it listens. With `log_path` standard error is this file.
+
+        Raises JitError when it cannot start.
+        """
+        self._output = logs.to_stderr(self._log_level or self._config.daemon.log_level, log_path)
         _allow_many_files()
         try:
             asyncio.run(self._serve(tell_ready))
@@ -83,13 +113,13 @@ class _Process:
             if self._pidfile is not None:
                 _write_pid(self._pidfile)
             self._ready = True
-            sdnotify.notify("READY=1", f"STATUS=listening on {self._config.daemon.socket}")
+            sdnotify.notify("READY=1", f"STATUS={self._listening}")
             tell_ready()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop, stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload, reloads)
-        alive = asyncio.create_task(_show_life())
+        alive = asyncio.create_task(self._show_life())
         try:
             await app.run(
                 self._config,
@@ -99,13 +129,27 @@ class _Process:
                 stop=stop,
                 reloads=reloads,
                 path=self._path,
+                outside=self,
             )
         finally:
             alive.cancel()
 
+    async def _show_life(self) -> None:
+        """The watchdog's sign of life: sent from the loop, so that a stuck loop sends none; nor does a jitd that nobody has
+        reached for long, because a new start gets a new directory for its socket.
+        """
+        interval = sdnotify.watchdog_seconds()
+        while interval is not None:
+            since = self._unreachable_since
+            if since is None or time.monotonic() - since < _UNREACHABLE_SECONDS:
+                sdnotify.notify("WATCHDOG=1")
+            await asyncio.sleep(interval)
+
     def _reload(self, reloads: "asyncio.Queue[Config]") -> None:
-        """SIGHUP: take over what may change; a broken file keeps what there is."""
+        """SIGHUP: open the log anew, and take over what may change; a broken file keeps what there is."""
         sdnotify.reloading()
+        if self._output is not None:
+            self._output.reopen()
         try:
             new = config.load(self._path)
         except JitError as error:
@@ -126,14 +170,6 @@ def _stop(stop: asyncio.Event) -> None:
     sdnotify.notify("STOPPING=1")
     log.info("stopping")
     stop.set()
-
-
-async def _show_life() -> None:
-    """The watchdog's sign of life: sent from the loop, so that a stuck loop sends none."""
-    interval = sdnotify.watchdog_seconds()
-    while interval is not None:
-        sdnotify.notify("WATCHDOG=1")
-        await asyncio.sleep(interval)
 
 
 def _write_pid(path: Path) -> None:

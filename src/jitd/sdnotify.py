@@ -8,8 +8,10 @@ from typing import Final
 
 log = logging.getLogger("jitd")
 
-#: Seconds that a message may take. It goes to whoever started us, and is not to hold up what we are for.
+#: Seconds that a message about the start, a reload and the end may take.
 _PATIENCE: Final = 1.0
+#: What is sent again and again: nobody waits for it when whoever started us does not read.
+_OFTEN: Final = ("WATCHDOG=", "STATUS=")
 
 
 def notify(*assignments: str) -> None:
@@ -20,7 +22,7 @@ def notify(*assignments: str) -> None:
     # An address that begins with @ is in the abstract namespace.
     target = "\0" + address[1:] if address.startswith("@") else address
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-        channel.settimeout(_PATIENCE)
+        channel.settimeout(0 if assignments[0].startswith(_OFTEN) else _PATIENCE)
         try:
             channel.sendto("\n".join(assignments).encode(), target)
         except OSError as error:

@@ -1,16 +1,21 @@
 """The socket file."""
 
+import asyncio
 import os
+import resource
+import select
+import shutil
 import socket
 import stat
 import subprocess
 import sys
 
 import pytest
-from server_world import world
+from server_world import until, world
 
 from jitd.core.errors import JitError
 from jitd.server import listen
+from jitd.server.places import affordable
 
 
 async def test_everyone_may_connect_and_the_directory_is_made(socket_path):
@@ -103,3 +108,107 @@ def test_a_directory_without_permission_is_an_error_with_a_hint(socket_path):
         [sys.executable, "-c", script, str(socket_path)], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"not_permitted cannot listen on {socket_path}: Permission denied\n"
+
+
+async def test_a_socket_that_was_removed_is_put_back(socket_path):
+    """Attack (or a cleaner): `rm -rf` of the run directory. It is there again with its modes, whatever the umask; who is
+    connected stays so, and it is told.
+    """
+    async with world(socket_path) as here:
+        reader, writer = await here.open()
+        await until(lambda: here.server._places.taken == 1)
+        assert await here.server.look() == []
+        shutil.rmtree(socket_path.parent)
+        before = os.umask(0o077)
+        try:
+            (told,) = await here.server.look()
+        finally:
+            os.umask(before)
+        assert told == f"{socket_path} was gone 0 min ago, and was put back: something removes it"
+        assert here.server.is_reachable
+        assert stat.S_IMODE(socket_path.stat().st_mode) == 0o666
+        assert stat.S_IMODE(socket_path.parent.stat().st_mode) == 0o755
+        assert (await here.ask("GET", "/v1/whoami")).status == 200
+        writer.write(b"GET /v1/whoami HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        writer.close()
+    assert not socket_path.exists()
+
+
+async def test_who_had_connected_to_a_removed_socket_gets_in(socket_path):
+    """A connection that waits in the queue of the old socket is taken over."""
+    async with world(socket_path) as here:
+        loop = asyncio.get_running_loop()
+        old = here.server._socket._listening.sock
+        loop.remove_reader(old)  # as a loop that is busy just now
+        asking = asyncio.ensure_future(here.ask("GET", "/v1/whoami"))
+        await until(lambda: select.select([old], [], [], 0)[0])
+        socket_path.unlink()
+        await here.server.look()
+        assert (await asking).status == 200
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o000])
+async def test_a_socket_that_was_closed_to_others_is_opened(socket_path, mode):
+    """`chmod` on the socket shuts out everybody; it has its mode again."""
+    async with world(socket_path) as here:
+        socket_path.chmod(mode)
+        assert await here.server.look() == []
+        assert stat.S_IMODE(socket_path.stat().st_mode) == 0o666
+
+
+async def test_a_socket_that_cannot_be_put_back_is_told(socket_path):
+    """Where something else is in the way, or somebody answers there, that is left alone and told, until it has gone."""
+    async with world(socket_path) as here:
+        socket_path.unlink()
+        socket_path.mkdir()
+        (told,) = await here.server.look()
+        assert told.startswith(f"nobody reaches {socket_path}: cannot listen on {socket_path}: it exists")
+        assert not here.server.is_reachable
+        socket_path.rmdir()
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(socket_path))
+            other.listen()
+            (told,) = await here.server.look()
+            assert f"process {os.getpid()} answers there" in told
+        await here.server.look()
+        assert here.server.is_reachable
+        assert (await here.ask("GET", "/v1/whoami")).status == 200
+
+
+def test_few_open_files_mean_fewer_connections():
+    """Attack: users hold so many connections that jitd has no file descriptor left for anything else."""
+    assert affordable(256, 32, 65536) == 256
+    assert affordable(256, 32, 512) == 160
+    with pytest.raises(JitError, match="256 open files are allowed, which is too few"):
+        affordable(256, 32, 256)
+
+
+async def test_without_file_descriptors_whoever_connects_waits(socket_path, caplog):
+    """When accept fails for want of a descriptor, that is one log line and no traceback, and goes on by itself."""
+    async with world(socket_path) as here:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        client = socket.socket(socket.AF_UNIX)
+        client.setblocking(False)
+        # The highest number in use, less what is free below.
+        taken = []
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+        try:
+            while True:
+                try:
+                    taken.append(os.open("/dev/null", os.O_RDONLY))
+                except OSError:
+                    break
+            client.connect(str(socket_path))
+            client.sendall(b"GET /v1/whoami HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            await until(lambda: "cannot accept connections: Too many open files" in caplog.text)
+            assert "cannot accept connections: Too many open files" in (await here.server.look())[0]
+        finally:
+            for number in taken:
+                os.close(number)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        loop = asyncio.get_running_loop()
+        assert (await asyncio.wait_for(loop.sock_recv(client, 100), 5)).startswith(b"HTTP/1.1 200")
+        client.close()
+        assert "Traceback" not in caplog.text
+        assert caplog.text.count("cannot accept") == 1

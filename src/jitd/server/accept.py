@@ -46,7 +46,7 @@ class Doorkeeper:
         self._nameless: dict[int, float] = {}
         self._unnamed: dict[int, list[tuple[socket.socket, Peer]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._told_at = float("-inf")
+        self._told_at, self._why = float("-inf"), ""
         self._listening: set[socket.socket] = set()
 
     async def open(self) -> None:
@@ -69,6 +69,12 @@ class Doorkeeper:
             else:
                 self._refusals.refuse(arrived, why)
         sock.close()
+
+    def problem(self) -> str:
+        """What keeps connections out now, or did a minute ago; empty when nothing does."""
+        if time.monotonic() - self._told_at > _TELL_SECONDS:
+            return ""
+        return f"cannot accept connections: {self._why} (LimitNOFILE= of its unit)"
 
     async def close(self) -> None:
         """Let nobody wait any more."""
@@ -104,7 +110,7 @@ class Doorkeeper:
     def _rest(self, sock: socket.socket, error: OSError) -> None:
         """No file descriptor is left: whoever connects waits in the kernel's queue for a moment."""
         if time.monotonic() - self._told_at > _TELL_SECONDS:
-            self._told_at = time.monotonic()
+            self._told_at, self._why = time.monotonic(), error.strerror or str(error)
             log.error("cannot accept connections: %s", error.strerror)
         self._loop.remove_reader(sock)
         self._loop.call_later(_PATIENCE, self._again, sock)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +17,17 @@ from jitd.core.clock import Clock
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
 from jitd.core.people import Directory
-from jitd.server import inputs, listen, openapi
+from jitd.server import inputs, openapi
 from jitd.server.accept import Doorkeeper
 from jitd.server.administrators import Administrators
 from jitd.server.admission import Turns, Watchers
 from jitd.server.connection import Connection, House, connection_of
-from jitd.server.places import Person, Places
+from jitd.server.places import Person, Places, affordable
 from jitd.server.rates import Rates
 from jitd.server.replies import error_reply, of_http, reply, unexpected
 from jitd.server.route import Kind, Reply, Route, Service
 from jitd.server.routes import ROUTES
+from jitd.server.socketfile import SocketFile
 from jitd.server.streams import Streamer
 
 log = logging.getLogger("jitd.server")
@@ -69,8 +71,18 @@ class Server:
         self._longest = longest
         self._administrators = Administrators(os.geteuid(), config.daemon.state_dir)
         limits = config.limits
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        connections = affordable(limits.connections, limits.connections_reserved, files)
+        self._few = (
+            f"only {connections} of {limits.connections} connections at a time: {files} open files are allowed"
+            " (LimitNOFILE= of its unit)"
+            if connections < limits.connections
+            else ""
+        )
+        if self._few:
+            log.warning("%s", self._few)
         self._places = Places(
-            total=limits.connections,
+            total=connections,
             reserved=limits.connections_reserved,
             per_user=limits.connections_per_user,
             now=time.monotonic,
@@ -89,7 +101,7 @@ class Server:
         self._streamer = Streamer(service, self._stopping, heartbeat, longest, slowest)
         self._asked: dict[int, int] = {}  # uid -> boot time of the last question, milliseconds
         self._asking: set[asyncio.Task[None]] = set()
-        self._listening: listen.Listening | None = None
+        self._socket: SocketFile | None = None
         self._doorkeeper: Doorkeeper | None = None
         self._runner = web.AppRunner(
             self._build(table, version), handle_signals=False, shutdown_timeout=_STOP
@@ -102,23 +114,35 @@ class Server:
         then.
         """
         limits = self._config.limits
-        listening = listen.bind(self._config.daemon.socket)
+        self._socket = SocketFile(self._config.daemon.socket)
         await self._runner.setup()
         manager = self._runner.server
         assert manager is not None
         house = House(manager, self._places, limits, self._directory, self._executor)
         self._doorkeeper = Doorkeeper(house, self._administrators, self._directory)
         await self._doorkeeper.open()
-        self._doorkeeper.listen(listening.sock)
-        self._listening = listening
+        self._socket.serve(self._doorkeeper)
+
+    async def look(self) -> list[str]:
+        """Put right what keeps clients out, and say what is wrong, one sentence each."""
+        assert self._socket is not None
+        assert self._doorkeeper is not None
+        await self._socket.keep()
+        return [
+            problem for problem in (self._socket.problem(), self._doorkeeper.problem(), self._few) if problem
+        ]
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether clients find the socket."""
+        return self._socket is not None and self._socket.is_reachable
 
     async def stop(self) -> None:
         """Listen no more, end streams in order, let requests be answered for a moment, and close."""
         self._stopping.set()
-        if self._doorkeeper is not None and self._listening is not None:
-            self._listening.unlink()
-            self._doorkeeper.leave(self._listening.sock, _STOPPING)
-            self._listening = None
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            socket.close(_STOPPING)
         await self._runner.cleanup()
         for task in self._asking:
             task.cancel()

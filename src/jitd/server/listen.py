@@ -1,5 +1,6 @@
 """The socket file: made, replaced only when nobody answers on it, and taken away only while it is ours."""
 
+import logging
 import os
 import socket
 import stat
@@ -12,6 +13,10 @@ from jitd.core.errors import JitError
 
 #: Connections that the kernel keeps until they are accepted. A client that finds it full waits, or tries again.
 _BACKLOG: Final = 100
+#: Everyone may ask; the service decides.
+_MODE: Final = 0o666
+
+log = logging.getLogger("jitd.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,21 @@ class Listening:
     path: Path
     device: int
     inode: int
+
+    def is_there(self) -> bool:
+        """Whether the file is still where it was made, for everyone; its mode is put right. Raises OSError."""
+        try:
+            found = self.path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        if (found.st_dev, found.st_ino) != (self.device, self.inode):
+            return False
+        if stat.S_IMODE(found.st_mode) != _MODE:
+            self.path.chmod(_MODE)
+            log.warning(
+                "%s had the mode %04o: it has %04o again", self.path, stat.S_IMODE(found.st_mode), _MODE
+            )
+        return True
 
     def unlink(self) -> None:
         """Take the socket file away, unless another daemon has put its own there meanwhile."""
@@ -51,7 +71,7 @@ def bind(path: Path) -> Listening:
             sock.bind(str(path))
         finally:
             os.umask(before)
-        path.chmod(0o666)  # everyone may ask; the service decides
+        path.chmod(_MODE)
         made = path.lstat()
         sock.setblocking(False)
         sock.listen(_BACKLOG)

@@ -14,6 +14,8 @@ from jitd.core.errors import JitError
 Person = int | str
 
 _ROOT: Final = 0
+#: Open files for everything else: the store, netlink, threads, programs that are run, refusals.
+_FILES: Final = 192
 #: Seconds for which a connection has to be idle before it gives way. A client that has just connected is about to ask.
 _YOUNG: Final = 1.0
 
@@ -62,6 +64,20 @@ class _Pool:
         if not mine:
             del self.held[place.person]
         self.taken -= 1
+
+
+def affordable(wanted: int, reserved: int, files: int) -> int:
+    """How many places there can be where a process may have so many open files: each connection has one, and so has each
+    that was refused and is still read. Raises JitError bad_request.
+    """
+    places = min(wanted, (files - _FILES) // 2)
+    if places <= reserved:
+        raise JitError(
+            "bad_request",
+            f"cannot start: {files} open files are allowed, which is too few for [limits] connections = {wanted}",
+            f"Allow at least {2 * wanted + _FILES}: LimitNOFILE= in its unit, or ulimit -Hn.",
+        )
+    return places
 
 
 class Places:

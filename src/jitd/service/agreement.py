@@ -18,6 +18,7 @@ class Agreement:
     #: Addresses of removed devices, by (interface id, public key), that the kernel was not seen to give up yet.
     freed: dict[tuple[int, str], frozenset[IPNetwork]] = field(default_factory=dict)
     around: tuple[wire.Check, ...] = ()  # what the last look around the machine gave
+    troubles: tuple[str, ...] = ()  # sentences about jitd's own socket and log
     unrecorded: list[str] = field(default_factory=list)  # sentences about what could not be recorded yet
     settled: int = 0  # the SEQ up to which the kernel was compared with what was recorded
     #: When each public key had its last handshake, milliseconds UTC, as it was read last: at most 30 s ago.

@@ -168,7 +168,7 @@ def _network_status(
 
 def _gateway(view: View) -> wire.GatewayStatus:
     counts = listing.counts(view.rows, None)
-    warnings = []
+    warnings = list(view.agreement.troubles)
     frozen = freezes.current(view.rows)
     if frozen is not None:
         warnings.append(f"{frozen.by} has frozen everything: {frozen.reason} (jitctl thaw)")

@@ -6,7 +6,7 @@ Verbs that change something go to the worker; queries are read beside it; people
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar, cast
 
@@ -131,6 +131,10 @@ class Service:
         self._transactor.reload(config, self._people)
 
     # --- callers ---
+
+    def troubled(self, problems: Iterable[str]) -> None:
+        """What is wrong with jitd's own socket and log now, one sentence each, for `status`."""
+        self._transactor.agreement.troubles = tuple(problems)
 
     async def actor_admin(self, actor: Actor) -> bool:
         """Whether a caller administers this gateway."""
