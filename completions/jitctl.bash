@@ -297,6 +297,9 @@ _jitctl_value() {
     'user enable --socket') _jitctl_kind='file' ;;
     'user enable --host') _jitctl_kind='free' ;;
     'user enable --profile') _jitctl_kind='free' ;;
+    'user confirm --socket') _jitctl_kind='file' ;;
+    'user confirm --host') _jitctl_kind='free' ;;
+    'user confirm --profile') _jitctl_kind='free' ;;
     'interface add --pool') _jitctl_kind='free' ;;
     'interface add --endpoint') _jitctl_kind='free' ;;
     'interface add --port') _jitctl_kind='free' ;;
@@ -389,6 +392,7 @@ _jitctl_argument() {
     'user set ''1') _jitctl_kind='users' ;;
     'user disable ''1') _jitctl_kind='users' ;;
     'user enable ''1') _jitctl_kind='users' ;;
+    'user confirm '*) _jitctl_kind='users' ;;
     'interface add ''1') _jitctl_kind='free' ;;
     'interface adopt ''1') _jitctl_kind='interfaces' ;;
     'interface show ''1') _jitctl_kind='interfaces' ;;
@@ -456,6 +460,7 @@ _jitctl_options() {
     'user set') _jitctl_flags=('--until' '--email' '--json' '--socket' '--host' '--profile' '--help') ;;
     'user disable') _jitctl_flags=('--reason' '-r' '--json' '--socket' '--host' '--profile' '--help') ;;
     'user enable') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
+    'user confirm') _jitctl_flags=('--all' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'interface add') _jitctl_flags=('--pool' '--endpoint' '--port' '--dns' '--mtu' '--json' '--socket' '--host' '--profile' '--help') ;;
     'interface adopt') _jitctl_flags=('--endpoint' '--pool' '--dns' '--json' '--socket' '--host' '--profile' '--help') ;;
     'interface list') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
@@ -477,7 +482,7 @@ _jitctl_verbs() {
     'policy ') _jitctl_names=('export' 'apply') ;;
     'notify ') _jitctl_names=('show' 'on' 'off' 'test') ;;
     'outbox ') _jitctl_names=('list' 'retry' 'drop') ;;
-    'user ') _jitctl_names=('add' 'list' 'set' 'disable' 'enable') ;;
+    'user ') _jitctl_names=('add' 'list' 'set' 'disable' 'enable' 'confirm') ;;
     'network ') _jitctl_names=('add' 'list' 'show' 'set' 'jit' 'remove') ;;
     'interface ') _jitctl_names=('add' 'adopt' 'list' 'show' 'set' 'enforce' 'remove') ;;
   esac

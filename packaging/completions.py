@@ -101,7 +101,7 @@ def kind(verb: str, parameter: Any) -> str:
             if group == "outbox":
                 return FREE
             return "decidable" if verb in _DECIDES else "live" if verb in ("extend", "revoke") else "requests"
-        case "NAME" | "[NAME]" if not name:
+        case "NAME" | "[NAME]" | "[NAME]…" if not name:
             if verb.endswith(" add"):
                 return FREE
             return {"network": "networks", "interface": "interfaces", "device": "devices", "user": "users"}[

@@ -252,6 +252,10 @@ class Client:
         """Let somebody in again."""
         return cast("wire.UserReply", self._post("user/enable", body))
 
+    def user_confirm(self, **body: Any) -> wire.UserConfirmReply:
+        """Say that those who were away are the same people; see wire.UserConfirmBody."""
+        return cast("wire.UserConfirmReply", self._post("user/confirm", body))
+
     def user_list(self) -> wire.UsersReply:
         """Everybody."""
         return cast("wire.UsersReply", self._get("user/list", {}))

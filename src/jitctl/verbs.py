@@ -74,6 +74,7 @@ VERBS: Final = (
     Verb("user set", "users", "set_", "Change when somebody's time is over, or where he gets mail.", SETUP),
     Verb("user disable", "users", "disable", "Shut somebody out at once.", SETUP),
     Verb("user enable", "users", "enable", "Let somebody in again.", SETUP),
+    Verb("user confirm", "users", "confirm", "Say that those who were away are the same people.", SETUP),
     Verb("interface add", "interfaces", "add", "Make a WireGuard interface.", SETUP),
     Verb("interface adopt", "interfaces", "adopt", "Take part in an interface that is there.", SETUP),
     Verb("interface list", "interfaces", "list_", "List interfaces.", SETUP),

@@ -978,13 +978,19 @@ class InterfacesReply(Reply):
 class UserView(TypedDict):
     """Somebody who has ever asked or owned a device. `registered`: no user of the system. `disabled` is why an
     administrator has shut him out, or null; `closed` why the account does not count, "" when it does.
+
+    `name` is what other verbs take: NAME:UID where the name means somebody else by now. `suspended` is since when he is gone
+    or out of time, milliseconds UTC, or null; `retired`: for so long that a return has to be confirmed.
     """
 
     name: str
+    uid: int
     registered: bool
     email: str
     ends: int | None
     disabled: str | None
+    suspended: int | None
+    retired: bool
     closed: str
     devices: list[str]
     open: int
@@ -1020,6 +1026,25 @@ class UserBody(TypedDict):
     user: str
 
 
+class UserConfirmBody(TypedDict):
+    """Who was away and is the same: `users`, or `all` who are back. `plan`: only say who would gain access; `confirm` is
+    the token of the plan that was shown.
+    """
+
+    users: NotRequired[list[str] | None]
+    all: NotRequired[bool | None]
+    plan: NotRequired[bool | None]
+    confirm: NotRequired[str | None]
+
+
+class UserConfirmReply(ChangeReply):
+    """Who was confirmed, or would be."""
+
+    users: list[str]
+    plan: Plan
+    done: bool
+
+
 class UserReply(ChangeReply):
     """The user after the verb. `already` is true when nothing had to be done."""
 
@@ -1040,9 +1065,10 @@ class GateBody(TypedDict):
 
 
 class GateReply(Reply):
-    """Who does."""
+    """Who does. The uid is below 0, and tells apart those who were registered by the same name one after the other."""
 
     user: str
+    uid: int
 
 
 # --- devices ---

@@ -72,7 +72,7 @@ def test_standing_access(
     jit: bool, members: tuple[str, ...], person: Person, admin: policy.Verdict, expected: Answer
 ) -> None:
     """JIT on: administrators only. JIT off: members and administrators. Not known is not a yes."""
-    network = replace(OFFICE, jit=jit, members=members)
+    network = replace(OFFICE, jit=jit, members=members).bind(None, {"alice": 1001, "bob": 1002}.get)
     assert policy.has_standing(network, person, admin, None).answer is expected
 
 

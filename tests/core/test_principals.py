@@ -35,8 +35,8 @@ def test_a_user_and_a_group_of_the_same_name_are_two(name: str) -> None:
     assert (principals.user_of(group), principals.group_of(group)) == (None, name)
     person = Person(name=name, exists=Answer.YES, uid=1001)
     member = Person(name="other", exists=Answer.YES, uid=1002, groups=frozenset({name}))
-    assert [person.matches([user]), person.matches([group])] == [Answer.YES, Answer.NO]
-    assert [member.matches([user]), member.matches([group])] == [Answer.NO, Answer.YES]
+    assert [person.matches([user], {name: 1001}), person.matches([group], {})] == [Answer.YES, Answer.NO]
+    assert [member.matches([user], {name: 1001}), member.matches([group], {})] == [Answer.NO, Answer.YES]
 
 
 @given(st.lists(kept, min_size=1, unique=True))

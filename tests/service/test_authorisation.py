@@ -95,6 +95,7 @@ MATRIX = {
     users.set_: ({"user": "bob", "email": "bob@example.org"}, ADMINS),
     users.disable: ({"user": "bob", "reason": "left"}, ADMINS),
     users.enable: ({"user": "bob"}, ADMINS),
+    users.confirm: ({"all": True}, ADMINS),
     users.list_: ({}, ADMINS),
     users.gate: ({"user": "contractor"}, {"gate"}),
     listing.list_: ({}, EVERYBODY),

@@ -5,7 +5,7 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
-from jitd.service import devices, grants, holding, listing, networks, queries, requests, users
+from jitd.service import devices, grants, holding, listing, networks, queries, removal, requests, users
 
 DAY = 24 * HOUR
 ZOE = Actor(uid=REGISTERED, user="zoe", origin="gate of jit")
@@ -43,7 +43,7 @@ async def test_somebody_else_asks_for_a_contractor(zoe: World) -> None:
 
 
 async def test_after_the_date_nothing_works(zoe: World) -> None:
-    """Neither asking nor granting nor speaking through the gate; registered anew it does again."""
+    """Neither asking nor granting nor speaking through the gate; with a later end it does again."""
     await zoe.advance(DAY)
     for verb, actor, body in (
         (requests.request, ZOE, {"network": "office", "reason": "x"}),
@@ -52,10 +52,39 @@ async def test_after_the_date_nothing_works(zoe: World) -> None:
         assert "the time of zoe at this gateway is over" in (await refusal(zoe, verb, actor, **body)).message
     with pytest.raises(JitError, match="is over"):
         await zoe.ask(users.gate, Actor(uid=61009, user="jit"), user="zoe")
-    await zoe.do(users.add, ROOT, user="zoe", until=zoe.clock.now_ms() + DAY)
+    await zoe.do(users.set_, ROOT, user="zoe", until=zoe.clock.now_ms() + DAY)
     assert (await zoe.do(requests.request, ZOE, network="office", reason="x"))["request"][
         "status"
     ] == "pending"
+
+
+async def test_another_one_of_the_same_name_has_nothing_of_the_first(zoe: World) -> None:
+    """Attack: a contractor's time ends, and another person is registered by the same name: a yes to the second would
+    open for the key of the first, and the second could read what the first asked for.
+    """
+    number = (await zoe.do(requests.request, ZOE, network="office", reason="salaries"))["request"]["id"]
+    await zoe.do(networks.set_, ROOT, name="office", changes=["approvers=zoe"])
+    await zoe.advance(DAY)
+    added = await zoe.do(users.add, ROOT, user="zoe", until=zoe.clock.now_ms() + 9 * DAY)
+    uid = (await zoe.ask(users.gate, Actor(uid=61009, user="jit"), user="zoe"))["uid"]
+    second = Actor(uid=uid, user="zoe")
+    assert (uid != ZOE.uid, added["user"]["devices"]) == (True, [])
+    assert (await refusal(zoe, requests.request, second, network="office", reason="x")).code == "refused"
+    assert (await refusal(zoe, grants.grant, ROOT, user="zoe", network="office")).code == "refused"
+    for verb, query in ((queries.show, {"id": number}), (queries.events_page, {}), (listing.list_, {})):
+        try:
+            seen = await zoe.ask(verb, second, **query)
+        except JitError as error:
+            assert error.code == "not_found"
+        else:
+            assert "salaries" not in str(seen)
+    asked = await zoe.asked(ALICE)
+    assert (await refusal(zoe, grants.grant, second, id=asked)).code == "not_found"
+    # The first one's device is still there for administrators, who take it away.
+    (device,) = (await zoe.ask(devices.list_, ROOT))["devices"][-1:]
+    assert device["user"] == "zoe:-1"
+    await zoe.do(removal.remove, ROOT, name="laptop", user="zoe:-1")
+    await zoe.do(devices.add, ROOT, name="laptop", public_key=key("phone"), user="zoe")
 
 
 async def test_a_shorter_time_cuts_what_runs(zoe: World) -> None:

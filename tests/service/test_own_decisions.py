@@ -114,7 +114,7 @@ async def test_more_approvals_make_what_waits_wait_for_more(office: World) -> No
     number = await office.asked(ALICE)
     await office.do(networks.set_, ROOT, name="office", changes=["approvals=2"])
     assert (await office.do(grants.grant, CAROL, id=number))["request"]["status"] == "pending"
-    await office.do(networks.set_, ROOT, name="office", changes=["approvals=3"])
+    await office.do(networks.set_, ROOT, name="office", changes=["approvals=3", "approvers=bob"])
     assert (await office.do(grants.grant, DAVE, id=number))["request"]["status"] == "pending"
     assert office.peers() == {}
 

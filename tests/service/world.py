@@ -83,6 +83,10 @@ class World:
     async def restart(self) -> None:
         """Stop it, and start another one on the same store and interfaces."""
         await self.service.stop()
+        await self.start_anew()
+
+    async def start_anew(self) -> None:
+        """After a stop: start another one on the same store and interfaces."""
         self.service = self._new()
         await self.service.start()
 

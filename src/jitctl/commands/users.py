@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import ask, interactive, usage
+from jitctl.commands.shared import Yes, ask, interactive, planned, usage
 from jitctl.output import answer, clean, next_step
 from jitd.core.commandline import jitctl
 
@@ -91,6 +91,29 @@ def enable(context: typer.Context, name: Name) -> int:
     Example: jitctl user enable bob
     """
     return _told(context, settings(context).client().user_enable(user=name))
+
+
+def confirm(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]…", help="Who was away and is the same person.")
+    ] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="All who are back.")] = False,
+    yes: Yes = False,
+) -> int:
+    """Say that those who were gone for more than 24 h are the same people: their devices are theirs again.
+
+    Somebody who comes back within 24 h needs no confirmation. Says who gains access, and asks.
+
+    Example: jitctl user confirm alice bob
+    """
+    client = settings(context).client()
+    body = {"users": names or None, "all": everybody or None}
+    reply = planned(client.user_confirm, body, yes=yes, question="Are they the same people?")
+    who = ", ".join(reply["users"])
+    return answer(
+        context, reply, lambda: print(clean(f"confirmed: {who}" if who else "nobody has to be confirmed"))
+    )
 
 
 def list_(context: typer.Context) -> int:

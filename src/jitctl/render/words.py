@@ -182,6 +182,13 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     ),
     "user_added": lambda e, d: f"registered {e['user']} until {times.local(d['ends'])}",
     "user_changed": lambda e, d: f"changed {e['user']}: {_ends_and_mail(d)}",
+    "user_suspended": lambda e, d: f"suspended {e['user']}'s devices: {d.get('why', '')}",
+    "user_resumed": lambda e, d: f"{e['user']} is back: the devices are not suspended any more",  # noqa: ARG005
+    "user_retired": lambda e, d: f"retired {e['user']}'s devices: away for more than 24 h",  # noqa: ARG005
+    "user_confirmed": lambda e, d: f"confirmed that {e['user']} is the same person",  # noqa: ARG005
+    "directory_fault": lambda e, d: (  # noqa: ARG005
+        f"the directory has lost {d['number']} of {d['of']} users at once: closed, and nothing is retired for it"
+    ),
     "user_disabled": lambda e, d: f"disabled {e['user']}: {d.get('reason', '')}",
     "user_enabled": lambda e, d: f"enabled {e['user']} again",  # noqa: ARG005
     "user_ended": lambda e, d: f"the time of {e['user']} at this gateway is over",  # noqa: ARG005

@@ -146,7 +146,8 @@ def _asking_after_all(facts: Facts) -> str:
         return f"jitctl network jit {one.name} on"
     if facts.admin and not one.jit_admins_too:
         return _set(one, "jit.admins_too=on")
-    exempt = [who for who in one.jit_exempt if facts.person.matches([who]) is Answer.YES]
+    uids = one.uids("jit_exempt")
+    exempt = [who for who in one.jit_exempt if facts.person.matches([who], uids) is Answer.YES]
     if exempt:
         return _set(one, f"jit.exempt-={principals.join(exempt)}")
     return _set(one, f"jit.groups+={_named(facts)}")

@@ -4,7 +4,8 @@ All times are integer milliseconds UTC since 1970, all durations integer millise
 `_boot_ms` (CLOCK_BOOTTIME). Status is derived here (`Request.status`) and nowhere else.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
@@ -15,7 +16,8 @@ from jitd.core.hours import Window
 
 IPNetwork = IPv4Network | IPv6Network
 
-#: The uid of those who are no users of the system, but registered here by an administrator (contractors).
+#: The uid of those who are no users of the system, but registered here by an administrator (contractors): this one, or
+#: a lower one where somebody of the same name was registered before.
 REGISTERED: Final = -1
 
 #: The login uid of a process that nobody logged in for (containers, services): (uid_t) -1 in the kernel.
@@ -53,6 +55,10 @@ class Actor:
         return f"{self.user} ({'login claimed: ' if self.login_is_claimed else ''}{self.login_user})"
 
 
+#: How long somebody who is gone may be away and come back as if nothing had been; milliseconds.
+RETIRED_MS: Final = 86_400_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """A person who owns devices: a (uid, name) pair of the system. The uid under another name is someone else.
@@ -67,11 +73,19 @@ class Account:
     ends_ms: int | None = None  # from then on it may do nothing and passes nowhere
     disabled: str | None = None  # why an administrator has shut it out; None: nobody has
     told: bool = True  # whether it wants to be told by mail
+    suspended_ms: int | None = None  # since when its devices are: it is gone, or its time is over
+    suspended_in_fault: bool = False  # it went with many others at once
 
     @property
     def is_registered(self) -> bool:
         """Whether it is known to jitd alone, and not to the system."""
-        return self.uid == REGISTERED
+        return self.uid <= REGISTERED
+
+    def is_retired(self, now_ms: int) -> bool:
+        """Whether it was suspended for so long that whoever comes back with its name and uid need not be the same."""
+        if self.suspended_ms is None or self.suspended_in_fault:
+            return False
+        return now_ms >= self.suspended_ms + RETIRED_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +143,10 @@ class AutoApproval:
         return f"{principals.join(self.who)} up to {show(self.most_ms)}, {self.a_week} a week"
 
 
+#: The fields of a network that name users and groups.
+NAMING: Final = ("members", "jit_groups", "jit_exempt", "approvers", "break_glass", "auto_approve")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """What people ask for: destinations behind an interface, with the policy that decides who gets there.
@@ -172,12 +190,48 @@ class Network:
     break_glass_reason_min: int = 10  # characters
     break_glass_quota: int = 3  # times in a week, for each user
     auto_approve: tuple[AutoApproval, ...] = ()
+    #: Which uid each user whom a rule names had when he was named there, by the field of the rule and the name.
+    bound: tuple[tuple[str, str, int], ...] = ()
 
     @property
     def principals(self) -> frozenset[str]:
         """Everybody whom a rule names."""
-        named = [self.members, self.jit_groups, self.jit_exempt, self.approvers, self.break_glass]
-        return frozenset().union(*named, *(rule.who for rule in self.auto_approve))
+        return frozenset().union(*(self.named(field) for field in NAMING))
+
+    def named(self, field_name: str) -> tuple[str, ...]:
+        """Whom the rules of one field name, users and groups."""
+        if field_name == "auto_approve":
+            return tuple(dict.fromkeys(who for rule in self.auto_approve for who in rule.who))
+        found: tuple[str, ...] = getattr(self, field_name)
+        return found
+
+    def uids(self, field_name: str) -> dict[str, int]:
+        """The uids that users had when the rules of one field named them."""
+        return {name: uid for where, name, uid in self.bound if where == field_name}
+
+    def unbound(self) -> list[tuple[str, str]]:
+        """(field, name) of the users of whom nobody knows which uid is meant: the rules are of an older jitd."""
+        return [
+            (where, name)
+            for where in NAMING
+            for name in principals.users(self.named(where))
+            if name not in self.uids(where)
+        ]
+
+    def bind(self, before: "Network | None", uid_of: Callable[[str], int | None]) -> "Network":
+        """With uids for the users whom a rule names anew; those whom the same rule of `before` named keep theirs.
+
+        Of whom `uid_of` says None stays without.
+        """
+        found = []
+        for where in NAMING:
+            known = before.uids(where) if before else {}
+            named = principals.users(before.named(where)) if before else ()
+            for name in principals.users(self.named(where)):
+                uid = known.get(name) if name in named else uid_of(name)
+                if uid is not None:
+                    found.append((where, name, uid))
+        return replace(self, bound=tuple(found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,12 @@
 `jitd.directory` fills these from NSS, off the worker; the pure middle only reads them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from jitd.core import principals
-from jitd.core.model import REGISTERED
 
 
 class Answer(Enum):
@@ -24,7 +23,8 @@ class Answer(Enum):
 class Person:
     """What the system says of one user name.
 
-    `exists` tells whether there is such a user; `uid` is None unless it is YES. `can_log_in` is false for an
+    `exists` tells whether there is such a user; `uid` is None unless it is YES, or somebody knows already whom he asks
+    about. `can_log_in` is false for an
     expired account or a nologin shell. `groups` are those known for sure; `unavailable` are groups whose
     membership could not be asked, so that absence from `groups` says nothing about them.
     """
@@ -45,12 +45,16 @@ class Person:
             return Answer.UNAVAILABLE
         return Answer.NO
 
-    def matches(self, named: Iterable[str]) -> Answer:
-        """Whether one of these principals ("alice", "@staff") names this user: YES wins, then UNAVAILABLE."""
+    def matches(self, named: Iterable[str], uids: Mapping[str, int]) -> Answer:
+        """Whether one of these principals ("alice", "@staff") names this user: YES wins, then UNAVAILABLE.
+
+        `uids` says which uid each named user had when the rule was made: the same name under another uid is somebody
+        else. Of a name without one, or of a user without a uid, nobody can tell.
+        """
         answers = {
             self.in_group(group)
             if (group := principals.group_of(one)) is not None
-            else (Answer.YES if principals.user_of(one) == self.name else Answer.NO)
+            else self._is(principals.user_of(one) or "", uids)
             for one in named
         }
         for answer in (Answer.YES, Answer.UNAVAILABLE):
@@ -58,10 +62,18 @@ class Person:
                 return answer
         return Answer.NO
 
+    def _is(self, name: str, uids: Mapping[str, int]) -> Answer:
+        if name != self.name:
+            return Answer.NO
+        meant = uids.get(name)
+        if meant is None or self.uid is None:
+            return Answer.UNAVAILABLE
+        return Answer.YES if meant == self.uid else Answer.NO
 
-def registered(name: str) -> Person:
-    """What there is to say of somebody whom the system does not know: a name, and no groups."""
-    return Person(name=name, exists=Answer.YES, uid=REGISTERED)
+
+def registered(uid: int, name: str) -> Person:
+    """What there is to say of somebody whom the system does not know: a uid of jitd's own, a name, and no groups."""
+    return Person(name=name, exists=Answer.YES, uid=uid)
 
 
 class Directory(Protocol):

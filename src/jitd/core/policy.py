@@ -1,8 +1,10 @@
 """Who may do what. Every answer names the rule that decided. `terms.py` has for how long, and when."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from jitd.core import principals
+from jitd.core.commandline import jitctl
 from jitd.core.model import Account, Actor, AutoApproval, Network
 from jitd.core.people import Answer, Person
 
@@ -44,11 +46,23 @@ def is_admin(uid: int, person: Person, admin_groups: Iterable[str], daemon_uid: 
 
 def is_same_account(account: Account, person: Person, now_ms: int) -> Verdict:
     """Whether an account is still good: the user that the system has under this name now is the one of the account,
-    nobody has disabled it, and its time is not over.
+    nobody has disabled it, its time is not over, and it was not away for so long that it is retired.
     """
     if account.disabled is not None:
         why = f": {account.disabled}" if account.disabled else ""
         return Verdict(Answer.NO, f"an administrator has disabled {account.name}{why}")
+    there = is_there(account, person, now_ms)
+    if there.answer is not Answer.NO and account.is_retired(now_ms):
+        return Verdict(
+            Answer.NO,
+            f"{account.name} was away for more than 24 h, and an administrator has to confirm that it is the same person"
+            f" ({jitctl('user', 'confirm', operands=[account.name])})",
+        )
+    return there
+
+
+def is_there(account: Account, person: Person, now_ms: int) -> Verdict:
+    """Whether the person of an account is there now and its time is not over, whatever an administrator has said."""
     if account.ends_ms is not None and now_ms >= account.ends_ms:
         return Verdict(Answer.NO, f"the time of {account.name} at this gateway is over")
     if account.is_registered:
@@ -72,7 +86,7 @@ def may_use(network: Network, person: Person, admin: Verdict) -> Verdict:
         return Verdict(Answer.YES, f"every user may ask for {network.name}")
     if admin:
         return Verdict(Answer.YES, f"administrators may use {network.name}")
-    answer = person.matches(network.members)
+    answer = person.matches(network.members, network.uids("members"))
     named = ", ".join(network.members)
     if answer is Answer.UNAVAILABLE:
         return Verdict(answer, _cannot_ask(person, f"members of {network.name}: {named}"))
@@ -100,7 +114,7 @@ def must_ask(network: Network, person: Person, admin: Verdict, unresolved: Verdi
 
 def _must_user_ask(network: Network, person: Person, unresolved: Verdict | None) -> Verdict:
     """The same for somebody who does not administer the gateway."""
-    exempt = person.matches(network.jit_exempt)
+    exempt = person.matches(network.jit_exempt, network.uids("jit_exempt"))
     named = ", ".join(network.jit_exempt)
     if exempt is Answer.YES:
         return Verdict(Answer.NO, f"{named} never have to ask for {network.name} (jit.exempt)")
@@ -116,7 +130,10 @@ def _is_in_scope(network: Network, person: Person, unresolved: Verdict | None) -
         return Verdict(Answer.YES, f"just-in-time access is on for {network.name}")
     if unresolved is not None:
         return unresolved
-    scoped = person.matches(network.jit_groups)
+    # The name alone is enough here: who has an old name must ask, too. A rule never becomes wider by accident.
+    scoped = replace(person, uid=0).matches(
+        network.jit_groups, dict.fromkeys(principals.users(network.jit_groups), 0)
+    )
     named = ", ".join(network.jit_groups)
     if scoped is Answer.UNAVAILABLE:
         return Verdict(scoped, _cannot_ask(person, f"jit.groups of {network.name}: {named}"))
@@ -139,7 +156,7 @@ def has_standing(network: Network, person: Person, admin: Verdict, unresolved: V
         return Verdict(Answer.YES, asks.why)
     if not network.members:
         # Without members everybody may ask; standing access is for those who are named.
-        named = network.jit and person.matches(network.jit_exempt) is Answer.YES
+        named = network.jit and person.matches(network.jit_exempt, network.uids("jit_exempt")) is Answer.YES
         return Verdict(Answer.YES if named else Answer.NO, asks.why)
     member = may_use(network, person, admin)
     return Verdict(Answer.YES, f"{asks.why}, and {member.why}") if member else member
@@ -149,7 +166,7 @@ def may_decide(network: Network, person: Person, admin: Verdict) -> Verdict:
     """Whether this user decides about requests for the network: administrators, and its approvers."""
     if admin:
         return admin
-    answer = person.matches(network.approvers)
+    answer = person.matches(network.approvers, network.uids("approvers"))
     named = ", ".join(network.approvers)
     if answer is Answer.YES:
         return Verdict(answer, f"the approvers of {network.name} are {named}")
@@ -167,7 +184,7 @@ def may_decide(network: Network, person: Person, admin: Verdict) -> Verdict:
 
 def may_break_glass(network: Network, person: Person) -> Verdict:
     """Whether this user may open the network at once in an emergency."""
-    answer = person.matches(network.break_glass)
+    answer = person.matches(network.break_glass, network.uids("break_glass"))
     named = ", ".join(network.break_glass)
     if answer is Answer.UNAVAILABLE:
         return Verdict(answer, _cannot_ask(person, f"jit.break_glass of {network.name}: {named}"))
@@ -184,7 +201,7 @@ def auto_approval(
     why = ""
     spent = auto_spent(network, used)
     for rule in network.auto_approve:
-        answer = person.matches(rule.who)
+        answer = person.matches(rule.who, network.uids("auto_approve"))
         if answer is Answer.NO:
             continue
         if answer is Answer.UNAVAILABLE:

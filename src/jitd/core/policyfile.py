@@ -32,6 +32,8 @@ _CASE_KEYS: Final = (
 )
 #: 2001-01-01 UTC, milliseconds.
 _LONG_AGO_MS: Final = 978_307_200_000
+#: The uid of the user of a case.
+_UID: Final = 1000
 #: Kept in a file even where it is as usual, because everybody wants to read it.
 _ALWAYS: Final = ("routes", "default_duration", "max_duration", "jit.enabled")
 
@@ -196,7 +198,9 @@ def failures(networks: Iterable[Network], cases: Iterable[Case]) -> list[str]:
 
 
 def _failures(one: Network, case: Case) -> list[str]:
-    person = Person(name=case.user, exists=Answer.YES, uid=1000, groups=case.groups)
+    # The user of a case is the one whom the rules mean.
+    one = one.bind(None, lambda _: _UID)
+    person = Person(name=case.user, exists=Answer.YES, uid=_UID, groups=case.groups)
     admin = Verdict(Answer.YES if case.admin else Answer.NO, "the case says so")
     found = []
     if case.expect is not None:

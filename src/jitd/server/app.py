@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 
@@ -182,7 +182,7 @@ class Server:
                 answer = document if route.kind is Kind.DOCUMENT else await self._ask(route, actor, given)
             self._learn(actor)
             if route.kind is Kind.GATE:
-                connection.speak_for(given["user"])
+                connection.speak_for(cast("int", answer["uid"]), given["user"])
             return reply(answer)
 
         return handle

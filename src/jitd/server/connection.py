@@ -16,7 +16,7 @@ from aiohttp import web
 
 from jitd.config import Limits
 from jitd.core.errors import JitError
-from jitd.core.model import REGISTERED, Actor
+from jitd.core.model import Actor
 from jitd.core.people import Directory
 from jitd.core.text import clean
 from jitd.server.peer import Peer, identify
@@ -96,7 +96,7 @@ class Connection(web.RequestHandler):
             self._actor = await identify(self.peer, self._house.directory, self._house.executor)
         return self._actor
 
-    def speak_for(self, user: str) -> None:
+    def speak_for(self, uid: int, user: str) -> None:
         """From now on this connection is somebody who is registered here, for good. The service has allowed it.
 
         Raises JitError limit when this person has no place left: one of them must not hold out the others of the gate.
@@ -105,7 +105,7 @@ class Connection(web.RequestHandler):
         self.place = self._house.places.move(self.place, user)
         through = f"gate of {self._actor.user}"
         origin = f"{through}, {self._actor.origin}" if self._actor.origin else through
-        self._actor = Actor(uid=REGISTERED, user=user, pid=self._actor.pid, origin=origin)
+        self._actor = Actor(uid=uid, user=user, pid=self._actor.pid, origin=origin)
 
     # --- around a request, called by the server ---
 

@@ -112,6 +112,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/v1/user/disable", _CHANGE, users.disable,
           wire.UserDisableBody, wire.UserReply, "Shut somebody out at once", counted=False),
     Route("POST", "/v1/user/enable", _CHANGE, users.enable, wire.UserBody, wire.UserReply, "Let somebody in again"),
+    Route("POST", "/v1/user/confirm", _CHANGE, users.confirm,
+          wire.UserConfirmBody, wire.UserConfirmReply, "Say that those who were away are the same people"),
     Route("GET", "/v1/user/list", _QUERY, users.list_, NoQuery, wire.UsersReply, "List everybody"),
     Route("POST", "/v1/gate", Kind.GATE, users.gate,
           wire.GateBody, wire.GateReply, "Speak for somebody registered, for the rest of this connection"),

@@ -1,7 +1,7 @@
 """Who is let in through an interface right now, and why: the store's facts put before the policy."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from jitd.core import durations, elements, policy, principals
@@ -54,8 +54,25 @@ class People:
     kept_when_frozen: tuple[str, ...] = ()
 
     def person(self, uid: int, name: str) -> Person:
-        """What the system says of a user; of somebody who is only registered here, that there is one."""
-        return registered(name) if uid == REGISTERED else self.directory.person(name)
+        """What the system says of the user who is (uid, name); of somebody who is only registered here, that there is one.
+
+        Another uid is somebody else: of the one who is meant, the system says that there is none.
+        """
+        if uid <= REGISTERED:
+            return registered(uid, name)
+        found = self.directory.person(name)
+        if found.uid is not None and found.uid != uid:
+            return Person(name=name, exists=Answer.NO)
+        return found if found.exists is Answer.NO else replace(found, uid=uid)
+
+    def named(self, network: Network, field_name: str) -> frozenset[str]:
+        """The users whom the rules of a field name, as far as they still are who was meant; not those of its groups."""
+        uids = network.uids(field_name)
+        return frozenset(
+            one
+            for one in principals.users(network.named(field_name))
+            if one in uids and self.person(uids[one], one).exists is not Answer.NO
+        )
 
     def admin(self, name: str, uid: int) -> Verdict:
         """Whether a user administers this gateway."""
@@ -96,7 +113,17 @@ class People:
 
     def same(self, account: Account, now: Now) -> Verdict:
         """Whether an account is still good."""
-        return policy.is_same_account(account, self.person(account.uid, account.name), now.wall_ms)
+        return policy.is_same_account(account, self.known(account), now.wall_ms)
+
+    def there(self, account: Account, now: Now) -> Verdict:
+        """Whether the person of an account is there now, whatever is recorded."""
+        return policy.is_there(account, self.known(account), now.wall_ms)
+
+    def known(self, account: Account) -> Person:
+        """What the system says of whoever has the name of an account now, the same or somebody else."""
+        if account.is_registered:
+            return registered(account.uid, account.name)
+        return self.directory.person(account.name)
 
     def lost(self, network: Network, account: Account, now: Now) -> str:
         """Why an account may not use a network any more, whatever it was granted: it is removed, disabled, another

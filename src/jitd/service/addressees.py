@@ -1,5 +1,6 @@
 """Whom a notice is for, and where they get mail."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jitd.core import principals, text
@@ -23,10 +24,20 @@ class Deciders:
     @classmethod
     def of(cls, people: People, network: Network | None = None) -> "Deciders":
         """As the system says; root is nobody's name. Without a network, the administrators."""
+        admins = cls._of_groups(people, people.admin_groups)
+        named = cls.named(people, network) if network is not None else cls(frozenset(), ())
+        return cls(admins.names | named.names, tuple(sorted({*admins.unknown, *named.unknown})))
+
+    @classmethod
+    def named(cls, people: People, network: Network) -> "Deciders":
+        """The approvers alone. Somebody else who has the name of one by now is none."""
+        found = cls._of_groups(people, principals.groups(network.approvers))
+        return cls(found.names | people.named(network, "approvers") - {"root"}, found.unknown)
+
+    @classmethod
+    def _of_groups(cls, people: People, groups: Iterable[str]) -> "Deciders":
         found, unknown = set[str](), set[str]()
-        approvers = network.approvers if network is not None else ()
-        found.update(principals.users(approvers))
-        for group in [*principals.groups(approvers), *people.admin_groups]:
+        for group in groups:
             members = people.directory.members(group)
             if members is None:
                 unknown.add(group)

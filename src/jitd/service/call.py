@@ -1,11 +1,12 @@
 """One call of a verb: who asks, when, and what the verb may use. Verbs are plain functions of (call, body)."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from jitd.config import Config
-from jitd.core import principals
+from jitd.core import principals, text
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.firewall import Rules
@@ -129,9 +130,9 @@ class View:
                     f"cannot act for {user} as {self.actor.user}: only administrators may act for someone else",
                     f"Leave --user away, or ask {self.administrators}.",
                 )
-            return self.existing_user(user), user
+            return self.somebody(user)
         uid, name = self.person_behind
-        if uid != REGISTERED and name in self.config.daemon.gate_users:
+        if uid > REGISTERED and name in self.config.daemon.gate_users:
             raise JitError(
                 "not_permitted",
                 f"cannot do this as {name}: several people share this account",
@@ -145,13 +146,47 @@ class View:
             )
         return uid, name
 
+    def somebody(self, typed: str) -> tuple[int, str]:
+        """(uid, name) of whom an administrator names: as NAME who is there, else who was known here by it last; as
+        NAME:UID one of several who had the name.
+
+        Whoever is gone can still be named, to see and to remove what is stored of them. Raises JitError not_found, refused or
+        busy.
+        """
+        name, colon, number = typed.rpartition(":")
+        if colon:
+            uid = int(number) if re.fullmatch(r"-?[0-9]{1,10}", number, re.ASCII) else None
+            if uid is None or accounts.find(self.rows, uid, name) is None:
+                raise JitError(
+                    "not_found",
+                    f"cannot find {text.clean(typed)[:40]!r}: nobody of this name and uid is known here",
+                    "See jitctl user list.",
+                )
+            return uid, name
+        try:
+            return self.existing_user(typed), typed
+        except JitError as error:
+            known = accounts.of_name(self.rows, typed)
+            if known is None or error.code not in ("not_found", "busy"):
+                raise
+            return known.uid, known.name
+
+    def label(self, account: Account) -> str:
+        """What an administrator types for an account: its name, or NAME:UID where the name means somebody else by now."""
+        try:
+            means = self.somebody(account.name)
+        except JitError:
+            return f"{account.name}:{account.uid}"
+        return account.name if means == (account.uid, account.name) else f"{account.name}:{account.uid}"
+
     def existing_user(self, name: str) -> int:
         """The uid of somebody who may own devices: registered here, or a user of the system.
 
         Raises JitError not_found, refused or busy.
         """
-        if accounts.registered(self.rows, name) is not None:
-            return REGISTERED
+        known = accounts.registered(self.rows, name)
+        if known is not None:
+            return known.uid
         person = self.person(name)
         if person.exists is Answer.UNAVAILABLE:
             raise JitError(
@@ -178,7 +213,7 @@ class View:
         """
         if uid == self.people.daemon_uid:
             return uid != 0
-        if uid == REGISTERED:
+        if uid <= REGISTERED:
             return True
         return uid != 0 and not self.people.directory.is_system(uid)
 

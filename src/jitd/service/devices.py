@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from jitd import wire
 from jitd.core import durations, elements, keys, text
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Device, Interface
 from jitd.core.people import Answer
-from jitd.service import endings, tunnels, views, wgquick
+from jitd.service import endings, granting, tunnels, views, wgquick
 from jitd.service.call import Call, PlanOnly, Render, Reply, View
 from jitd.service.interfaces import named as named_interface
 from jitd.store import accounts, interfaces, networks
@@ -22,6 +23,7 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render:
     name = text.name(body["name"], "device")
     public_key = keys.public_key(body["public_key"])
     account = call.own_account(body.get("user"))
+    granting.refuse_gone(call, "add a device for", account)
     mine = store.of_account(call.rows, account.id)
     if any(device.name == name for device in mine):
         raise JitError(
@@ -83,6 +85,7 @@ def rotate(call: Call, body: wire.DeviceRotateBody) -> Render:
     """
     public_key = keys.public_key(body["public_key"])
     account, device = named(call, body)
+    granting.refuse_gone(call, "rotate a key of", account)
     replaces = body.get("replaces")
     if device.public_key == public_key:
         return lambda view: _rotated(view, device, account, replaced="", dropped=False)
@@ -169,7 +172,8 @@ def list_(view: View, query: wire.DeviceQuery) -> Reply:
     for account in accounts_:
         mine = store.of_account(view.rows, account.id)
         its_tunnels = store.tunnels(view.rows, device_ids=[device.id for device in mine])
-        found += views.device_views(view, its_tunnels, account.name, mine)
+        user = view.label(account) if view.by_admin else account.name
+        found += views.device_views(view, its_tunnels, user, mine)
     return {"devices": found}
 
 
@@ -191,12 +195,27 @@ def config(call: Call, body: wire.DeviceRefBody) -> Render:
     return render
 
 
-def named(call: Call, body: wire.DeviceRefBody | wire.DeviceRotateBody) -> tuple[Account, Device]:
-    """The device that is meant, and whose it is. Raises JitError not_found, bad_request or not_permitted."""
+def named(
+    call: Call,
+    body: wire.DeviceRefBody | wire.DeviceRotateBody | wire.DeviceRemoveBody,
+    *,
+    formerly: bool = False,
+) -> tuple[Account, Device]:
+    """The device that is meant, and whose it is; with `formerly` also of those who had the name before.
+
+    Raises JitError not_found, bad_request or not_permitted.
+    """
     uid, user = call.subject(body.get("user"))
+    name = body.get("name")
     account = accounts.find(call.rows, uid, user)
     mine = store.of_account(call.rows, account.id) if account else []
-    name = body.get("name")
+    if formerly and call.by_admin and body.get("user") == user and name not in {one.name for one in mine}:
+        # Who had the name before: what is stored of them can be removed by it, too.
+        for other in accounts.all_of_name(call.rows, user):
+            theirs = store.of_account(call.rows, other.id)
+            if any(name in (None, one.name) for one in theirs):
+                account, mine = other, theirs
+                break
     if account is None or not mine:
         raise JitError(
             "not_found",
@@ -226,13 +245,17 @@ def _refuse_known_key(call: Call, public_key: str, account: Account, *, takes_ov
         )
     known = store.by_key(call.rows, public_key)
     if known is not None:
-        _, owner = known
+        device, owner = known
         # Whose key it is concerns nobody but its owner and administrators.
-        whose = f"{owner.name} has it" if owner.id == account.id or call.by_admin else "it is known"
+        told = owner.id == account.id or call.by_admin
+        whose = f"{call.label(owner)} has it" if told else "it is known"
+        gone = told and call.people.same(owner, call.now).answer is Answer.NO
+        removing = jitctl("device", "remove", device.name, "--user", call.label(owner))
+        free = f" Or remove that device first: {removing}"
         raise JitError(
             "conflict",
             f"cannot use this public key: {whose} already",
-            "Every device has a key of its own: make one with wg genkey.",
+            f"Every device has a key of its own: make one with wg genkey.{free if gone else ''}",
         )
     for interface in interfaces.all_(call.rows):
         if public_key == interface.public_key:

@@ -65,6 +65,8 @@ def without_right(rows: Rows, people: People, now: Now) -> list[tuple[Request, s
     known: dict[tuple[int, int], str] = {}
     found = []
     for request in requests.live(rows, network_ids=behind):
+        if request.account.suspended_in_fault:
+            continue  # closed, and not lost: the directory has lost many at once
         pair = (request.account.id, request.network_id)
         if pair not in known:
             known[pair] = people.lost(behind[request.network_id], request.account, now)
@@ -100,6 +102,7 @@ def people_over(rows: Rows, people: People, now: Now) -> tuple[list[tuple[Reques
     found, ended, names = Touched(), list[tuple[Request, str]](), _Names(rows)
     for account in accounts.over(rows, now.wall_ms):
         accounts.note_end(rows, account.id, now.wall_ms)
+        accounts.suspend(rows, account.id, now.wall_ms)
         events.add(
             rows,
             "user_ended",

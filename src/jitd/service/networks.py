@@ -12,10 +12,11 @@ from jitd.core.firewall import ambiguous
 from jitd.core.model import Ending, Interface, Network, Request, Status
 from jitd.core.people import Answer
 from jitd.service import plans, views
+from jitd.service.addressees import Deciders
 from jitd.service.call import Call, Render, Reply, View
 from jitd.service.guard import network_rules
 from jitd.service.lookup import named_network, no_network
-from jitd.store import interfaces
+from jitd.store import accounts, interfaces
 from jitd.store import networks as store
 from jitd.store import requests as stored_requests
 
@@ -281,24 +282,27 @@ def _changed(call: Call, network: Network, body: wire.NetworkAddBody | wire.Netw
     durations_ms = {field: given[key] for key, field in _DURATIONS.items() if given.get(key) is not None}
     after = replace(after, **durations_ms)
     after = settings.with_changes(after, map(settings.parse_change, given.get("changes") or ()))
-    refuse_unknown(call, network, after)
+    return resolved(call, network, after)
+
+
+def resolved(call: Call, before: Network, after: Network) -> Network:
+    """The network with the uids of those whom its rules name anew: they must exist, and somebody must be able to decide.
+
+    Raises JitError not_found, busy or refused.
+    """
+    after = after.bind(before, lambda name: _existing(call, name))
+    if after.approvers != before.approvers or after.approvals != before.approvals:
+        _refuse_undecidable(call, after)
     return after
 
 
-def refuse_unknown(call: Call, before: Network, after: Network) -> None:
-    """Whom a rule names anew must exist, and somebody must be able to decide. Raises JitError not_found or refused."""
-    for one in sorted(after.principals - before.principals):
-        user = principals.user_of(one)
-        if user is not None and call.people.directory.person(user).exists is not Answer.UNAVAILABLE:
-            _existing(call, user)
-    if after.approvers != before.approvers or after.approvals != before.approvals:
-        _refuse_undecidable(call, after)
-
-
-def _existing(call: Call, name: str) -> None:
+def _existing(call: Call, name: str) -> int:
     try:
-        call.existing_user(name)
+        return call.existing_user(name)
     except JitError as error:
+        known = accounts.of_name(call.rows, name)
+        if error.code == "busy" and known is not None:
+            return known.uid  # who was known here by the name; somebody else is not let in by it
         if error.code == "not_found" and call.people.directory.group_exists(name) is Answer.YES:
             raise JitError(
                 error.code, error.message, f"Did you mean the group? Write {principals.of_group(name)}."
@@ -310,32 +314,20 @@ def _refuse_undecidable(call: Call, network: Network) -> None:
     """A network that asks for more people than there are, or names approvers none of whom is there, would let nobody
     in: a rule must not be stricter by accident either. Raises JitError refused.
     """
-    directory = call.people.directory
-    deciders: set[str] = set()
-    named: set[str] = set()
-    empty = []
-    for one in [*network.approvers, *map(principals.of_group, call.people.admin_groups)]:
-        group, user = principals.group_of(one), principals.user_of(one)
-        members = directory.members(group) if group is not None else frozenset({user or ""})
-        if members is None:
-            return  # it cannot be looked up now, and may well be enough
-        deciders |= members
-        if one in network.approvers:
-            named |= members
-            if not members:
-                empty.append(one)
-    if network.approvers and not named:
+    named, deciders = Deciders.named(call.people, network), Deciders.of(call.people, network)
+    if network.approvers and not named.names and not named.unknown:
         raise JitError(
             "refused",
-            f"cannot leave {network.name} to {', '.join(network.approvers)}: nobody is in {', '.join(empty)}",
+            f"cannot leave {network.name} to {', '.join(network.approvers)}: nobody is in {', '.join(network.approvers)}",
             "Name somebody who is there, or none: administrators decide everywhere.",
         )
-    # Root decides too, whoever that is.
-    if network.approvals > len(deciders | {"root"}):
+    # Who cannot be looked up now may well be enough. Root is one of those who are named, behind sudo, and none more; on a
+    # machine without an admin group nobody knows who that is, so it is one.
+    if not deciders.unknown and network.approvals > max(1, len(deciders.names)):
         raise JitError(
             "refused",
             f"cannot ask for {network.approvals} approvals on {network.name}: only"
-            f" {', '.join(sorted(deciders | {'root'}))} may decide there",
+            f" {', '.join(sorted(deciders.names)) or 'root'} may decide there, and root counts as who is behind it",
             "Name more approvers first: jitctl network set NAME approvers+=@leads",
         )
 

@@ -6,15 +6,16 @@ from typing import Final
 
 from jitd import wire
 from jitd.core import durations
-from jitd.core.commandline import shell
+from jitd.core.commandline import jitctl, shell
 from jitd.core.model import Interface
 from jitd.core.people import Answer
 from jitd.core.text import clean
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState
 from jitd.examine.lines import broken, ok, unknown, warning
+from jitd.service import rules
 from jitd.service.call import View
 from jitd.service.examination import Examination
-from jitd.store import devices, facts, interfaces, networks, outbox, unreadable
+from jitd.store import accounts, devices, facts, interfaces, networks, outbox, unreadable
 
 #: The wall clock against the boot clock since the start: what is less was set gently, second by second.
 _STEP_MS: Final = 2000
@@ -272,6 +273,39 @@ def _mail(one: Examination) -> list[wire.Check]:
     return found
 
 
+def _people(one: Examination) -> list[wire.Check]:
+    """Those who are gone, and rules that name them."""
+    view = one.view
+    found = [
+        warning(f"{stale.network}: {stale.key} names {stale.name}, and {stale.why}", stale.command)
+        for stale in rules.stale(view.rows, view.people)
+    ]
+    for account in accounts.at_stake(view.rows):
+        if account.suspended_ms is None:
+            continue
+        label, since = view.label(account), durations.show(max(0, view.now.wall_ms - account.suspended_ms))
+        there = view.people.there(account, view.now)
+        mine = [device.name for device in devices.of_account(view.rows, account.id)]
+        removing = jitctl("device", "remove", mine[0], "--user", label) if mine else ""
+        if account.suspended_in_fault:
+            found.append(
+                warning(
+                    f"{label} was lost by the directory with others, {since} ago: closed until it is back"
+                )
+            )
+        elif account.is_retired(view.now.wall_ms):
+            if there:
+                fix = f"{jitctl('user', 'confirm', operands=[label])} # if it is the same person"
+                found.append(
+                    warning(f"{label} is back, and was away for too long: closed until confirmed", fix)
+                )
+            else:
+                found.append(warning(f"devices of {label} are retired: {there.why}", removing))
+        elif not there:
+            found.append(warning(f"devices of {label} are suspended for {since}: {there.why}", removing))
+    return found or [ok("everybody whom rules name, and everybody who has a device, is there")]
+
+
 def _files(one: Examination) -> list[wire.Check]:
     return one.machine.files(one.view.config)
 
@@ -285,6 +319,7 @@ PARTS: Final[Mapping[str, Callable[[Examination], list[wire.Check]]]] = {
     "interfaces": _interfaces,
     "firewall": _firewall,
     "sshd": _sshd,
+    "people": _people,
     "mail": _mail,
     "files": _files,
 }

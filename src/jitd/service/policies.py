@@ -81,7 +81,7 @@ def _wanted(call: Call, entry: policyfile.Entry, before: Network | None) -> Netw
             policyfile.usual(entry.name, call.now.wall_ms), interface_id=_interface_id(call, entry, before)
         )
         after = policyfile.network(entry, before or fresh)
-        networks.refuse_unknown(call, before or policyfile.usual(entry.name, 0), after)
+        after = networks.resolved(call, before or policyfile.usual(entry.name, 0), after)
     except JitError as error:
         raise JitError(error.code, f"line {entry.line}: {error.message}", error.hint) from None
     return after

@@ -8,8 +8,8 @@ from jitd.core.model import Account, Actor, Device, Request
 from jitd.service import endings, plans
 from jitd.service.call import Call, Render, Touched
 from jitd.service.devices import named, view_of
+from jitd.store import accounts, events, interfaces
 from jitd.store import devices as store
-from jitd.store import events, interfaces
 from jitd.store import networks as all_networks
 from jitd.store.database import Rows
 
@@ -23,7 +23,7 @@ def remove(call: Call, body: wire.DeviceRemoveBody) -> Render:
         gone = _gone(call, body)
         if gone is not None:
             return _lost_later(call, *gone)
-    account, device = named(call, body)
+    account, device = named(call, body, formerly=True)
     tunnels_before = store.tunnels(call.rows, device_ids=[device.id])
     which = [interfaces.by_id(call.rows, tunnel.interface_id) for tunnel in tunnels_before]
     passing = plans.state(call, which)
@@ -111,13 +111,18 @@ def _report(
 
 def _gone(call: Call, body: wire.DeviceRemoveBody) -> tuple[Account, Device] | None:
     """The device that is meant, when it is one that its user has no more."""
-    name, account = body.get("name"), call.account(body.get("user"))
-    if name is None or account is None:
+    name, user = body.get("name"), body.get("user")
+    uid, who = call.subject(user)
+    account = accounts.find(call.rows, uid, who)
+    known = [account] if account is not None else []
+    if call.by_admin and user == who:
+        known += [one for one in accounts.all_of_name(call.rows, who) if one != account]
+    if name is None or any(
+        one.name == name for each in known for one in store.of_account(call.rows, each.id)
+    ):
         return None
-    if any(device.name == name for device in store.of_account(call.rows, account.id)):
-        return None
-    device = store.removed(call.rows, account.id, name)
-    return (account, device) if device else None
+    found = [(each, gone) for each in known if (gone := store.removed(call.rows, each.id, name)) is not None]
+    return found[0] if found else None
 
 
 def _lost_later(call: Call, account: Account, device: Device) -> Render:

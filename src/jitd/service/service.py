@@ -25,9 +25,9 @@ from jitd.service.call import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
 from jitd.service.doctor import ExamineVerb
 from jitd.service.examination import Examination, Links, Machine
 from jitd.service.feed import EventFeed
-from jitd.service.transact import Deadline, Transactor
+from jitd.service.transact import Deadline, Transactor, concerned
 from jitd.service.worker import Priority, Worker
-from jitd.store import devices, requests
+from jitd.store import requests
 from jitd.store.database import FILE_NAME, Rows, open_reader
 
 T = TypeVar("T")
@@ -220,8 +220,7 @@ class Service:
 
     async def refresh_people(self) -> None:
         """Ask the system about everyone who may have access."""
-        names = await self._in_reader(lambda rows: [account.name for account in devices.owners(rows)])
-        await self._directory.refresh(names, self._transactor.groups)
+        await self._directory.refresh(await self._in_reader(concerned), self._transactor.groups)
 
     # --- telling ---
 
@@ -293,7 +292,10 @@ class Service:
                 names |= await self._in_reader(lambda rows: _concerned(rows, body["id"]))
         # Everybody else acts for nobody but themselves; what they name is not worth a question.
         if self._is_admin(actor):
-            names.add(body.get("user"))
+            # NAME:UID is one of several who had the name.
+            names.update(
+                (one or "").partition(":")[0] for one in (body.get("user"), *(body.get("users") or ()))
+            )
             names.update(line["user"] for line in body.get("devices", []))
             named = {*(body.get("members") or ()), *settings.principals(body.get("changes") or ())}
             if "text" in body:

@@ -13,7 +13,7 @@ from jitd.core.model import Account, Actor, Interface, Now, Request
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import WireGuard
-from jitd.service import endings, notices, survey
+from jitd.service import endings, notices, rules, survey, suspending
 from jitd.service.access import People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Reply, View
@@ -21,7 +21,7 @@ from jitd.service.converge import Converger
 from jitd.service.guard import Guard
 from jitd.service.peering import Peering
 from jitd.service.unrecorded import Unrecorded
-from jitd.store import devices, events, facts, interfaces, networks, requests
+from jitd.store import accounts, events, facts, interfaces, networks, requests
 from jitd.store.database import FILE_NAME, Rows, Store
 from jitd.store.tombstones import FILE_NAME as TOMBSTONES
 from jitd.store.tombstones import TombstoneFile
@@ -36,6 +36,12 @@ _HIGH_WATER: Final = "wall_high_ms"
 Deadline = tuple[int | None, int | None]
 #: A part of a check.
 Step = Callable[[], None]
+
+
+def concerned(rows: Rows) -> list[str]:
+    """The names of all users of the system whom the store is about: who may have access, or is named by a rule."""
+    stored = {one.name for one in accounts.at_stake(rows) if not one.is_registered}
+    return sorted(stored | rules.users(rows))
 
 
 class Transactor:
@@ -99,11 +105,11 @@ class Transactor:
     # --- life ---
 
     def open(self) -> list[str]:
-        """Open the store. Returns the names of all who have devices. Raises JitError store."""
+        """Open the store. Returns the names of all who may have access or are named. Raises JitError store."""
         self._store_or_none = Store(self._config.daemon.state_dir / FILE_NAME)
         self.groups = self._listed_groups(self._rows)
         self._unrecorded.load(self._people)
-        return [account.name for account in devices.owners(self._rows)]
+        return concerned(self._rows)
 
     def begin(self) -> None:
         """End what ended meanwhile, before anything else; then make every interface agree."""
@@ -115,6 +121,7 @@ class Transactor:
                 self._high_water_ms - now.wall_ms,
             )
         with self._store.transaction() as rows:
+            rules.bind(rows, self._people)
             backend = {"backend": self._wireguard.name}
             events.add(rows, "started", at_ms=now.wall_ms, actor=None, data=backend)
             (notices.begin if self._config.tells else notices.leave)(rows)
@@ -268,8 +275,10 @@ class Transactor:
         """Record what a check found."""
         now = self._now()
         self.expire()
-        lost = endings.without_right(self._rows, self._people, now)
         with self._store.transaction() as rows:
+            rules.bind(rows, self._people)
+            suspending.check(rows, self._people, now)
+            lost = endings.without_right(rows, self._people, now)
             endings.revoke_lost(rows, lost, now)
             self._note_time(rows, now)
             self.groups = self._listed_groups(rows)

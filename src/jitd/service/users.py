@@ -8,9 +8,9 @@ from jitd.core.commandline import jitctl, shell
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Account, Ending, Status
 from jitd.core.people import Answer
-from jitd.service import addressees, endings, views
+from jitd.service import addressees, endings, plans, views
 from jitd.service.call import Call, Render, Reply, View
-from jitd.store import accounts, devices, outbox
+from jitd.store import accounts, devices, interfaces, outbox
 from jitd.store import requests as store
 
 
@@ -39,12 +39,13 @@ def add(call: Call, body: wire.UserAddBody) -> Render:
             f"cannot register {name}: there is one of this name",
             f"Change it with {jitctl('user', 'set', operands=[name], options=['--until', 'DATE'])}",
         )
-    account = known or accounts.ensure(call.rows, REGISTERED, name, call.now.wall_ms)
-    accounts.update(
-        call.rows, replace(account, ends_ms=ends_ms, email=email(body.get("email")), disabled=None)
-    )
-    call.event("user_added", user=name, uid=REGISTERED, ends=ends_ms, email=email(body.get("email")))
-    return _shown(REGISTERED, name)
+    # Whose time is over is not asked whether it is the same person: this is another one, with nothing of the first.
+    uid = REGISTERED if known is None else known.uid - 1
+    account = accounts.ensure(call.rows, uid, name, call.now.wall_ms)
+    accounts.update(call.rows, replace(account, ends_ms=ends_ms, email=email(body.get("email"))))
+    before = f"{known.name}:{known.uid}" if known is not None else None
+    call.event("user_added", user=name, uid=uid, ends=ends_ms, email=email(body.get("email")), before=before)
+    return _shown(uid, name)
 
 
 def set_(call: Call, body: wire.UserSetBody) -> Render:
@@ -70,6 +71,13 @@ def set_(call: Call, body: wire.UserSetBody) -> Render:
         outbox.readdress(call.rows, after.name, address, call.now.wall_ms)
     # What runs ends no later than its user.
     _touch(call, after)
+    if (
+        after.suspended_ms is not None
+        and not after.is_retired(call.now.wall_ms)
+        and call.people.there(after, call.now)
+    ):
+        accounts.suspend(call.rows, after.id, None)
+        call.event("user_resumed", user=after.name, uid=after.uid, since=after.suspended_ms)
     if after != before:
         call.event(
             "user_changed",
@@ -117,6 +125,54 @@ def enable(call: Call, body: wire.UserBody) -> Render:
     return _shown(before.uid, before.name)
 
 
+def confirm(call: Call, body: wire.UserConfirmBody) -> Render:
+    """Say that those who were away for more than 24 h are the same people: their devices are theirs again.
+
+    With `plan` only say who would gain access.
+    """
+    call.require_admin("confirm a user")
+    names = body.get("users") or []
+    if bool(names) == bool(body.get("all")):
+        raise JitError(
+            "bad_request",
+            "cannot tell who is to be confirmed",
+            "Type jitctl user confirm NAME, or --all for all who are back.",
+        )
+    if names:
+        found = [one for name in names if (one := _confirmable(call, name)) is not None]
+    else:
+        found = [
+            one
+            for one in accounts.at_stake(call.rows)
+            if one.is_retired(call.now.wall_ms) and call.people.there(one, call.now)
+        ]
+    every = interfaces.all_(call.rows)
+    passing = plans.state(call, every)
+    for account in found:
+        accounts.suspend(call.rows, account.id, None)
+        _touch(call, account)
+        call.event("user_confirmed", user=account.name, uid=account.uid, since=account.suspended_ms)
+    more: Reply = {"users": [account.name for account in found]}
+    plan = plans.settle(body, passing, plans.state(call, every), more=more)
+    return lambda _: {"plan": plan, "done": True, **more}
+
+
+def _confirmable(call: Call, name: str) -> Account | None:
+    """Who is to be confirmed; None when there is nothing to confirm. Raises JitError not_found, refused or busy."""
+    uid, plain = call.somebody(name)
+    account = accounts.find(call.rows, uid, plain)
+    if account is None or account.suspended_ms is None:
+        return None
+    there = call.people.there(account, call.now)
+    if not there:
+        raise JitError(
+            there.code,
+            f"cannot confirm {text.clean(name)}: {there.why}",
+            f"What is stored is removed with {jitctl('device', 'remove', 'NAME', '--user', name)}.",
+        )
+    return account
+
+
 def list_(view: View, _query: object) -> Reply:
     """Everybody who has ever asked or owned a device, with what an administrator has said of them."""
     view.require_admin("list the users")
@@ -129,7 +185,7 @@ def gate(view: View, body: wire.GateBody) -> Reply:
     Only the accounts that the configuration trusts for this may (gate_users), and none that administers the gateway.
     """
     actor = view.actor
-    if actor.uid == REGISTERED or actor.user not in view.config.daemon.gate_users or view.by_admin:
+    if actor.uid <= REGISTERED or actor.user not in view.config.daemon.gate_users or view.by_admin:
         raise JitError(
             "not_permitted",
             f"cannot speak for somebody else as {actor.user}: the configuration does not trust this account for it",
@@ -146,12 +202,12 @@ def gate(view: View, body: wire.GateBody) -> Reply:
     same = view.people.same(account, view.now)
     if not same:
         raise JitError("refused", f"cannot speak for {name}: {same.why}")
-    return {"user": account.name}
+    return {"user": account.name, "uid": account.uid}
 
 
 def _named(call: Call, name: str) -> Account:
-    """The account of a name, made when it is a user of the system who was never seen."""
-    return accounts.ensure(call.rows, call.existing_user(name), name, call.now.wall_ms)
+    """The account that an administrator names, made when it is a user of the system who was never seen."""
+    return accounts.ensure(call.rows, *call.somebody(name), call.now.wall_ms)
 
 
 def _shown(uid: int, name: str) -> Render:

@@ -148,11 +148,14 @@ def user_view(view: View, account: Account) -> wire.UserView:
     same = view.people.same(account, view.now)
     open_ = requests.open_of(view.rows, account.id)
     return {
-        "name": account.name,
+        "name": view.label(account),
+        "uid": account.uid,
         "registered": account.is_registered,
         "email": account.email,
         "ends": account.ends_ms,
         "disabled": account.disabled,
+        "suspended": account.suspended_ms,
+        "retired": account.is_retired(view.now.wall_ms),
         "closed": same.why if same.answer is Answer.NO else "",
         "devices": [device.name for device in devices.of_account(view.rows, account.id)],
         "open": sum(1 for one in open_ if one.status(view.now) in (Status.ACTIVE, Status.SCHEDULED)),

@@ -93,14 +93,9 @@ def _other(view: View, network: Network, user: str) -> Account:
                 f"See jitctl list --network {network.name}.",
             )
         return known
-    try:
-        uid = view.existing_user(user)
-    except JitError as error:
-        # Somebody who is gone, or cannot be looked up just now, is not explained by saying so alone.
-        if known is None or error.code not in ("not_found", "busy"):
-            raise
-        return known
-    return accounts.find(view.rows, uid, user) or Account(id=0, uid=uid, name=user)
+    # Somebody who is gone, or cannot be looked up just now, is not explained by saying so alone.
+    uid, name = view.somebody(user)
+    return accounts.find(view.rows, uid, name) or Account(id=0, uid=uid, name=name)
 
 
 def _facts(view: View, network: Network, account: Account) -> explain.Facts:

@@ -31,6 +31,7 @@ def _network(row: dict[str, Any]) -> Network:
             "ports": tuple(parse_ports(ports) for ports in json.loads(row["ports"])),
             "hours": tuple(_window(one) for one in json.loads(row["hours"])),
             "auto_approve": tuple(_rule(one) for one in json.loads(row["auto_approve"])),
+            "bound": tuple((field, name, uid) for field, name, uid in json.loads(row["bound"])),
         }
     )
 
@@ -38,6 +39,7 @@ def _network(row: dict[str, Any]) -> Network:
 def _columns(network: Network) -> dict[str, object]:
     """As the columns are called as the fields: lists as JSON, switches as 0 and 1."""
     columns = {field.name: getattr(network, field.name) for field in fields(Network) if field.name != "id"}
+    columns["bound"] = json.dumps(columns["bound"])
     return {
         name: json.dumps([str(one) for one in value])
         if isinstance(value, tuple)
@@ -96,6 +98,11 @@ def add(rows: Rows, network: Network) -> Network:
 def update(rows: Rows, network: Network) -> None:
     """Store a changed network."""
     rows.update("network", network.id, _columns(by_id(rows, network.id)), _columns(network))
+
+
+def keep_bound(rows: Rows, network_id: int, bound: list[tuple[str, str, int]]) -> None:
+    """Keep which uids the users have whom the rules of a network name."""
+    rows.run("UPDATE network SET bound = ? WHERE id = ?", (json.dumps(bound), network_id))
 
 
 def remove(rows: Rows, network_id: int, now_ms: int) -> None:

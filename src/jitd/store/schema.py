@@ -429,6 +429,20 @@ UPDATE unmanaged SET allowed_ips = canonical('networks', allowed_ips);
 UPDATE retired SET ips = canonical('networks', ips);
 """
 
+_PEOPLE: Final = """
+-- Which uid each user whom a rule names had when he was named there: JSON list of [field, name, uid].
+ALTER TABLE network ADD COLUMN bound TEXT NOT NULL DEFAULT '[]';
+
+-- Since when the devices of an account are suspended: the system says that it is gone, or its time is over.
+ALTER TABLE account ADD COLUMN suspended_ms INTEGER;  -- null: they are not
+-- It went with many others at once, which is a fault of the directory: it is never retired for that.
+ALTER TABLE account ADD COLUMN suspended_in_fault INTEGER NOT NULL DEFAULT 0 CHECK (suspended_in_fault IN (0, 1));
+ALTER TABLE account ADD COLUMN retired_ms INTEGER;    -- when that it is retired was recorded
+CREATE INDEX account_suspended ON account (suspended_ms) WHERE suspended_ms IS NOT NULL;
+-- Several registered people may have had one name, one after the other: each has a uid of its own below 0.
+DROP INDEX account_registered;
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _FIRST,
     _POLICY,
@@ -439,4 +453,5 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _KEYS,
     _RANGES,
     SPELLINGS,
+    _PEOPLE,
 )
