@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from jitd import scheduler
+from jitd import localfiles, scheduler
 from jitd.config import Config
 from jitd.core.clock import Clock
 from jitd.core.errors import JitError
@@ -19,6 +19,7 @@ from jitd.enforce.choose import choose, choose_firewall, forget_firewall
 from jitd.enforce.firewallport import Firewall, Notices
 from jitd.enforce.port import EnforceError, WireGuard
 from jitd.examine.machine import Machine
+from jitd.filewatch import FileWatch
 from jitd.lock import Lock, NamespaceLock
 from jitd.server.app import Server
 from jitd.service.service import Service
@@ -129,7 +130,10 @@ async def _run(
         notices = _notices(members)
         if notices is not None:
             ending.callback(notices.close)
-        working = asyncio.create_task(scheduler.run(service, clock, notices))
+        users = _users_watch()
+        if users is not None:
+            ending.callback(users.close)
+        working = asyncio.create_task(scheduler.run(service, clock, notices, users))
         ending.push_async_callback(_cancel, working)
         couriers = _couriers(config, service, clock)
         if couriers is not None:
@@ -175,6 +179,14 @@ def _couriers(config: Config, service: Service, clock: Clock) -> "Couriers | Non
     from jitd.notify.couriers import Couriers  # its libraries only where somebody is told
 
     return Couriers(service, config, clock)
+
+
+def _users_watch() -> FileWatch | None:
+    try:
+        return FileWatch(localfiles.DIRECTORY, localfiles.NAMES)
+    except OSError as error:
+        log.error("cannot watch the files with users: who is gone is noticed at the next check: %s", error)  # noqa: TRY400
+        return None
 
 
 def _notices(firewall: Firewall) -> Notices | None:

@@ -81,6 +81,9 @@ class SystemDirectory:
         self._groups: Mapping[str, _KnownGroup] = {}
         self._no_groups: dict[str, float] = {}  # as strangers
         self._unavailable: set[str] = set()
+        #: Set when an answer is another one than before; whoever waits for it clears it.
+        self.changed = asyncio.Event()
+        self._doubted = _NEVER  # what was asked before this monotonic second is asked again
         self._questions = Questions(THREADS, LONGEST_SECONDS)
         self._uid_names = UidNames()
         self._uid_min = _uid_min(_LOGIN_DEFS)
@@ -143,6 +146,10 @@ class SystemDirectory:
 
     # --- asking ---
 
+    def doubt(self) -> None:
+        """Ask about everybody anew: something has changed."""
+        self._doubted = time.monotonic()
+
     async def refresh(self, names: Iterable[str], groups: Iterable[str] = ()) -> None:
         """Ask the system about these users, and about these groups, in bounded time.
 
@@ -150,8 +157,7 @@ class SystemDirectory:
         make the groups of the rules look as if nobody were in them.
         """
         await self._refresh_groups(groups)
-        now = time.monotonic()
-        stale = [name for name in set(names) if not _too_long(name) and now - self._at(name) > FRESH_SECONDS]
+        stale = [name for name in set(names) if not _too_long(name) and self._is_stale(self._at(name))]
         if len(stale) >= MANY:
             stale = await self._refresh_locally(stale)
         await _each(stale, self._refresh_person)
@@ -179,8 +185,7 @@ class SystemDirectory:
             if user is not None:
                 found.append(name)
                 can = _can_log_in(user.shell, user.expires_day)
-                self._people[name] = _Known(_User(user.uid, user.gids, can), now, signature)
-                self._strangers.pop(name, None)
+                self._know(name, _Known(_User(user.uid, user.gids, can), now, signature))
         return list(set(unknown) - set(found))
 
     async def refresh_uid(self, uid: int) -> str | None:
@@ -230,8 +235,16 @@ class SystemDirectory:
                 found[name] = group
 
         await _each(
-            [name for name in given | self._groups.keys() if now - self._group_at(name) > FRESH_SECONDS], ask
+            [name for name in given | self._groups.keys() if self._is_stale(self._group_at(name))], ask
         )
+        if (
+            any(
+                name in self._groups and (answer is None or answer != self._groups[name].group)
+                for name, answer in (found | dict.fromkeys(gone)).items()
+            )
+            or found.keys() & self._no_groups.keys()
+        ):
+            self.changed.set()
         later = time.monotonic()
         merged = {}
         for name in (self._groups.keys() | found.keys()) - gone:
@@ -254,7 +267,19 @@ class SystemDirectory:
         known = self._people.get(name)
         return known.at if known else self._strangers.get(name, _NEVER)
 
+    def _is_stale(self, at: float) -> bool:
+        return at <= self._doubted or time.monotonic() - at > FRESH_SECONDS
+
+    def _know(self, name: str, known: _Known) -> None:
+        """Keep what was found of a user, and tell when it is not what it was."""
+        before = self._people.get(name)
+        if name in self._strangers or (before is not None and before.user != known.user):
+            self.changed.set()
+        self._people[name] = known
+        self._strangers.pop(name, None)
+
     async def _refresh_person(self, name: str) -> None:
+        asked = time.monotonic()
         try:
             user = await self._questions.ask(("user", name), lambda: _look_up(name))
         except (nss.Unavailable, Unanswered):
@@ -266,11 +291,11 @@ class SystemDirectory:
             return
         self._tell("user", name, available=True)
         if user is not None:
-            self._people[name] = _Known(user, time.monotonic())
-            self._strangers.pop(name, None)
+            self._know(name, _Known(user, asked))
         else:
             _remember(self._strangers, name)
-            self._people.pop(name, None)
+            if self._people.pop(name, None) is not None:
+                self.changed.set()
 
     def _tell(self, kind: str, name: str, *, available: bool) -> None:
         """Say once that somebody or something cannot be looked up, and once that it can be again."""

@@ -17,6 +17,9 @@ _FILES: Final = frozenset({"files", "systemd"})
 _USER_RECORDS: Final = ("etc/userdb", "run/userdb", "run/host/userdb", "usr/lib/userdb")
 _HOMED: Final = "run/systemd/userdb/io.systemd.Home"
 _READ: Final = ("etc/passwd", "etc/group", "etc/shadow", "etc/nsswitch.conf")
+#: Where a change of them shows, for whoever waits for one.
+DIRECTORY: Final = Path("/etc")
+NAMES: Final = tuple(name.removeprefix("etc/") for name in _READ)
 _SECONDS_OF_A_DAY: Final = 86_400
 
 #: Changes when one of the files does, and once a day, because accounts expire.
@@ -87,9 +90,13 @@ class LocalFiles:
 
     def _lines(self, name: str, fields: int) -> list[list[str]]:
         text = (self._root / name).read_bytes().decode("utf-8", "surrogateescape")
-        found = [line.split(":") for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        # "+" and "-" belong to NIS; where the source is the files alone, libc finds nobody of such a name.
+        found = [
+            line.split(":")
+            for line in text.splitlines()
+            if line.strip() and not line.startswith(("#", "+", "-"))
+        ]
         for line in found:
-            # "+" and "-" belong to NIS.
-            if len(line) != fields or line[0].startswith(("+", "-")):
+            if len(line) != fields:
                 raise ValueError(f"{name} has a line that is not understood: {line[0][:40]}")
         return found

@@ -7,6 +7,7 @@ from typing import Final
 
 from jitd.core.clock import Clock
 from jitd.enforce.firewallport import Notices
+from jitd.filewatch import FileWatch
 from jitd.service.service import Service
 
 log = logging.getLogger("jitd.scheduler")
@@ -17,18 +18,27 @@ CHECK_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 2.0
 #: Seconds to rest after a comparison that somebody else's change of the firewall caused.
 NOTICE_SECONDS: Final = 0.2
+#: Seconds between two questions to the system about everybody.
 PEOPLE_SECONDS: Final = 15.0
+#: Seconds to let a program finish that changes the files with the system's users, and to rest after a check for people.
+SETTLED_SECONDS: Final = 0.1
+RESTED_SECONDS: Final = 0.5
 #: Seconds between two looks at the machine's own firewall, routes and settings.
 AROUND_SECONDS: Final = 60.0
 #: Seconds to wait after a round that failed.
 PATIENCE_SECONDS: Final = 1.0
 
 
-async def run(service: Service, clock: Clock, notices: Notices | None = None) -> None:
-    """Work until cancelled. `notices` tell of changes that others make to the firewall."""
+async def run(
+    service: Service, clock: Clock, notices: Notices | None = None, users: FileWatch | None = None
+) -> None:
+    """Work until cancelled. `notices` tell of changes that others make to the firewall, `users` of those to passwd(5)."""
     async with asyncio.TaskGroup() as tasks:
         if notices is not None:
             tasks.create_task(_for_ever(lambda: _on_notice(service, notices)))
+        if users is not None:
+            tasks.create_task(_for_ever(lambda: _on_users(service, users)))
+        tasks.create_task(_for_ever(lambda: _on_people(service)))
         tasks.create_task(_for_ever(lambda: _deadlines(service, clock)))
         tasks.create_task(_for_ever(lambda: _every(CHECK_SECONDS, service.check)))
         tasks.create_task(_for_ever(lambda: _every(LOOK_SECONDS, service.look)))
@@ -88,6 +98,30 @@ async def _on_notice(service: Service, notices: Notices) -> None:
                 await asyncio.sleep(NOTICE_SECONDS)
     finally:
         loop.remove_reader(notices.fileno())
+
+
+async def _on_users(service: Service, users: FileWatch) -> None:
+    """Ask about everybody as soon as one of the files with the system's users was changed."""
+    loop = asyncio.get_running_loop()
+    came = asyncio.Event()
+    loop.add_reader(users.fileno(), came.set)
+    try:
+        while True:
+            await came.wait()
+            came.clear()
+            if users.changed():
+                await asyncio.sleep(SETTLED_SECONDS)
+                await service.refresh_people(anew=True)
+    finally:
+        loop.remove_reader(users.fileno())
+
+
+async def _on_people(service: Service) -> None:
+    """Look at everybody's access as soon as the system says something else of somebody, whoever has asked about them."""
+    await service.people_changed.wait()
+    service.people_changed.clear()
+    await service.check()
+    await asyncio.sleep(RESTED_SECONDS)
 
 
 async def _first_then_every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:

@@ -1,6 +1,7 @@
 """Local users all at once: the same answers as libc's, only where nobody else gives any, and never old ones."""
 
 import pwd
+import select
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from jitd import nss
 from jitd.core.people import Answer
 from jitd.directory import MANY, SystemDirectory
+from jitd.filewatch import FileWatch
 from jitd.localfiles import LocalFiles
 
 NAMES = [f"u{number}" for number in range(MANY)]
@@ -117,10 +119,64 @@ def test_the_signature_tells_of_every_change(root: Path) -> None:
     assert files.signature() is None
 
 
-@pytest.mark.parametrize("line", ["+::::::\n", "short:x:1\n", "u:x:number:1::/:/bin/sh\n"])
+@pytest.mark.parametrize("line", ["short:x:1\n", "u:x:number:1::/:/bin/sh\n"])
 def test_what_is_not_understood_is_an_error(root: Path, line: str) -> None:
-    """NIS and damaged lines are not guessed about: the caller asks libc instead."""
+    """Damaged lines are not guessed about: the caller asks libc instead."""
     passwd = root / "etc/passwd"
     passwd.write_text(passwd.read_text() + line)
     with pytest.raises(ValueError):
         LocalFiles(root).users()
+
+
+@pytest.mark.parametrize("line", ["+::::::\n", "-x:x:6001:100::/:/bin/sh\n", "-\n"])
+def test_a_name_that_belongs_to_nis_switches_nothing_off(root: Path, line: str) -> None:
+    """Attack: a user is made whose name begins with "-". libc finds nobody by it; what the files say of all others still
+    counts, and nobody can be counted twice because a group could not be read.
+    """
+    files = LocalFiles(root)
+    before = files.users()
+    for name in ("passwd", "group", "shadow"):
+        path = root / "etc" / name
+        path.write_text(line + path.read_text() + line)
+    assert files.users() == before
+    assert SystemDirectory(files).members("no-such-group") is None
+
+
+def test_the_kernel_tells_of_files_that_change(tmp_path: Path) -> None:
+    """A file that is written, replaced or gone is told once; others in the directory are not."""
+    watch = FileWatch(tmp_path, ["passwd", "group"])
+    assert not watch.changed()
+    (tmp_path / "other").write_text("x")
+    assert not watch.changed()
+    for change in (
+        lambda: (tmp_path / "passwd").write_text("x"),
+        lambda: (tmp_path / "other").replace(tmp_path / "group"),
+        (tmp_path / "passwd").unlink,
+    ):
+        change()
+        assert select.select([watch], [], [], 5)[0]
+        assert watch.changed()
+        assert not watch.changed()
+    watch.close()
+    with pytest.raises(OSError, match="No such file"):
+        FileWatch(tmp_path / "none", ["passwd"])
+
+
+async def test_an_answer_that_differs_is_told(root: Path) -> None:
+    """A user who is gone or somebody else, a group with other members: set once, and not by the same answer again."""
+    people = SystemDirectory(LocalFiles(root))
+    await people.refresh(NAMES, ["staff"])
+    assert not people.changed.is_set()
+    people.doubt()
+    await people.refresh(NAMES, ["staff"])
+    assert not people.changed.is_set()
+    passwd = root / "etc/passwd"
+    passwd.write_text(passwd.read_text().replace(":/bin/bash", ":/bin/false", 1))
+    people.doubt()  # or the answers of a moment ago would serve
+    await people.refresh(NAMES, ["staff"])
+    assert people.changed.is_set()
+    people.changed.clear()
+    passwd.write_text("".join(passwd.read_text().splitlines(keepends=True)[1:]))
+    people.doubt()
+    await people.refresh(NAMES, ["staff"])
+    assert people.changed.is_set()

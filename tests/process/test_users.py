@@ -1,9 +1,13 @@
 """jitd with its real paths, as root and as somebody who is not."""
 
+import base64
+import hashlib
 import stat
+from pathlib import Path
 
 import pytest
 
+from support.gateway import Gateway
 from support.wait import until
 from support.world import World
 
@@ -71,3 +75,33 @@ def test_an_ordinary_users_own() -> None:
         )
         assert '"admin": true' in world.run(status, user="alice").stdout
         assert daemon.stop() == 0
+
+
+def test_who_is_gone_is_noticed_at_once(tmp_path: Path) -> None:
+    """Attack: somebody who was dismissed uses the half minute until jitd looks again. userdel, the loss of a group and an
+    expired account are noticed by the files that change, and cut within 2 s.
+    """
+    with World() as world:
+        world.group("jit-admins")
+        world.group("staff")
+        for user in ("alice", "bob", "zoe", "anna", "otto"):
+            world.user(user, groups=["staff"])
+        gateway = Gateway(world, tmp_path / "jitd.log")
+        gateway.init()
+        gateway.settle("enforce", 'backend = "memory"')
+        gateway.start()
+        gateway.jitctl("root", "interface", "add", "wg0", "--pool", "10.9.0.0/24")
+        gateway.jitctl("root", "network", "add", "office", "--route", "10.0.0.0/8", "--member", "@staff")
+        for user in ("alice", "bob", "zoe", "anna", "otto"):
+            key = base64.b64encode(hashlib.sha256(user.encode()).digest()).decode()
+            gateway.jitctl(user, "device", "add", "laptop", "--public-key", key)
+            number = gateway.json(user, "request", "office", "--reason", "logs")["request"]["id"]
+            gateway.jitctl("root", "grant", str(number), "--duration", "1h")
+        world.run(["gpasswd", "-d", "bob", "staff"])
+        until(lambda: gateway.request(2)["status"] == "revoked", "bob has lost his membership", 2)
+        world.run(["chage", "-E", "0", "zoe"])
+        until(lambda: gateway.request(3)["status"] == "revoked", "zoe's account has expired", 2)
+        world.run(["userdel", "alice"])
+        until(lambda: gateway.request(1)["status"] == "revoked", "alice is gone", 2)
+        assert gateway.request(4)["status"] == gateway.request(5)["status"] == "active"
+        gateway.stop()

@@ -1,5 +1,6 @@
 """Users and groups for tests that are not about NSS: the answers are set, not looked up."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -14,8 +15,12 @@ class StaticDirectory:
             name: Person(name=name, exists=Answer.YES, uid=uid, groups=frozenset(mine))
             for name, (uid, mine) in users.items()
         }
+        self.changed = asyncio.Event()
         self.silent: set[str] = set()  # groups of which nobody can say who is in them
         self.groups = set(groups) | {group for person in self.people.values() for group in person.groups}
+
+    def doubt(self) -> None:
+        """Nothing to ask: the answers are set."""
 
     def person(self, name: str) -> Person:
         """The answer that was set."""

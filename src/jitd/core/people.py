@@ -3,6 +3,7 @@
 `jitd.directory` fills these from NSS, off the worker; the pure middle only reads them.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -77,7 +78,16 @@ def registered(uid: int, name: str) -> Person:
 
 
 class Directory(Protocol):
-    """Cached answers about users and groups. `person` never blocks: it is called from the worker thread."""
+    """Cached answers about users and groups. `person` never blocks: it is called from the worker thread.
+
+    `changed` is set when an answer is another one than before; whoever waits for it clears it.
+    """
+
+    changed: asyncio.Event
+
+    def doubt(self) -> None:
+        """Ask about everybody anew at the next `refresh`: something has changed."""
+        ...
 
     def person(self, name: str) -> Person:
         """The last answer about this user; UNAVAILABLE for one that was never asked about."""

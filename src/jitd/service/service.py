@@ -218,8 +218,15 @@ class Service:
         found = await self._in_reader(lambda rows: parts.look_around(self._transactor.view(rows, actor)))
         self._transactor.agreement.around = found
 
-    async def refresh_people(self) -> None:
-        """Ask the system about everyone who may have access."""
+    @property
+    def people_changed(self) -> asyncio.Event:
+        """Set when the system says something else about somebody than before; whoever waits for it clears it."""
+        return self._directory.changed
+
+    async def refresh_people(self, *, anew: bool = False) -> None:
+        """Ask the system about everyone who may have access; `anew` also about those who were asked about just now."""
+        if anew:
+            self._directory.doubt()
         await self._directory.refresh(await self._in_reader(concerned), self._transactor.groups)
 
     # --- telling ---

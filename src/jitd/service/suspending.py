@@ -24,9 +24,9 @@ def check(rows: Rows, people: People, now: Now) -> None:
     every = accounts.at_stake(rows)
     found = {account.id: people.there(account, now) for account in every}
     going = [one for one in every if one.suspended_ms is None and found[one.id].answer is Answer.NO]
-    fault = _is_fault(rows, every, going, now)
+    fault = _is_fault(rows, people, every, going, now)
     for account in going:
-        in_fault = fault and not account.is_registered
+        in_fault = fault and _is_missing(people, account)
         accounts.suspend(rows, account.id, now.wall_ms, in_fault=in_fault)
         if not in_fault:
             _lapse(rows, account, found[account.id].why, now)
@@ -42,11 +42,14 @@ def check(rows: Rows, people: People, now: Now) -> None:
             _tell(rows, "user_resumed", account, now, since=account.suspended_ms)
 
 
-def _is_fault(rows: Rows, every: list[Account], going: list[Account], now: Now) -> bool:
-    """Whether so many go at once that it is the directory's fault. Those who went within the last minute are part of it."""
-    fresh = [one for one in going if not one.is_registered]
+def _is_fault(rows: Rows, people: People, every: list[Account], going: list[Account], now: Now) -> bool:
+    """Whether so many are missing at once that it is the directory's fault, those of the last minute included.
+
+    An account that expired, or whose name means somebody else, is not missing: the directory knows of it.
+    """
+    fresh = [one for one in going if _is_missing(people, one)]
     before = [
-        one for one in accounts.suspended_since(rows, now.wall_ms - TOGETHER_MS) if not one.is_registered
+        one for one in accounts.suspended_since(rows, now.wall_ms - TOGETHER_MS) if _is_missing(people, one)
     ]
     together = len(fresh) + len(before)
     there = together + sum(1 for one in every if one.suspended_ms is None and one not in going)
@@ -57,14 +60,13 @@ def _is_fault(rows: Rows, every: list[Account], going: list[Account], now: Now) 
         accounts.suspend(rows, account.id, account.suspended_ms, in_fault=True)
     if not any(one.suspended_in_fault for one in before):
         names = sorted(one.name for one in (*fresh, *before))
-        events.add(
-            rows,
-            "directory_fault",
-            at_ms=now.wall_ms,
-            actor=None,
-            data={"number": together, "of": there, "users": names[:50]},
-        )
+        data = {"number": together, "of": there, "users": names[:50]}
+        events.add(rows, "directory_fault", at_ms=now.wall_ms, actor=None, data=data)
     return True
+
+
+def _is_missing(people: People, account: Account) -> bool:
+    return people.known(account).exists is Answer.NO
 
 
 def _lapse(rows: Rows, account: Account, why: str, now: Now) -> None:
