@@ -15,7 +15,7 @@ from jitd.core.commandline import shell
 from jitd.core.errors import JitError
 from jitd.core.firewall import Always
 from jitd.core.ports import parse_always
-from jitd.core.text import is_mail_address
+from jitd.core.text import is_host_name, is_mail_address
 
 DEFAULT_PATH: Final = Path("/etc/jitd/jitd.toml")
 BACKENDS: Final = ("auto", "kernel", "userspace", "memory")
@@ -63,6 +63,7 @@ class Mail:
     keyring: str = ""  # a keyring backend to look the password up in; "": none
     secrets: Path = Path("/etc/jitd/secrets")
     sender: str = ""
+    ehlo: str = ""  # the name that this machine greets the server with; "": see notify/hello.py
     email_domain: str = ""  # user@email_domain, for those who have set no address
     jitctl_host: str = ""  # what --host of the commands in mails names
     review_url: str = ""  # a link for those who decide; {id} is the request
@@ -313,6 +314,12 @@ def _mail(mail: Mail) -> Mail:
             "bad_request",
             f"cannot use [mail] email_domain = {mail.email_domain!r}: it is no domain",
             'Name what stands behind the @ of people\'s addresses, for example email_domain = "example.org".',
+        )
+    if mail.ehlo and not is_host_name(mail.ehlo):
+        raise JitError(
+            "bad_request",
+            f"cannot use [mail] ehlo = {mail.ehlo!r}: it is no name that a mail server takes",
+            'Name this machine as others know it, for example ehlo = "gateway.example.org".',
         )
     if mail.user and mail.security == "none":
         raise JitError(

@@ -83,6 +83,8 @@ keyring = ""
 secrets = "/etc/jitd/secrets"
 # Where mails come from.
 sender = ""
+# The name that this machine greets the server with; "": its own where that has a domain, else the domain of sender.
+ehlo = ""
 # People get mail at NAME@email_domain, unless they have another address (jitctl user set NAME --email); "": only those.
 email_domain = ""
 # What the commands in mails name behind --host, such as ssh://gateway.example.org; "": nothing.

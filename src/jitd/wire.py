@@ -759,13 +759,19 @@ class OutboxBody(TypedDict):
 
 
 class OutboxChangeReply(ChangeReply):
-    """What waits after the verb; `number` is how many it was about."""
+    """What waits after the verb; `number` is how many it was about. Not tried again, and counted apart, are `outdated` ones
+    (decided or over meanwhile, and given up), `collected` ones (they go out together in a moment) and `unreachable` ones
+    (jitd.toml has no way to them any more).
+    """
 
     messages: list[MessageView]
     messages_waiting: int
     stuck: int
     tells: bool
     number: int
+    outdated: NotRequired[int]
+    collected: NotRequired[int]
+    unreachable: NotRequired[int]
 
 
 # --- being told ---

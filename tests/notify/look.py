@@ -2,7 +2,7 @@
 
     python tests/notify/look.py DIRECTORY --pictures
 
-Each picture shows a page 320, 390 and 800 CSS pixels wide; there is a light and a dark one. `plain` is without the style,
+Each picture shows a page 360 and 1400 CSS pixels wide; there is a light and a dark one. `plain` is without the style,
 as some programs show it.
 """
 
@@ -20,7 +20,7 @@ from jitd.notify import samples
 from jitd.notify.facts import MESSAGES
 from jitd.notify.render import Rendered, Templates
 
-WIDTHS = (320, 390, 800)
+WIDTHS = (360, 1400)
 LONG = (
     'see https://evil.example/login?next=%2F and <b>bold</b> "quoted" & {{7*7}}, '
     + "Donaudampfschifffahrtsgesellschaftskapitaen" * 3

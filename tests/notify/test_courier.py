@@ -45,6 +45,26 @@ class Post:
     mails: list[EmailMessage] = field(default_factory=list)
     hang: bool = False
     breaks: bool = False
+    refused_sender: str = ""  # what is said to every sender
+    refused_name: str = ""  # a name that no greeting may have
+    names: list[str] = field(default_factory=list)  # of those who greeted
+
+    async def handle_EHLO(  # noqa: N802
+        self, _server: SMTP, session: Session, _envelope: Envelope, name: str, offers: list[str]
+    ) -> list[str]:
+        """A greeting."""
+        self.names.append(name)
+        if name == self.refused_name:
+            return ["504 need another name"]
+        session.host_name = name
+        return offers
+
+    async def handle_HELO(self, _server: SMTP, session: Session, _envelope: Envelope, name: str) -> str:  # noqa: N802
+        """A greeting of long ago."""
+        if name == self.refused_name:
+            return "504 need another name"
+        session.host_name = name
+        return "250 localhost"
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -53,6 +73,15 @@ class Post:
         if self.to_recipient:
             return self.to_recipient
         envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_MAIL(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """A sender."""
+        if self.refused_sender:
+            return self.refused_sender
+        envelope.mail_from = address
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
@@ -424,6 +453,60 @@ async def test_a_warning_that_comes_too_late(box: Box, tmp_path: Path) -> None:
         ("bob@example.org", " ends "),
     ]
     assert box.waiting() == []
+
+
+async def test_a_refused_greeting_is_no_fault_of_a_message(box: Box, tmp_path: Path) -> None:
+    """The server does not like this machine's name: everything is kept and tried again, and goes out when it does."""
+    post = Post(refused_name="gateway.example.org")
+    box.put(2)
+    async with serving(post) as port:
+        one = courier(box, config(tmp_path, port))
+        await one.deliver()
+        (first, second) = box.waiting()
+        assert first == second
+        assert (first[0], first[2]) == (1, 1)
+        assert first[1] == (
+            f"localhost:{port} refuses the greeting of gateway.example.org: 504 need another name ([mail] ehlo sets"
+            " the name)"
+        )
+        one = courier(box, config(tmp_path, port, ehlo="vpn.example.org"))
+        box.clock.advance(MINUTE)
+        await one.deliver()
+    assert (len(post.mails), box.waiting()) == (2, [])
+    assert post.names[-1] == "vpn.example.org"
+
+
+async def test_a_machine_without_a_domain_greets_with_the_senders(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`localhost` and names without a dot are refused by many servers."""
+    for own, name in (
+        ("localhost", "gateway.example.org"),
+        ("localhost.localdomain", "gateway.example.org"),
+        ("gateway", "gateway.example.org"),
+        ("vpn.example.com", "vpn.example.com"),
+    ):
+        monkeypatch.setattr("socket.getfqdn", lambda own=own: own)
+        post = Post()
+        box.put()
+        box.clock.advance(1000)
+        async with serving(post) as port:
+            await courier(box, config(tmp_path, port)).deliver()
+        assert post.names == [name]
+
+
+async def test_a_sender_that_is_refused_is_tried_again(box: Box, tmp_path: Path) -> None:
+    """What the server says against jitd's own address is said of every message, until somebody mends it."""
+    post = Post(refused_sender="550 unknown sender")
+    box.put()
+    async with serving(post) as port:
+        one = courier(box, config(tmp_path, port))
+        await one.deliver()
+        assert box.waiting() == [(1, "550 unknown sender", 1)]
+        post.refused_sender = ""
+        box.clock.advance(MINUTE)
+        await one.deliver()
+    assert (len(post.mails), box.waiting()) == (1, [])
 
 
 async def test_nobody_listens(box: Box, tmp_path: Path) -> None:

@@ -69,12 +69,35 @@ async def test_a_wrong_password_is_broken(tmp_path: Path) -> None:
 
 
 async def test_without_starttls_it_is_broken() -> None:
-    """A server that offers none is told as that; where none is wanted it is a warning."""
+    """A server that offers none is told as that; where none is wanted, on this machine, all is well."""
     async with serving(Post()) as port:
         assert (await lines(usual(port)))[1:] == [("broken", f"localhost:{port} does not offer STARTTLS")]
-        (level, what) = (await lines(usual(port, security="none")))[1]
-    assert level == "warning"
-    assert "in the clear" in what
+        found = await lines(usual(port, security="none"))
+    assert found[1:] == [("ok", "it is not encrypted, and does not leave this machine")]
+
+
+@pytest.mark.parametrize(
+    ("address", "level"),
+    [("127.0.0.1", "ok"), ("127.0.1.1", "ok"), ("::1", "ok"), ("192.0.2.1", "warning"), ("", "warning")],
+)
+def test_mail_in_the_clear(address: str, level: str) -> None:
+    """Only a server that answers from this machine has nobody on the way, whatever its name is."""
+    check = mail.unencrypted(usual(25, security="none"), address)
+    assert check["level"] == level
+    assert ("in the clear" in check["what"]) is (level == "warning")
+
+
+@pytest.mark.parametrize("security", ["none", "starttls"])
+async def test_a_refused_greeting_is_told_apart(tmp_path: Path, security: str) -> None:
+    """A server that is there and does not like this machine's name is no server that cannot be reached."""
+    tls = certificate(tmp_path, "localhost") if security == "starttls" else None
+    async with serving(Post(refused_name="gateway.example.org"), tls=tls) as port:
+        settings = usual(port, security=security, ca_file=str(tls or ""), ehlo="gateway.example.org")
+        ((level, what),) = await lines(settings)
+    assert level == "broken"
+    assert what == (
+        f"localhost:{port} answers, and refuses the greeting of gateway.example.org: 504 need another name"
+    )
 
 
 async def test_tls_on_a_port_that_has_starttls_is_broken(tmp_path: Path) -> None:

@@ -91,14 +91,22 @@ def drop(context: typer.Context, numbers: Numbers = None, yes: Yes = False) -> i
 
 
 def _told(context: typer.Context, reply: wire.OutboxChangeReply, what: str) -> int:
-    return answer(
-        context,
-        reply,
-        lambda: print(
-            f"{reply['number']} {'message is' if reply['number'] == 1 else 'messages are'} {what};"
-            f" {reply['messages_waiting'] or 'nothing'} wait{'s' if reply['messages_waiting'] < 2 else ''}"
-        ),
-    )
+    def tell() -> None:
+        waiting = reply["messages_waiting"]
+        print(f"{_counted(reply['number'])} {what}; {waiting or 'nothing'} wait{'s' if waiting < 2 else ''}")
+        for number, why in (
+            (reply.get("outdated", 0), "given up: what they were about was decided, or is over"),
+            (reply.get("collected", 0), "not tried alone: many at once go out together, in a moment"),
+            (reply.get("unreachable", 0), "not tried: jitd.toml has no way to them any more"),
+        ):
+            if number:
+                print(f"{_counted(number)} {why}")
+
+    return answer(context, reply, tell)
+
+
+def _counted(number: int) -> str:
+    return f"{number} {'message is' if number == 1 else 'messages are'}"
 
 
 def _in(ms: int) -> str:

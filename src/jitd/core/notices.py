@@ -1,11 +1,12 @@
 """Who is told what, and when: from events to notices. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from jitd.core import durations
+from jitd.core.model import Message, Now, Request, Status
 
 
 class Audience(StrEnum):
@@ -54,6 +55,9 @@ TEMPLATES: Final = frozenset(
     notice.template for notices in (*OF_EVENT.values(), (ENDING, WAITING)) for notice in notices
 )
 
+#: Notices that say that somebody has access, or will have.
+_OPEN: Final = frozenset({"granted", "opened", "extended", ENDING.template})
+
 #: What somebody has to read at once: it never waits for others, nor hides among them.
 EMERGENCIES: Final = frozenset({"break_glass", "device_lost"})
 
@@ -74,6 +78,28 @@ def of_event(kind: str, *, own: bool, acted: bool, rule: bool) -> tuple[Notice, 
         return ()
     # What lapses because its network was taken away did not wait for too long.
     return OF_EVENT.get("cancelled" if kind == "lapsed" and acted else kind, ())
+
+
+def outdated(message: Message, request: Request | None, voters: Container[str], now: Now) -> str:
+    """Why a message is not true any more when it is about to go out, "": it still is.
+
+    `request` is what it is about as it stands now, and `voters` are who has agreed to it. What has happened is told
+    however late; what was to be decided, or to end, is not when that is over.
+    """
+    if request is None or message.template in EMERGENCIES:
+        return ""
+    status = request.status(now)
+    if message.template in ASKING | {"received"} and status is not Status.PENDING:
+        return f"not sent: it is {status} meanwhile"
+    if message.template in ASKING and message.recipient in voters:
+        return "not sent: they have agreed meanwhile"
+    if message.template in _OPEN:
+        if status not in (Status.ACTIVE, Status.SCHEDULED):
+            return f"not sent: it is {status} meanwhile"
+        told, grant = message.data.get("ends"), request.grant
+        if message.template == ENDING.template and grant is not None and told != grant.ends_ms:
+            return "not sent: it ends at another time"
+    return ""
 
 
 def next_warning(starts_ms: int, ends_ms: int, now_ms: int) -> int | None:

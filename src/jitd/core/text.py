@@ -15,6 +15,9 @@ _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _MAIL_ADDRESS: Final = re.compile(
     rf"(?=.{{1,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*"
 )
+_HOST_NAME: Final = re.compile(
+    rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})+|\[(?:IPv6:)?[0-9A-Fa-f:.]{{2,45}}\]", re.ASCII
+)
 # Unicode categories that move the cursor, turn the reading direction, are invisible or mean nothing.
 _HOSTILE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 #: Joiners that real words and emoji need; both are harmless on a terminal.
@@ -76,6 +79,11 @@ def name(text: str, what: str) -> str:
 def is_mail_address(text: str) -> bool:
     """Whether this is a single mail address, in ASCII and without quotes."""
     return _MAIL_ADDRESS.fullmatch(text) is not None
+
+
+def is_host_name(text: str) -> bool:
+    """Whether this is a name of a host with its domain, or an address literal such as [192.0.2.1] (RFC 5321, 4.1.3)."""
+    return _HOST_NAME.fullmatch(text) is not None
 
 
 def interface_name(text: str) -> str:

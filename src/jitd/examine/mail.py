@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any, Final
 
 import aiosmtplib
@@ -14,7 +15,7 @@ from jitd import wire
 from jitd.config import Mail
 from jitd.core.errors import JitError
 from jitd.examine.lines import broken, ok, warning
-from jitd.notify import secret
+from jitd.notify import hello, secret
 
 #: How long all of it may take, in seconds.
 SECONDS: Final = 10.0
@@ -48,7 +49,12 @@ async def _within(mail: Mail, found: list[wire.Check], seconds: float) -> None:
 
 async def _talk(mail: Mail, found: list[wire.Check]) -> None:
     client = aiosmtplib.SMTP(
-        hostname=mail.server, port=mail.port, timeout=mail.timeout_seconds, use_tls=False, start_tls=False
+        hostname=mail.server,
+        port=mail.port,
+        local_hostname=await hello.name(mail),
+        timeout=mail.timeout_seconds,
+        use_tls=False,
+        start_tls=False,
     )
     try:
         context = _context(mail, found)
@@ -57,12 +63,8 @@ async def _talk(mail: Mail, found: list[wire.Check]) -> None:
         if not await _reached(mail, client, context, found):
             return
         if mail.security == "none":
-            found.append(
-                warning(
-                    f"mail goes to {_place(mail)} in the clear: everybody on the way can read who asks for what",
-                    'set security = "starttls" under [mail] in jitd.toml, then restart jitd',
-                )
-            )
+            peer = client.transport.get_extra_info("peername") if client.transport else None
+            found.append(unencrypted(mail, str(peer[0]) if peer else ""))
         elif mail.security == "starttls" and not await _encrypted(mail, client, context, found):
             return
         if mail.security != "none":
@@ -81,7 +83,15 @@ async def _reached(
             await client.connect(use_tls=True, tls_context=context)
         else:
             await client.connect()
-        await client.ehlo()
+        await hello.greet(client)
+    except aiosmtplib.SMTPHeloError as error:
+        found.append(
+            broken(
+                f"{_place(mail)} answers, and refuses the greeting of {client.local_hostname}: {_words(error)}",
+                'set ehlo = "NAME.OF.THIS.MACHINE" under [mail] in jitd.toml, then restart jitd',
+            )
+        )
+        return False
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
         found.append(_unreached(mail, error))
         return False
@@ -102,6 +112,11 @@ def _unreached(mail: Mail, error: BaseException) -> wire.Check:
         return broken(
             f"the name {mail.server} cannot be resolved: {cause.strerror}",
             f"getent ahosts {mail.server} # or mend [mail] server in jitd.toml",
+        )
+    if isinstance(cause, aiosmtplib.SMTPResponseException):
+        return broken(
+            f"{_place(mail)} answers, and takes no mail from here: {_words(cause)}",
+            "ask who runs it to let this machine in, or mend [mail] server in jitd.toml",
         )
     return broken(
         f"{_place(mail)} cannot be reached: {_words(cause)}",
@@ -193,6 +208,20 @@ def _context(mail: Mail, found: list[wire.Check]) -> ssl.SSLContext | None:
             broken(f"[mail] ca_file {mail.ca_file} cannot be used: {error}", f"ls -l {mail.ca_file}")
         )
         return None
+
+
+def unencrypted(mail: Mail, address: str) -> wire.Check:
+    """What there is to say of mail in the clear, to a server that answered at this address."""
+    try:
+        is_here = ip_address(address).is_loopback
+    except ValueError:
+        is_here = False
+    if is_here:
+        return ok("it is not encrypted, and does not leave this machine")
+    return warning(
+        f"mail goes to {_place(mail)} in the clear: everybody on the way can read who asks for what",
+        'set security = "starttls" under [mail] in jitd.toml, then restart jitd',
+    )
 
 
 def _cause(error: BaseException) -> BaseException:

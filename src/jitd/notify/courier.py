@@ -11,9 +11,9 @@ from typing import Final, Protocol, TypeVar
 
 from jitd.core import notices
 from jitd.core.clock import Clock
-from jitd.core.model import Message
+from jitd.core.model import Message, Now
 from jitd.notify.render import Rendered, Templates
-from jitd.notify.way import DeliveryError, Way
+from jitd.notify.way import Conversation, DeliveryError, Way
 from jitd.store import outbox
 from jitd.store.database import Rows
 
@@ -91,13 +91,13 @@ class Courier:
         await self._record_delivered()
         now_ms = self._clock.now_ms()
         due = await self._service.outbox(lambda rows: outbox.due(rows, self._way.name, now_ms, ROUND))
-        parcels: list[tuple[list[Message], Rendered]] = []
+        parcels: list[list[Message]] = []
         for recipient in dict.fromkeys(message.recipient for message in due):
             parcels += await self._for_one(recipient, now_ms)
         if parcels:
             await self._send(parcels)
 
-    async def _for_one(self, recipient: str, now_ms: int) -> list[tuple[list[Message], Rendered]]:
+    async def _for_one(self, recipient: str, now_ms: int) -> list[list[Message]]:
         """What goes to one recipient now: each message by itself, or all as one when they are many."""
         way = self._way.name
 
@@ -106,10 +106,7 @@ class Courier:
             return waiting, *outbox.sent_since(rows, recipient, way, now_ms - COUNTED_MS)
 
         waiting, sent, last_ms = await self._service.outbox(read)
-        late = [one for one in waiting if _is_late(one, now_ms)]
-        if late:
-            await self._give_up(late)
-            waiting = [one for one in waiting if one not in late]
+        waiting = await self._still_true(waiting)
         alone, rest = waiting, list[Message]()
         if sent + len(waiting) > self._way.digest_from:
             # An emergency never hides among others, and never waits for them.
@@ -121,44 +118,60 @@ class Courier:
                 rest = []
             if len(rest) == 1:
                 alone, rest = waiting, []
-        # In a thread: many words take a while, and the loop has endings to see to.
-        return await asyncio.to_thread(self._parcels, alone, rest)
+        return [*([one] for one in alone), *([rest] if rest else [])]
 
-    def _parcels(self, alone: list[Message], rest: list[Message]) -> list[tuple[list[Message], Rendered]]:
-        """What goes out by itself, and what goes together."""
-        found = [([one], self._words(one)) for one in alone]
-        if rest:
-            together = [(one.template, self._way.facts(one.data)) for one in rest]
-            found.append((rest, self.templates.digest(together)))
-        return found
+    async def _still_true(self, messages: list[Message]) -> list[Message]:
+        """Those that are still true: what was decided meanwhile, or is over, is given up and told to nobody."""
+        now = Now(self._clock.now_ms(), self._clock.boot_ms(), self._clock.boot_id())
+        found = await self._service.outbox(lambda rows: outbox.outdated(rows, messages, now))
+        gone = found | {one.id: "too late" for one in messages if _is_late(one, now.wall_ms)}
+        if gone:
 
-    def _words(self, one: Message) -> Rendered:
+            def record(rows: Rows) -> None:
+                for number, why in gone.items():
+                    outbox.give_up(rows, number, why, now.wall_ms)
+
+            await self._service.record_delivery(record)
+        return [one for one in messages if one.id not in gone]
+
+    def _words(self, messages: list[Message]) -> Rendered:
+        """One message, or many as one."""
+        if len(messages) > 1:
+            return self.templates.digest([(one.template, self._way.facts(one.data)) for one in messages])
+        (one,) = messages
         if one.template == notices.TEST:
             return _TEST
         return self.templates.render(one.template, self._way.facts(one.data))
 
-    async def _send(self, parcels: Sequence[tuple[list[Message], Rendered]]) -> None:
+    async def _send(self, parcels: Sequence[list[Message]]) -> None:
         left = list(parcels)
         try:
             async with self._way.converse() as line:
                 self._mended()
                 while left and line.is_open:
-                    messages, rendered = left[0]
-                    try:
-                        await line.send(messages[0], rendered, together=len(messages) > 1)
-                    except DeliveryError as error:
-                        await self._failed(messages, error)
-                    except Exception as error:
-                        # Whatever it is about this one, nothing behind it waits for it.
-                        log.exception("message %d cannot be sent", messages[0].id)
-                        await self._failed(messages, DeliveryError(repr(error), permanent=False))
-                    else:
-                        await self._sent(messages)
+                    # Looked at once more: what stood before this one may have taken minutes.
+                    messages = left[0] = await self._still_true(left[0])
+                    if messages:
+                        await self._send_one(line, messages)
                     left.pop(0)
         except DeliveryError as error:
             self._tell_broken(error.said)
-            for messages, _ in left:
+            for messages in left:
                 await self._failed(messages, error)
+
+    async def _send_one(self, line: Conversation, messages: list[Message]) -> None:
+        # In a thread: many words take a while, and the loop has endings to see to.
+        rendered = await asyncio.to_thread(self._words, messages)
+        try:
+            await line.send(messages[0], rendered, together=len(messages) > 1)
+        except DeliveryError as error:
+            await self._failed(messages, error)
+        except Exception as error:
+            # Whatever it is about this one, nothing behind it waits for it.
+            log.exception("message %d cannot be sent", messages[0].id)
+            await self._failed(messages, DeliveryError(repr(error), permanent=False))
+        else:
+            await self._sent(messages)
 
     async def _sent(self, messages: list[Message]) -> None:
         self._delivered.append(([one.id for one in messages], self._clock.now_ms()))
@@ -173,16 +186,6 @@ class Courier:
 
             await self._service.record_delivery(record)
             self._delivered.pop(0)
-
-    async def _give_up(self, late: list[Message]) -> None:
-        """What is about to end is not told any more when it is over: that it has ended is."""
-        now_ms = self._clock.now_ms()
-
-        def record(rows: Rows) -> None:
-            for one in late:
-                outbox.give_up(rows, one.id, "too late", now_ms)
-
-        await self._service.record_delivery(record)
 
     async def _failed(self, messages: list[Message], error: DeliveryError) -> None:
         now_ms = self._clock.now_ms()

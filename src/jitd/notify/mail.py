@@ -16,7 +16,7 @@ import aiosmtplib
 from jitd.config import Mail
 from jitd.core.errors import JitError
 from jitd.core.model import Message
-from jitd.notify import secret
+from jitd.notify import hello, secret
 from jitd.notify.render import Rendered
 from jitd.notify.way import DeliveryError
 
@@ -70,6 +70,7 @@ class MailWay:
         client = aiosmtplib.SMTP(
             hostname=config.server,
             port=config.port,
+            local_hostname=await hello.name(config),
             timeout=config.timeout_seconds,
             use_tls=config.security == "tls",
             start_tls=config.security == "starttls",
@@ -77,12 +78,22 @@ class MailWay:
         )
         try:
             await client.connect()
+            if config.security != "starttls":
+                await hello.greet(client)  # with STARTTLS it was greeted already
             if config.user:
                 password = secret.find("smtp", keyring=config.keyring, directory=config.secrets)
                 await client.login(config.user, password)
         except JitError as error:
             client.close()
             raise DeliveryError(f"{error.message}. {error.hint}", permanent=False) from error
+        except aiosmtplib.SMTPHeloError as error:
+            # It is about this machine, and not about a message: whoever sets another name need not say so here.
+            client.close()
+            raise DeliveryError(
+                f"{config.server}:{config.port} refuses the greeting of {client.local_hostname}: {_words(error)}"
+                " ([mail] ehlo sets the name)",
+                permanent=False,
+            ) from error
         except (aiosmtplib.SMTPException, OSError, ssl.SSLError, ValueError) as error:
             client.close()
             raise DeliveryError(f"{config.server}:{config.port}: {_words(error)}", permanent=False) from error
@@ -119,6 +130,9 @@ class _Conversation:
         except aiosmtplib.SMTPRecipientsRefused as error:
             refused = error.recipients[0]
             raise DeliveryError(f"{refused.code} {refused.message}", permanent=refused.code >= 500) from error
+        except (aiosmtplib.SMTPHeloError, aiosmtplib.SMTPSenderRefused) as error:
+            # The same for every message, until somebody changes the configuration here or there.
+            raise DeliveryError(_words(error), permanent=False) from error
         except aiosmtplib.SMTPResponseException as error:
             raise DeliveryError(f"{error.code} {error.message}", permanent=error.code >= 500) from error
         except (aiosmtplib.SMTPException, OSError) as error:

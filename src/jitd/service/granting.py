@@ -107,6 +107,7 @@ def lengthen(
         request=grant,
         by_jitd=auto_rule is not None,
         before=before,
+        wanted=asked.wanted_ms if asked is not None else None,
         ends=term.ends_ms,
         duration=term.ends_ms - before,
         comment=comment,

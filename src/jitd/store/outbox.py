@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jitd.core.model import Message
+from jitd.core import notices
+from jitd.core.model import Message, Now
+from jitd.store import requests
 from jitd.store.database import Rows
 
 _WAITING: Final = "sent_ms IS NULL AND dropped_ms IS NULL"
@@ -13,6 +15,10 @@ _WAITING: Final = "sent_ms IS NULL AND dropped_ms IS NULL"
 _COLUMNS: Final = (
     "id, key, way, recipient, address, template, request_id, data, created_ms, next_ms, attempts, error"
 )
+
+
+#: What is said of messages that wait to be told together.
+COLLECTED: Final = "many at once: it goes out together with others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,18 @@ def give_up(rows: Rows, number: int, error: str, now_ms: int) -> None:
     )
 
 
+def outdated(rows: Rows, messages: Iterable[Message], now: Now) -> dict[int, str]:
+    """The messages that are not true any more, by id, and why."""
+    found: dict[int, str] = {}
+    for one in messages:
+        request = requests.by_id(rows, one.request_id) if one.request_id is not None else None
+        voters = {vote.name for vote in requests.votes(rows, request.id)} if request is not None else set()
+        why = notices.outdated(one, request, voters, now)
+        if why:
+            found[one.id] = why
+    return found
+
+
 def fate(rows: Rows, number: int) -> Fate | None:
     """What became of a message; None: there is none, or it was forgotten."""
     row = rows.one("SELECT address, sent_ms, dropped_ms, error FROM message WHERE id = ?", (number,))
@@ -139,7 +157,10 @@ def fate(rows: Rows, number: int) -> Fate | None:
 def hold(rows: Rows, ids: Iterable[int], next_ms: int) -> None:
     """Let messages wait, to be told together."""
     for number in ids:
-        rows.run(f"UPDATE message SET next_ms = ? WHERE id = ? AND {_WAITING}", (next_ms, number))
+        rows.run(
+            f"UPDATE message SET next_ms = ?, error = ? WHERE id = ? AND {_WAITING}",
+            (next_ms, COLLECTED, number),
+        )
 
 
 def waiting(rows: Rows, limit: int) -> list[Message]:
@@ -148,6 +169,16 @@ def waiting(rows: Rows, limit: int) -> list[Message]:
         _message(row)
         for row in rows.all(f"SELECT {_COLUMNS} FROM message WHERE {_WAITING} ORDER BY +id LIMIT ?", (limit,))
     ]
+
+
+def chosen(rows: Rows, ids: Sequence[int] | None) -> list[Message]:
+    """What was not delivered yet: all of it, or some."""
+    if ids is None:
+        return waiting(rows, -1)
+    found = (
+        rows.one(f"SELECT {_COLUMNS} FROM message WHERE id = ? AND {_WAITING}", (number,)) for number in ids
+    )
+    return [_message(row) for row in found if row is not None]
 
 
 def waits(rows: Rows, number: int) -> bool:
@@ -164,9 +195,10 @@ def counts(rows: Rows) -> Counts:
     return Counts(row["waiting"], row["stuck"])
 
 
-def retry(rows: Rows, ids: Sequence[int] | None, now_ms: int) -> int:
-    """Try messages again at once, all that wait or some. Returns how many there were."""
-    return _each(rows, f"UPDATE message SET next_ms = ? WHERE {_WAITING}", ids, now_ms)
+def retry(rows: Rows, ids: Iterable[int], now_ms: int) -> None:
+    """Try messages again at once."""
+    for number in ids:
+        rows.run(f"UPDATE message SET next_ms = ? WHERE id = ? AND {_WAITING}", (now_ms, number))
 
 
 def readdress(rows: Rows, recipient: str, address: str, now_ms: int) -> None:
