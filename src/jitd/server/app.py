@@ -198,6 +198,7 @@ class Server:
         connection.begin()
         try:
             response = await self._answer(request, handler)
+            connection.expect_answer()
             try:
                 # Written here and not by aiohttp, so that a reply which nobody reads has a limit, too.
                 async with asyncio.timeout(self._longest):

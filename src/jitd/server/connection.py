@@ -77,7 +77,7 @@ class Connection(web.RequestHandler):
         self.half_closed = False
         self._house = house
         self._actor: Actor | None = None
-        self._refused = False
+        self._refused: JitError | None = None
         self._handling = False
         self._has_body = False
         self._received = 0  # bytes since the last request was taken up
@@ -125,10 +125,14 @@ class Connection(web.RequestHandler):
 
         Raises ConnectionResetError when the client was told already that there is no answer.
         """
-        if self._refused:
-            raise ConnectionResetError  # it was told so while its body came
+        self.expect_answer()
         self._has_body = True
         self._house.places.working(self.place)
+
+    def expect_answer(self) -> None:
+        """Raises ConnectionResetError when the client was told already that there is none."""
+        if self._refused:
+            raise ConnectionResetError
 
     def end(self) -> None:
         """The reply has been written."""
@@ -156,7 +160,10 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """HTTP begins, and with it the time for a first request."""
         super().connection_made(transport)
-        self._wait(self._house.limits.read_seconds)
+        if self._refused is None:
+            self._wait(self._house.limits.read_seconds)
+        else:
+            self._tell(self._refused)  # it gave way before it had begun
 
     def data_received(self, data: bytes) -> None:
         """Count and time what comes before a request is complete; aiohttp has no limit for either."""
@@ -242,9 +249,11 @@ class Connection(web.RequestHandler):
         """Say why, and close. What is still being sent is thrown away for a moment: its sender could not read
         the reply if writing failed first.
         """
-        if self._refused:
-            return
-        self._refused = True
+        if self._refused is None:
+            self._refused = error
+            self._tell(error)
+
+    def _tell(self, error: JitError) -> None:
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(raw_error(error))
             self.transport.write_eof()
