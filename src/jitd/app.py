@@ -17,6 +17,7 @@ from jitd.core.people import Directory
 from jitd.directory import SystemDirectory
 from jitd.enforce.choose import choose, choose_firewall, forget_firewall
 from jitd.enforce.firewallport import Firewall, Notices
+from jitd.enforce.linknotices import LinkNotices
 from jitd.enforce.port import EnforceError, WireGuard
 from jitd.examine.machine import Machine
 from jitd.filewatch import FileWatch
@@ -127,13 +128,13 @@ async def _run(
         )
         ending.push_async_callback(service.stop)
         await service.start()
-        notices = _notices(members)
-        if notices is not None:
-            ending.callback(notices.close)
+        notices = _notices(members.notices)
+        links = _notices(LinkNotices) if peers.name != "memory" else None
         users = _users_watch()
-        if users is not None:
-            ending.callback(users.close)
-        working = asyncio.create_task(scheduler.run(service, clock, notices, users))
+        for one in (notices, links, users):
+            if one is not None:
+                ending.callback(one.close)
+        working = asyncio.create_task(scheduler.run(service, clock, notices, links, users))
         ending.push_async_callback(_cancel, working)
         couriers = _couriers(config, service, clock)
         if couriers is not None:
@@ -189,9 +190,9 @@ def _users_watch() -> FileWatch | None:
         return None
 
 
-def _notices(firewall: Firewall) -> Notices | None:
+def _notices(listen: Callable[[], Notices | None]) -> Notices | None:
     try:
-        return firewall.notices()
+        return listen()
     except EnforceError as error:
         log.error("%s: what others change is repaired at the next check", error)  # noqa: TRY400
         return None

@@ -28,12 +28,12 @@ _KEY_SHOWN: Final = 12  # characters of a public key
 class Guarded:
     """An interface and whom jitd has given a tunnel through it: their names by public key.
 
-    Of an own interface every peer is jitd's. `managed` are the addresses that jitd has given out.
+    Of an own interface every peer is jitd's. `given` are the addresses that jitd has given out.
     """
 
     interface: Interface
     names: dict[str, str]
-    managed: frozenset[IPAddress]
+    given: frozenset[IPAddress]
 
     def is_ours(self, public_key: str) -> bool:
         """Whether a peer with this key is jitd's to remove."""
@@ -74,7 +74,7 @@ def _guarded(rows: Rows, interface: Interface) -> Guarded:
             tunnel.device.public_key: text.clean(f"{tunnel.account.name}'s {tunnel.device.name}")
             for tunnel in ours
         },
-        managed=frozenset(address for tunnel in ours for address in elements.addresses(tunnel.ips)),
+        given=frozenset(address for tunnel in ours for address in elements.addresses(tunnel.ips)),
     )
 
 
@@ -172,7 +172,7 @@ def _close_members(found: Sequence[Guarded], firewall: Firewall, done: Done) -> 
                 gateway=(),
                 networks=(),
                 enforced=one.interface.enforced,
-                managed=one.managed,
+                given=one.given,
             )
             for one in found
         ),

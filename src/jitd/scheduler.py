@@ -16,7 +16,7 @@ log = logging.getLogger("jitd.scheduler")
 CHECK_SECONDS: Final = 30.0
 #: The same for interfaces that somebody else owns, and for what has just been changed.
 LOOK_SECONDS: Final = 2.0
-#: Seconds to rest after a comparison that somebody else's change of the firewall caused.
+#: Seconds to rest after a comparison that somebody else's change of the firewall or of an interface caused.
 NOTICE_SECONDS: Final = 0.2
 #: Seconds between two questions to the system about everybody.
 PEOPLE_SECONDS: Final = 15.0
@@ -30,12 +30,20 @@ PATIENCE_SECONDS: Final = 1.0
 
 
 async def run(
-    service: Service, clock: Clock, notices: Notices | None = None, users: FileWatch | None = None
+    service: Service,
+    clock: Clock,
+    notices: Notices | None = None,
+    links: Notices | None = None,
+    users: FileWatch | None = None,
 ) -> None:
-    """Work until cancelled. `notices` tell of changes that others make to the firewall, `users` of those to passwd(5)."""
+    """Work until cancelled. `notices` tell of changes that others make to the firewall, `links` of those of interfaces,
+    `users` of those to passwd(5).
+    """
     async with asyncio.TaskGroup() as tasks:
         if notices is not None:
-            tasks.create_task(_for_ever(lambda: _on_notice(service, notices)))
+            tasks.create_task(_for_ever(lambda: _on_notice(service.compare, notices)))
+        if links is not None:
+            tasks.create_task(_for_ever(lambda: _on_notice(service.look, links)))
         if users is not None:
             tasks.create_task(_for_ever(lambda: _on_users(service, users)))
         tasks.create_task(_for_ever(lambda: _on_people(service)))
@@ -84,8 +92,8 @@ async def _tell(service: Service, clock: Clock) -> None:
             task.cancel()
 
 
-async def _on_notice(service: Service, notices: Notices) -> None:
-    """Compare everything soon after somebody else changed the firewall, and not more often than he can look."""
+async def _on_notice(act: Callable[[], Awaitable[None]], notices: Notices) -> None:
+    """Compare soon after somebody else changed something, and not more often than is good for everybody's turn."""
     loop = asyncio.get_running_loop()
     came = asyncio.Event()
     loop.add_reader(notices.fileno(), came.set)
@@ -94,7 +102,7 @@ async def _on_notice(service: Service, notices: Notices) -> None:
             await came.wait()
             came.clear()
             if notices.foreign():
-                await service.compare()
+                await act()
                 await asyncio.sleep(NOTICE_SECONDS)
     finally:
         loop.remove_reader(notices.fileno())

@@ -13,6 +13,7 @@ from jitd.core.model import IPNetwork
 from jitd.enforce.port import (
     EnforceError,
     InterfaceGone,
+    Known,
     LinkSpec,
     Peer,
     RemovePeer,
@@ -33,6 +34,9 @@ class Machine(Protocol):
 
     def delete(self, name: str) -> None:
         """Delete an interface, as an administrator would by hand."""
+
+    def rename(self, name: str, new: str) -> None:
+        """Give an interface another name."""
 
 
 def new_key() -> str:
@@ -65,6 +69,12 @@ def spec(name: str, *addresses: str, mtu: int = 1400, key: str = "", port: int =
         addresses=tuple(ip_interface(address) for address in addresses or ("10.90.0.1/24", "fd90::1/64")),
         mtu=mtu,
     )
+
+
+def known(spec: LinkSpec) -> Known:
+    """How it is recognised under another name."""
+    pools = tuple(address.network for address in spec.addresses)
+    return Known(name=spec.name, public_key=public_key(spec.private_key), pools=pools)
 
 
 class Contract:
@@ -177,6 +187,53 @@ class Contract:
                 assert not isinstance(caught.value, InterfaceGone)
         finally:
             machine.delete("wgother")
+
+    def test_a_renamed_interface_is_read_and_changed(self, wireguard: WireGuard, machine: Machine):
+        """Attack: an interface is renamed, so that a peer which is to go cannot be found. It is the same interface: its
+        peers are changed and read, it is configured and not made again, and removed, all by the name that it had.
+        """
+        wanted = spec("wgname")
+        peer, stays = new_peer(), new_peer()
+        wireguard.know(known(wanted))
+        try:
+            wireguard.ensure_link(wanted)
+            before = wireguard.read("wgname")
+            wireguard.apply("wgname", [SetPeer(public_key=one, allowed_ips=ips()) for one in (peer, stays)])
+            machine.rename("wgname", "wgnamed")
+            assert wireguard.ensure_link(wanted) is False
+            wireguard.apply("wgname", [RemovePeer(peer)])
+            state = wireguard.read("wgname")
+            assert (state.name, state.index, set(state.peers)) == ("wgnamed", before.index, {stays})
+            assert state.addresses == before.addresses
+            place = wireguard.locate("wgname")
+            assert place is not None
+            assert (place.name, place.index, place.up) == ("wgnamed", before.index, True)
+        finally:
+            wireguard.remove_link("wgname")
+        with pytest.raises(InterfaceGone):
+            wireguard.read("wgnamed")
+        assert wireguard.locate("wgname") is None
+
+    def test_names_that_were_swapped(self, wireguard: WireGuard, machine: Machine):
+        """Attack: two interfaces swap their names, so that what is taken from one would be taken from the other."""
+        specs = [spec("wgone", "10.92.0.1/24"), spec("wgtwo", "10.93.0.1/24")]
+        peers = {one.name: new_peer() for one in specs}
+        for one in specs:
+            wireguard.know(known(one))
+        try:
+            for one in specs:
+                wireguard.ensure_link(one)
+                wireguard.apply(one.name, [SetPeer(public_key=peers[one.name], allowed_ips=ips())])
+            for name, new in (("wgone", "wgtmp"), ("wgtwo", "wgone"), ("wgtmp", "wgtwo")):
+                machine.rename(name, new)
+            for one in specs:
+                state = wireguard.read(one.name)
+                assert (state.private_key, set(state.peers)) == (one.private_key, {peers[one.name]})
+                assert state.addresses == frozenset(one.addresses)
+                assert state.name != one.name
+        finally:
+            for one in specs:
+                wireguard.remove_link(one.name)
 
     # --- peers ---
 

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from enforce.contract import Contract, ips, new_key, new_peer, spec
+from enforce.contract import Contract, ips, known, new_key, new_peer, spec
 from enforce.real import RealMachine, ip
 from jitd.enforce.choose import choose
 from jitd.enforce.kernel import kernel_can
-from jitd.enforce.port import EnforceError, InterfaceGone, SetPeer
+from jitd.enforce.port import EnforceError, InterfaceGone, OutOfSight, RemovePeer, SetPeer
 from jitd.enforce.userspace import SOCKETS, UserspaceWireGuard
 from support.wait import until
+
+WIREGUARD_GO = shutil.which("wireguard-go") or "wireguard-go"
 
 
 def processes(name: str) -> list[int]:
@@ -36,9 +38,7 @@ def processes(name: str) -> list[int]:
 @pytest.fixture
 def wireguard() -> UserspaceWireGuard:
     """The backend with Debian's wireguard-go."""
-    program = shutil.which("wireguard-go")
-    assert program is not None
-    return UserspaceWireGuard(program)
+    return UserspaceWireGuard(WIREGUARD_GO)
 
 
 class TestUserspace(Contract):
@@ -48,6 +48,54 @@ class TestUserspace(Contract):
     def machine(self, wireguard: UserspaceWireGuard) -> RealMachine:
         """The namespaces that the tests run in."""
         return RealMachine(wireguard)
+
+
+def test_a_restarted_jitd_finds_a_renamed_interface(wireguard: UserspaceWireGuard):
+    """Attack: an interface is renamed while jitd is dead. The process keeps the socket that it was started with, and its
+    interface is known by the addresses on it.
+    """
+    wanted = spec("wgdead", "10.94.0.1/24")
+    peer = new_peer()
+    wireguard.ensure_link(wanted)
+    try:
+        wireguard.apply("wgdead", [SetPeer(public_key=peer, allowed_ips=ips("10.94.0.2/32"))])
+        RealMachine(wireguard).rename("wgdead", "wgother")
+        another = UserspaceWireGuard(WIREGUARD_GO)
+        another.know(known(wanted))
+        state = another.read("wgdead")
+        assert (state.name, set(state.peers)) == ("wgother", {peer})
+        assert another.ensure_link(wanted) is False
+        assert another.carries("wgdead")
+    finally:
+        another.remove_link("wgdead")
+    assert not processes("wgdead")
+
+
+def test_an_interface_in_another_namespace_is_closed_all_the_same(wireguard: UserspaceWireGuard):
+    """Attack: an interface is moved away with everybody in it. Its process is ours by its key, and takes who is to go out
+    of it; nobody can be let in there. When it comes back it is read again.
+    """
+    wanted = spec("wgmove", "10.95.0.1/24")
+    leaves, stays = new_peer(), new_peer()
+    wireguard.know(known(wanted))
+    wireguard.ensure_link(wanted)
+    wireguard.apply("wgmove", [SetPeer(public_key=one, allowed_ips=ips()) for one in (leaves, stays)])
+    ip("netns", "add", "away")
+    try:
+        ip("link", "set", "wgmove", "netns", "away")
+        with pytest.raises(OutOfSight):
+            wireguard.read("wgmove")
+        assert wireguard.locate("wgmove") is None
+        wireguard.apply("wgmove", [RemovePeer(leaves), SetPeer(public_key=stays, allowed_ips=ips())])
+        with pytest.raises(OutOfSight):
+            wireguard.apply("wgmove", [SetPeer(public_key=leaves, allowed_ips=ips("10.95.0.2/32"))])
+        with pytest.raises(OutOfSight):
+            wireguard.remove_link("wgmove")
+        ip("-n", "away", "link", "set", "wgmove", "netns", str(os.getpid()))
+        assert set(wireguard.read("wgmove").peers) == {stays}
+    finally:
+        ip("netns", "del", "away")
+        wireguard.remove_link("wgmove")
 
 
 def test_a_killed_process(wireguard: UserspaceWireGuard):
@@ -101,7 +149,7 @@ def test_it_outlives_its_maker(wireguard: UserspaceWireGuard, tmp_path: Path):
     program = (
         "import os, sys; from enforce.contract import spec; from jitd.enforce.userspace import UserspaceWireGuard\n"
         "os.set_inheritable(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT), True)\n"
-        f"UserspaceWireGuard({shutil.which('wireguard-go')!r}).ensure_link(spec('wglive'))\n"
+        f"UserspaceWireGuard({WIREGUARD_GO!r}).ensure_link(spec('wglive'))\n"
         "print(os.getpid(), os.getsid(0), flush=True)\n"
         "os.killpg(0, 9)\n"
     )

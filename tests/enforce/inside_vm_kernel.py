@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from enforce.contract import Contract, ips, new_peer, spec
+from enforce.contract import Contract, ips, known, new_peer, spec
 from enforce.real import RealMachine, ip
 from jitd.enforce.choose import choose
 from jitd.enforce.kernel import KernelWireGuard, kernel_can
-from jitd.enforce.port import EnforceError, SetPeer
+from jitd.enforce.port import EnforceError, InterfaceGone, RemovePeer, SetPeer
 
 
 def interfaces() -> list[str]:
@@ -86,6 +86,50 @@ class TestKernel(Contract):
             }
         finally:
             wireguard.remove_link("wgadopt")
+
+    def test_a_restarted_jitd_finds_a_renamed_interface(self, wireguard: KernelWireGuard):
+        """Attack: an interface is renamed while jitd is dead, and another one takes its name, also as an alternative name.
+        It is known by its key, and the other one is not touched.
+        """
+        wanted, other, peer = spec("wgdead", "10.94.0.1/24"), spec("wgelse", "10.96.0.1/24"), new_peer()
+        wireguard.ensure_link(wanted)
+        wireguard.ensure_link(other)
+        wireguard.apply("wgdead", [SetPeer(public_key=peer, allowed_ips=ips("10.94.0.2/32"))])
+        machine = RealMachine(wireguard)
+        machine.rename("wgdead", "wgother")
+        ip("link", "property", "add", "dev", "wgelse", "altname", "wgdead")
+        another = KernelWireGuard()
+        another.know(known(wanted))
+        try:
+            state = another.read("wgdead")
+            assert (state.name, set(state.peers)) == ("wgother", {peer})
+            ip("link", "property", "del", "dev", "wgelse", "altname", "wgdead")
+            machine.rename("wgelse", "wgdead")
+            assert another.ensure_link(wanted) is False
+            another.apply("wgdead", [RemovePeer(peer)])
+            assert (another.read("wgdead").name, len(another.read("wgdead").peers)) == ("wgother", 0)
+            assert wireguard.read("wgelse").port == other.port
+        finally:
+            another.remove_link("wgdead")
+            wireguard.remove_link("wgelse")
+
+    def test_an_interface_that_was_moved_away_and_back(self, wireguard: KernelWireGuard):
+        """In another network namespace it is gone for us; when it comes back, under whatever name, it is read again."""
+        wanted, peer = spec("wgmove", "10.95.0.1/24"), new_peer()
+        wireguard.know(known(wanted))
+        wireguard.ensure_link(wanted)
+        wireguard.apply("wgmove", [SetPeer(public_key=peer, allowed_ips=ips("10.95.0.2/32"))])
+        ip("netns", "add", "away")
+        try:
+            ip("link", "set", "wgmove", "netns", "away")
+            with pytest.raises(InterfaceGone):
+                wireguard.apply("wgmove", [RemovePeer(peer)])
+            ip("-n", "away", "link", "set", "wgmove", "name", "wgback")
+            ip("-n", "away", "link", "set", "wgback", "netns", "1")
+            assert (wireguard.read("wgmove").name, set(wireguard.read("wgmove").peers)) == ("wgback", {peer})
+        finally:
+            ip("netns", "del", "away")
+            wireguard.remove_link("wgmove")
 
     def test_a_port_in_use(self, wireguard: KernelWireGuard):
         """A UDP port that another program has is an error that names it, and no half-made interface stays."""

@@ -23,3 +23,9 @@ class RealMachine:
     def delete(self, name: str) -> None:
         """Delete an interface by hand."""
         ip("link", "del", name)
+
+    def rename(self, name: str, new: str) -> None:
+        """Rename an interface, as kernels before 6.2 want it."""
+        ip("link", "set", name, "down")
+        ip("link", "set", name, "name", new)
+        ip("link", "set", new, "up")

@@ -21,6 +21,10 @@ class MemoryMachine:
         self.wireguard.remove_other_link(name)
         self.wireguard.remove_link(name)
 
+    def rename(self, name: str, new: str) -> None:
+        """An administrator renames one."""
+        self.wireguard.rename_link(name, new)
+
 
 class TestMemory(Contract):
     """The contract."""

@@ -61,6 +61,15 @@ FAULTS = (
         kills.many_kills,
     ),
     Fault("interface-deleted", "the interface deleted with grants live", interface.deleted, often=False),
+    Fault(
+        "interface-renamed", "the interface renamed with grants live, one of them revoked", interface.renamed
+    ),
+    Fault(
+        "interface-renamed-alone",
+        "the interface renamed after jitd was killed, before a grant ends",
+        interface.renamed_without_jitd,
+        often=False,
+    ),
     Fault("wireguard-go-killed", "wireguard-go killed before a grant ends", interface.process_killed),
     Fault("nft-failing", "nft fails after the table was flushed; a revoke meanwhile", firewall.refusing),
     Fault("flushed", "`nft flush ruleset` with jitd alive, with a grant and without", firewall.flushed, 6),

@@ -1,5 +1,6 @@
 """What happens to the WireGuard interface."""
 
+import signal
 from random import Random
 
 from faults.outcome import Outcome
@@ -26,6 +27,53 @@ def deleted(site: Site, chance: Random) -> Outcome:
         scene.shut()
         scene.silent()
         return scene.finish(others_may_lose_ms=ANY_MS)
+
+
+def renamed(site: Site, chance: Random) -> Outcome:
+    """The interface renamed with a grant live that ends, and one that is revoked; jitd started again meanwhile."""
+    with played(site) as scene:
+        granted = scene.grant("8s")
+        with scene.recovering("jitd knows it by its index, the firewall by its addresses, too"):
+            _rename(site, "wg0", "renamed")
+            scene.told("interface_renamed")
+        scene.shut(granted.end_ns)
+        site.ended(granted.number, BACK)
+        scene.silent()
+        if chance.random() < 0.5:
+            scene.gateway.stop()
+            scene.start()
+        second = scene.grant("1h")
+        scene.revoke(second.number)
+        scene.shut()
+        scene.silent()
+        _rename(site, "renamed", "wg0")
+        _others_are_back(scene)
+        scene.silent()
+        return scene.finish(others_may_lose_ms=ANY_MS)
+
+
+def renamed_without_jitd(site: Site, chance: Random) -> Outcome:
+    """The interface renamed while jitd is killed, before a grant ends: it ends all the same, and jitd finds it."""
+    with played(site) as scene:
+        granted = scene.grant("8s")
+        scene.gateway.stop(signal.SIGKILL)
+        _rename(site, "wg0", "renamed")
+        scene.wait(granted.end_ns)
+        scene.shut(granted.end_ns)
+        scene.silent()
+        with scene.recovering("jitd found it by its addresses at its start"):
+            scene.start()
+            site.ended(granted.number, BACK)
+        _rename(site, "renamed", "wg0")
+        _others_are_back(scene)
+        scene.silent()
+        return scene.finish(others_may_lose_ms=ANY_MS)
+
+
+def _rename(site: Site, name: str, new: str) -> None:
+    # A kernel before 6.2 renames no interface that is up.
+    for line in (f"set {name} down", f"set {name} name {new}", f"set {new} up"):
+        site.world.run(["ip", "link", *line.split()])
 
 
 def process_killed(site: Site, chance: Random) -> Outcome:

@@ -21,6 +21,8 @@ from firewall.scene import (
     TWO,
     Talk,
     build,
+    called,
+    index_of,
     ip,
     listen,
     nft,
@@ -47,6 +49,9 @@ CLIENTS = {name: ip_address(address) for name, address in ADDRESS.items()}
 CLIENTS6 = {name: ip_address(address) for name, address in ADDRESS6.items()}
 
 
+GATEWAYS = {CLIENTS[GATEWAY], CLIENTS6[GATEWAY], CLIENTS[INSIDE], CLIENTS6[INSIDE]}
+
+
 def network(number: int, name: str, *routes: str, ports: tuple[Ports, ...] = ()) -> NetworkRules:
     return NetworkRules(
         id=number, name=name, routes=tuple(ip_network(route) for route in routes), ports=ports
@@ -68,6 +73,15 @@ RULES = Rules(
         ),
     ),
     always=(Always(to=None, protocol="udp", port=53), Always(to=None, protocol="icmp")),
+)
+
+
+#: The same, with the addresses that were given out.
+GIVEN = replace(
+    RULES,
+    interfaces=(
+        replace(RULES.interfaces[0], given=frozenset({*CLIENTS.values(), *CLIENTS6.values()}) - GATEWAYS),
+    ),
 )
 
 
@@ -337,7 +351,7 @@ def test_fragments(firewall: NftFirewall):
 
 def test_an_interface_that_is_not_enforced(firewall: NftFirewall):
     """Only addresses that jitd gave out are judged there: everybody else passes, both ways and to the gateway."""
-    adopted = replace(RULES.interfaces[0], enforced=False, managed=frozenset({CLIENTS[TWO]}))
+    adopted = replace(RULES.interfaces[0], enforced=False, given=frozenset({CLIENTS[TWO]}))
     firewall.ensure(replace(RULES, interfaces=(adopted,)))
     assert opens(ONE, ADDRESS[INSIDE], PORT)
     assert opens(ONE, ADDRESS[GATEWAY], PORT + 1)
@@ -346,8 +360,138 @@ def test_an_interface_that_is_not_enforced(firewall: NftFirewall):
     assert not opens(TWO, ADDRESS[INSIDE], PORT)
     let(firewall, TWO)
     assert opens(TWO, ADDRESS[INSIDE], PORT)
-    firewall.ensure(replace(RULES, interfaces=(replace(adopted, managed=frozenset({CLIENTS[ONE]})),)))
+    firewall.ensure(replace(RULES, interfaces=(replace(adopted, given=frozenset({CLIENTS[ONE]})),)))
     assert not opens(ONE, ADDRESS[INSIDE], PORT)
+
+
+def renamed(rules: Rules, way: str) -> Rules:
+    """The rules as they know an interface when it is renamed: by its index, or only by the addresses given out there."""
+    mine = rules.interfaces[0]
+    known = replace(mine, index=index_of("wg0")) if way == "index" else mine
+    return replace(rules, interfaces=(known,))
+
+
+@pytest.mark.parametrize("way", ["index", "address"])
+def test_a_renamed_interface_lets_nobody_stay(firewall: NftFirewall, way: str):
+    """Attack: an interface is renamed while its clients are in, so that no rule about its name holds any more. Ends and
+    cuts count all the same, in both directions, for TCP that is established, and for whom has never been in.
+    """
+    firewall.ensure(renamed(GIVEN, way))
+    let(firewall, ONE)
+    line, other = connected(ONE, ADDRESS[INSIDE], 7120)
+    with line, other, called("wg0", "renamed"):
+        assert passes(line, other, 5)
+        assert passes(other, line, 5)
+        assert not opens(TWO, ADDRESS[INSIDE], PORT)
+        assert not opens(TWO, ADDRESS6[INSIDE], PORT)
+        assert not opens(TWO, ADDRESS[GATEWAY], PORT + 1)
+        cut(firewall, ONE)
+        assert not passes(other, line)
+        assert not passes(line, other)
+        assert not opens(ONE, ADDRESS[INSIDE], PORT)
+        with listen(ONE, 7121), pytest.raises(TimeoutError):
+            tcp(INSIDE, ADDRESS[ONE], 7121, seconds=0.5)
+
+
+def test_another_name_of_an_interface_changes_nothing(firewall: NftFirewall):
+    """Attack: an alternative name and an alias are set. The interface is what it was, and the rules stand."""
+    firewall.ensure(renamed(GIVEN, "index"))
+    ip("link property add dev wg0 altname wg0-too")
+    ip("link set wg0 alias office")
+    try:
+        assert firewall.present()
+        assert not opens(ONE, ADDRESS[INSIDE], PORT)
+    finally:
+        ip("link property del dev wg0 altname wg0-too")
+
+
+def test_names_that_were_swapped(firewall: NftFirewall):
+    """Attack: an enforced interface takes the name of one that is not. It is judged as what it is, and so is the other."""
+    ip("link add wg7 type veth peer name wg7-far")
+    try:
+        there = replace(renamed(GIVEN, "index").interfaces[0], given=frozenset())
+        open_one = InterfaceRules(
+            name="wg7", gateway=(), networks=(), enforced=False, index=index_of("wg7"), called="wg7"
+        )
+        firewall.ensure(replace(RULES, interfaces=(there, open_one)))
+        let(firewall, TWO)
+        ip("link set wg7 name wg7-tmp")
+        with called("wg0", "wg7"):
+            ip("link set wg7-tmp name wg0")
+            assert not opens(ONE, ADDRESS[INSIDE], PORT)
+            assert opens(TWO, ADDRESS[INSIDE], PORT)
+            # As jitd finds them a moment later: their chains stand on the devices that they belong to.
+            swapped = (replace(there, called="wg7"), replace(open_one, called="wg0"))
+            firewall.ensure(replace(RULES, interfaces=swapped))
+            assert 'device "wg7"' in nft("list chain inet jitd ingress-wg0")
+            assert 'device "wg0"' in nft("list chain netdev jitd egress-wg7")
+            assert not opens(ONE, ADDRESS[INSIDE], PORT)
+            assert opens(TWO, ADDRESS[INSIDE], PORT)
+            ip("link set wg0 name wg7-tmp")
+    finally:
+        ip("link del wg7-tmp")
+
+
+def test_the_chains_of_a_renamed_device_are_made_anew(firewall: NftFirewall):
+    """A rename shows, and with the next ensure the chains of the device stand on it alone, under its new name."""
+    firewall.ensure(renamed(GIVEN, "index"))
+    with called("wg0", "renamed"):
+        assert not firewall.present()
+        known = replace(renamed(GIVEN, "none").interfaces[0], index=index_of("renamed"), called="renamed")
+        assert firewall.ensure(replace(GIVEN, interfaces=(known,)))
+        assert firewall.present()
+        for family, chain in (("inet", "ingress-wg0"), ("netdev", "egress-wg0")):
+            assert 'device "renamed"' in nft(f"list chain {family} jitd {chain}")
+        let(firewall, ONE)
+        assert opens(ONE, ADDRESS[INSIDE], PORT)
+        assert not opens(TWO, ADDRESS[INSIDE], PORT)
+
+
+def test_a_renamed_interface_that_is_not_enforced(firewall: NftFirewall):
+    """Whoever its owner let in passes on under any name; whom jitd let in is judged."""
+    adopted = replace(RULES.interfaces[0], enforced=False, given=frozenset({CLIENTS[TWO]}))
+    firewall.ensure(replace(RULES, interfaces=(replace(adopted, index=index_of("wg0")),)))
+    with called("wg0", "renamed"):
+        assert opens(ONE, ADDRESS[INSIDE], PORT)
+        assert opens(ONE, ADDRESS[GATEWAY], PORT + 1)
+        assert not opens(TWO, ADDRESS[INSIDE], PORT)
+        let(firewall, TWO)
+        assert opens(TWO, ADDRESS[INSIDE], PORT)
+
+
+def test_an_index_that_another_interface_has(firewall: NftFirewall):
+    """What is gone keeps its index for its return; an interface that came to have that number is not judged for it."""
+    ip("link add wg7 type veth peer name wg7-far")
+    gone = InterfaceRules(name="wg6", gateway=(), networks=(), index=index_of("wg0"), gone=True)
+    try:
+        firewall.ensure(Rules(interfaces=(gone,)))
+        assert opens(ONE, ADDRESS[INSIDE], PORT)
+        firewall.ensure(Rules(interfaces=(replace(gone, gone=False),)))
+        assert not opens(ONE, ADDRESS[INSIDE], PORT)
+    finally:
+        ip("link del wg7")
+
+
+def test_whoever_is_let_in_is_judged_by_address_from_then_on(firewall: NftFirewall):
+    """An address that was given out after the rules were loaded is known in the same step that lets it in."""
+    let(firewall, ONE)
+    assert ADDRESS[ONE] in nft("list set inet jitd given-wg0-4")
+    cut(firewall, ONE)
+    with called("wg0", "renamed"):
+        assert not opens(ONE, ADDRESS[INSIDE], PORT)
+
+
+def test_closed_by_address(firewall: NftFirewall):
+    """Attack: the gateway boots with the interface under another name, and jitd does not start. The file for boot knows
+    the addresses.
+    """
+    firewall.remove_all()
+    subprocess.run(
+        ["nft", "-f", "-"], input=firewallrules.closed(GIVEN), text=True, check=True, capture_output=True
+    )
+    with called("wg0", "renamed"):
+        assert not opens(ONE, ADDRESS[INSIDE], PORT)
+        assert not opens(ONE, ADDRESS6[INSIDE], PORT)
 
 
 def test_just_expired(firewall: NftFirewall):
@@ -399,14 +543,17 @@ def test_other_rules_keep_the_elements(firewall: NftFirewall):
         "flush chain inet jitd n1-from",
         "flush chain netdev jitd egress-wg0",
         "add table inet jitd { flags dormant; }",
+        "flush set inet jitd given-wg0-4",
+        "add element inet jitd given-wg0-4 { 192.0.2.1 }",
     ],
 )
 def test_what_somebody_changed_is_seen_and_repaired(firewall: NftFirewall, line: str):
     """A change of the table by hand shows, and ensure puts it right."""
     assert firewall.present()
+    firewall.ensure(GIVEN)
     nft(line)
     assert not firewall.present()
-    assert firewall.ensure(RULES)
+    assert firewall.ensure(GIVEN)
     assert firewall.present()
     assert not opens(ONE, ADDRESS[INSIDE], PORT)
     let(firewall, ONE)

@@ -5,7 +5,7 @@
     two 10.9.0.3 fd09::3 --'
 
 `wg0` is a veth pair here: to the rules, an interface is its name. `far` stands for WireGuard, and passes everything on
-to the gateway, also from client to client.
+to the gateway, also from client to client. It needs no ARP, as WireGuard has none, and the rules let none out.
 """
 
 import ctypes
@@ -16,8 +16,8 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Self, TypeVar
 
 from support.wait import until
@@ -34,12 +34,13 @@ DB_NEIGHBOUR = "10.1.2.4"
 
 WIRES = """
 link set lo up
-link add wg0 type veth peer name eth0 netns far
+link add wg0 address 02:00:00:00:00:01 type veth peer name eth0 address 02:00:00:00:00:02 netns far
 link add in0 type veth peer name eth0 netns inside
 link set wg0 up
 link set in0 up
 addr add 10.9.0.1/32 dev wg0
 addr add fd09::1/128 dev wg0 nodad
+neigh add 10.9.0.254 lladdr 02:00:00:00:00:02 dev wg0 nud permanent
 addr add 10.20.0.1/24 dev in0
 addr add fd20::1/64 dev in0 nodad
 route add 10.9.0.254/32 dev wg0
@@ -58,6 +59,7 @@ route add 10.1.2.0/24 via 10.20.0.10
 -n far link set eth0 up
 -n far addr add 10.9.0.254/32 dev eth0
 -n far addr add fd09::fe/128 dev eth0 nodad
+-n far neigh add 10.9.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent
 -n far route add 10.9.0.1/32 dev eth0
 -n far route add fd09::1/128 dev eth0
 -n far route add default via 10.9.0.1 table 100
@@ -120,6 +122,42 @@ def build() -> None:
         batch = "".join(line.removeprefix(options) + "\n" for line in some)
         argv = ["ip", *options.split(), "-batch", "-"]
         subprocess.run(argv, input=batch, text=True, check=True, capture_output=True)
+
+
+#: What goes with `ip link set down`, and comes back by itself with nothing.
+ROUTES = """
+addr add 10.9.0.1/32 dev {name}
+addr add fd09::1/128 dev {name} nodad
+neigh add 10.9.0.254 lladdr 02:00:00:00:00:02 dev {name} nud permanent
+route add 10.9.0.254/32 dev {name}
+route add 10.9.0.0/24 via 10.9.0.254
+route add fd09::fe/128 dev {name}
+route add fd09::/64 via fd09::fe
+"""
+
+
+@contextmanager
+def called(name: str, new: str) -> Iterator[None]:
+    """An interface under another name for a while, as an administrator renames it: down, renamed, up."""
+    _rename(name, new)
+    try:
+        yield
+    finally:
+        _rename(new, name)
+
+
+def _rename(name: str, new: str) -> None:
+    ip(f"link set {name} down")
+    ip(f"link set {name} name {new}")
+    ip(f"link set {new} up")
+    # Those that went with it, of both versions; those that did not are there already.
+    lines = ROUTES.format(name=new).strip().replace("add ", "replace ")
+    subprocess.run(["ip", "-batch", "-"], input=lines, text=True, check=True, capture_output=True)
+
+
+def index_of(name: str) -> int:
+    """The kernel's number of an interface."""
+    return socket.if_nametoindex(name)
 
 
 def within(where: str, function: Callable[[], T]) -> T:

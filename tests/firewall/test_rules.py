@@ -111,7 +111,10 @@ def test_the_text_is_the_specification(
     interface = InterfaceRules(name="wg0", gateway=(), networks=networks)
     rules = Rules(interfaces=(interface,))
     specification = specified(networks, *packet)
-    for table in (firewallrules.inet_table(rules, ["wg0"]), firewallrules.netdev_table(rules, ["wg0"])):
+    for table in (
+        firewallrules.inet_table(rules, {"wg0": "wg0"}),
+        firewallrules.netdev_table(rules, {"wg0": "wg0"}),
+    ):
         decided = {evaluate(chain(table, f"{way}-wg0"), *packet, way) for way in ("from", "to")}
         assert len(decided) == 1
         assert decided <= (specification or {None})
@@ -152,18 +155,18 @@ def test_what_is_put_into_the_text_is_harmless():
     for name in ("wg0; flush ruleset", 'wg0"', "wg 0", "", "a" * 40, "wg0\n"):
         with pytest.raises(ValueError, match="not a name"):
             firewallrules.inet_table(
-                Rules(interfaces=(InterfaceRules(name=name, gateway=(), networks=()),)), []
+                Rules(interfaces=(InterfaceRules(name=name, gateway=(), networks=()),)), {}
             )
     interface = InterfaceRules(
         name="wg0", gateway=(ip_address("fe80::1%drop }"),), networks=(named("db", "10.0.0.0/8"),)
     )
     always = Always(to=None, protocol="udp", port=53)
-    text = firewallrules.inet_table(Rules(interfaces=(interface,), always=(always,)), ["wg0"])
+    text = firewallrules.inet_table(Rules(interfaces=(interface,), always=(always,)), {"wg0": "wg0"})
     assert "%" not in text
     assert "ip6 daddr fe80::1 udp dport 53 jump member-from-wg0" in text
     with pytest.raises(ValueError, match="no protocol"):
         firewallrules.inet_table(
-            Rules(interfaces=(interface,), always=(Always(to=None, protocol="tcp drop #"),)), []
+            Rules(interfaces=(interface,), always=(Always(to=None, protocol="tcp drop #"),)), {}
         )
 
 
@@ -176,5 +179,5 @@ def test_the_file_for_boot_is_what_jitd_would_write():
 def test_nothing_to_guard():
     """Without interfaces the tables say nothing."""
     rules = Rules(interfaces=())
-    assert firewallrules.inet_table(rules, []) == "table inet jitd {\n}\n"
-    assert firewallrules.netdev_table(rules, []) == "table netdev jitd {\n}\n"
+    assert firewallrules.inet_table(rules, {}) == "table inet jitd {\n}\n"
+    assert firewallrules.netdev_table(rules, {}) == "table netdev jitd {\n}\n"

@@ -10,7 +10,7 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 from jitd import scheduler
 from jitd.core.elements import LEASE_MS, Lease, Member
 from jitd.core.errors import JitError
-from jitd.core.firewall import Rules
+from jitd.core.firewall import InterfaceRules, Rules
 from jitd.enforce.firewallport import Ensured, nothing
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.port import EnforceError, SetPeer
@@ -389,3 +389,70 @@ async def test_an_adopted_interface_that_its_owner_made_again(office: World, *, 
     assert (await kinds(office))[known:] == ["interface_replaced"]
     peer = office.wireguard.read("wg5").peers[key("alice")]
     assert (peer.endpoint, peer.keepalive) == ("198.51.100.7:40000", 0)
+
+
+def asked(world: World, name: str) -> InterfaceRules:
+    """What the firewall was asked for last, of an interface."""
+    assert isinstance(world.firewall, MemoryFirewall)
+    (found,) = (one for one in world.firewall.asked.interfaces if one.name == name)
+    return found
+
+
+def given(world: World, name: str) -> set[str]:
+    """The addresses that it judges whatever their interface is called."""
+    return {str(ip) for ip in asked(world, name).given}
+
+
+async def test_a_renamed_interface_is_told_and_guarded_under_both_names(office: World) -> None:
+    """Attack: an interface is renamed. It is one event, everybody's access goes on, ends count, and so does a revoke."""
+    number = await office.granted(ALICE)
+    await office.granted(BOB)
+    known = len(await kinds(office))
+    office.wireguard.rename_link("wg0", "renamed")
+    await office.service.look()
+    await office.service.look()
+    assert (await kinds(office))[known:] == ["interface_renamed"]
+    assert set(office.peers()) == {"alice", "bob"}
+    rules = asked(office, "wg0")
+    assert (rules.name, rules.called, rules.index) == ("wg0", "renamed", 1)
+    reply = await office.do(grants.revoke, ROOT, id=number)
+    assert reply["agrees"]
+    assert set(office.peers()) == {"bob"}
+    office.wireguard.rename_link("renamed", "wg0")
+    await office.service.look()
+    assert (await kinds(office))[-1] == "interface_renamed"
+    assert asked(office, "wg0").called == "wg0"
+
+
+async def test_every_address_that_was_given_out_is_judged(office: World) -> None:
+    """The rules know the addresses of all devices, whether or not anybody is in; one that was removed goes with the next
+    look, and not while the kernel was not seen to give it up.
+    """
+    await office.do(devices.add, CAROL, name="more", public_key=key("more"))
+    await office.service.check()
+    assert given(office, "wg0") == {"10.9.0.2", "10.9.0.3", "10.9.0.4"}
+    await office.do(removal.remove, CAROL, name="more")
+    await office.service.check()
+    assert given(office, "wg0") == {"10.9.0.2", "10.9.0.3"}
+
+
+async def test_an_adopted_interface_that_is_not_found(office: World) -> None:
+    """Attack: an interface is taken out of sight. It is told once, loudly; what ends meanwhile leaves the firewall, and
+    every address on it stays judged.
+    """
+    office.wireguard.add_foreign_link("wg5", addresses=["10.55.0.1/24"], port=51825)
+    await office.do(interfaces.adopt, ROOT, name="wg5")
+    await office.do(networks.add, ROOT, name="lab", interface="wg5", routes=["10.20.0.0/16"])
+    await office.do(interfaces.enforce, ROOT, name="wg5", on=True)
+    number = await office.asked(ALICE, network="lab")
+    await office.do(grants.grant, ROOT, id=number, duration=HOUR)
+    office.wireguard.remove_link("wg5")
+    known = len(await kinds(office))
+    await office.service.look()
+    await office.service.look()
+    assert (await kinds(office))[known:].count("interface_lost") == 1
+    assert asked(office, "wg5").gone
+    assert asked(office, "wg5").index
+    await office.do(grants.revoke, ROOT, id=number)
+    assert not [member for member in office.members() if "10.55." in member]
+    assert "10.55.0.2" in given(office, "wg5")

@@ -266,9 +266,8 @@ async def test_a_removed_device_is_nobody_elses_peer(
         for device in ("laptop", "old"):
             assert not (await world.do(removal.remove, ALICE, name=device))["agrees"]
         assert isinstance(world.firewall, MemoryFirewall)
-        assert world.firewall._loaded is not None
-        (rules,) = world.firewall._loaded.interfaces
-        assert {str(one) for one in rules.managed} == {"10.9.0.2", "10.9.0.4"}
+        (rules,) = world.firewall.asked.interfaces
+        assert {str(one) for one in rules.given} == {"10.9.0.2", "10.9.0.4"}
         if restarted:
             await world.restart()
     await world.advance(60_000)

@@ -139,6 +139,8 @@ _COLOURS: Final = {
     "device_lost": "1;31",
     "frozen": "1;31",
     "enforcement_failed": "1;31",
+    "interface_lost": "1;31",
+    "interface_renamed": "1;31",
 }
 
 #: Why an end came when it did, where somebody has set a clock.
@@ -249,6 +251,12 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     "unmanaged_gone": lambda e, d: f"an unmanaged peer has left {e['interface']}: {d.get('public_key', '')}",
     "started": lambda e, d: f"jitd started ({d.get('backend', '')} backend)",  # noqa: ARG005
     "stopped": lambda e, d: "jitd stopped",  # noqa: ARG005
+    "interface_renamed": lambda e, d: (
+        f"{e['interface']} is called {d.get('called', '')} now: guarded under both names"
+    ),
+    "interface_lost": lambda e, d: (
+        f"{e['interface']} is not found: closed by its addresses ({d.get('error', '')})"
+    ),
     "enforcement_failed": lambda e, d: f"{e['interface']} does not agree: {d.get('error', '')}",
     "enforcement_recovered": lambda e, d: f"{e['interface']} agrees again",  # noqa: ARG005
 }

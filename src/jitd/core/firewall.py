@@ -50,15 +50,18 @@ class NetworkRules:
 class InterfaceRules:
     """An interface and its networks.
 
-    While `enforced` is false, only the addresses in `managed` (all that jitd has given out on this interface) are
-    judged, and everything else passes untouched; otherwise `managed` is not looked at.
+    A packet is the interface's by its index, by one of its names, or by an address in `given`: all that jitd has given
+    out on it. While `enforced` is false, only those addresses are judged, and everything else passes untouched.
     """
 
     name: str
     gateway: tuple[IPAddress, ...]  # the gateway's own tunnel addresses
     networks: tuple[NetworkRules, ...]
     enforced: bool = True
-    managed: frozenset[IPAddress] = frozenset()
+    given: frozenset[IPAddress] = frozenset()
+    index: int = 0  # the kernel's number as it was read last; 0: not known
+    called: str = ""  # the name that it has on this machine now, where that is another one
+    gone: bool = False  # it is not found: an interface that has its index now is another one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,13 @@
 """The table in nftables' own language, which administrators can read: `nft list table inet jitd`.
 
-Names: `n7-4` and `n7-6` are the sets of network 7. Chains `n7-from` and `n7-to` accept its members as source and as
-destination; `from-wg0` and `to-wg0` find the network that decides; `member-from-wg0` accepts who is a member of any.
-What none of them accepts falls back to the base chain and is refused (towards clients) or dropped (towards the rest).
+Names: `n7-4` and `n7-6` are the sets of network 7, `given-wg0-4` and `given-wg0-6` hold the addresses that jitd has given
+out on wg0. Chains `n7-from` and `n7-to` accept a network's members as source and as destination; `from-wg0` and `to-wg0`
+find the network that decides; `member-from-wg0` accepts who is a member of any. What none of them accepts falls back to
+the chain of its interface and is refused (from clients) or dropped (towards clients).
 
+- Which interface a packet belongs to is asked in this order: the kernel's index, which a rename leaves; the name, which
+  an interface that was made again has; an address that jitd gave out, whatever the interface is called by now. The
+  first that is known decides alone, so that two interfaces which swap their names stay two.
 - A drop is final whatever other tables say, and an accept is not: what they drop stays dropped.
 - Both directions are judged alike, without asking conntrack who began: with the element a stream ends both ways.
 - Flow offload skips the forward hook. So TCP, UDP and GRE are judged once more where they enter from the device
@@ -15,7 +19,7 @@ What none of them accepts falls back to the base chain and is refused (towards c
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
@@ -34,6 +38,8 @@ from jitd.core.firewall import (
 from jitd.core.model import IPNetwork
 
 TABLE: Final = "jitd"
+#: What the names of sets of addresses begin with. Their elements are not part of the text, but of the boot file's.
+GIVEN: Final = "given-"
 #: Before other tables' forward, input and output chains, and behind conntrack and DNAT.
 PRIORITY: Final = "filter - 10"
 #: Before any flowtable.
@@ -44,6 +50,7 @@ OFFLOADABLE: Final = "{ tcp, udp, gre }"
 _SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
 _NEIGHBOURS: Final = "{ nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert }"
 _ERRORS4: Final = "{ destination-unreachable, time-exceeded, parameter-problem }"
+_RELATED: Final = "ct state related meta l4proto { icmp, ipv6-icmp }"
 _ERRORS6: Final = "{ destination-unreachable, packet-too-big, time-exceeded, parameter-problem }"
 
 Line = str
@@ -70,110 +77,147 @@ def set_name(network_id: int, version: int) -> str:
     return f"n{network_id:d}-{version:d}"
 
 
-def managed_name(interface: str, version: int) -> str:
-    """The set that holds the addresses given out on an interface that is not enforced yet."""
-    return f"managed-{_safe(interface)}-{version:d}"
+def given_name(interface: str, version: int) -> str:
+    """The set that holds the addresses that jitd has given out on an interface."""
+    return f"{GIVEN}{_safe(interface)}-{version:d}"
 
 
-def inet_table(rules: Rules, devices: Sequence[str]) -> str:
-    """The table that judges, with an ingress chain for each of `devices`, the interfaces that exist now."""
+def inet_table(rules: Rules, devices: Mapping[str, str], *, elements: bool = False) -> str:
+    """The table that judges. `devices` has the device of each interface that exists now: an ingress chain stands there.
+
+    With `elements` the text has the addresses that were given out, too.
+    """
     if not rules.interfaces:
         return _table("inet", [])
-    every = _names(rules)
     interfaces = rules.interfaces
-    open_ones = [interface for interface in interfaces if not interface.enforced]
-    parts = [*_sets(rules), _chain("refuse", ["reject with icmpx type admin-prohibited"])]
+    parts = [*_sets(rules, rules.interfaces, elements=elements)]
+    parts.append(_chain("refuse", ["reject with icmpx type admin-prohibited"]))
     parts += _judges(rules)
-    parts.append(
-        _chain(
-            "errors", [_by_name("iifname", _member(_FROM), rules), _by_name("oifname", _member(_TO), rules)]
-        )
-    )
-    related = "ct state related meta l4proto { icmp, ipv6-icmp } jump errors"
-    untouched_from = [f'iifname "{one.name}" {test}' for one in open_ones for test in _unmanaged(one, _FROM)]
-    untouched_to = [
-        f'oifname "{one.name}" {test} accept' for one in open_ones for test in _unmanaged(one, _TO)
-    ]
-    parts.append(
-        _chain("towards", [*untouched_to, _by_name("oifname", _judge(_TO), rules), f"oifname {every} drop"])
-    )
-    parts.append(
-        _base(
-            "forward",
-            [
-                f"iifname != {every} oifname != {every} accept",
-                related,
-                *(f"{test} goto towards" for test in untouched_from),
-                f"iifname != {every} goto towards",
-                _by_name("iifname", _judge(_FROM), rules),
-                # From client to client: also what the other one's grant lets through, as its answer.
-                _by_name("oifname", _judge(_TO), rules),
-                "goto refuse",
-            ],
-        )
-    )
-    parts.append(
-        _base(
-            "input",
-            [
-                f"iifname != {every} accept",
-                f"icmpv6 type {_NEIGHBOURS} ip6 hoplimit 255 accept",
-                *(f"{test} accept" for test in untouched_from),
-                related,
-                # Answers to what the gateway itself began.
-                "ct direction reply " + _by_name("iifname", _member(_FROM), rules),
-                _by_name("iifname", _judge(_FROM), rules),
-                "goto refuse",
-            ],
-        )
-    )
-    parts.append(
-        _chain(
-            "to-clients",
-            [
-                # Refusals among them, also to a client whose time is over.
-                f"icmp type {_ERRORS4} accept",
-                f"icmpv6 type {_ERRORS6} accept",
-                f"icmpv6 type {_NEIGHBOURS} accept",
-                *untouched_to,
-                _by_name("oifname", _judge(_TO), rules),
-                "ct direction original " + _by_name("oifname", _member(_TO), rules),
-                "drop",
-            ],
-        )
-    )
-    local = list(_local_users(rules)) if rules.close_local_users else []
-    outward = [f"oifname {every} goto to-clients"]
-    if local:
+    # As an answer, or as an error about one: what the other client's own grant lets through.
+    parts.append(_chain("answers", _dispatch("o", rules, _judge(_TO))))
+    parts.append(_chain("answered-errors", _dispatch("o", rules, _member(_TO))))
+    for one in interfaces:
+        parts += _interface_chains(one)
+    parts.append(_chain("towards", _dispatch("o", rules, _of("towards"))))
+    parts.append(_base("forward", [*_dispatch("i", rules, _of("forward")), "goto towards"]))
+    parts.append(_base("input", _dispatch("i", rules, _of("input"))))
+    outward = _dispatch("o", rules, _of("output"))
+    if rules.close_local_users and (local := list(_local_users(rules))):
         parts.append(_chain("local-users", local))
         outward.append(f'oifname != "lo" meta skuid {ORDINARY_UIDS} goto local-users')
     parts.append(_base("output", outward))
-    parts += [_device_chain(rules, one, "ingress") for one in interfaces if one.name in devices]
+    parts += [_device_chain(rules, one, "ingress", devices[one.name]) for one in _on(rules, devices)]
     return _table("inet", parts)
 
 
-def netdev_table(rules: Rules, devices: Sequence[str]) -> str:
+def netdev_table(rules: Rules, devices: Mapping[str, str]) -> str:
     """The table of the egress chains; to be loaded where the kernel has that hook (5.16 and later)."""
-    here = [one for one in rules.interfaces if one.name in devices]
+    here = _on(rules, devices)
     if not here:
         return _table("netdev", [])
-    return _table(
-        "netdev", [*_sets(rules), *_judges(rules), *(_device_chain(rules, one, "egress") for one in here)]
-    )
+    parts = [*_sets(rules, [one for one in here if not one.enforced]), *_judges(rules)]
+    parts += [_device_chain(rules, one, "egress", devices[one.name]) for one in here]
+    return _table("netdev", parts)
 
 
 def closed(rules: Rules) -> str:
     """A file for boot that closes these interfaces until jitd has loaded its table in place of this one.
 
-    It needs no device to exist. Interfaces that are not enforced stay open for all but jitd's own addresses.
+    It needs no device to exist: it goes by names, and by the addresses that were given out. Interfaces that are not
+    enforced stay open for all but those addresses.
     """
-    shut = tuple(replace(interface, networks=()) for interface in rules.interfaces)
-    table = inet_table(Rules(interfaces=shut, always=(), close_local_users=False), ())
+    shut = tuple(replace(interface, networks=(), index=0) for interface in rules.interfaces)
+    table = inet_table(Rules(interfaces=shut, always=(), close_local_users=False), {}, elements=True)
     return (
         "# jitd, closed: nobody passes these interfaces until jitd has loaded its own rules in place of these.\n"
         "# Loaded at boot before the network; `nft -f` may load it again at any time, and cuts everyone by that.\n"
         f"add table inet {TABLE}\ndelete table inet {TABLE}\n{table}"
     )
+
+
+def _on(rules: Rules, devices: Mapping[str, str]) -> list[InterfaceRules]:
+    return [one for one in rules.interfaces if _SAFE.fullmatch(devices.get(one.name, ""))]
+
+
+# --- whose a packet is ---
+
+
+def _dispatch(side: str, rules: Rules, target: Callable[[InterfaceRules], str]) -> list[Line]:
+    """Go to the chain of the interface that a packet comes from (`side` i) or goes to (o), if it is one of ours."""
+    # The first one has a name, where two claim it: they would be one set with a key twice.
+    names: dict[str, InterfaceRules] = {}
+    for one in rules.interfaces:
+        names.setdefault(one.name, one)
+    for one in rules.interfaces:
+        # The kernel takes names that the language cannot hold; the index and the addresses are left then.
+        if _SAFE.fullmatch(one.called):
+            names.setdefault(one.called, one)
+    numbers = {one.index: one for one in rules.interfaces if one.index}
+    lines = []
+    if numbers:
+        pairs = ", ".join(f"{number:d} : goto {target(one)}" for number, one in numbers.items())
+        lines.append(f"{side}if vmap {{ {pairs} }}")
+    pairs = ", ".join(f'"{_safe(name)}" : goto {target(one)}' for name, one in names.items())
+    lines.append(f"{side}ifname vmap {{ {pairs} }}")
+    field = "saddr" if side == "i" else "daddr"
+    lines += [
+        f"{ip} {field} @{given_name(one.name, version)} goto {target(one)}"
+        for one in rules.interfaces
+        for ip, version in (("ip", 4), ("ip6", 6))
+    ]
+    return lines
+
+
+def _interface_chains(one: InterfaceRules) -> Iterator[str]:
+    """What happens to a packet from an interface, or towards it, at each hook."""
+    name = _safe(one.name)
+    untouched_from = [] if one.enforced else _unmanaged(one, _FROM)
+    untouched_to = [] if one.enforced else [f"{test} accept" for test in _unmanaged(one, _TO)]
+    yield _chain(
+        f"towards-{name}",
+        [f"{_RELATED} jump {_member(_TO)(one)}", *untouched_to, f"jump {_judge(_TO)(one)}", "drop"],
+    )
+    yield _chain(
+        f"forward-{name}",
+        [
+            f"{_RELATED} jump {_member(_FROM)(one)}",
+            f"{_RELATED} jump answered-errors",
+            *(f"{test} goto towards" for test in untouched_from),
+            f"jump {_judge(_FROM)(one)}",
+            # From client to client: also what the other one's grant lets through, as its answer.
+            "jump answers",
+            "goto refuse",
+        ],
+    )
+    yield _chain(
+        f"input-{name}",
+        [
+            f"icmpv6 type {_NEIGHBOURS} ip6 hoplimit 255 accept",
+            *(f"{test} accept" for test in untouched_from),
+            f"{_RELATED} jump {_member(_FROM)(one)}",
+            # Answers to what the gateway itself began.
+            f"ct direction reply jump {_member(_FROM)(one)}",
+            f"jump {_judge(_FROM)(one)}",
+            "goto refuse",
+        ],
+    )
+    yield _chain(
+        f"output-{name}",
+        [
+            # Refusals among them, also to a client whose time is over.
+            f"icmp type {_ERRORS4} accept",
+            f"icmpv6 type {_ERRORS6} accept",
+            f"icmpv6 type {_NEIGHBOURS} accept",
+            *untouched_to,
+            f"jump {_judge(_TO)(one)}",
+            f"ct direction original jump {_member(_TO)(one)}",
+            "drop",
+        ],
+    )
+
+
+def _of(hook: str) -> Callable[[InterfaceRules], str]:
+    return lambda interface: f"{hook}-{_safe(interface.name)}"
 
 
 # --- what decides ---
@@ -242,7 +286,7 @@ def _local_users(rules: Rules) -> Iterator[Line]:
     yield from refusals
 
 
-def _device_chain(rules: Rules, interface: InterfaceRules, hook: str) -> str:
+def _device_chain(rules: Rules, interface: InterfaceRules, hook: str, device: str) -> str:
     way, back = (_FROM, _TO) if hook == "ingress" else (_TO, _FROM)
     lines = [
         f"meta l4proto != {OFFLOADABLE} accept",
@@ -265,15 +309,13 @@ def _device_chain(rules: Rules, interface: InterfaceRules, hook: str) -> str:
             else f"{ip} version {version} jump {member}"
         )
     lines.append("goto refuse" if hook == "ingress" else "drop")
-    kind = (
-        f'type filter hook {hook} device "{_safe(interface.name)}" priority {DEVICE_PRIORITY}; policy accept;'
-    )
+    kind = f'type filter hook {hook} device "{_safe(device)}" priority {DEVICE_PRIORITY}; policy accept;'
     return _chain(f"{hook}-{_safe(interface.name)}", lines, kind)
 
 
 def _unmanaged(interface: InterfaceRules, way: _Way) -> list[str]:
     return [
-        f"{ip} {way.client} != @{managed_name(interface.name, version)}"
+        f"{ip} {way.client} != @{given_name(interface.name, version)}"
         for ip, version in (("ip", 4), ("ip6", 6))
     ]
 
@@ -281,23 +323,17 @@ def _unmanaged(interface: InterfaceRules, way: _Way) -> list[str]:
 # --- the language ---
 
 
-def _sets(rules: Rules) -> Iterator[str]:
+def _sets(rules: Rules, given_on: Iterable[InterfaceRules], *, elements: bool = False) -> Iterator[str]:
     kinds = ((4, "ipv4_addr"), (6, "ipv6_addr"))
     for interface in rules.interfaces:
         for network in interface.networks:
             for version, kind in kinds:
                 yield f"\tset {set_name(network.id, version)} {{\n\t\ttype {kind}\n\t\tflags timeout\n\t}}\n"
-        if interface.enforced:
-            continue
+    for interface in given_on:
         for version, kind in kinds:
-            given = sorted((one for one in interface.managed if one.version == version), key=int)
-            elements = f"\t\telements = {_set(given)}\n" if given else ""
-            yield f"\tset {managed_name(interface.name, version)} {{\n\t\ttype {kind}\n{elements}\t}}\n"
-
-
-def _by_name(key: str, target: Callable[[InterfaceRules], str], rules: Rules) -> Line:
-    pairs = ", ".join(f'"{_safe(one.name)}" : jump {target(one)}' for one in rules.interfaces)
-    return f"{key} vmap {{ {pairs} }}"
+            given = sorted((one for one in interface.given if one.version == version), key=int)
+            listed = f"\t\telements = {_set(given)}\n" if given and elements else ""
+            yield f"\tset {given_name(interface.name, version)} {{\n\t\ttype {kind}\n{listed}\t}}\n"
 
 
 def _judge(way: _Way) -> Callable[[InterfaceRules], str]:
@@ -306,10 +342,6 @@ def _judge(way: _Way) -> Callable[[InterfaceRules], str]:
 
 def _member(way: _Way) -> Callable[[InterfaceRules], str]:
     return lambda interface: f"member-{way.name}-{_safe(interface.name)}"
-
-
-def _names(rules: Rules) -> str:
-    return "{ " + ", ".join(f'"{_safe(one.name)}"' for one in rules.interfaces) + " }"
 
 
 def _address(place: Place, field: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jitd.enforce.kernel import KernelWireGuard
-from jitd.enforce.port import Change, LinkSpec, LinkState, WireGuard
+from jitd.enforce.port import Change, Known, LinkSpec, LinkState, Place, WireGuard
 from jitd.enforce.userspace import UserspaceWireGuard
 
 
@@ -19,6 +19,11 @@ class EitherWireGuard:
         """`kernel`: what carries every interface that jitd makes."""
         return self._kernel.name
 
+    def know(self, known: Known) -> None:
+        """As the port says."""
+        self._kernel.know(known)
+        self._userspace.know(known)
+
     def ensure_link(self, spec: LinkSpec) -> bool:
         """As the port says."""
         return self._of(spec.name).ensure_link(spec)
@@ -30,6 +35,10 @@ class EitherWireGuard:
     def read(self, name: str) -> LinkState:
         """As the port says."""
         return self._of(name).read(name)
+
+    def locate(self, name: str) -> Place | None:
+        """As the port says."""
+        return self._of(name).locate(name)
 
     def apply(self, name: str, changes: Sequence[Change]) -> None:
         """As the port says."""

@@ -11,13 +11,14 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from jitd.core import firewallrules, parsing
 from jitd.core.elements import Element, Lease, Member
-from jitd.core.firewall import Rules
-from jitd.core.firewallrules import TABLE, set_name
+from jitd.core.firewall import InterfaceRules, Rules
+from jitd.core.firewallrules import TABLE, given_name, set_name
 from jitd.core.model import IPNetwork
 from jitd.enforce import nfmessages, nft, surroundings
 from jitd.enforce.finding import Finding
@@ -51,11 +52,16 @@ class NftFirewall:
         """`closed` is a file that holds, after each change, what closes these interfaces at the next boot."""
         self._closed = closed
         self._closed_text = ""
+        self._closed_for: Rules | None = None
         self._socket = NftSocket()
         self._families: tuple[Family, ...] = ()
         self._rules: Rules | None = None
         self._loaded = ""  # the text that was loaded last
         self._print = b""  # and what the kernel made of it
+        self._devices: dict[str, str] = {}  # where the chains of devices stand, by interface
+        #: What the sets of addresses hold, by family and name; and whose address a member of a network has.
+        self._given: dict[tuple[Family, str], frozenset[bytes]] = {}
+        self._owners: dict[int, InterfaceRules] = {}
 
     @property
     def name(self) -> str:
@@ -75,27 +81,40 @@ class NftFirewall:
     def ensure(self, rules: Rules, repairing: Callable[[], None] = nothing) -> Ensured:
         """As the port says."""
         self.probe()
-        devices = _existing(rules)
-        tables = {Family.INET: firewallrules.inet_table(rules, devices)}
-        if Family.NETDEV in self._families:
-            tables[Family.NETDEV] = firewallrules.netdev_table(rules, devices)
+        rules = _here(rules)
+        devices = _devices(rules)
+        tables = self._tables(rules, devices)
+        given = self._wanted(rules, devices)
         text = "".join(tables.values())
         same = text == self._loaded
         if same and self._fingerprint() == self._print:
-            self._keep_closed(rules)
+            self._give(given)
+            self._settle(rules, given)
             return Ensured.NOTHING
         if same:
             repairing()
         networks = [network.id for interface in rules.interfaces for network in interface.networks]
         kept = {set_name(number, version) for number in networks for version in (4, 6)}
+        moved = self._devices != devices
+        loads = {family: _elements(family, given) for family in tables}
         try:
-            nft.load("".join(self._in_place(family, table, kept) for family, table in tables.items()))
+            nft.load(
+                "".join(
+                    self._in_place(family, table, kept, given, moved=moved) + loads[family]
+                    for family, table in tables.items()
+                )
+            )
         except nft.Refused as refusal:
             # Somebody's table of our name, or one of another version, whose sets or chains are of other kinds.
             log.warning("the tables are made anew: %s", refusal)
-            nft.load("".join(self._anew(family, table, networks) for family, table in tables.items()))
-        self._rules, self._loaded, self._print = rules, text, self._fingerprint()
-        self._keep_closed(rules)
+            nft.load(
+                "".join(
+                    self._anew(family, table, networks) + loads[family] for family, table in tables.items()
+                )
+            )
+        self._loaded, self._devices = text, devices
+        self._settle(rules, given)
+        self._print = self._fingerprint()
         return Ensured.REPAIRED if same else Ensured.CHANGED
 
     def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
@@ -110,8 +129,14 @@ class NftFirewall:
             if lease.timeout_ms > 0:
                 # To nftables, a timeout of 0 is none at all.
                 put.setdefault(key, []).append((lease.ip.packed, lease.timeout_ms))
-        changes: list[Change] = []
-        for family in self._need_families():
+        families = self._need_families()
+        # In the same step, and before it is let in: what has been given out is judged, whatever its interface is called.
+        fresh = self._fresh(leases)
+        changes = [
+            Change(Kind.NEW_ELEMENT, family, TABLE, name, [(key, None) for key in keys])
+            for (family, name), keys in fresh.items()
+        ]
+        for family in families:
             for key, addresses in touched.items():
                 # What is only added to be deleted again would live for a second, if ever.
                 passing: list[tuple[bytes, int | None]] = [(address, 1000) for address in addresses]
@@ -127,6 +152,7 @@ class NftFirewall:
                 if error.code != errno.ENOENT or trial == TRIES:
                     raise
             else:
+                self._given |= {where: self._given[where] | keys for where, keys in fresh.items()}
                 return
 
     def read(self, network_ids: Collection[int] | None = None) -> list[Element]:
@@ -162,10 +188,8 @@ class NftFirewall:
         """As the port says."""
         if self._rules is None:
             return False
-        devices = _existing(self._rules)
-        text = firewallrules.inet_table(self._rules, devices)
-        if Family.NETDEV in self._families:
-            text += firewallrules.netdev_table(self._rules, devices)
+        rules = _here(self._rules)
+        text = "".join(self._tables(rules, _devices(rules)).values())
         return text == self._loaded and self._fingerprint() == self._print
 
     def look_around(
@@ -181,20 +205,69 @@ class NftFirewall:
     def remove_all(self) -> None:
         """As the port says."""
         families = [family for family in Family if self._exists(family)]
-        if not families:
-            self._rules, self._loaded, self._print = None, "", b""
-            return
-        nft.load("".join(f"delete table {_SPELLED[family]} {TABLE}\n" for family in families))
-        self._rules, self._loaded, self._print = None, "", b""
+        if families:
+            nft.load("".join(f"delete table {_SPELLED[family]} {TABLE}\n" for family in families))
+        self._rules, self._loaded, self._print, self._devices = None, "", b"", {}
+        self._given, self._owners = {}, {}
 
     def close(self) -> None:
         """As the port says."""
         self._socket.close()
 
+    def _tables(self, rules: Rules, devices: Mapping[str, str]) -> dict[Family, str]:
+        tables = {Family.INET: firewallrules.inet_table(rules, devices)}
+        if Family.NETDEV in self._families:
+            tables[Family.NETDEV] = firewallrules.netdev_table(rules, devices)
+        return tables
+
+    def _wanted(self, rules: Rules, devices: Mapping[str, str]) -> dict[tuple[Family, str], frozenset[bytes]]:
+        """What the sets of addresses should hold. Behind a device's own hook only those are asked whose interface is
+        not enforced.
+        """
+        return {
+            (family, given_name(one.name, version)): frozenset(
+                ip.packed for ip in one.given if ip.version == version
+            )
+            for one in rules.interfaces
+            for family in self._families
+            if family is Family.INET or (not one.enforced and one.name in devices)
+            for version in (4, 6)
+        }
+
+    def _give(self, wanted: Mapping[tuple[Family, str], frozenset[bytes]]) -> None:
+        """Bring the sets of addresses, which are there, to what they should hold."""
+        changes = []
+        for (family, name), keys in wanted.items():
+            known = self._given[family, name]
+            for kind, some in ((Kind.NEW_ELEMENT, keys - known), (Kind.DEL_ELEMENT, known - keys)):
+                changes.append(Change(kind, family, TABLE, name, [(key, None) for key in some]))
+        self._socket.transaction(changes)
+
+    def _fresh(self, leases: Sequence[Lease]) -> dict[tuple[Family, str], set[bytes]]:
+        """The addresses among the leases that their interface is not known to have given out. While it is not enforced,
+        those that its owner gave out are not judged, whoever has a grant for them.
+        """
+        fresh: dict[tuple[Family, str], set[bytes]] = {}
+        for lease in leases:
+            owner = self._owners.get(lease.network_id)
+            if owner is not None and owner.enforced:
+                where = (Family.INET, given_name(owner.name, lease.ip.version))
+                if lease.ip.packed not in self._given[where]:
+                    fresh.setdefault(where, set()).add(lease.ip.packed)
+        return fresh
+
+    def _settle(self, rules: Rules, given: Mapping[tuple[Family, str], frozenset[bytes]]) -> None:
+        """What stands now."""
+        self._rules, self._given = rules, dict(given)
+        self._owners = {network.id: one for one in rules.interfaces for network in one.networks}
+        if self._closed_for != rules:
+            self._keep_closed(rules)
+
     def _keep_closed(self, rules: Rules) -> None:
         """Write the file for boot when it would be another one."""
         text = firewallrules.closed(rules)
         if self._closed is None or text == self._closed_text:
+            self._closed_for = rules
             return
         try:
             new = self._closed.with_name(f".{self._closed.name}.new")
@@ -204,7 +277,7 @@ class NftFirewall:
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self._closed)
-            self._closed_text = text
+            self._closed_text, self._closed_for = text, rules
         except OSError as error:
             # The full disk of another day must not keep anybody in now; it is tried again at every check.
             log.error("cannot write %s, which closes the gateway at boot: %s", self._closed, error.strerror)  # noqa: TRY400
@@ -218,16 +291,31 @@ class NftFirewall:
         missing = len(left) < len(self._families)
         return Element(member.network_id, member.ip, 0 if missing else min(left), max(left))
 
-    def _in_place(self, family: Family, table: str, kept: set[str]) -> str:
-        """Other rules in the place of those that are there; sets that stay are not touched."""
+    def _in_place(
+        self,
+        family: Family,
+        table: str,
+        kept: set[str],
+        given: Mapping[tuple[Family, str], frozenset[bytes]],
+        *,
+        moved: bool,
+    ) -> str:
+        """Other rules in the place of those that are there; sets of networks that stay are not touched.
+
+        `moved`: the devices' own chains are made anew, because one that is only described again keeps its old device, too.
+        """
         spelled = _SPELLED[family]
         lines = [f"add table {spelled} {TABLE}", f"flush table {spelled} {TABLE}"]
         if self._exists(family):
             wanted = {line.split()[1] for line in table.splitlines() if line.startswith("\tchain ")}
+            if moved:
+                wanted = {name for name in wanted if not name.startswith(("ingress-", "egress-"))}
             chains = set(self._names(Kind.GET_CHAIN, family, 3))
             sets = set(self._names(Kind.GET_SET, family, 2))
+            mine = {name for other, name in given if other is family}
             lines += [f"delete chain {spelled} {TABLE} {name}" for name in sorted(chains - wanted)]
-            lines += [f"delete set {spelled} {TABLE} {name}" for name in sorted(sets - kept)]
+            lines += [f"delete set {spelled} {TABLE} {name}" for name in sorted(sets - kept - mine)]
+            lines += [f"flush set {spelled} {TABLE} {name}" for name in sorted(sets & mine)]
         return "\n".join([*lines, table])
 
     def _anew(self, family: Family, table: str, networks: Iterable[int]) -> str:
@@ -277,8 +365,14 @@ class NftFirewall:
         # Sets without a name of their own belong to rules and go with them.
         return [name for name in names if not name.startswith("__")]
 
+    def _keys(self, family: Family, name: str) -> set[bytes]:
+        body = nfmessages.elements(TABLE, name, ())
+        return {key for found in self._dump(Kind.GET_ELEMENT, family, body) for key in nfmessages.keys(found)}
+
     def _fingerprint(self) -> bytes:
-        """What stands in the kernel, without the elements of networks: flags of tables, chains with hooks, rules."""
+        """What stands in the kernel, without the elements of networks: flags of tables, chains with hooks, rules, and
+        which sets of addresses do not hold what they were given.
+        """
         digest = hashlib.sha256()
         for family in self._families:
             for body in self._ours(Kind.GET_TABLE, family):
@@ -286,19 +380,46 @@ class NftFirewall:
             for kind in (Kind.GET_CHAIN, Kind.GET_RULE):
                 for body in self._ours(kind, family):
                     digest.update(body)
-            for name in self._names(Kind.GET_SET, family, 2):
-                if name.startswith("managed-"):
-                    body = nfmessages.elements(TABLE, name, ())
-                    found = self._dump(Kind.GET_ELEMENT, family, body)
-                    keys = sorted(one.key for body in found for one in nfmessages.found_elements(body))
-                    digest.update(name.encode() + b"".join(keys))
+        for (family, name), keys in self._given.items():
+            if self._keys(family, name) != keys:
+                digest.update(name.encode())
         return digest.digest()
 
 
-def _existing(rules: Rules) -> list[str]:
-    """The interfaces that exist: only on them a device's hook can stand."""
-    there = {name for _, name in socket.if_nameindex()}
-    return [interface.name for interface in rules.interfaces if interface.name in there]
+def _here(rules: Rules) -> Rules:
+    """The rules without the index of what is gone, where something else has it by now."""
+    there = {index for index, _ in socket.if_nameindex()}
+    return replace(
+        rules,
+        interfaces=tuple(
+            replace(one, index=0) if one.gone and one.index in there else one for one in rules.interfaces
+        ),
+    )
+
+
+def _devices(rules: Rules) -> dict[str, str]:
+    """The device of each interface that exists, by the interface's name: only there a device's hook can stand.
+
+    It is the one that has the index which was read last, whatever it is called by now; else the one of that name.
+    """
+    there = dict(socket.if_nameindex())
+    names = set(there.values())
+    found = {}
+    for one in rules.interfaces:
+        if one.index in there:
+            found[one.name] = there[one.index]
+        elif one.name in names:
+            found[one.name] = one.name
+    return found
+
+
+def _elements(family: Family, given: Mapping[tuple[Family, str], frozenset[bytes]]) -> str:
+    """The elements of a family's sets of addresses, to be loaded behind its table."""
+    return "".join(
+        f"add element {_SPELLED[family]} {TABLE} {name} {{ {', '.join(parsing.write_address(parsing.packed_address(key)) for key in keys)} }}\n"
+        for (other, name), keys in given.items()
+        if other is family and keys
+    )
 
 
 def _has_egress() -> bool:

@@ -16,8 +16,10 @@ from pyroute2.netlink.generic.wireguard import (
 )
 
 from jitd.enforce import links, wgmessages
+from jitd.enforce.links import Link
 from jitd.enforce.netlink import refusal, talk
-from jitd.enforce.port import Change, EnforceError, InterfaceGone, LinkSpec, LinkState
+from jitd.enforce.port import Change, EnforceError, InterfaceGone, Known, LinkSpec, LinkState, Place
+from jitd.enforce.recognise import Recogniser
 
 KIND: Final = "wireguard"
 DUMPS: Final = 5  # how often a read is begun again because somebody changed peers meanwhile
@@ -45,14 +47,21 @@ def kernel_can() -> bool:
 class KernelWireGuard:
     """Interfaces of the kind `wireguard` in this network namespace."""
 
+    def __init__(self) -> None:
+        self._recogniser = Recogniser(kind=KIND, is_it=self._has_its_key)
+
     @property
     def name(self) -> str:
         """`kernel`."""
         return "kernel"
 
+    def know(self, known: Known) -> None:
+        """As the port says."""
+        self._recogniser.know(known)
+
     def ensure_link(self, spec: LinkSpec) -> bool:
         """As the port says."""
-        link = links.find(spec.name)
+        link = self._recogniser.find(spec.name)
         if link is None:
             links.make(spec.name, KIND)
             try:
@@ -67,16 +76,17 @@ class KernelWireGuard:
 
     def remove_link(self, name: str) -> None:
         """As the port says. Raises EnforceError when it is no WireGuard interface."""
-        link = links.find(name)
+        link = self._recogniser.find(name)
         if link is not None:
             links.remove(_of_ours(link))
+        self._recogniser.forget(name)
 
     def read(self, name: str) -> LinkState:
         """As the port says."""
-        link = _there(name)
-        device = self._device(name)
+        link = self._there(name)
+        device = self._device(link)
         return LinkState(
-            name=name,
+            name=link.name,
             index=link.index,
             private_key=device.private_key,
             public_key=device.public_key,
@@ -87,17 +97,23 @@ class KernelWireGuard:
             peers=device.peers,
         )
 
+    def locate(self, name: str) -> Place | None:
+        """As the port says."""
+        link = self._recogniser.find(name)
+        return None if link is None else _of_ours(link).place
+
     def apply(self, name: str, changes: Sequence[Change]) -> None:
         """As the port says."""
+        link = self._there(name)
         for entries in wgmessages.messages(changes):
-            self._set(name, [["WGDEVICE_A_PEERS", entries]])
+            self._set(link, [["WGDEVICE_A_PEERS", entries]])
 
     def close(self) -> None:
         """Nothing is held between two calls."""
 
     def _configure(self, spec: LinkSpec) -> None:
-        link = _there(spec.name)
-        device = self._device(spec.name)
+        link = self._there(spec.name)
+        device = self._device(link)
         # Only what differs is set: to set the port again opens WireGuard's sockets again.
         attributes: list[list[Any]] = []
         if device.private_key != spec.private_key:
@@ -106,7 +122,7 @@ class KernelWireGuard:
             attributes.append(["WGDEVICE_A_LISTEN_PORT", spec.port])
         try:
             if attributes:
-                self._set(spec.name, attributes)
+                self._set(link, attributes)
             links.configure(link, spec.addresses, spec.mtu)
             links.bring_up(link)
         except EnforceError as error:
@@ -117,9 +133,21 @@ class KernelWireGuard:
                 ) from error
             raise
 
-    def _device(self, name: str) -> wgmessages.Device:
+    def _there(self, name: str) -> Link:
+        link = self._recogniser.find(name)
+        if link is None:
+            raise InterfaceGone(f"there is no interface {name}")
+        return _of_ours(link)
+
+    def _has_its_key(self, link: Link, known: Known) -> bool:
+        try:
+            return self._device(link).public_key == known.public_key
+        except InterfaceGone:
+            return False
+
+    def _device(self, link: Link) -> wgmessages.Device:
         async def ask() -> tuple[list[Any], bool]:
-            message = _message(WG_CMD_GET_DEVICE, name)
+            message = _message(WG_CMD_GET_DEVICE, link)
             async with _socket() as wireguard:
                 found = await wireguard.nlm_request(
                     message, msg_type=wireguard.prid, msg_flags=NLM_F_REQUEST | NLM_F_DUMP
@@ -133,12 +161,12 @@ class KernelWireGuard:
                 if not torn:
                     return wgmessages.device(dump)
         except NetlinkError as error:
-            raise _translated(name, error) from error
-        raise EnforceError(f"{name} cannot be read: its peers were changed by others all the time")
+            raise _translated(link.name, error) from error
+        raise EnforceError(f"{link.name} cannot be read: its peers were changed by others all the time")
 
-    def _set(self, name: str, attributes: list[list[Any]]) -> None:
+    def _set(self, link: Link, attributes: list[list[Any]]) -> None:
         async def ask() -> None:
-            message = _message(WG_CMD_SET_DEVICE, name)
+            message = _message(WG_CMD_SET_DEVICE, link)
             message["attrs"] += attributes
             async with _socket() as wireguard:
                 answer = await wireguard.nlm_request(
@@ -150,7 +178,7 @@ class KernelWireGuard:
         try:
             talk(ask())
         except NetlinkError as error:
-            raise _translated(name, error) from error
+            raise _translated(link.name, error) from error
 
 
 @asynccontextmanager
@@ -162,22 +190,16 @@ async def _socket() -> AsyncIterator[AsyncWireGuard]:
         yield wireguard
 
 
-def _message(command: int, name: str) -> Any:
+def _message(command: int, link: Link) -> Any:
     message = wgmsg()
     message["cmd"] = command
     message["version"] = WG_GENL_VERSION
-    message["attrs"].append(["WGDEVICE_A_IFNAME", name])
+    # Not by its name, which another interface may have by now.
+    message["attrs"].append(["WGDEVICE_A_IFINDEX", link.index])
     return message
 
 
-def _there(name: str) -> links.Link:
-    link = links.find(name)
-    if link is None:
-        raise InterfaceGone(f"there is no interface {name}")
-    return _of_ours(link)
-
-
-def _of_ours(link: links.Link) -> links.Link:
+def _of_ours(link: Link) -> Link:
     if link.kind != KIND:
         kind = f" (it is a {link.kind} device)" if link.kind else ""
         raise EnforceError(

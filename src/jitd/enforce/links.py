@@ -12,7 +12,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from jitd.core import parsing
 from jitd.enforce.netlink import refusal, talk
-from jitd.enforce.port import EnforceError, InterfaceGone
+from jitd.enforce.port import EnforceError, InterfaceGone, Place
 
 Address = IPv4Interface | IPv6Interface
 
@@ -33,15 +33,44 @@ class Link:
     up: bool
     addresses: frozenset[Address]
 
+    @property
+    def place(self) -> Place:
+        """As the port tells it."""
+        return Place(name=self.name, index=self.index, up=self.up, addresses=self.addresses)
+
 
 def find(name: str) -> Link | None:
-    """The interface of this name, or None. Raises EnforceError."""
+    """The interface of this name, or None; one that only has it as an alternative name is another. Raises EnforceError."""
+    link = _one(name, ifname=name)
+    return link if link is not None and link.name == name else None
+
+
+def at(index: int) -> Link | None:
+    """The interface with this number, or None. Raises EnforceError."""
+    return _one(f"interface {index}", index=index)
+
+
+def all_of(kind: str) -> list[Link]:
+    """Every interface of a kind. Raises EnforceError."""
+
+    async def look() -> list[int]:
+        async with AsyncIPRoute() as ipr:
+            return [one["index"] async for one in await ipr.get_links() if _kind(one) == kind]
+
     try:
-        return talk(_find(name))
+        indexes = talk(look())
+    except NetlinkError as error:
+        raise EnforceError(f"the interfaces cannot be read: {refusal(error)}") from error
+    return [link for index in indexes if (link := at(index)) is not None]
+
+
+def _one(what: str, **which: Any) -> Link | None:
+    try:
+        return talk(_find(which))
     except NetlinkError as error:
         if error.code == errno.ENODEV:
             return None
-        raise EnforceError(f"{name} cannot be read: {refusal(error)}") from error
+        raise EnforceError(f"{what} cannot be read: {refusal(error)}") from error
 
 
 def make(name: str, kind: str) -> None:
@@ -112,16 +141,20 @@ def _change(name: str, what: str, steps: list[_Step]) -> None:
         raise kind(f"{name} cannot {what}: {refusal(error)}") from error
 
 
-async def _find(name: str) -> Link:
+def _kind(link: Any) -> str:
+    info = link.get_attr("IFLA_LINKINFO")
+    return (info.get_attr("IFLA_INFO_KIND") or "") if info else ""
+
+
+async def _find(which: dict[str, Any]) -> Link:
     async with AsyncIPRoute() as ipr:
-        (link,) = await ipr.link("get", ifname=name)
+        (link,) = await ipr.link("get", **which)
         index = link["index"]
-        info = link.get_attr("IFLA_LINKINFO")
         found = [one async for one in await ipr.get_addr(index=index)]
     return Link(
-        name=name,
+        name=link.get_attr("IFLA_IFNAME"),
         index=index,
-        kind=(info.get_attr("IFLA_INFO_KIND") or "") if info else "",
+        kind=_kind(link),
         mtu=link.get_attr("IFLA_MTU"),
         up=bool(link["flags"] & _IFF_UP),
         addresses=frozenset(_address(one) for one in found if one["index"] == index and not _own_making(one)),

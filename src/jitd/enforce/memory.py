@@ -13,9 +13,11 @@ from jitd.enforce.port import (
     Change,
     EnforceError,
     InterfaceGone,
+    Known,
     LinkSpec,
     LinkState,
     Peer,
+    Place,
     RemovePeer,
 )
 
@@ -36,13 +38,16 @@ class MemoryWireGuard:
         """`memory`."""
         return "memory"
 
+    def know(self, known: Known) -> None:
+        """As the port says: here an interface is always found."""
+
     def ensure_link(self, spec: LinkSpec) -> bool:
         """As the port says."""
         self._refuse_other(spec.name)
         existing = self._links.get(spec.name)
         private = X25519PrivateKey.from_private_bytes(base64.b64decode(spec.private_key))
         self._links[spec.name] = LinkState(
-            name=spec.name,
+            name=existing.name if existing else spec.name,
             index=existing.index if existing else self._next_index(),
             private_key=spec.private_key,
             public_key=base64.b64encode(private.public_key().public_bytes_raw()).decode(),
@@ -66,6 +71,14 @@ class MemoryWireGuard:
         if name not in self._links:
             raise InterfaceGone(f"there is no interface {name}")
         return self._links[name]
+
+    def locate(self, name: str) -> Place | None:
+        """As the port says."""
+        try:
+            state = self.read(name)
+        except InterfaceGone:
+            return None
+        return Place(name=state.name, index=state.index, up=state.up, addresses=state.addresses)
 
     def apply(self, name: str, changes: Sequence[Change]) -> None:
         """As the port says."""
@@ -114,6 +127,11 @@ class MemoryWireGuard:
             up=True,
             peers={},
         )
+
+    def rename_link(self, name: str, called: str) -> None:
+        """An administrator gives the interface that has this name now another one."""
+        (known,) = (label for label, state in self._links.items() if state.name == name)
+        self._links[known] = replace(self._links[known], name=called)
 
     def add_other_link(self, name: str) -> None:
         """Another program makes an interface that is no WireGuard one."""

@@ -1,6 +1,7 @@
 """The second layer in this process only: for dry runs, and for tests of everything above the port."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
@@ -18,6 +19,7 @@ class MemoryFirewall:
         self._rules: Rules | None = None
         self._loaded: Rules | None = None  # what stands; somebody may flush it
         self._ends: dict[Member, int] = {}  # boot time, milliseconds
+        self.asked = Rules(interfaces=())  # with the addresses that were given out
 
     @property
     def name(self) -> str:
@@ -31,12 +33,15 @@ class MemoryFirewall:
 
     def ensure(self, rules: Rules, repairing: Callable[[], None] = nothing) -> Ensured:
         """As the port says."""
-        if rules == self._loaded:
+        # The addresses that were given out are elements, too, and as nftables has it no change of the rules.
+        bare = replace(rules, interfaces=tuple(replace(one, given=frozenset()) for one in rules.interfaces))
+        self.asked = rules
+        if bare == self._loaded:
             return Ensured.NOTHING
-        done = Ensured.REPAIRED if rules == self._rules else Ensured.CHANGED
+        done = Ensured.REPAIRED if bare == self._rules else Ensured.CHANGED
         if done is Ensured.REPAIRED:
             repairing()
-        self._rules = self._loaded = rules
+        self._rules = self._loaded = bare
         networks = {network.id for interface in rules.interfaces for network in interface.networks}
         self._ends = {member: ends for member, ends in self._ends.items() if member.network_id in networks}
         return done

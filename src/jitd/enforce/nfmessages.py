@@ -138,6 +138,13 @@ def found_elements(body: bytes) -> Iterator[Found]:
         yield Found(attributes(parts[1])[1], _MS.unpack(left)[0] if left else None)
 
 
+def keys(body: bytes) -> Iterator[bytes]:
+    """The addresses of the elements that a message lists. As `found_elements`, for long lists of which no more is asked."""
+    for _, element in _attributes(attributes(body).get(3, b"")):
+        parts = attributes(element)
+        yield attributes(parts[1])[1]
+
+
 def _attributes(body: bytes) -> Iterator[tuple[int, bytes]]:
     offset = 0
     while offset + 4 <= len(body):

@@ -17,7 +17,11 @@ class EnforceError(Exception):
 
 
 class InterfaceGone(EnforceError):
-    """There is no such interface, or what carried it has died."""
+    """There is no such interface here, or what carried it has died."""
+
+
+class OutOfSight(EnforceError):
+    """What carries the interface runs, and the interface is not found here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,11 @@ class RemovePeer:
 Change = SetPeer | RemovePeer
 
 
+def closes(change: Change) -> bool:
+    """Whether a change lets nobody in."""
+    return isinstance(change, RemovePeer) or not change.allowed_ips
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSpec:
     """An interface of jitd's own, as it should be."""
@@ -73,7 +82,8 @@ class LinkSpec:
 class LinkState:
     """An interface as read back, with all of its peers by public key.
 
-    `index` is the kernel's ifindex: it changes when somebody removes the interface and makes it again.
+    `name` is what it is called now. `index` is the kernel's ifindex: it stays when somebody renames the interface, and
+    changes when somebody removes it and makes it again.
     """
 
     name: str
@@ -87,12 +97,41 @@ class LinkState:
     peers: Mapping[str, Peer]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What the machine calls an interface now, and what belongs to the interface itself."""
+
+    name: str
+    index: int
+    up: bool
+    addresses: frozenset[IPv4Interface | IPv6Interface]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """How an interface is recognised that is not called `name` any more: by its key, or by an address in its pools.
+
+    Once it was found, its index is remembered.
+    """
+
+    name: str
+    public_key: str
+    pools: tuple[IPNetwork, ...]
+
+
 class WireGuard(Protocol):
-    """A WireGuard implementation on this machine."""
+    """A WireGuard implementation on this machine.
+
+    Every interface is called by the name that it had when it was made or adopted, whatever it is called by now.
+    """
 
     @property
     def name(self) -> str:
         """`kernel`, `userspace` or `memory`."""
+        ...
+
+    def know(self, known: Known) -> None:
+        """Note how an interface is recognised; without that, it is the one of its name."""
         ...
 
     def ensure_link(self, spec: LinkSpec) -> bool:
@@ -108,13 +147,18 @@ class WireGuard(Protocol):
         ...
 
     def read(self, name: str) -> LinkState:
-        """Read the interface back with all its peers. Raises InterfaceGone or EnforceError."""
+        """Read the interface back with all its peers. Raises InterfaceGone, OutOfSight or EnforceError."""
+        ...
+
+    def locate(self, name: str) -> Place | None:
+        """Where the interface is, without its peers; None when it is not found. Raises EnforceError."""
         ...
 
     def apply(self, name: str, changes: Sequence[Change]) -> None:
         """Apply all changes in as few operations as the backend allows; not atomic, so read back afterwards.
 
         Applying a change twice does no harm. Raises InterfaceGone or EnforceError; some changes may have been made.
+        What lets nobody in is done also where the interface itself is out of sight and its process is not.
         """
         ...
 

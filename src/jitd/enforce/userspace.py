@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Final
 
 from jitd.enforce import links, uapi, wireguardgo
-from jitd.enforce.port import Change, EnforceError, InterfaceGone, LinkSpec, LinkState
+from jitd.enforce.links import Link
+from jitd.enforce.port import (
+    Change,
+    EnforceError,
+    InterfaceGone,
+    Known,
+    LinkSpec,
+    LinkState,
+    OutOfSight,
+    Place,
+    closes,
+)
+from jitd.enforce.recognise import Recogniser
 
 SOCKETS: Final = Path("/var/run/wireguard")
 KIND: Final = "tun"
@@ -19,15 +31,20 @@ class UserspaceWireGuard:
 
     def __init__(self, program: str) -> None:
         self._program = program
+        self._recogniser = Recogniser(kind=KIND, is_it=_has_its_address, by_index=True)
 
     @property
     def name(self) -> str:
         """`userspace`."""
         return "userspace"
 
+    def know(self, known: Known) -> None:
+        """As the port says."""
+        self._recogniser.know(known)
+
     def ensure_link(self, spec: LinkSpec) -> bool:
         """As the port says. A process for the interface is started if there is none, and outlives this one."""
-        link = links.find(spec.name)
+        link = self._recogniser.find(spec.name)
         if link is not None:
             try:
                 self._configure(spec)
@@ -48,26 +65,29 @@ class UserspaceWireGuard:
 
     def remove_link(self, name: str) -> None:
         """As the port says; its process ends by itself. Raises EnforceError when it is no WireGuard interface."""
-        link = links.find(name)
+        link = self._recogniser.find(name)
+        if link is None and self._is_out_of_sight(name):
+            raise _out_of_sight(name)
         if link is not None:
             if link.kind != KIND:
-                raise _other(link)
+                raise _other(link, name)
             if _answers(name):
                 links.remove(link)
                 _until_silent(name, LIMIT)
             elif not (_path(name).exists() and _until_gone(link)):
                 # Without that socket it was never ours; with it, its process has just died and takes it along.
-                raise _other(link)
+                raise _other(link, name)
         if not _answers(name):
             # What a killed process left behind.
             _path(name).unlink(missing_ok=True)
+        self._recogniser.forget(name)
 
     def read(self, name: str) -> LinkState:
         """As the port says."""
-        link = _there(name)
+        link = self._there(name)
         device = uapi.device(_exchange(name, uapi.GET))
         return LinkState(
-            name=name,
+            name=link.name,
             index=link.index,
             private_key=device.private_key,
             public_key=device.public_key,
@@ -78,9 +98,19 @@ class UserspaceWireGuard:
             peers=device.peers,
         )
 
+    def locate(self, name: str) -> Place | None:
+        """As the port says."""
+        link = self._recogniser.find(name)
+        if link is None:
+            return None
+        if link.kind != KIND:
+            raise _other(link, name)
+        return link.place if _answers(name) else None
+
     def apply(self, name: str, changes: Sequence[Change]) -> None:
         """As the port says: one operation, whatever the number of changes."""
-        _there(name)
+        if not (all(map(closes, changes)) and self._is_out_of_sight(name)):
+            self._there(name)
         if changes:
             uapi.check(_exchange(name, uapi.set_peers(changes)))
 
@@ -88,11 +118,35 @@ class UserspaceWireGuard:
         """Nothing is held between two calls."""
 
     def carries(self, name: str) -> bool:
-        """Whether a userspace process answers for this name, and the interface is in this network namespace."""
+        """Whether a userspace process answers for this name that carries the interface of ours."""
         if not _answers(name):
             return False
-        link = links.find(name)
-        return link is not None and link.kind == KIND
+        link = self._recogniser.find(name)
+        return self._is_out_of_sight(name) if link is None else link.kind == KIND
+
+    def _there(self, name: str) -> Link:
+        link = self._recogniser.find(name)
+        if link is None:
+            # A process whose interface has just been removed needs a moment to end.
+            if _until_silent(name, 1):
+                raise InterfaceGone(f"there is no interface {name}")
+            if self._is_out_of_sight(name):
+                raise _out_of_sight(name)
+            raise _elsewhere(name)
+        if link.kind != KIND:
+            raise _other(link, name)
+        if not _answers(name):
+            if _path(name).exists():
+                raise InterfaceGone(f"the process that carried {name} has ended")
+            raise _other(link, name)
+        return link
+
+    def _is_out_of_sight(self, name: str) -> bool:
+        """Whether the process that answers for this name has our key, and no interface here is known to be its own."""
+        known = self._recogniser.known(name)
+        if known is None or self._recogniser.find(name) is not None or not _answers(name):
+            return False
+        return uapi.device(_exchange(name, uapi.GET)).public_key == known.public_key
 
     def _make(self, name: str) -> None:
         if not _until_silent(name, 1):
@@ -110,7 +164,7 @@ class UserspaceWireGuard:
         uapi.check(_exchange(name, uapi.GET))
 
     def _configure(self, spec: LinkSpec) -> None:
-        link = _there(spec.name)
+        link = self._there(spec.name)
         links.configure(link, spec.addresses, spec.mtu)
         links.bring_up(link)
         # wireguard-go notices a moment later that it is up, and takes any port then. A port that is in use is an
@@ -135,29 +189,25 @@ def _path(name: str) -> Path:
     return SOCKETS / f"{name}.sock"
 
 
-def _there(name: str) -> links.Link:
-    link = links.find(name)
-    if link is None:
-        # A process whose interface has just been removed needs a moment to end.
-        if _until_silent(name, 1):
-            raise InterfaceGone(f"there is no interface {name}")
-        raise _elsewhere(name)
-    if link.kind != KIND:
-        raise _other(link)
-    if not _answers(name):
-        if _path(name).exists():
-            raise InterfaceGone(f"the process that carried {name} has ended")
-        raise _other(link)
-    return link
+def _has_its_address(link: Link, known: Known) -> bool:
+    """A tun device does not say which process carries it, and the process does not say how it is called by now."""
+    return any(address.ip in pool for address in link.addresses for pool in known.pools)
 
 
-def _other(link: links.Link) -> EnforceError:
+def _other(link: Link, name: str) -> EnforceError:
     if link.kind == "wireguard":
         return EnforceError(f'the kernel carries {link.name} itself: set backend = "kernel" (or "auto")')
     kind = f"a {link.kind} device" if link.kind else "a network card"
     return EnforceError(
         f"there is an interface {link.name} that is no WireGuard interface"
-        f" (it is {kind}, and nobody answers on {_path(link.name)})"
+        f" (it is {kind}, and nobody answers on {_path(name)})"
+    )
+
+
+def _out_of_sight(name: str) -> OutOfSight:
+    return OutOfSight(
+        f"{name} is out of sight (in another network namespace, or without its addresses under another name), and its"
+        " process runs"
     )
 
 
@@ -190,10 +240,10 @@ def _until_silent(name: str, seconds: float) -> bool:
     return True
 
 
-def _until_gone(link: links.Link) -> bool:
-    """Wait until this interface is gone, or another one has its name; False when it is still there after LIMIT."""
+def _until_gone(link: Link) -> bool:
+    """Wait until this interface is gone; False when it is still there after LIMIT."""
     deadline = time.monotonic() + LIMIT
-    while (found := links.find(link.name)) is not None and found.index == link.index:
+    while links.at(link.index) is not None:
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)

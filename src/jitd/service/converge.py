@@ -60,7 +60,10 @@ class Converger:
     def prepare(self, rows: Rows) -> None:
         """Load the firewall's rules: without them nothing can be cut there. What fails is tried again with the rest."""
         for interface in interfaces.all_(rows):
-            self.guard.saw_addresses(interface.id, self.peering.gateway(interface))
+            if (state := self.peering.glance(interface)) is not None:
+                self.guard.saw(interface.id, state)
+            elif not interface.adopted:
+                self.guard.expect(interface.id, self.peering.spec(interface).addresses)
         self._rules(rows)
 
     # --- what to converge ---
@@ -100,12 +103,15 @@ class Converger:
         return all(agrees)
 
     def look(self, rows: Rows, now: Now) -> None:
-        """Look at the interfaces that somebody else owns, and at those that were changed since the last look."""
+        """Look at the peers of interfaces that somebody else owns, and of those that were changed since the last look, and
+        where all others are.
+        """
         for interface in interfaces.all_(rows):
-            if not interface.adopted and interface.id not in self._unread:
-                continue
+            whole = interface.adopted or interface.id in self._unread
             self._unread.discard(interface.id)
-            if interface.id in self.agreement.errors or not self.peering.is_as_left(interface):
+            # An own one, whose peers nobody else changes, may all the same be renamed, taken down or made again.
+            as_left = self.peering.is_as_left if whole else self.peering.is_in_place
+            if interface.id in self.agreement.errors or not as_left(interface):
                 self.interface(rows, interface, now)
 
     def next_retry(self) -> int | None:
@@ -165,11 +171,13 @@ class Converger:
         leave = frozenset[str]()
         try:
             state = self.peering.read(interface, known=interface.id in self.agreement.names)
-            self.guard.saw_addresses(interface.id, (address.ip for address in state.addresses))
+            self.guard.saw(interface.id, state)
             self.peering.sampler.saw(interface.id, state, before.values(), now)
             leave = self.peering.keep_unmanaged(rows, interface, state, retired, now)
         except EnforceError as error:
             errors.append(error)
+            if state is None:
+                self.guard.lost(interface.id)
         wrong, closed, flushed = self._members(rows, interface, accesses, now, errors)
         # Behind the firewall, whose repair has to know what was open.
         self.openings.note(interface, networks.of_interface(rows, interface.id), accesses, now)
@@ -185,6 +193,9 @@ class Converger:
                 )
             except EnforceError as error:
                 errors.append(error)
+        else:
+            with suppress(EnforceError):
+                self.peering.close(interface, [key for key, passing in expected.items() if not passing])
         for key in retired.keys() - wrong if not errors else ():
             interfaces.forget_retired(rows, interface.id, key)
         self._unread.discard(interface.id)

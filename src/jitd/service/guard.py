@@ -4,14 +4,16 @@ Belongs to the worker thread. Every method may raise EnforceError; then nothing 
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Interface, IPv6Interface
 from typing import Final
 
 from jitd.core import elements
 from jitd.core.elements import Element, Lease, Member, Reading, Right
 from jitd.core.firewall import Always, InterfaceRules, IPAddress, NetworkRules, Rules
-from jitd.core.model import Interface, Network, Now
+from jitd.core.model import Interface, IPNetwork, Network, Now
 from jitd.enforce.firewallport import Ensured, Firewall, nothing
+from jitd.enforce.port import LinkState
 from jitd.service.tell import Tell
 from jitd.store import devices, interfaces, networks
 from jitd.store.database import Rows
@@ -27,6 +29,17 @@ TRIES: Final = 5
 AT_ONCE: Final = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    gateway: tuple[IPAddress, ...] = ()
+    index: int = 0
+    called: str = ""
+    gone: bool = False
+
+
+_NOTHING: Final = _Seen()
+
+
 @dataclass(slots=True, kw_only=True)
 class Guard:
     """`always` and `close_local_users` are the configuration's, `boot_ms` the boot clock in milliseconds."""
@@ -36,8 +49,10 @@ class Guard:
     boot_ms: Callable[[], int]
     always: tuple[Always, ...] = ()
     close_local_users: bool = True
-    #: The gateway's own tunnel addresses by interface id, as they were read back.
-    _gateways: dict[int, tuple[IPAddress, ...]] = field(default_factory=dict)
+    #: Addresses of removed devices that the kernel was not seen to give up yet, of an interface.
+    held: Callable[[int], Collection[IPNetwork]]
+    #: What was read back of each interface, by its id.
+    _seen: dict[int, _Seen] = field(default_factory=dict)
     #: Until when each member of an interface was last let in, in boot time: what is otherwise is somebody else's doing.
     _believed: dict[int, dict[Member, int]] = field(default_factory=dict)
 
@@ -46,13 +61,23 @@ class Guard:
         """Whether there is a second layer at all."""
         return self.firewall.active
 
-    def saw_addresses(self, interface_id: int, addresses: Iterable[IPAddress]) -> None:
-        """Note the gateway's own addresses on an interface."""
-        self._gateways[interface_id] = tuple(sorted(addresses, key=lambda one: (one.version, int(one))))
+    def saw(self, interface_id: int, state: LinkState) -> None:
+        """Note how an interface was read back."""
+        self._seen[interface_id] = _Seen(
+            gateway=_gateway(state.addresses), index=state.index, called=state.name
+        )
+
+    def lost(self, interface_id: int) -> None:
+        """Note that an interface is not found. It keeps its index, with which it may come back."""
+        self._seen[interface_id] = replace(self._seen.get(interface_id, _NOTHING), gone=True)
+
+    def expect(self, interface_id: int, addresses: Iterable[IPv4Interface | IPv6Interface]) -> None:
+        """Note the gateway's own addresses on an interface that is not there yet."""
+        self._seen[interface_id] = _Seen(gateway=_gateway(addresses))
 
     def forget(self, interface_id: int) -> None:
         """Stop caring for a removed interface."""
-        self._gateways.pop(interface_id, None)
+        self._seen.pop(interface_id, None)
         self._believed.pop(interface_id, None)
 
     def ensure(self, rows: Rows, repairing: Callable[[], None] = nothing) -> bool:
@@ -76,11 +101,11 @@ class Guard:
         )
 
     def _interface_rules(self, rows: Rows, interface: Interface) -> InterfaceRules:
-        managed: frozenset[IPAddress] = frozenset()
+        given = devices.addresses_on(rows, interface.id)
         if not interface.enforced:
             # Peers that were there before pass on, also those that have been given an owner.
             left_alone = {peer.public_key for peer in interfaces.unmanaged(rows, interface.id)}
-            managed = frozenset(
+            given = frozenset(
                 address
                 for tunnel in devices.tunnels(rows, interface_id=interface.id)
                 if tunnel.device.public_key not in left_alone
@@ -91,12 +116,17 @@ class Guard:
                 for ips in interfaces.retired(rows, interface.id).values()
                 for address in elements.addresses(ips)
             }
+        given |= frozenset(elements.addresses(list(self.held(interface.id))))
+        seen = self._seen.get(interface.id, _NOTHING)
         return InterfaceRules(
             name=interface.name,
-            gateway=self._gateways.get(interface.id, ()),
+            gateway=seen.gateway,
             networks=tuple(network_rules(one) for one in networks.of_interface(rows, interface.id)),
             enforced=interface.enforced,
-            managed=managed,
+            given=given,
+            index=seen.index,
+            called=seen.called,
+            gone=seen.gone,
         )
 
     def read(self, network_ids: Collection[int]) -> dict[Member, Element]:
@@ -242,6 +272,10 @@ class Guard:
 
     def _tell_of(self, kind: str, interface: Interface, member: Member) -> None:
         self.tell(kind, interface=interface.name, ip=str(member.ip), network_id=member.network_id)
+
+
+def _gateway(addresses: Iterable[IPv4Interface | IPv6Interface]) -> tuple[IPAddress, ...]:
+    return tuple(sorted((one.ip for one in addresses), key=lambda one: (one.version, int(one))))
 
 
 def network_rules(network: Network) -> NetworkRules:

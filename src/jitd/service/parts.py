@@ -160,6 +160,17 @@ def _interface(view: View, interface: Interface, link: LinkState | EnforceError 
     if isinstance(link, EnforceError):
         return [broken(f"{name} cannot be read: {link}", "journalctl -u jitd")]
     found = []
+    if link.name != name:
+        called = clean(link.name)
+        found.append(
+            warning(
+                f"{name} is called {called} on this machine: it is guarded under both names, and by its addresses",
+                "; ".join(
+                    shell("ip", "link", "set", *words)
+                    for words in ((called, "down"), (called, "name", name), (name, "up"))
+                ),
+            )
+        )
     if not link.up:
         found.append(broken(f"{name} is down: nobody passes through it", f"ip link set {name} up"))
     if link.public_key != interface.public_key:

@@ -6,17 +6,20 @@ Belongs to the worker thread. Every method may raise EnforceError; some changes 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Interface, IPv6Interface
 from typing import Final
 
 from jitd.core import parsing
-from jitd.core.firewall import IPAddress
 from jitd.core.model import Interface, IPNetwork, Now
 from jitd.core.peers import Actual, Wanted, closing, difference
 from jitd.enforce.port import (
     Change,
     EnforceError,
+    InterfaceGone,
+    Known,
     LinkSpec,
     LinkState,
+    OutOfSight,
     Peer,
     RemovePeer,
     SetPeer,
@@ -53,11 +56,19 @@ class Peering:
     left: dict[int, dict[str, Passing]] = field(default_factory=dict)
     #: The kernel's number of each interface: another one means that somebody made it again.
     _indexes: dict[int, int] = field(default_factory=dict)
+    #: What interfaces are called now, where that is another name than jitd's.
+    called: dict[int, str] = field(default_factory=dict)
+    _addresses: dict[int, frozenset[IPv4Interface | IPv6Interface]] = field(default_factory=dict)
+    #: Interfaces that were not found when they were looked for last.
+    _lost: set[int] = field(default_factory=set)
 
     def forget(self, interface_id: int) -> None:
         """Stop caring for a removed interface."""
         self.left.pop(interface_id, None)
         self._indexes.pop(interface_id, None)
+        self.called.pop(interface_id, None)
+        self._addresses.pop(interface_id, None)
+        self._lost.discard(interface_id)
 
     def spec(self, interface: Interface) -> LinkSpec:
         """An own interface as it should be: the gateway has the first host address of each pool."""
@@ -71,17 +82,36 @@ class Peering:
             mtu=interface.mtu,
         )
 
-    def gateway(self, interface: Interface) -> list[IPAddress]:
-        """The gateway's own addresses on an interface; none while an adopted one cannot be read. Raises nothing."""
-        if not interface.adopted:
-            return [address.ip for address in self.spec(interface).addresses]
+    def glance(self, interface: Interface) -> LinkState | None:
+        """An interface as it is, before anything is made or mended; None when it cannot be read. Raises nothing."""
+        self._know(interface)
         try:
-            return [address.ip for address in self.wireguard.read(interface.name).addresses]
+            return self.wireguard.read(interface.name)
         except EnforceError:
-            return []
+            return None
+
+    def _know(self, interface: Interface) -> None:
+        pools = tuple(pool for pool in (interface.pool4, interface.pool6) if pool is not None)
+        self.wireguard.know(Known(name=interface.name, public_key=interface.public_key, pools=pools))
 
     def read(self, interface: Interface, *, known: bool) -> LinkState:
         """Read an interface; an own one is made when it is not there, which is told when it was `known` before."""
+        try:
+            state = self._read(interface, known=known)
+        except (InterfaceGone, OutOfSight) as error:
+            if interface.id not in self._lost:
+                self._lost.add(interface.id)
+                log.critical(
+                    "%s is not found, so that it is closed by its addresses: %s", interface.name, error
+                )
+                self.tell("interface_lost", interface=interface.name, error=str(error))
+            raise
+        self._lost.discard(interface.id)
+        self._addresses[interface.id] = state.addresses
+        return state
+
+    def _read(self, interface: Interface, *, known: bool) -> LinkState:
+        self._know(interface)
         if not interface.adopted and self.wireguard.ensure_link(self.spec(interface)):
             self.left.pop(interface.id, None)
             self._indexes.pop(interface.id, None)
@@ -94,6 +124,10 @@ class Peering:
             self._indexes[interface.id] = state.index
             self.left.pop(interface.id, None)
             self.tell("interface_replaced", interface=interface.name)
+        if state.name != self.called.get(interface.id, interface.name):
+            log.error("%s is called %s now: it is guarded under that name, too", interface.name, state.name)
+            self.called[interface.id] = state.name
+            self.tell("interface_renamed", interface=interface.name, called=state.name)
         return state
 
     def is_as_left(self, interface: Interface) -> bool:
@@ -110,9 +144,27 @@ class Peering:
             return False
         if state.index != self._indexes.get(interface.id):
             return False
+        if state.name != self.called.get(interface.id, interface.name):
+            return False
         return {key: peer.allowed_ips for key, peer in state.peers.items()} == {
             key: passing for key, passing in left.items() if passing is not None
         }
+
+    def is_in_place(self, interface: Interface) -> bool:
+        """Whether an interface is the one that was left, under the same name and with the same addresses. Its peers are
+        not looked at. Raises nothing.
+        """
+        try:
+            place = self.wireguard.locate(interface.name)
+        except EnforceError:
+            return False
+        return (
+            place is not None
+            and place.up
+            and place.index == self._indexes.get(interface.id)
+            and place.name == self.called.get(interface.id, interface.name)
+            and place.addresses == self._addresses.get(interface.id)
+        )
 
     def whole(
         self,
@@ -184,6 +236,10 @@ class Peering:
             interface.name, [SetPeer(public_key=key, allowed_ips=frozenset()) for key in keys]
         )
         left.update(dict.fromkeys(keys, frozenset()))
+
+    def close(self, interface: Interface, public_keys: Iterable[str]) -> None:
+        """Take these peers out of an interface that cannot be read, as far as it can be reached."""
+        self.wireguard.apply(interface.name, [RemovePeer(key) for key in public_keys])
 
     def differing(self, interface: Interface, expected: Mapping[str, Passing]) -> set[str]:
         """Read back: those of the keys that are not as expected."""

@@ -69,14 +69,15 @@ class Transactor:
         self._committed_to = committed
         self._started_ms = clock.now_ms()
         self._store_or_none: Store | None = None
+        agreement = Agreement()
         guard = Guard(
             firewall=firewall,
             tell=self._tell,
             boot_ms=clock.boot_ms,
             always=config.enforce.always,
             close_local_users=config.enforce.close_local_users,
+            held=agreement.held,
         )
-        agreement = Agreement()
         peering = Peering(wireguard=wireguard, tell=self._tell, boot_ms=clock.boot_ms, hear=agreement.hear)
         self._converger = Converger(
             peering=peering, guard=guard, people=people, tell=self._tell, agreement=agreement

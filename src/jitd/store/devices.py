@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
@@ -207,17 +208,25 @@ def ids_on(rows: Rows, interface_id: int) -> list[int]:
     return [row["device_id"] for row in found]
 
 
-def known_on(rows: Rows, interface_id: int) -> tuple[set[str], set[IPv4Address | IPv6Address]]:
+def known_on(rows: Rows, interface_id: int) -> tuple[set[str], frozenset[IPv4Address | IPv6Address]]:
     """(public keys, single addresses) of all tunnels of an interface."""
     keys = rows.all(
         "SELECT d.public_key FROM tunnel t JOIN device d ON d.id = t.device_id WHERE t.interface_id = ?",
         (interface_id,),
     )
+    return {row["public_key"] for row in keys}, addresses_on(rows, interface_id)
+
+
+def addresses_on(rows: Rows, interface_id: int) -> frozenset[IPv4Address | IPv6Address]:
+    """The single addresses of all tunnels of an interface."""
     ips = rows.all("SELECT ip FROM address WHERE interface_id = ?", (interface_id,))
-    return (
-        {row["public_key"] for row in keys},
-        {address for row in ips for address in elements.addresses(values.networks([row["ip"]]))},
-    )
+    return frozenset(address for row in ips for address in _addresses(row["ip"]))
+
+
+@lru_cache(maxsize=1 << 16)
+def _addresses(ip: str) -> tuple[IPv4Address | IPv6Address, ...]:
+    # The rules ask for those of everybody at each check, and to read one from its text takes longer than the rest.
+    return tuple(elements.addresses(values.networks([ip])))
 
 
 def tunnels(
