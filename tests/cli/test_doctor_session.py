@@ -17,7 +17,9 @@ def test_the_whole_gateway(daemon: Running, jitctl: Typed) -> None:
     assert (said.status, said.err) == (0, ""), said.out
     lines = said.out.splitlines()
     titles = [line for line in lines if line.isalpha()]
-    assert titles == ["config", "socket", "store", "clock", "interfaces", "firewall", "sshd", "mail", "files"]
+    assert titles == [
+        *("config", "socket", "store", "clock", "interfaces", "firewall", "sshd", "people", "mail", "files")
+    ]
     inside = [line for line in lines[:-1] if line not in titles]
     assert all(re.match(r"  (ok|warning|unknown)  *\S| {11}-> ", line) for line in inside), said.out
     assert re.fullmatch(r"\d+ warnings?(, \d unknown)?, \d+ ok", lines[-1])

@@ -1,11 +1,16 @@
 """What callers send, good and bad, over a real socket."""
 
 import asyncio
+import contextlib
+from typing import get_args
+from urllib.parse import quote
 
 import pytest
 from server_world import parse, world
 
+from jitd.core.errors import JitError
 from jitd.server import inputs
+from jitd.server.routes import ROUTES
 from jitd.wire import ListQuery
 
 
@@ -42,6 +47,8 @@ BAD_BODIES = [
     (b"[" * 60000, "cannot read the body as JSON: it is nested too deeply"),
     (b'{"reason": ' + b"[" * 60000, "cannot read the body as JSON: it is nested too deeply"),
     (b'{"reason": "\xff"}', "cannot read the body as JSON: it is not UTF-8"),
+    (b'{"reason": "a\\u0000b"}', "cannot use reason: it has a NUL character in it"),
+    (b'{"reason": "x", "network": ""}', "cannot use network: it is empty"),
     (b'{"reason": "x", "duraton": 5}', "cannot use the key 'duraton': it is not known here"),
     (b'{"reason": "x", "\\u001b[31m": 5}', "cannot use the key '[31m': it is not known here"),
 ]
@@ -174,3 +181,29 @@ async def test_a_compressed_body_is_not_unpacked(socket_path):
         head = b"POST /v1/request HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 15\r\nConnection: close\r\n\r\n"
         answer = parse(await here.raw(head + b'{"reason": "x"}'))
         assert answer.json == {"given": {"reason": "x"}}
+
+
+def _texts(takes):
+    """The fields of a body or query that are text, or lists of it."""
+    for key, kind in inputs.fields(takes).items():
+        if str in (kind, *get_args(kind)) or list[str] in (kind, *get_args(kind)):
+            yield key
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda one: f"{one.method} {one.path}")
+def test_no_text_reaches_a_verb_with_a_nul_or_empty_where_that_means_nothing(route):
+    """Attack: a NUL, which other programs read as the end, or an empty name, which a rule may take for none, in any field of
+    any verb. Both are usage errors; empty is taken where it clears a setting, or where the verb judges it.
+    """
+    checked = 0
+    for key in _texts(route.takes):
+        for value in ("x\0y", ""):
+            with contextlib.suppress(JitError):
+                inputs._check_values({key: value})
+                assert (value, key in inputs._MAY_BE_EMPTY) == ("", True), key
+            checked += 1
+            if route.method == "GET":
+                with pytest.raises(JitError) as caught:
+                    inputs.query(f"{key}={quote(value)}", route.takes)
+                assert caught.value.code == "bad_request"
+    assert checked or not list(_texts(route.takes))

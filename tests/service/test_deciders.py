@@ -7,7 +7,19 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, grants, interfaces, listing, networks, queries, requests
+from jitd.core.people import Answer, Person
+from jitd.service import (
+    devices,
+    grants,
+    history,
+    interfaces,
+    listing,
+    networks,
+    queries,
+    report,
+    requests,
+    whys,
+)
 
 SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
 SUDO_DAVE = Actor(uid=0, user="root", login_uid=61004, login_user="dave")
@@ -242,3 +254,35 @@ async def test_two_of_two_race(office: World) -> None:
     await asyncio.gather(office.do(grants.grant, CAROL, id=number), office.do(grants.grant, DAVE, id=number))
     assert (await office.ask(queries.show, ROOT, id=number))["request"]["status"] == "active"
     assert len((await office.ask(queries.events_page, ROOT, kind="granted"))["events"]) == 1
+
+
+async def test_a_network_that_is_made_again_is_another_one(office: World) -> None:
+    """Attack: a network is removed, and made again under its name with another approver, who would read what was asked for
+    on the old one: in events, lists, histories and reports.
+    """
+    await office.do(networks.set_, ROOT, name="office", changes=["approvers=bob"])
+    number = await office.asked(ALICE, reason="merger with ACME")
+    await office.do(grants.deny, BOB, id=number, comment="not ACME")
+    await office.do(networks.remove, ROOT, name="office")
+    office.people.people["erin"] = Person(name="erin", exists=Answer.YES, uid=61005)
+    erin = Actor(uid=61005, user="erin", login_uid=61005, login_user="erin")
+    again = {"name": "office", "routes": ["10.0.0.0/8"], "changes": ["approvers=erin"]}
+    await office.do(networks.add, ROOT, **again)
+    later = await office.asked(ALICE, reason="printer")
+    for verb, query in (
+        (queries.events_page, {}),
+        (queries.events_page, {"network": "office"}),
+        (queries.events_page, {"last": 50}),
+        (queries.events_page, {"id": number}),
+        (listing.list_, {"network": "office"}),
+        (history.history, {"id": later}),
+        (report.report, {"network": "office"}),
+        (whys.why, {"user": "alice", "network": "office"}),
+    ):
+        seen = await office.ask(verb, erin, **query)
+        assert "ACME" not in str(seen), verb
+    assert "printer" in str(await office.ask(queries.events_page, erin))
+    for verb in (queries.show, whys.why, history.history):
+        with pytest.raises(JitError) as caught:
+            await office.ask(verb, erin, id=number)
+        assert caught.value.code == "not_found"

@@ -126,3 +126,30 @@ async def test_what_cannot_be_added(office: World, body, code: str) -> None:
         await office.do(devices.add, ALICE, **body)
     assert caught.value.code == code
     assert len((await office.ask(devices.list_, ALICE))["devices"]) == 1
+
+
+async def test_an_interface_without_a_network_for_somebody_does_not_exist(office: World) -> None:
+    """Attack: `device config --interface` of an interface on which one may use nothing would give an address, the
+    gateway's key and its endpoint. It is told as one that is not there, and no address is taken.
+    """
+    more = {"pools": ["10.8.0.0/24"], "port": 7, "endpoint": "secret.example.org:7"}
+    await office.do(interfaces.add, ROOT, name="wg7", **more)
+    await office.do(
+        networks.add, ROOT, name="vault", interface="wg7", routes=["10.7.0.0/16"], members=["bob"]
+    )
+    for name in ("wg7", "wg8"):
+        with pytest.raises(JitError) as caught:
+            await office.do(devices.config, ALICE, name="laptop", interface=name)
+        assert (caught.value.code, caught.value.message) == (
+            "not_found",
+            f"cannot find an interface '{name}'",
+        )
+    with pytest.raises(JitError) as caught:
+        await office.do(devices.config, CAROL, name="laptop", user="alice", interface="wg7")
+    assert caught.value.message == "cannot write a configuration for wg7: alice may use no network on it"
+    (mine,) = (await office.ask(devices.list_, ALICE))["devices"]
+    assert list(mine["addresses"]) == ["wg0"]
+    assert (
+        "secret.example.org"
+        in (await office.do(devices.config, BOB, name="laptop", interface="wg7"))["config"]
+    )

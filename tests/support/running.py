@@ -1,7 +1,9 @@
 """The real daemon in the test's process: app.run on a loop in a thread, with a clock and people that the test moves."""
 
 import asyncio
+import json
 import os
+import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -87,6 +89,25 @@ class Running(Daemon):
     def advance(self, ms: int) -> None:
         """Time goes on; what is due is done by the daemon itself."""
         self._loop.call_soon_threadsafe(self.clock.advance, ms)
+
+    def post_as(self, user: str, path: str, **body: object) -> None:
+        """Call a verb as a user of this world, from a process of theirs where root runs the tests."""
+        uid = self.people.people[user].uid
+        assert uid is not None
+        if uid == os.getuid():
+            status, reply = self.post(path, **body)
+            assert status == 200, reply
+            return
+        self.directory.chmod(0o755)
+        text = json.dumps(body)
+        request = f"POST {path} HTTP/1.0\r\nContent-Length: {len(text)}\r\n\r\n{text}"
+        script = (
+            "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
+            "s.sendall(sys.argv[2].encode()); print(s.makefile().read())"
+        )
+        words = ["/usr/bin/python3", "-I", "-c", script, str(self.socket), request]
+        done = subprocess.run(words, user=uid, capture_output=True, text=True, check=True)
+        assert " 200 " in done.stdout.splitlines()[0], done.stdout
 
     def furnish(self) -> None:
         """An interface, the network office, and a laptop for alice and for bob."""

@@ -15,6 +15,8 @@ from jitd.core.text import clean
 #: Numbers above this are not the same number everywhere: JSON readers with floating point lose digits.
 _LARGEST: Final = 2**53
 _MOST_FIELDS: Final = 100
+#: Where an empty text means something: it clears what was set, is no comment, or is judged by a rule of its own.
+_MAY_BE_EMPTY: Final = frozenset({"comment", "dns", "email", "endpoint", "reason", "text"})
 _INTEGER: Final = re.compile(r"-?[0-9]{1,16}", re.ASCII)
 
 
@@ -39,7 +41,7 @@ def body(raw: bytes, takes: type) -> dict[str, Any]:
         converted: dict[str, Any] = msgspec.convert(value, takes)
     except msgspec.ValidationError as error:
         raise JitError("bad_request", f"cannot read the body: {_problem(error)}") from error
-    _check_numbers(converted)
+    _check_values(converted)
     return converted
 
 
@@ -65,6 +67,7 @@ def query(text: str, takes: type) -> dict[str, Any]:
             raise JitError("bad_request", f"cannot read the query string: {key} is there twice")
         else:
             found[key] = _scalar(key, value, kinds[key])
+    _check_values(found)
     for key in sorted(required(takes) - found.keys()):
         raise JitError("bad_request", f"cannot read the query string: {key} is missing", f"Add {key}=…")
     return found
@@ -115,17 +118,29 @@ def _scalar(key: str, text: str, kind: Any) -> str | int | bool:
     return text
 
 
-def _check_numbers(value: object, where: str = "") -> None:
-    """Refuse integers that the store or a reader of our JSON could not hold."""
+def _check_values(value: object, where: str = "", key: str = "") -> None:
+    """Refuse integers that the store or a reader of our JSON could not hold, text that other programs would read only the
+    beginning of, and text that says nothing where nothing has no meaning.
+    """
     match value:
         case int() if abs(value) > _LARGEST:
             raise JitError("bad_request", f"cannot read the body: the number in {where} is too large")
+        case str() if "\0" in value:
+            raise JitError(
+                "bad_request",
+                f"cannot use {where}: it has a NUL character in it",
+                "Leave that character out.",
+            )
+        case "" if key not in _MAY_BE_EMPTY:
+            raise JitError(
+                "bad_request", f"cannot use {where}: it is empty", "Leave it out, or say something."
+            )
         case dict():
-            for key, inner in value.items():
-                _check_numbers(inner, f"{where}.{key}" if where else key)
+            for name, inner in value.items():
+                _check_values(inner, f"{where}.{name}" if where else name, name)
         case list():
             for at, inner in enumerate(value):
-                _check_numbers(inner, f"{where}[{at}]")
+                _check_values(inner, f"{where}[{at}]", key)
         case _:
             return
 

@@ -225,10 +225,15 @@ def named(view: View, name: str) -> Interface:
     """The interface of this name. Raises JitError not_found."""
     interface = store.by_name(view.rows, name)
     if interface is None:
-        raise JitError(
-            "not_found", f"cannot find an interface {text.clean(name)[:40]!r}", "See jitctl interface list."
-        )
+        raise no_interface(name)
     return interface
+
+
+def no_interface(name: str) -> JitError:
+    """There is none of this name, or none that exists for the caller: both are told with the same words."""
+    return JitError(
+        "not_found", f"cannot find an interface {text.clean(name)[:40]!r}", "See jitctl interface list."
+    )
 
 
 def shown(name: str, plan: wire.Plan | None = None) -> Render:

@@ -99,7 +99,7 @@ def events_page(view: View, query: wire.EventsQuery) -> Reply:
                 f"cannot show the events of {user} to {view.actor.user}",
                 f"Your own: jitctl events. For others ask {view.administrators}.",
             )
-        names = frozenset(networks.by_id(view.rows, number).name for number in decided)
+        names = {number: networks.by_id(view.rows, number).name for number in decided}
         concerns = events.Concerns(view.actor.user, view.actor.uid, names)
     wanted = events.Filter(
         since_ms=query.get("since"),

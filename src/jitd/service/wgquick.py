@@ -1,12 +1,15 @@
 """The file for wg-quick of a device: which interface it is for, and what stands in it."""
 
 from jitd.core import parsing, tunnelfile
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Device, Interface
+from jitd.core.people import Answer
 from jitd.core.tunnelfile import PrivateKey, TunnelFile
 from jitd.service import tunnels
 from jitd.service.call import Call, View
 from jitd.service.interfaces import named as named_interface
+from jitd.service.interfaces import no_interface
 from jitd.store import devices, interfaces, networks
 
 
@@ -69,7 +72,7 @@ def file(view: View, account: Account, device: Device, interface: Interface) -> 
 
 def _interface(call: Call, account: Account, name: str | None) -> Interface:
     if name is not None:
-        return named_interface(call, name)
+        return _usable(call, account, name)
     reachable = [
         interface
         for interface in interfaces.all_(call.rows)
@@ -89,4 +92,28 @@ def _interface(call: Call, account: Account, name: str | None) -> Interface:
         "bad_request",
         f"cannot tell which interface is meant: {names}",
         f"Add --interface {reachable[0].name}",
+    )
+
+
+def _usable(call: Call, account: Account, name: str) -> Interface:
+    """The named interface, where its user may use a network on it: others do not exist for users.
+
+    Raises JitError not_found, busy or refused.
+    """
+    interface = named_interface(call, name)
+    found = [
+        call.people.may_use(network, account.uid, account.name)
+        for network in networks.of_interface(call.rows, interface.id)
+    ]
+    if any(found):
+        return interface
+    unsure = next((one for one in found if one.answer is Answer.UNAVAILABLE), None)
+    if unsure is not None:
+        raise JitError("busy", f"cannot write a configuration for {name}: {unsure.why}", "Try again later.")
+    if not call.by_admin:
+        raise no_interface(name)
+    raise JitError(
+        "refused",
+        f"cannot write a configuration for {name}: {account.name} may use no network on it",
+        f"See {jitctl('network', 'list')} for the networks, and who may use them.",
     )

@@ -82,11 +82,14 @@ def unconfirmed(rows: Rows) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Concerns:
-    """Whom events have to concern: a user, or requests for some networks. A freeze concerns everybody."""
+    """Whom events have to concern: a user, or requests for some networks. A freeze concerns everybody.
+
+    `networks` are their names by id: one that was made again under an old name is another one.
+    """
 
     user: str
     uid: int
-    networks: frozenset[str]
+    networks: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,14 +179,22 @@ def _ranges(wanted: Filter) -> list[_Range]:
             "uid": concerns.uid,
             "networks": json.dumps(sorted(concerns.networks)),
         }
-        besides = "((user = :own AND user_uid = :uid) OR network IN (SELECT value FROM json_each(:networks)))"
+        besides = (
+            "((user = :own AND user_uid = :uid) OR (SELECT network_id FROM request WHERE id = request_id)"
+            " IN (SELECT value FROM json_each(:networks)))"
+        )
         return [_Range(found.index, found.key, found.values | values, besides)]
     if concerns is not None:
         own = {"user": concerns.user, "uid": concerns.uid}
         ranges = [_Range("event_user", "user = :user", own, "user_uid = :uid")]
         ranges += [
-            _Range("event_network", "network = :network", {"network": name}, "request_id IS NOT NULL")
-            for name in sorted(concerns.networks)
+            _Range(
+                "event_network",
+                "network = :network",
+                {"network": name},
+                f"(SELECT network_id FROM request WHERE id = request_id) = {number:d}",
+            )
+            for number, name in sorted(concerns.networks.items())
         ]
         ranges += [_Range("event_kind", "kind = :kind", {"kind": kind}) for kind in _FOR_EVERYBODY]
         return ranges
