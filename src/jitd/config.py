@@ -80,7 +80,7 @@ class Chat:
     urls: Mapping[str, str] = field(
         default_factory=dict
     )  # by name; {secret} stands for what `jitd secret set` keeps
-    about: tuple[str, ...] = ("requested", "break_glass", "waiting", "lapsed", "device_lost")
+    about: tuple[str, ...] = ("requested", "break_glass", "waiting", "lapsed", "device_lost", "undecidable")
     digest_from: int = 10
     timeout_seconds: int = 30
 

@@ -239,6 +239,7 @@ class UsageView(TypedDict):
 class ShowReply(Reply):
     """One request with its history, oldest event first. `usage` is None while nothing was ever seen; `decides`: the
     caller decides about it. Of a long history `left_out` events between the first ones and the newest are not there.
+    `shortage` says why too few people are left who may grant what waits, "" where enough are.
     """
 
     request: RequestView
@@ -246,6 +247,7 @@ class ShowReply(Reply):
     usage: UsageView | None
     events: list["EventView"]
     left_out: NotRequired[int]
+    shortage: NotRequired[str]
 
 
 class PastRequest(TypedDict):
@@ -641,6 +643,7 @@ class NetworkView(TypedDict):
     created: int
     active: int
     pending: int
+    shortage: NotRequired[str]  # why too few people are left who may decide; absent, or "": enough are
 
 
 class NetworkAddBody(TypedDict):

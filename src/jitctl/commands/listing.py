@@ -323,6 +323,8 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
         )
     elif one["break_glass"]:
         facts.append(("reviewed", "nobody has acknowledged it yet"))
+    if reply.get("shortage"):
+        facts.append(("too few", reply["shortage"]))
     used = reply["usage"]
     if used is not None:
         facts.append(("used", words.usage(used, now)))

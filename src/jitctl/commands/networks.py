@@ -277,6 +277,8 @@ def _show(one: wire.NetworkView) -> None:
     width = max(len(name) for name, _ in facts) + 2
     for name, value in facts:
         print(f"{name:<{width}}{clean(value)}")
+    if one.get("shortage"):
+        say(f"warning: {clean(one['shortage'])}")
 
 
 def _plain(value: object) -> str:

@@ -137,6 +137,7 @@ _COLOURS: Final = {
     "revoked": "31",
     "break_glass": "1;31",
     "device_lost": "1;31",
+    "undecidable": "1;31",
     "frozen": "1;31",
     "enforcement_failed": "1;31",
     "interface_lost": "1;31",
@@ -207,6 +208,8 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     "network_added": lambda e, d: f"added the network {e['network']} on {e['interface']}",  # noqa: ARG005
     "network_changed": lambda e, d: f"changed the network {e['network']}: {_changes(d)}",
     "network_removed": lambda e, d: f"removed the network {e['network']}",  # noqa: ARG005
+    "undecidable": lambda e, d: f"too few are left to decide about {e['network']}: {d.get('comment', '')}",
+    "decidable": lambda e, d: f"enough people may decide about {e['network']} again",  # noqa: ARG005
     "jit_on": lambda e, d: f"switched just-in-time access on for {e['network']}{_people(d)}",
     "jit_off": lambda e, d: f"switched just-in-time access off for {e['network']}{_people(d)}",
     "interface_added": lambda e, d: f"made the interface {e['interface']}",  # noqa: ARG005

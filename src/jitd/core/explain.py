@@ -37,6 +37,7 @@ class Facts:
     frozen: Freeze | None
     kept: bool  # whether the freeze leaves this one alone
     deciders: tuple[str, ...]  # who decides, by name, as far as known
+    shortage: str = ""  # why too few are left for a request of this user
     has_device: bool
     devices_end_ms: int | None  # when the last device is removed; None: one of them stays
     mine: tuple[Request, ...]  # what is pending or granted on this network
@@ -109,7 +110,7 @@ def _deciding(facts: Facts) -> list[Line]:
         Line(
             "who decides",
             who,
-            f"{several}; nobody on their own request",
+            f"{several}; nobody on their own request{f'; {facts.shortage}' if facts.shortage else ''}",
             _set(one, "approvers+=…"),
         ),
         _verdict(

@@ -42,6 +42,7 @@ OF_EVENT: Final[Mapping[str, tuple[Notice, ...]]] = {
     "cancelled": (Notice("cancelled", _USER),),
     "lapsed": (Notice("unanswered", _USER), Notice("lapsed", _DECIDERS)),
     "device_lost": (Notice("device_lost", Audience.ADMINS),),
+    "undecidable": (Notice("undecidable", Audience.ADMINS),),
 }
 #: What a user does himself, and need not be told.
 _DONE_BY_ONESELF: Final = ("released", "cancelled")

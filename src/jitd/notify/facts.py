@@ -26,6 +26,7 @@ TO_USERS: Final[Mapping[str, str]] = {
 #: Messages to administrators.
 TO_ADMINS: Final[Mapping[str, str]] = {
     "device_lost": "a device was reported lost; it is cut, and its key is never let in again",
+    "undecidable": "too few people are left who may decide about a network",
 }
 #: All of them: what core.notices tells.
 MESSAGES: Final[Mapping[str, str]] = {**TO_DECIDERS, **TO_USERS, **TO_ADMINS}
@@ -51,7 +52,7 @@ FACTS: Final[Mapping[str, str]] = {
     "agreed": "who has agreed already, where several have to",
     "origin": "from where the call came: a terminal, the address of an ssh client",
     "decided_by": "who granted or denied; policy where a rule did",
-    "comment": "what was written with it",
+    "comment": "what was written with it; why too few are left who may decide",
     "starts": "when the grant begins (a moment)",
     "ends": "when it ends (a moment)",
     "duration": "how long it was given, or by how much it was lengthened (a duration)",

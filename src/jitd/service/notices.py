@@ -156,7 +156,11 @@ def tell(rows: Rows, people: People, ways: Ways, now: Now) -> None:
             acted=event.actor is not None,
             rule=bool(event.data.get("rule")),
         ):
-            about = _facts(rows, request, now) if request else {"id": None, "user": event.user}
+            about = (
+                _facts(rows, request, now)
+                if request
+                else {"id": None, "user": event.user, "network": event.network}
+            )
             data = {**about, **_of_event(event)}
             teller.tell(request, notice, f"{event.seq}:{notice.template}", data)
     if found:

@@ -12,7 +12,7 @@ from jitd.core.people import Answer
 from jitd.core.text import clean
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState
 from jitd.examine.lines import broken, ok, unknown, warning
-from jitd.service import rules
+from jitd.service import deciding, rules
 from jitd.service.call import View
 from jitd.service.examination import Examination
 from jitd.store import accounts, devices, facts, interfaces, networks, outbox, unreadable
@@ -36,7 +36,7 @@ def look_around(view: View) -> tuple[wire.Check, ...]:
 
 
 def _config(one: Examination) -> list[wire.Check]:
-    return [*one.machine.config(one.view.config), *_groups(one.view)]
+    return [*one.machine.config(one.view.config), *_groups(one.view), *_deciders(one.view)]
 
 
 def _groups(view: View) -> list[wire.Check]:
@@ -67,6 +67,16 @@ def _groups(view: View) -> list[wire.Check]:
                     )
                 )
     return found or [ok(f"the admin groups are there: {', '.join(groups)}")]
+
+
+def _deciders(view: View) -> list[wire.Check]:
+    """The networks where too few people are left who may decide."""
+    found = []
+    for network in networks.all_(view.rows):
+        why = deciding.shortage(view.rows, view.people, network)
+        if why:
+            found.append(broken(why, jitctl("network", "set", network.name, "approvers+=@GROUP")))
+    return found
 
 
 def _socket(one: Examination) -> list[wire.Check]:

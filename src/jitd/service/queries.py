@@ -9,7 +9,7 @@ from jitd.core.errors import JitError
 from jitd.core.model import Account, Network, Status
 from jitd.core.people import Answer
 from jitd.core.release import VERSION
-from jitd.service import addressees, views
+from jitd.service import addressees, deciding, views
 from jitd.service.access import GRACE_MS
 from jitd.service.call import Reply, View
 from jitd.service.lookup import visible
@@ -71,6 +71,7 @@ def show(view: View, query: wire.IdQuery) -> Reply:
         "usage": views.usage_view(view, request.id),
         "events": [views.event_view(event) for event in history],
         "left_out": left_out,
+        "shortage": deciding.of_request(view.rows, view.people, request, network, view.now),
     }
 
 
@@ -187,6 +188,9 @@ def _gateway(view: View) -> wire.GatewayStatus:
             f" {unreviewed[0]} --comment …)"
         )
     for network in networks.all_(view.rows):
+        shortage = deciding.shortage(view.rows, view.people, network)
+        if shortage:
+            warnings.append(f"{shortage} (jitctl network show {network.name})")
         unresolved = view.people.unresolved(network)
         if unresolved is not None:
             warnings.append(unresolved.why)

@@ -8,7 +8,7 @@ from jitd.core.errors import JitError
 from jitd.core.model import Account, Ending, Network, Request, Status
 from jitd.core.settings import WEEK_MS
 from jitd.core.terms import Wish
-from jitd.service import extending, granting
+from jitd.service import deciding, extending, granting
 from jitd.service.call import Call, PlanOnly, Render, Reply
 from jitd.service.lookup import chosen_network, found, own, refuse_second, shown, stale
 from jitd.store import accounts, devices
@@ -180,7 +180,9 @@ def _decided_at_once(call: Call, asked: Request, network: Network, term: terms.T
         call.event("requested", request=asked, **facts, rule=str(rule))
         granting.open_(call, asked, network, term, by="policy", comment=why, auto_rule=str(rule))
         return f"granted by {why}{_and(term.why)}"
-    return why and f"people decide: {why}"
+    said = [f"people decide: {why}"] if why else []
+    said.append(deciding.of_request(call.rows, call.people, asked, network, call.now))
+    return "; ".join(filter(None, said))
 
 
 def _and(why: str) -> str:

@@ -227,7 +227,12 @@ class Service:
         """Ask the system about everyone who may have access; `anew` also about those who were asked about just now."""
         if anew:
             self._directory.doubt()
-        await self._directory.refresh(await self._in_reader(concerned), self._transactor.groups)
+        people = self._people
+
+        def names(rows: Rows) -> set[str]:
+            return {*concerned(rows), *addressees.all_deciders(rows, people)}
+
+        await self._directory.refresh(await self._in_reader(names), self._transactor.groups)
 
     # --- telling ---
 

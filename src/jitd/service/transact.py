@@ -13,7 +13,7 @@ from jitd.core.model import Account, Actor, Interface, Now, Request
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import WireGuard
-from jitd.service import endings, notices, rules, survey, suspending
+from jitd.service import deciding, endings, notices, rules, survey, suspending
 from jitd.service.access import People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Reply, View
@@ -279,6 +279,7 @@ class Transactor:
         with self._store.transaction() as rows:
             rules.bind(rows, self._people)
             suspending.check(rows, self._people, now)
+            deciding.check(rows, self._people, now)
             lost = endings.without_right(rows, self._people, now)
             endings.revoke_lost(rows, lost, now)
             self._note_time(rows, now)

@@ -18,6 +18,7 @@ from jitd.core.model import (
 )
 from jitd.core.people import Answer
 from jitd.enforce.port import LinkState
+from jitd.service import deciding
 from jitd.service.call import View
 from jitd.store import devices, events, freezes, interfaces, networks, requests, usage
 from jitd.store.devices import Tunnel
@@ -180,6 +181,7 @@ def network_view(view: View, network: Network, *, for_admin: bool) -> wire.Netwo
         "created": network.created_ms,
         "active": live,
         "pending": pending,
+        "shortage": (deciding.shortage(view.rows, view.people, network) or "") if for_admin else "",
     }
 
 

@@ -6,7 +6,7 @@ from jitd.core.errors import JitError
 from jitd.core.model import Account, Network
 from jitd.core.people import Answer
 from jitd.core.settings import WEEK_MS
-from jitd.service import views
+from jitd.service import deciding, views
 from jitd.service.call import Reply, View
 from jitd.service.lookup import named_network, visible
 from jitd.store import accounts, devices, events, freezes, networks
@@ -112,6 +112,7 @@ def _facts(view: View, network: Network, account: Account) -> explain.Facts:
         frozen=freezes.current(view.rows),
         kept=view.people.is_kept(account),
         deciders=network.approvers,
+        shortage=deciding.shortage(view.rows, view.people, network, account.name) or "",
         has_device=bool(mine),
         devices_end_ms=max(ends) if ends and len(ends) == len(mine) else None,
         mine=tuple(store.open_of(view.rows, account.id, network.id)),

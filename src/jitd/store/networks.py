@@ -110,6 +110,16 @@ def remove(rows: Rows, network_id: int, now_ms: int) -> None:
     rows.run("UPDATE network SET removed_ms = ? WHERE id = ?", (now_ms, network_id))
 
 
+def shortages(rows: Rows) -> dict[int, str]:
+    """Why too few people were left to decide about each network, as it was told last; "": enough were."""
+    return {row["id"]: row["shortage"] for row in rows.all("SELECT id, shortage FROM network")}
+
+
+def keep_shortage(rows: Rows, network_id: int, why: str) -> None:
+    """Keep what was told."""
+    rows.run("UPDATE network SET shortage = ? WHERE id = ?", (why, network_id))
+
+
 def requests_ever(rows: Rows, network_id: int) -> int:
     """How many requests were made for a network, whatever became of them."""
     found: int = rows.value("SELECT count(*) FROM request WHERE network_id = ?", (network_id,))

@@ -443,6 +443,11 @@ CREATE INDEX account_suspended ON account (suspended_ms) WHERE suspended_ms IS N
 DROP INDEX account_registered;
 """
 
+_DECIDERS: Final = """
+-- Why too few people were left who may decide about it, as it was told last.
+ALTER TABLE network ADD COLUMN shortage TEXT NOT NULL DEFAULT '';
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _FIRST,
     _POLICY,
@@ -454,4 +459,5 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _RANGES,
     SPELLINGS,
     _PEOPLE,
+    _DECIDERS,
 )
