@@ -192,7 +192,7 @@ async def test_freeze_closes_without_the_store(office: World, *, restarted: bool
     await office.advance(10_000)
     assert (office.peers(), office.members()) == ({}, {})
     (event,) = (await office.ask(queries.events_page, ROOT, kind="frozen"))["events"]
-    assert (event["data"]["by"], event["data"]["reason"], event["data"]["recorded_later"]) == (
+    assert (event["actor"]["user"], event["data"]["reason"], event["data"]["recorded_later"]) == (
         "carol",
         "intruder",
         True,

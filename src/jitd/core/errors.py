@@ -30,7 +30,7 @@ KINDS: Final[dict[str, Kind]] = {
     "busy": Kind(503, 1),  # the daemon is stopping, or a limit of time ran out
     "enforcement": Kind(500, 1),  # the kernel refused, and nothing was recorded
     "store": Kind(500, 1),  # the store refused, and nothing was recorded
-    "unrecorded": Kind(507, 1),  # done, because closing is never stuck, and to be recorded later
+    "unrecorded": Kind(507, 9),  # cut, because closing is never stuck, and to be recorded later
     "internal": Kind(500, 1),
 }
 

@@ -54,6 +54,9 @@ class NftFirewall:
         self._closed_text = ""
         self._closed_for: Rules | None = None
         self._socket = NftSocket()
+        self._closing = (
+            NftSocket()
+        )  # of `close_members`, which waits for nothing that is asked on the other one
         self._families: tuple[Family, ...] = ()
         self._rules: Rules | None = None
         self._loaded = ""  # the text that was loaded last
@@ -119,6 +122,13 @@ class NftFirewall:
 
     def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
         """As the port says."""
+        self._change(self._socket, leases, removals)
+
+    def close_members(self, members: Collection[Member]) -> None:
+        """As the port says."""
+        self._change(self._closing, [], members)
+
+    def _change(self, line: NftSocket, leases: Sequence[Lease], removals: Collection[Member]) -> None:
         put: dict[tuple[int, int], list[tuple[bytes, int | None]]] = {}
         touched: dict[tuple[int, int], dict[bytes, None]] = {}
         for member in removals:
@@ -147,7 +157,7 @@ class NftFirewall:
                 changes.append(Change(Kind.NEW_ELEMENT, family, TABLE, name, put.get(key, [])))
         for trial in range(1, TRIES + 1):
             try:
-                self._socket.transaction(changes)
+                line.transaction(changes)
             except NftError as error:
                 if error.code != errno.ENOENT or trial == TRIES:
                     raise
@@ -200,7 +210,7 @@ class NftFirewall:
 
     def notices(self) -> NftNotices:
         """As the port says."""
-        return NftNotices(TABLE, lambda: self._socket.port)
+        return NftNotices(TABLE, lambda: (self._socket.port, self._closing.port))
 
     def remove_all(self) -> None:
         """As the port says."""
@@ -213,6 +223,7 @@ class NftFirewall:
     def close(self) -> None:
         """As the port says."""
         self._socket.close()
+        self._closing.close()
 
     def _tables(self, rules: Rules, devices: Mapping[str, str]) -> dict[Family, str]:
         tables = {Family.INET: firewallrules.inet_table(rules, devices)}

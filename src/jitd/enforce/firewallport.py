@@ -1,7 +1,8 @@
 """What the daemon needs of the firewall, on one screen. A backend's own errors stop behind this port.
 
 Backends: `firewall.py` (`NftFirewall`), and `nofirewall.py` (`NoFirewall`) for enforce.firewall = "none".
-All methods block, are called from the worker thread only, and give up after a bounded time (5 s for each operation).
+All methods block and give up after a bounded time (5 s for each operation). They are called from the worker thread only,
+but for `close_members`.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -68,6 +69,13 @@ class Firewall(Protocol):
         """Give and take, all of it or nothing, in one step without a gap for those who stay.
 
         Twice does no harm; neither does taking from one who has nothing. Raises EnforceError.
+        """
+        ...
+
+    def close_members(self, members: Collection[Member]) -> None:
+        """Take from these, as `apply` does. May be called from another thread while the worker is at anything else here.
+
+        Not from two threads at once. Raises EnforceError.
         """
         ...
 

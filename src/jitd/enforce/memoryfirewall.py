@@ -43,7 +43,9 @@ class MemoryFirewall:
             repairing()
         self._rules = self._loaded = bare
         networks = {network.id for interface in rules.interfaces for network in interface.networks}
-        self._ends = {member: ends for member, ends in self._ends.items() if member.network_id in networks}
+        self._ends = {
+            member: ends for member, ends in list(self._ends.items()) if member.network_id in networks
+        }
         return done
 
     def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
@@ -57,6 +59,10 @@ class MemoryFirewall:
             if lease.timeout_ms > 0:
                 self._ends[Member(lease.network_id, lease.ip)] = self._boot_ms() + lease.timeout_ms
 
+    def close_members(self, members: Collection[Member]) -> None:
+        """As the port says."""
+        self.apply([], members)
+
     def read(self, network_ids: Collection[int] | None = None) -> list[Element]:
         """As the port says."""
         found = self.read_some(list(self._ends))
@@ -65,7 +71,8 @@ class MemoryFirewall:
     def read_some(self, members: Collection[Member]) -> dict[Member, Element]:
         """As the port says."""
         now = self._boot_ms()
-        left = {member: self._ends[member] - now for member in members if member in self._ends}
+        ends = dict(self._ends)  # members are closed in another thread, too
+        left = {member: ends[member] - now for member in members if member in ends}
         return {member: Element(*member, ms, ms) for member, ms in left.items() if ms > 0}
 
     def present(self) -> bool:

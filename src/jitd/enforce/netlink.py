@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from jitd.enforce.port import EnforceError
+from jitd.enforce.port import EnforceError, NoAnswer
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ def talk(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(asyncio.wait_for(coroutine, LIMIT))
     except TimeoutError as error:
-        raise EnforceError(f"the kernel did not answer within {LIMIT:.0f} s") from error
+        raise NoAnswer(f"the kernel did not answer within {LIMIT:.0f} s") from error
     except NetlinkError:
         raise
     except OSError as error:

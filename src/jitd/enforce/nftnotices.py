@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from jitd.enforce import nfmessages
@@ -22,12 +22,12 @@ _NEW_GENERATION: Final = 15
 
 
 class NftNotices:
-    """A netlink socket that becomes readable when nftables changes. `own_port` gives the port of our own changes."""
+    """A netlink socket that becomes readable when nftables changes. `own_ports` gives the ports of our own changes."""
 
-    def __init__(self, table: str, own_port: Callable[[], int]) -> None:
+    def __init__(self, table: str, own_ports: Callable[[], Collection[int]]) -> None:
         """Raises EnforceError."""
         self._table = table.encode()
-        self._own_port = own_port
+        self._own_ports = own_ports
         try:
             self._socket = socket.socket(
                 socket.AF_NETLINK,
@@ -64,7 +64,7 @@ class NftNotices:
             found = found or any(map(self._is_foreign, nfmessages.messages(data)))
 
     def _is_foreign(self, message: nfmessages.Message) -> bool:
-        if message.kind & 0xFF == _NEW_GENERATION or message.port == self._own_port():
+        if message.kind & 0xFF == _NEW_GENERATION or message.port in self._own_ports():
             return False
         return nfmessages.attributes(message.body).get(1, b"").rstrip(b"\0") == self._table
 

@@ -29,6 +29,9 @@ class NoFirewall:
     def apply(self, _leases: Sequence[Lease], _removals: Collection[Member]) -> None:
         """Nothing to be done."""
 
+    def close_members(self, _members: Collection[Member]) -> None:
+        """Nothing to be done."""
+
     def read(self, _network_ids: Collection[int] | None = None) -> list[Element]:
         """Nothing is here."""
         return []

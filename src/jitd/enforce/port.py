@@ -1,7 +1,8 @@
 """What the daemon needs of WireGuard, on one screen. A backend's own errors stop behind this port.
 
 Backends: `kernel.py` (netlink), `userspace.py` (the UAPI socket of wireguard-go), `memory.py` (dry runs).
-All methods block, are called from the worker thread only, and must give up after a bounded time (5 s).
+All methods block, are called for one interface by one thread at a time (`service/exchange.py`), and must give up after
+a bounded time (5 s for each exchange).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,10 @@ from jitd.core.model import IPNetwork
 
 class EnforceError(Exception):
     """The kernel (or the userspace process) refused or could not be asked. The text is for people."""
+
+
+class NoAnswer(EnforceError):
+    """Whoever carries the interface has not answered in time. What was asked for may still be done."""
 
 
 class InterfaceGone(EnforceError):

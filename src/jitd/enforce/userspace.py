@@ -15,6 +15,7 @@ from jitd.enforce.port import (
     Known,
     LinkSpec,
     LinkState,
+    NoAnswer,
     OutOfSight,
     Place,
     closes,
@@ -268,10 +269,9 @@ def _exchange(name: str, operation: bytes) -> bytes:
                 reply += part
         except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError, BrokenPipeError) as error:
             raise InterfaceGone(f"the process that carried {name} has ended") from error
-        except TimeoutError as error:
-            raise EnforceError(
-                f"the process that carries {name} did not answer within {LIMIT:.0f} s"
-            ) from error
+        except (TimeoutError, BlockingIOError) as error:
+            # Blocking: so many wait already that no more may.
+            raise NoAnswer(f"the process that carries {name} did not answer within {LIMIT:.0f} s") from error
         except OSError as error:
             raise EnforceError(f"{_path(name)}: {error.strerror or error}") from error
     if not reply:

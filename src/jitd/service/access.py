@@ -18,18 +18,51 @@ from jitd.store.devices import Tunnel
 GRACE_MS: Final = durations.HOUR
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What stays closed whatever the store says: it was closed, and is not recorded yet. Ids, and a freeze."""
+
+    grants: frozenset[int] = frozenset()
+    paused: frozenset[int] = frozenset()  # grants
+    devices: frozenset[int] = frozenset()
+    accounts: frozenset[int] = frozenset()
+    networks: frozenset[int] = frozenset()
+    freeze: Freeze | None = None
+
+    def __or__(self, other: "Held") -> "Held":
+        """Both."""
+        return Held(
+            grants=self.grants | other.grants,
+            paused=self.paused | other.paused,
+            devices=self.devices | other.devices,
+            accounts=self.accounts | other.accounts,
+            networks=self.networks | other.networks,
+            freeze=self.freeze or other.freeze,
+        )
+
+    def left(self, tunnel: Tunnel, reasons: Iterable[Reason], *, kept: bool) -> tuple[Reason, ...]:
+        """The reasons that are left of these. `kept`: a freeze does not close this account out."""
+        if self.freeze is not None and not kept:
+            return ()
+        if tunnel.device.id in self.devices or tunnel.account.id in self.accounts:
+            return ()
+        return tuple(
+            replace(one, paused=True) if one.request_id in self.paused else one
+            for one in reasons
+            if one.request_id not in self.grants and one.network_id not in self.networks
+        )
+
+
 @dataclass(slots=True)
 class Memory:
-    """What decides beside the store and the system's users. Belongs to the worker thread; gone with the process.
+    """What decides beside the store and the system's users; gone with the process.
 
-    `sure`: when a standing right was last sure, by (account id, network id), in boot time. `closed`: grants that have
-    been ended and cannot be recorded yet; `lost`: devices that were reported lost, and `frozen`: a freeze, which cannot be.
+    `sure`: when a standing right was last sure, by (account id, network id), in boot time; the worker thread's.
+    `held` is replaced as a whole, by any thread.
     """
 
     sure: dict[tuple[int, int], int] = field(default_factory=dict)
-    closed: set[int] = field(default_factory=set)
-    lost: set[int] = field(default_factory=set)
-    frozen: Freeze | None = None
+    held: Held = field(default_factory=Held)
 
     def decide(self, account_id: int, network_id: int, answer: Answer, boot_ms: int) -> bool:
         """Whether the right counts now: yes, or not known while it was sure not long ago."""
@@ -52,6 +85,8 @@ class People:
     daemon_uid: int
     memory: Memory
     kept_when_frozen: tuple[str, ...] = ()
+    #: (uid, name) of somebody whose closing was allowed when it was made, and is only recorded now.
+    allowed: tuple[int, str] | None = None
 
     def person(self, uid: int, name: str) -> Person:
         """What the system says of the user who is (uid, name); of somebody who is only registered here, that there is one.
@@ -76,6 +111,8 @@ class People:
 
     def admin(self, name: str, uid: int) -> Verdict:
         """Whether a user administers this gateway."""
+        if self.allowed == (uid, name):
+            return Verdict(Answer.YES, "allowed when it was closed")
         return policy.is_admin(uid, self.person(uid, name), self.admin_groups, self.daemon_uid)
 
     def unresolved(self, network: Network) -> Verdict | None:
@@ -134,6 +171,14 @@ class People:
                 return verdict.why
         return ""
 
+    def is_lost(self, kind: str, network: Network, account: Account, now: Now) -> bool:
+        """Whether a reason of this kind, grant or standing, counts no more, for sure."""
+        if self.lost(network, account, now):
+            return True
+        return (
+            kind == "standing" and self.has_standing(network, account.uid, account.name).answer is Answer.NO
+        )
+
     def is_kept(self, account: Account) -> bool:
         """Whether a freeze does not close this account out."""
         return account.name in self.kept_when_frozen and bool(self.admin(account.name, account.uid))
@@ -163,7 +208,8 @@ def of_interface(
     """Every tunnel of an interface, or those of some devices, with the reasons for it to be there now."""
     only = None if device_ids is None else list(device_ids)
     behind = {network.id: network for network in networks.of_interface(rows, interface.id)}
-    frozen = people.memory.frozen or freezes.current(rows)
+    held = people.memory.held
+    frozen = freezes.current(rows)
     grants: dict[int, list[Request]] = {}
     for device_id, request in requests.live_of_devices(rows, interface.id, only):
         if request.grant is not None and request.grant.is_active(now):
@@ -180,7 +226,7 @@ def of_interface(
                 pair = (account.id, network.id)
                 if pair not in lost:
                     lost[pair] = people.lost(network, account, now)
-                if not lost[pair] and request.id not in people.memory.closed:
+                if not lost[pair]:
                     reasons.append(_granted(request, network, tunnel, now))
             for network in behind.values():
                 pair = (account.id, network.id)
@@ -190,9 +236,10 @@ def of_interface(
                 if has:
                     reasons.append(_standing(network, why, tunnel, now))
         is_over = tunnel.device.ends_ms is not None and tunnel.device.ends_ms <= now.wall_ms
-        if is_over or tunnel.device.id in people.memory.lost:
+        if is_over:
             reasons = []
-        found.append(DeviceAccess(tunnel=tunnel, reasons=tuple(reasons)))
+        kept = held.freeze is None or people.is_kept(account)
+        found.append(DeviceAccess(tunnel=tunnel, reasons=held.left(tunnel, reasons, kept=kept)))
     return found
 
 

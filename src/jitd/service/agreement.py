@@ -30,6 +30,10 @@ class Agreement:
             {key: peer.last_handshake_ms for key, peer in state.peers.items() if peer.last_handshake_ms}
         )
 
+    def tell_unrecorded(self, sentences: list[str]) -> None:
+        """What could not be recorded yet."""
+        self.unrecorded = sentences
+
     @property
     def open(self) -> frozenset[tuple[int, str]]:
         """(interface id, public key) of all that is not as it should be, removed devices included."""

@@ -233,6 +233,7 @@ class Call(View):
     touched: Touched = field(default_factory=Touched)
     ended: list[Request] = field(default_factory=list)  # grants that end here, as they were before
     undo: list[Callable[[], None]] = field(default_factory=list)  # run when the transaction fails
+    recorded_later: bool = False  # it was done when it could not be recorded
 
     def own_account(self, user: str | None = None) -> Account:
         """The account of the subject, made when it is new."""
@@ -263,7 +264,7 @@ class Call(View):
             network=network or (networks.by_id(self.rows, request.network_id).name if request else None),
             interface=interface,
             device=device,
-            data=data,
+            data={**data, "recorded_later": True} if self.recorded_later else data,
         )
 
 

@@ -6,20 +6,23 @@ agrees. What does not agree is remembered, told once, and retried with backoff.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from jitd.core.elements import Member, Right, addresses
 from jitd.core.model import Interface, IPNetwork, Now
-from jitd.enforce.port import EnforceError, LinkState
+from jitd.core.peers import Reason
+from jitd.enforce.port import EnforceError, LinkState, NoAnswer
 from jitd.service import access, standing
-from jitd.service.access import DeviceAccess, People
+from jitd.service.access import DeviceAccess, Held, People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Touched
+from jitd.service.closed import Closed
+from jitd.service.cutting import Cut, Cutter
 from jitd.service.guard import Guard
-from jitd.service.openings import Openings
+from jitd.service.openings import Openings, Taken
 from jitd.service.peering import Passing, Peering
 from jitd.service.tell import Tell
 from jitd.store import interfaces, networks
@@ -43,12 +46,13 @@ class _Retry:
 
 @dataclass(slots=True, kw_only=True)
 class Converger:
-    """Belongs to the worker thread."""
+    """Belongs to the worker thread, but for what says otherwise."""
 
     peering: Peering
     guard: Guard
     people: People
     tell: Tell
+    closed: Closed
     agreement: Agreement = field(default_factory=Agreement)
     openings: Openings = field(default_factory=Openings)
     _retries: dict[int, _Retry] = field(default_factory=dict)
@@ -114,6 +118,12 @@ class Converger:
             if interface.id in self.agreement.errors or not as_left(interface):
                 self.interface(rows, interface, now)
 
+    def answers(self, rows: Rows, name: str, now: Now) -> None:
+        """An interface that hung answers again: what waited for it is done now."""
+        interface = interfaces.by_name(rows, name)
+        if interface is not None:
+            self.interface(rows, interface, now, touched=True)
+
     def next_retry(self) -> int | None:
         """When something that failed is to be tried again, in boot time milliseconds; None when nothing is."""
         return min((retry.at_boot_ms for retry in self._retries.values()), default=None)
@@ -133,21 +143,60 @@ class Converger:
         self.guard.forget(interface_id)
         self.agreement.forget(interface_id)
 
-    def close(self, request_id: int, now: Now) -> bool:
-        """Take what a grant opened away, without the store. Returns whether the kernel agrees."""
-        agrees = [
-            self._close(interface, before, rest, now)
-            for interface, before, rest in self.openings.without(request_id)
-        ]
+    # --- what to close ---
+
+    def close(self, held: Held) -> Cut:
+        """Take what is held closed away, without the store and without waiting. In any thread."""
+        return self._cutter.cut(self.openings.without(held, self.people))
+
+    def close_over(self, now: Now) -> Cut:
+        """The same with the grants whose time is over. In any thread."""
+        return self.close(Held(grants=frozenset(self.openings.over(now))))
+
+    def close_lost(self, now: Now) -> Cut:
+        """The same with what people may not use any more, for sure. In any thread."""
+        known: dict[tuple[int, int, str], bool] = {}
+        taken = []
+        for one in self.openings.all():
+            account, behind = one.access.tunnel.account, self.openings.behind(one)
+            rest = []
+            for reason in one.access.reasons:
+                network = behind.get(reason.network_id or 0)
+                if network is not None:
+                    case = (account.id, network.id, reason.kind)
+                    if case not in known:
+                        known[case] = self.people.is_lost(reason.kind, network, account, now)
+                    if known[case]:
+                        continue
+                rest.append(reason)
+            if len(rest) < len(one.access.reasons):
+                taken.append(Taken(one.interface, one.access, replace(one.access, reasons=tuple(rest))))
+        return self._cutter.cut(taken)
+
+    def cut(self, rows: Rows, touched: Touched, now: Now) -> Cut:
+        """Take away what a transaction takes away, before it is committed. Opens nothing, and waits for nothing."""
+        taken, gone = list[Taken](), list[tuple[Interface, str]]()
+        for interface in interfaces.all_(rows):
+            whole = interface.id in touched.interfaces
+            ids = {device_id for number, device_id in touched.devices if number == interface.id}
+            keys = {key for number, key in touched.keys if number == interface.id}
+            if not whole and not ids and not keys:
+                continue
+            accesses = access.of_interface(rows, interface, self.people, now, None if whole else ids)
+            passing = {one.tunnel.device.public_key for one in accesses}
+            opened = self.openings.accesses(interface.id, None if whole else passing | keys)
+            taken += self._taken(interface, accesses, opened)
+            gone += [(interface, key) for key in keys - passing]
+        return self._cutter.cut(taken, gone)
+
+    def settle(self, held: Held, now: Now) -> bool:
+        """Close and read back, without the store, in the worker. Returns whether the kernel agrees."""
+        taken = self.openings.without(held, self.people)
+        self._cutter.cut(taken)
+        agrees = [self._close(one, now) for one in taken]
+        for one in taken:
+            self.openings.narrow(one)
         return all(agrees)
-
-    def close_device(self, device_id: int, now: Now) -> bool:
-        """Take everything away that a device has, without the store. Returns whether the kernel agrees."""
-        return self._close_but(lambda one: one.tunnel.device.id != device_id, now)
-
-    def close_everything(self, now: Now) -> bool:
-        """Take everything away that is not kept in a freeze, without the store. Returns whether the kernel agrees."""
-        return self._close_but(lambda one: self.people.is_kept(one.tunnel.account), now)
 
     # --- how ---
 
@@ -156,7 +205,10 @@ class Converger:
 
         `touched`: a verb or a restart may be why it differs, so that only strangers are told of.
         """
+        self._look_anew()
         accesses = access.of_interface(rows, interface, self.people, now)
+        # What hangs at WireGuard is not before what closes.
+        self._cutter.cut(self._taken(interface, accesses, self.openings.accesses(interface.id)))
         opened = self.openings.accesses(interface.id)
         if not touched and opened:
             standing.tell_changes(rows, self.tell, self.people, opened, accesses, now)
@@ -176,7 +228,7 @@ class Converger:
             leave = self.peering.keep_unmanaged(rows, interface, state, retired, now)
         except EnforceError as error:
             errors.append(error)
-            if state is None:
+            if state is None and not isinstance(error, NoAnswer):
                 self.guard.lost(interface.id)
         wrong, closed, flushed = self._members(rows, interface, accesses, now, errors)
         # Behind the firewall, whose repair has to know what was open.
@@ -195,7 +247,7 @@ class Converger:
                 errors.append(error)
         else:
             with suppress(EnforceError):
-                self.peering.close(interface, [key for key, passing in expected.items() if not passing])
+                self.peering.expel(interface, [key for key, passing in expected.items() if not passing])
         for key in retired.keys() - wrong if not errors else ():
             interfaces.forget_retired(rows, interface.id, key)
         self._unread.discard(interface.id)
@@ -223,6 +275,7 @@ class Converger:
 
         `gone` are the public keys of removed devices, with the addresses that they had.
         """
+        self._look_anew()
         accesses = access.of_interface(rows, interface, self.people, now, device_ids)
         expected: dict[str, Passing] = {**dict.fromkeys(gone), **_expected(accesses)}
         if not expected:
@@ -298,26 +351,39 @@ class Converger:
             except EnforceError as error:
                 log.error("%s: who is over in a moment cannot be stopped before: %s", interface.name, error)  # noqa: TRY400
 
-    def _close_but(self, keep: Callable[[DeviceAccess], bool], now: Now) -> bool:
-        agrees = [
-            self._close(interface, before, rest, now)
-            for interface, before, rest in self.openings.emptied(keep)
-        ]
-        return all(agrees)
+    def _look_anew(self) -> None:
+        """What is to be open is worked out anew, and knows of all that was closed until now."""
+        self.peering.emptied |= self.closed.forget()
 
-    def _close(self, interface: Interface, before: DeviceAccess, rest: DeviceAccess, now: Now) -> bool:
+    @staticmethod
+    def _taken(
+        interface: Interface, accesses: Iterable[DeviceAccess], opened: Mapping[str, DeviceAccess]
+    ) -> list[Taken]:
+        """What was open, and is not any more."""
+        after = {one.tunnel.device.public_key: one for one in accesses}
+        taken = [
+            Taken(interface, before, replace(before, reasons=_rest(before, after.get(key))))
+            for key, before in opened.items()
+        ]
+        return [one for one in taken if one.rest.reasons != one.before.reasons]
+
+    @property
+    def _cutter(self) -> Cutter:
+        return Cutter(self.guard, self.peering)
+
+    def _close(self, one: Taken, now: Now) -> bool:
         """Both layers, whatever becomes of the other one."""
-        expected = _expected([rest])
+        interface, expected = one.interface, _expected([one.rest])
         self.changed.update(expected)
         errors: list[EnforceError] = []
         wrong: set[str] = set()
         try:
-            if self.guard.some(interface, {}, before.rights.keys() - rest.rights.keys(), now):
+            if self.guard.some(interface, {}, one.members, now):
                 wrong |= expected.keys()
         except EnforceError as error:
             errors.append(error)
         try:
-            self.peering.some(interface, [rest.wanted] if rest.wanted else [], expected)
+            self.peering.some(interface, [one.rest.wanted] if one.rest.wanted else [], expected)
             wrong |= self.peering.differing(interface, expected)
         except EnforceError as error:
             errors.append(error)
@@ -373,3 +439,12 @@ def _expected(accesses: Iterable[DeviceAccess]) -> dict[str, Passing]:
         one.tunnel.device.public_key: None if one.wanted is None else one.wanted.allowed_ips
         for one in accesses
     }
+
+
+def _rest(before: DeviceAccess, after: DeviceAccess | None) -> tuple[Reason, ...]:
+    """The reasons that were there and still are; one that was paused stays so here."""
+    known = {(one.kind, one.network_id, one.request_id): one for one in (after.reasons if after else ())}
+    found = ((one, known.get((one.kind, one.network_id, one.request_id))) for one in before.reasons)
+    return tuple(
+        replace(one, paused=True) if still.paused else one for one, still in found if still is not None
+    )

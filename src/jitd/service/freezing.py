@@ -28,7 +28,7 @@ def thaw(call: Call, _body: object) -> Render:
     call.require_admin("thaw")
     frozen = freezes.current(call.rows)
     if frozen is None:
-        if call.people.memory.frozen is not None:
+        if call.people.memory.held.freeze is not None:
             raise JitError(
                 "store",
                 "cannot thaw: the freeze itself is not recorded yet; nothing was changed",

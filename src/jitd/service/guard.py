@@ -1,6 +1,6 @@
 """The second layer's part in convergence: rules of all interfaces, and the members of each network.
 
-Belongs to the worker thread. Every method may raise EnforceError; then nothing more is open than before.
+Belongs to the worker thread, but for `close`. Every method may raise EnforceError; then nothing more is open than before.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -14,6 +14,7 @@ from jitd.core.firewall import Always, InterfaceRules, IPAddress, NetworkRules, 
 from jitd.core.model import Interface, IPNetwork, Network, Now
 from jitd.enforce.firewallport import Ensured, Firewall, nothing
 from jitd.enforce.port import LinkState
+from jitd.service.closed import Closed
 from jitd.service.tell import Tell
 from jitd.store import devices, interfaces, networks
 from jitd.store.database import Rows
@@ -47,6 +48,7 @@ class Guard:
     firewall: Firewall
     tell: Tell
     boot_ms: Callable[[], int]
+    closed: Closed = field(default_factory=Closed)
     always: tuple[Always, ...] = ()
     close_local_users: bool = True
     #: Addresses of removed devices that the kernel was not seen to give up yet, of an interface.
@@ -85,12 +87,28 @@ class Guard:
 
         `repairing` is called before that is put right.
         """
-        if self.firewall.ensure(self.rules(rows), repairing) is not Ensured.REPAIRED:
+        done = self.firewall.ensure(self.rules(rows), repairing)
+        if done is not Ensured.NOTHING:
+            self._close_again()
+        if done is not Ensured.REPAIRED:
             return False
         # That is one event, and not one for each member.
         self._believed.clear()
         self.tell("firewall_repaired")
         return True
+
+    def close(self, members: Collection[Member]) -> None:
+        """Take from these at once, in any thread: what the worker is about to give to one of them is not given."""
+        if members and self.active:
+            with self.closed.lock:
+                self.closed.close(members)
+                self.firewall.close_members(members)
+
+    def _close_again(self) -> None:
+        """Rules that were loaded anew may have brought members back that were closed meanwhile."""
+        with self.closed.lock:
+            if self.closed.members:
+                self.firewall.close_members(self.closed.members)
 
     def rules(self, rows: Rows) -> Rules:
         """The rules of every interface as the store has them."""
@@ -215,7 +233,15 @@ class Guard:
             for _ in range(TRIES):
                 begun = self.boot_ms()
                 spent = begun - now.boot_ms + TICK_MS + usual_ms
-                self.firewall.apply([Lease(*member, given[member].left_ms - spent) for member in some], [])
+                with self.closed.lock:
+                    self.firewall.apply(
+                        [
+                            Lease(*member, given[member].left_ms - spent)
+                            for member in some
+                            if member not in self.closed.members
+                        ],
+                        [],
+                    )
                 took = self.boot_ms() - begun
                 is_late, usual_ms = took > usual_ms + ASKING_MS, took
                 if not is_late:

@@ -1,11 +1,11 @@
 """What was last worked out to be open, by device: to close without the store, and to know whose traffic it was."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
-from jitd.core.model import Account, Device, Interface, Network, Now
-from jitd.core.peers import Reason
-from jitd.service.access import DeviceAccess
+from jitd.core.elements import Member
+from jitd.core.model import Interface, IPNetwork, Network, Now
+from jitd.service.access import DeviceAccess, Held, People
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,32 @@ class Opening:
     at_boot_ms: int  # when it was worked out
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A device on an interface that is to pass less: what it passed, and what is left."""
+
+    interface: Interface
+    before: DeviceAccess
+    rest: DeviceAccess
+
+    @property
+    def members(self) -> set[Member]:
+        """Who is to pass no more."""
+        return set(self.before.rights) - set(self.rest.rights)
+
+    @property
+    def passing(self) -> frozenset[IPNetwork] | None:
+        """What its peer may still pass; None: as much as before."""
+        before, rest = (
+            one.wanted.allowed_ips if one.wanted is not None else frozenset()
+            for one in (self.before, self.rest)
+        )
+        return None if before <= rest else rest
+
+
 @dataclass(slots=True)
 class Openings:
-    """Belongs to the worker thread."""
+    """Changed by the worker thread, and read by any."""
 
     _open: dict[int, dict[str, Opening]] = field(default_factory=dict)
     #: The networks of each interface: they say who decides about a grant.
@@ -30,8 +53,12 @@ class Openings:
     ) -> None:
         """What was worked out for all devices of an interface, and its networks."""
         self._networks[interface.id] = {network.id: network for network in networks}
-        self._open[interface.id] = {}
-        self.note_some(interface, accesses, (), now)
+        # At once: others read it meanwhile.
+        self._open[interface.id] = {
+            one.tunnel.device.public_key: Opening(interface, one, now.boot_ms)
+            for one in accesses
+            if one.reasons
+        }
 
     def note_some(
         self, interface: Interface, accesses: Iterable[DeviceAccess], gone: Collection[str], now: Now
@@ -57,27 +84,26 @@ class Openings:
         opened = self._open.get(interface_id, {})
         return {key: one.access for key, one in opened.items() if keys is None or key in keys}
 
-    def grants(self) -> dict[int, tuple[Account, Network | None]]:
-        """Who has which grant open, and for what; None for a network that the store did not tell of any more."""
-        return {
-            number: (
-                one.access.tunnel.account,
-                self._networks.get(one.interface.id, {}).get(reason.network_id or 0),
-            )
-            for one, number, reason in self._reasons()
-        }
+    def all(self) -> list[Opening]:
+        """Everything that is open."""
+        return [one for opened in list(self._open.values()) for one in list(opened.values())]
 
-    def devices(self) -> dict[int, tuple[Account, Device]]:
-        """Which devices have something open, by id, with whose they are."""
-        opened = [one.access.tunnel for opened in self._open.values() for one in opened.values()]
-        return {tunnel.device.id: (tunnel.account, tunnel.device) for tunnel in opened}
+    def behind(self, opening: Opening) -> dict[int, Network]:
+        """The networks of its interface, by id."""
+        return self._networks.get(opening.interface.id, {})
+
+    def network(self, name: str) -> Network | None:
+        """The network of this name."""
+        return next(
+            (one for behind in list(self._networks.values()) for one in behind.values() if one.name == name),
+            None,
+        )
 
     def networks(self, device_id: int) -> set[str]:
         """Which networks are open for a device."""
         return {
             reason.network
-            for opened in self._open.values()
-            for one in opened.values()
+            for one in self.all()
             for reason in one.access.reasons
             if one.access.tunnel.device.id == device_id and not reason.paused
         }
@@ -85,10 +111,35 @@ class Openings:
     def over(self, now: Now) -> set[int]:
         """The grants whose time is over."""
         return {
-            number
-            for one, number, reason in self._reasons()
-            if reason.left_ms is not None and one.at_boot_ms + reason.left_ms <= now.boot_ms
+            reason.request_id
+            for one in self.all()
+            for reason in one.access.reasons
+            if reason.request_id is not None
+            and reason.left_ms is not None
+            and one.at_boot_ms + reason.left_ms <= now.boot_ms
         }
+
+    def next_end(self) -> int | None:
+        """When the next grant that is open will be over, in boot time; None when there is none."""
+        return min(
+            (
+                one.at_boot_ms + reason.left_ms
+                for one in self.all()
+                for reason in one.access.reasons
+                if reason.left_ms is not None
+            ),
+            default=None,
+        )
+
+    def without(self, held: Held, people: People) -> list[Taken]:
+        """What is open and would not be with this closed."""
+        found = []
+        for one in self.all():
+            kept = held.freeze is None or people.is_kept(one.access.tunnel.account)
+            rest = held.left(one.access.tunnel, one.access.reasons, kept=kept)
+            if rest != one.access.reasons:
+                found.append(Taken(one.interface, one.access, replace(one.access, reasons=rest)))
+        return found
 
     def ending(self, boot_ms: int) -> dict[Interface, list[str]]:
         """The public keys for which something that is open will be over at that moment of boot time."""
@@ -104,33 +155,11 @@ class Openings:
                     found.setdefault(one.interface, []).append(key)
         return found
 
-    def without(self, request_id: int) -> list[tuple[Interface, DeviceAccess, DeviceAccess]]:
-        """Take a grant out. Returns (interface, access before, access now) of each device that it was for."""
-        found = []
-        for opened in self._open.values():
-            for key, one in opened.items():
-                rest = tuple(reason for reason in one.access.reasons if reason.request_id != request_id)
-                if len(rest) < len(one.access.reasons):
-                    after = replace(one.access, reasons=rest)
-                    found.append((one.interface, one.access, after))
-                    opened[key] = replace(one, access=after)
-        return found
-
-    def emptied(
-        self, keep: Callable[[DeviceAccess], bool]
-    ) -> list[tuple[Interface, DeviceAccess, DeviceAccess]]:
-        """Take everything out but what `keep` names. Returns as `without`."""
-        found = []
-        for opened in self._open.values():
-            for key, one in list(opened.items()):
-                if one.access.reasons and not keep(one.access):
-                    found.append((one.interface, one.access, replace(one.access, reasons=())))
-                    del opened[key]
-        return found
-
-    def _reasons(self) -> Iterator[tuple[Opening, int, Reason]]:
-        for opened in self._open.values():
-            for one in opened.values():
-                for reason in one.access.reasons:
-                    if reason.request_id is not None:
-                        yield one, reason.request_id, reason
+    def narrow(self, taken: Taken) -> None:
+        """It passes less now."""
+        opened = self._open.get(taken.interface.id, {})
+        key = taken.before.tunnel.device.public_key
+        if key in opened and taken.rest.reasons:
+            opened[key] = replace(opened[key], access=taken.rest)
+        else:
+            opened.pop(key, None)

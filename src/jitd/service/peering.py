@@ -1,10 +1,11 @@
 """WireGuard's part in convergence: interfaces and their peers.
 
-Belongs to the worker thread. Every method may raise EnforceError; some changes may have been made then.
+Belongs to the worker thread, but for `close`. Every method may raise EnforceError; some changes may have been made then.
 """
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Final
@@ -23,8 +24,8 @@ from jitd.enforce.port import (
     Peer,
     RemovePeer,
     SetPeer,
-    WireGuard,
 )
+from jitd.service.exchange import Exchanges
 from jitd.service.sampler import Sampler
 from jitd.service.tell import Tell
 from jitd.store import devices, interfaces
@@ -47,13 +48,15 @@ Passing = frozenset[IPNetwork] | None
 class Peering:
     """The peers of every interface, and how they were left. `boot_ms` is the boot clock, in milliseconds."""
 
-    wireguard: WireGuard
+    wireguard: Exchanges
     tell: Tell
     boot_ms: Callable[[], int]
     hear: Callable[[LinkState], None]
     sampler: Sampler = field(default_factory=Sampler)
     #: How the peers of an interface were left, by key: what is otherwise later is somebody else's doing.
     left: dict[int, dict[str, Passing]] = field(default_factory=dict)
+    #: (interface name, public key) of peers that were closed by `close`, and so may pass nothing, since they were left.
+    emptied: set[tuple[str, str]] = field(default_factory=set)
     #: The kernel's number of each interface: another one means that somebody made it again.
     _indexes: dict[int, int] = field(default_factory=dict)
     #: What interfaces are called now, where that is another name than jitd's.
@@ -213,6 +216,7 @@ class Peering:
             # Somebody was called, and what was to come behind it did not.
             self.wireguard.apply(interface.name, called)
         self.left[interface.id] = {key: _at(state.peers, key) for key in expected}
+        self.emptied = {one for one in self.emptied if one[0] != interface.name}
         gone = dict.fromkeys(todo.to_remove)
         return {key for key, passing in {**expected, **gone}.items() if _at(state.peers, key) != passing}
 
@@ -225,6 +229,7 @@ class Peering:
             [(one, left.get(one.public_key) is not None) for one in wanted],
         )
         left.update(expected)
+        self.emptied.difference_update((interface.name, key) for key in expected)
 
     def hush(self, interface: Interface, public_keys: Iterable[str]) -> None:
         """Let these peers pass nothing, as far as they are there, until they are compared again."""
@@ -237,9 +242,18 @@ class Peering:
         )
         left.update(dict.fromkeys(keys, frozenset()))
 
-    def close(self, interface: Interface, public_keys: Iterable[str]) -> None:
+    def expel(self, interface: Interface, public_keys: Iterable[str]) -> None:
         """Take these peers out of an interface that cannot be read, as far as it can be reached."""
         self.wireguard.apply(interface.name, [RemovePeer(key) for key in public_keys])
+
+    def close(self, interface: Interface, passing: Mapping[str, frozenset[IPNetwork]]) -> "Future[None]":
+        """Let these peers pass no more than that, by public key. In any thread, and without waiting.
+
+        They stay there, and with them what they have passed until now, which the worker reads before it removes them.
+        """
+        return self.wireguard.close_peers(
+            interface.name, [SetPeer(public_key=key, allowed_ips=ips) for key, ips in passing.items()]
+        )
 
     def differing(self, interface: Interface, expected: Mapping[str, Passing]) -> set[str]:
         """Read back: those of the keys that are not as expected."""
@@ -335,6 +349,8 @@ class Peering:
         left = self.left.get(interface.id, {})
         for key, passing in expected.items():
             found = _at(there, key)
+            if not found and (interface.name, key) in self.emptied:
+                continue
             if key in left and found not in (left[key], passing):
                 log.warning("a peer of %s was changed by somebody else: %s", interface.name, key)
                 self.tell(

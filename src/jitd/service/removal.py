@@ -32,7 +32,14 @@ def remove(call: Call, body: wire.DeviceRemoveBody) -> Render:
         opened = {one.network for one in passing.passages if one.public_key == device.public_key} - {""}
         at_ms, actor = call.now.wall_ms, call.actor
         call.ended += lose(
-            call.rows, call.touched, account, device, networks=opened, at_ms=at_ms, actor=actor
+            call.rows,
+            call.touched,
+            account,
+            device,
+            networks=opened,
+            at_ms=at_ms,
+            actor=actor,
+            later=call.recorded_later,
         )
     else:
         released = endings.drop_device(

@@ -6,9 +6,9 @@ Verbs that change something go to the worker; queries are read beside it; people
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import Executor
+from typing import Any, Final, TypeVar, cast
 
 from jitd.config import Config
 from jitd.core import policyfile, principals, settings
@@ -22,11 +22,13 @@ from jitd.enforce.port import WireGuard
 from jitd.service import addressees, doctor, notices, parts, report
 from jitd.service.access import Memory, People
 from jitd.service.call import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
+from jitd.service.closings import CLOSING, Closing
 from jitd.service.doctor import ExamineVerb
 from jitd.service.examination import Examination, Links, Machine
 from jitd.service.feed import EventFeed
+from jitd.service.threads import Threads
 from jitd.service.transact import Deadline, Transactor, concerned
-from jitd.service.worker import Priority, Worker
+from jitd.service.worker import Priority
 from jitd.store import requests
 from jitd.store.database import FILE_NAME, Rows, open_reader
 
@@ -42,6 +44,10 @@ LONGEST_SECONDS: Final = 20.0
 LONG: Final = frozenset({report.report})
 #: How many examinations run at the same time: each may wait for other programs and servers for up to 10 seconds.
 EXAMINERS: Final = 2
+#: How long a closing waits for the worker to cut, before that is done beside it; seconds.
+PROMPT_SECONDS: Final = 0.01
+#: How long the caller of a closing waits for its record, in seconds.
+RECORD_SECONDS: Final = 4.5
 #: How long a caller waits for the worker, in seconds. The verb itself is not given up: it was accepted.
 LONGEST_WAIT: Final = 25.0
 
@@ -59,8 +65,11 @@ class Service:
         directory: Directory,
         owner_of: Callable[[str], Owner] = find_owner,
         machine: Machine | None = None,
+        threads: Threads | None = None,
     ) -> None:
-        """`machine` is what `doctor` examines beside store and interfaces; None: it says that it cannot."""
+        """`machine` is what `doctor` examines beside store and interfaces; None: it says that it cannot. `threads` makes
+        the threads, by default real ones.
+        """
         self.feed = EventFeed()
         self.deadline_changed = asyncio.Event()
         self._outbox_watchers: list[asyncio.Event] = []
@@ -69,7 +78,9 @@ class Service:
         self._directory = directory
         self._memory = Memory()
         self._people = self._make_people(config)
-        self._worker = Worker()
+        threads = threads or Threads()
+        self._worker = threads.worker()
+        self._closing = threads.serial("jitd-closing")
         self._transactor = Transactor(
             config=config,
             clock=clock,
@@ -78,16 +89,19 @@ class Service:
             people=self._people,
             owner_of=owner_of,
             committed=self._committed,
+            answered=self._answered,
+            serial=threads.serial,
         )
         self._idle: list[Rows] = []  # read-only connections; list.pop and append are atomic
-        self._reading = ThreadPoolExecutor(1, thread_name_prefix="jitd-reader")
-        self._reading_for_users = ThreadPoolExecutor(READERS, thread_name_prefix="jitd-users-reader")
-        self._reading_for_admins = ThreadPoolExecutor(1, thread_name_prefix="jitd-admins-reader")
-        self._reading_long = ThreadPoolExecutor(1, thread_name_prefix="jitd-long-reader")
-        self._examining = ThreadPoolExecutor(EXAMINERS, thread_name_prefix="jitd-examiner")
+        self._reading = threads.pool(1, "jitd-reader")
+        self._reading_for_users = threads.pool(READERS, "jitd-users-reader")
+        self._reading_for_admins = threads.pool(1, "jitd-admins-reader")
+        self._reading_long = threads.pool(1, "jitd-long-reader")
+        self._examining = threads.pool(EXAMINERS, "jitd-examiner")
         self._machine = machine
         self._offset_ms = clock.now_ms() - clock.boot_ms()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._making_right: set[asyncio.Future[None]] = set()
         self._deadline: Deadline = (None, None)
 
     # --- life ---
@@ -123,6 +137,7 @@ class Service:
         finally:
             # Whatever became of the record (the disk may be full): the thread ends, so that the process can.
             await self._worker.stop()
+            self._closing.shutdown(wait=False)
 
     def reload(self, config: Config) -> None:
         """Take over what may change while running: admin groups and limits."""
@@ -142,11 +157,42 @@ class Service:
         return self._is_admin(actor)
 
     async def change(self, verb: ChangeVerb, actor: Actor, body: Body) -> Reply:
-        """Run a verb that changes something. Raises JitError; what it raises, it did not change."""
-        await self._look_up(actor, body)
+        """Run a verb that changes something. Raises JitError; what it raises, it did not change.
+
+        The exception is code `unrecorded`, of verbs that close.
+        """
+        closes = verb in CLOSING and not body.get("plan")
+        await self._look_up(actor, body, reads=not closes)
         priority = Priority.ADMIN if self._is_admin(actor) else Priority.USER
+        if closes:
+            return await self._close(verb, actor, body, priority)
         running = self._worker.run(lambda: self._transactor.change(verb, actor, body), priority)
         return await self._bounded(running)
+
+    async def _close(self, verb: ChangeVerb, actor: Actor, body: Body, priority: Priority) -> Reply:
+        """Cut at once, by the worker or, where that is busy or hangs, beside it; then wait for the record."""
+        loop = asyncio.get_running_loop()
+        cut = asyncio.Event()
+
+        def told() -> None:
+            loop.call_soon_threadsafe(cut.set)
+
+        closing = Closing(verb=verb, actor=actor, body=body, told=told)
+        begun = loop.time()
+        running = asyncio.ensure_future(self._worker.run(lambda: self._transactor.close(closing), priority))
+        running.add_done_callback(_take_error)
+        if not await _either(running, cut.wait(), PROMPT_SECONDS):
+            await self._beside(lambda: self._transactor.close_beside(closing))
+        done, _ = await asyncio.wait({running}, timeout=max(0, begun + RECORD_SECONDS - loop.time()))
+        if not done:
+            unrecorded = await self._beside(lambda: self._transactor.leave_to_record(closing))
+            if unrecorded is not None and not running.done():
+                raise unrecorded
+        return await self._bounded(running)
+
+    async def _beside(self, call: Callable[[], T]) -> T:
+        """In the thread that closes while the worker does not."""
+        return await asyncio.wrap_future(self._closing.submit(call))
 
     async def query(self, verb: QueryVerb, actor: Actor, query: Body) -> Reply:
         """Run a verb that only reads, beside the worker."""
@@ -195,8 +241,19 @@ class Service:
         return self._deadline
 
     async def expire(self) -> None:
-        """End what is over, and try again what failed and is due."""
-        await self._worker.run(self._transactor.expire, Priority.ENDING)
+        """End what is over, and try again what failed and is due. While the worker cannot, what is over is cut beside it."""
+        running = asyncio.ensure_future(self._worker.run(self._transactor.expire, Priority.ENDING))
+        running.add_done_callback(_take_error)
+        done, _ = await asyncio.wait({running}, timeout=PROMPT_SECONDS)
+        while not done:
+            await self._beside(self._transactor.close_over)
+            next_over = asyncio.ensure_future(self._clock.wait(None, self._transactor.next_over()))
+            done, _ = await asyncio.wait(
+                {running, next_over}, timeout=LONGEST_WAIT, return_when=asyncio.FIRST_COMPLETED
+            )
+            next_over.cancel()
+            done.discard(next_over)
+        await running
 
     async def check(self) -> None:
         """Compare everything with the kernel, and everybody with the system's users."""
@@ -224,15 +281,25 @@ class Service:
         return self._directory.changed
 
     async def refresh_people(self, *, anew: bool = False) -> None:
-        """Ask the system about everyone who may have access; `anew` also about those who were asked about just now."""
+        """Ask the system about everyone who may have access; `anew` also about those who were asked about just now.
+
+        Who is no member any more is cut; the next check records it.
+        """
         if anew:
             self._directory.doubt()
+        # Those whom something is open for first: that needs no store, which may hang.
+        await self._directory.refresh(self._transactor.open_names(), self._transactor.groups)
+        await self._beside(self._transactor.close_lost)
         people = self._people
 
         def names(rows: Rows) -> set[str]:
             return {*concerned(rows), *addressees.all_deciders(rows, people)}
 
         await self._directory.refresh(await self._in_reader(names), self._transactor.groups)
+
+    async def alive(self) -> None:
+        """Return when the worker has come to this, behind everything else that waits for it."""
+        await self._worker.run(lambda: None, Priority.CHECK)
 
     # --- telling ---
 
@@ -288,17 +355,33 @@ class Service:
             self._deadline = deadline
             self.deadline_changed.set()
 
+    def _answered(self, name: str) -> None:
+        """Called in an exchange's thread: an interface that hung answers again."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._make_right, name)
+
+    def _make_right(self, name: str) -> None:
+        running = asyncio.ensure_future(
+            self._worker.run(lambda: self._transactor.answers(name), Priority.ENDING)
+        )
+        self._making_right.add(running)
+        running.add_done_callback(self._making_right.discard)
+        running.add_done_callback(_take_error)
+
     def _outbox_changed(self) -> None:
         for watcher in self._outbox_watchers:
             watcher.set()
 
-    async def _look_up(self, actor: Actor, body: Body) -> None:
-        """Ask the system about everyone that a verb is about, before the worker may need the answers."""
+    async def _look_up(self, actor: Actor, body: Body, *, reads: bool = True) -> None:
+        """Ask the system about everyone that a verb is about, before the worker may need the answers.
+
+        Without `reads` nobody is looked for in the store, which may hang.
+        """
         groups = self._transactor.groups
         await self._directory.refresh([name for name in (actor.user, actor.login_user) if name], groups)
         names = set[str | None]()
         listed = set[str]()
-        if body.get("id") is not None:
+        if reads and body.get("id") is not None:
             # Nobody is looked up in a store that cannot be read; the verb itself finds that out, and may close.
             with contextlib.suppress(JitError):
                 names |= await self._in_reader(lambda rows: _concerned(rows, body["id"]))
@@ -330,7 +413,7 @@ class Service:
                 "It goes on; see with jitctl list or jitctl status whether it was done.",
             ) from error
 
-    async def _in_reader(self, function: Callable[[Rows], T], threads: ThreadPoolExecutor | None = None) -> T:
+    async def _in_reader(self, function: Callable[[Rows], T], threads: Executor | None = None) -> T:
         return await asyncio.get_running_loop().run_in_executor(
             threads or self._reading, self._read, function
         )
@@ -347,6 +430,20 @@ class Service:
                 rows.run("COMMIT")
         finally:
             self._idle.append(rows)
+
+
+def _take_error(running: "asyncio.Future[Any]") -> None:
+    """Nobody may wait for it any more: then its error has been told already, or concerns nobody."""
+    if not running.cancelled():
+        running.exception()
+
+
+async def _either(running: "asyncio.Future[Any]", cut: Coroutine[Any, Any, Any], seconds: float) -> bool:
+    """Whether a verb is done, or has cut, within so many seconds."""
+    waiting = asyncio.ensure_future(cut)
+    done, _ = await asyncio.wait({running, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    return bool(done)
 
 
 def _concerned(rows: Rows, request_id: int) -> set[str | None]:

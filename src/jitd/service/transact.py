@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -13,23 +15,28 @@ from jitd.core.model import Account, Actor, Interface, Now, Request
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import WireGuard
-from jitd.service import deciding, endings, notices, rules, survey, suspending
-from jitd.service.access import People
+from jitd.service import deciding, endings, notices, removal, rules, survey, suspending
+from jitd.service.access import Held, People
 from jitd.service.agreement import Agreement
-from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Reply, View
+from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Render, Reply, View
+from jitd.service.closed import Closed
+from jitd.service.closings import NARROWING, VERBS, Closing
 from jitd.service.converge import Converger
+from jitd.service.exchange import Exchanges
 from jitd.service.guard import Guard
 from jitd.service.peering import Peering
-from jitd.service.unrecorded import Unrecorded
+from jitd.service.unrecorded import Unrecorded, told
 from jitd.store import accounts, events, facts, interfaces, networks, requests
 from jitd.store.database import FILE_NAME, Rows, Store
 from jitd.store.tombstones import FILE_NAME as TOMBSTONES
-from jitd.store.tombstones import TombstoneFile
+from jitd.store.tombstones import Tombstone, TombstoneFile
 
 log = logging.getLogger("jitd.service")
 
 #: Milliseconds between two attempts to record what could not be recorded.
 RECORD_AGAIN_MS: Final = 10_000
+#: How long a closing is waited for before it is committed, or told as done; seconds.
+CUT_SECONDS: Final = 1.0
 _HIGH_WATER: Final = "wall_high_ms"
 
 #: (wall ms, boot ms) of the next thing that happens by itself; None where there is nothing.
@@ -45,9 +52,11 @@ def concerned(rows: Rows) -> list[str]:
 
 
 class Transactor:
-    """Owns the writing store and the interfaces. Every method but `view` is called in the worker thread only.
+    """Owns the writing store and the interfaces. Every method but `view` and those of "beside the worker" is called in the worker
+    thread only.
 
-    `committed` is called with the newest SEQ and the next deadline whenever one of them may have changed.
+    `committed` is called with the newest SEQ and the next deadline whenever one of them may have changed, `answered` with
+    the name of an interface that hung and answers again; `serial` makes threads (`threads.py`).
     """
 
     def __init__(
@@ -60,10 +69,13 @@ class Transactor:
         people: People,
         owner_of: Callable[[str], Owner],
         committed: Callable[[int, Deadline], None],
+        answered: Callable[[str], None],
+        serial: Callable[[str], Executor],
     ) -> None:
         self._config = config
         self._clock = clock
-        self._wireguard = wireguard
+        closed = Closed()
+        self._wireguard = Exchanges(wireguard, closed, serial, answered)
         self._people = people
         self._owner_of = owner_of
         self._committed_to = committed
@@ -74,18 +86,24 @@ class Transactor:
             firewall=firewall,
             tell=self._tell,
             boot_ms=clock.boot_ms,
+            closed=closed,
             always=config.enforce.always,
             close_local_users=config.enforce.close_local_users,
             held=agreement.held,
         )
-        peering = Peering(wireguard=wireguard, tell=self._tell, boot_ms=clock.boot_ms, hear=agreement.hear)
+        peering = Peering(
+            wireguard=self._wireguard, tell=self._tell, boot_ms=clock.boot_ms, hear=agreement.hear
+        )
         self._converger = Converger(
-            peering=peering, guard=guard, people=people, tell=self._tell, agreement=agreement
+            peering=peering, guard=guard, people=people, tell=self._tell, closed=closed, agreement=agreement
         )
         self._high_water_ms = 0
         self._unrecorded = Unrecorded(
             file=TombstoneFile(config.daemon.state_dir / TOMBSTONES),
-            converger=self._converger,
+            writing=serial("jitd-tombstones"),
+            openings=self._converger.openings,
+            memory=people.memory,
+            tell=agreement.tell_unrecorded,
         )
         self._record_again_ms = 0
         self._unconfirmed: list[Request] = []  # endings that the kernel does not agree with yet
@@ -109,7 +127,7 @@ class Transactor:
         """Open the store. Returns the names of all who may have access or are named. Raises JitError store."""
         self._store_or_none = Store(self._config.daemon.state_dir / FILE_NAME)
         self.groups = self._listed_groups(self._rows)
-        self._unrecorded.load(self._people)
+        self._unrecorded.load(self._rows)
         return concerned(self._rows)
 
     def begin(self) -> None:
@@ -126,6 +144,7 @@ class Transactor:
             backend = {"backend": self._wireguard.name}
             events.add(rows, "started", at_ms=now.wall_ms, actor=None, data=backend)
             (notices.begin if self._config.tells else notices.leave)(rows)
+            self._unrecorded.forget_notes(rows)
         self._converger.peering.sampler.load(self._rows)
         self._converger.prepare(self._rows)
         self.expire()
@@ -140,51 +159,181 @@ class Transactor:
             self._tell("stopped")
             self._store.close()
             self._store_or_none = None
-        self._unrecorded.file.close()
+        self._unrecorded.close()
         self._wireguard.close()
         self._converger.guard.firewall.close()
 
     # --- verbs ---
 
     def change(self, verb: ChangeVerb, actor: Actor, body: Body) -> Reply:
-        """Run a verb that changes something. Raises JitError; what it raises, it did not change.
+        """Run a verb that changes something. Raises JitError; what it raises, it did not change."""
+        return self._change(verb, actor, body, self._people)
+
+    def close(self, closing: Closing) -> Reply:
+        """Run a verb that closes: cut first, and record then. Raises JitError; what it raises, it did not change.
 
         The exception is code `unrecorded`: closing is never stuck, whatever becomes of the store.
         """
+        if not self._unrecorded.begin(closing):
+            return {}  # it took too long, and is recorded with the others of its kind
+
+        # What is held for this very verb is not to change what it finds.
+        people = replace(self._people, memory=replace(self._people.memory, held=Held()))
         try:
-            return self._change(verb, actor, body)
+            reply = self._change(closing.verb, closing.actor, closing.body, people, closing)
         except JitError as error:
             if error.code != "store":
+                self._undo_closing(closing, error)
                 raise
-            told = self._unrecorded.close(verb, actor, body, self._people, self._now(), error)
-            self.agreement.unrecorded = self._unrecorded.waiting()
-            raise told from error
+            raise self._hold(closing, error) from error
+        except BaseException:
+            self._unrecorded.settle(closing, keep=True)
+            raise
+        self._unrecorded.settle(closing, keep=False)
+        return reply
 
-    def _change(self, verb: ChangeVerb, actor: Actor, body: Body) -> Reply:
+    def _hold(self, closing: Closing, error: JitError) -> JitError:
+        """What could not be recorded stays closed, as far as it is known without the store. Returns what to tell."""
+        now = self._now()
+        try:
+            scope = self._unrecorded.hold(closing, self._people, now)
+        except JitError:
+            scope = None  # the verb itself would have been refused
+        self._unrecorded.settle(closing, keep=True)
+        if scope is None:
+            self._look_again()
+            if closing.verb is removal.remove and closing.body.get("lost"):
+                hint = (
+                    "Nothing is known to be open for that device. Report it again when the store can be written: see"
+                    " jitctl status. An administrator closes everything with jitctl freeze."
+                )
+                return JitError(error.code, error.message, hint)
+            return error
+        agrees = self._converger.settle(scope.held, now)
+        if agrees:
+            self._unrecorded.seen_cut(closing, now)
+        log.error(
+            "%s has closed %s, which cannot be recorded yet: %s",
+            closing.actor.user,
+            scope.said,
+            error.message,
+        )
+        return told(scope, error, agrees=agrees)
+
+    def _undo_closing(self, closing: Closing, error: JitError) -> None:
+        """A closing that was cut before it was refused: somebody else was first. What the store says counts."""
+        one = self._unrecorded.settle(closing, keep=False)
+        if one is None:
+            return
+        self._look_again()
+        self._tell("closing_undone", verb=one.verb, what=one.said, by=one.actor.user, why=error.message)
+
+    def _look_again(self) -> None:
+        """Something may have been cut that the store lets in: it is put right."""
+        try:
+            self._converger.everything(self._rows, self._now(), touched=True)
+            self._committed()
+        except JitError as error:
+            log.error("what was cut stays so until the store can be read: %s", error.message)  # noqa: TRY400
+
+    def _change(
+        self, verb: ChangeVerb, actor: Actor, body: Body, people: People, closing: Closing | None = None
+    ) -> Reply:
         # What is over is ended first, so that no verb meets a grant that has ended but is not marked so.
         self.expire()
         call: Call | None = None
+        cuts = False
         try:
             with self._store.transaction() as rows:
-                call = self._call(rows, actor)
+                call = self._call(rows, actor, people)
+                if closing is not None and closing.is_late and closing.tombstone is not None:
+                    _as_of_then(call, closing.tombstone)
                 render = verb(call, body)
                 self._note_time(rows, call.now)
+                # Nothing can refuse any more: what it takes away is cut now, and committed then.
+                cuts = bool(call.touched) and (closing is not None or verb in NARROWING)
+                if cuts:
+                    self._converger.cut(rows, call.touched, call.now).agrees(CUT_SECONDS)
+                if closing is not None:
+                    closing.told()
+                    if closing.tombstone is not None:
+                        self._unrecorded.note(rows, closing.tombstone)
         except PlanOnly as plan:
             self._undo(call)
             return {"now": self._clock.now_ms(), **plan.reply}
         except BaseException:
             self._undo(call)
+            if cuts and closing is None:
+                self._look_again()
             raise
+        return self._settle(call, render)
+
+    def _settle(self, call: Call, render: Render) -> Reply:
+        """After the commit: make the kernel agree, and answer."""
         agrees = self._converger.touched(self._rows, call.touched, call.now)
         self._confirm(call.ended, self._now())
         self._committed()
         waiting = "" if agrees else "; ".join(self.agreement.waiting())
-        reply = render(self._call(self._rows, actor))
+        reply = render(self._call(self._rows, call.actor, self._people))
         return {"now": self._clock.now_ms(), "agrees": agrees, "waiting": waiting, **reply}
+
+    # --- beside the worker ---
+
+    def close_beside(self, closing: Closing) -> None:
+        """Cut what a verb closes, while the worker is busy or hangs with the disk. It is recorded by the worker."""
+        now = self._now()
+        try:
+            scope = self._unrecorded.hold(closing, self._people, now)
+        except JitError:
+            return  # the verb itself is refused as well
+        if scope is not None and closing.tombstone is not None:
+            cut = self._converger.close(scope.held)
+            closing.told()
+            if cut.agrees(CUT_SECONDS):
+                self._unrecorded.seen_cut(closing, now)
+
+    def leave_to_record(self, closing: Closing) -> JitError | None:
+        """The worker has not recorded a closing in time. Returns what to tell the caller; None: that it goes on."""
+        now = self._now()
+        try:
+            scope = self._unrecorded.hold(closing, self._people, now)
+        except JitError:
+            return None
+        if scope is None or closing.tombstone is None:
+            return None
+        self._unrecorded.leave_to_record(closing)
+        agrees = self._converger.close(scope.held).agrees(CUT_SECONDS)
+        if agrees:
+            self._unrecorded.seen_cut(closing, now)
+        return told(scope, JitError("store", "the store has not taken it in time"), agrees=agrees)
+
+    def close_over(self) -> None:
+        """Cut the grants whose time is over, while the worker is busy or hangs with the disk."""
+        self._converger.close_over(self._now())
+
+    def close_lost(self) -> None:
+        """Cut those who may not use a network any more, while the worker is busy or hangs with the disk."""
+        self._converger.close_lost(self._now())
+
+    def open_names(self) -> set[str]:
+        """The names of all whom something is open for."""
+        return {one.access.tunnel.account.name for one in self._converger.openings.all()}
+
+    def next_over(self) -> int | None:
+        """When `close_over` has something to do next, in boot time."""
+        return self._converger.openings.next_end()
+
+    # --- in the worker ---
+
+    def answers(self, name: str) -> None:
+        """An interface that hung answers again."""
+        self._converger.answers(self._rows, name, self._now())
+        self._confirm([], self._now())
+        self._committed()
 
     def peek(self, verb: PeekVerb, actor: Actor, query: Body) -> Reply:
         """Run a verb that only reads, the interfaces too."""
-        return {"now": self._clock.now_ms(), **verb(self._call(self._rows, actor), query)}
+        return {"now": self._clock.now_ms(), **verb(self._call(self._rows, actor, self._people), query)}
 
     def view(self, rows: Rows, actor: Actor) -> View:
         """What a query is rendered from, on any connection and in any thread."""
@@ -205,7 +354,7 @@ class Transactor:
         except JitError:
             # It cannot even be read. What is open is also known without it.
             for request_id in self._converger.openings.over(now):
-                if self._converger.close(request_id, now):
+                if self._converger.settle(Held(grants=frozenset({request_id})), now):
                     self._unrecorded.cut_ms.setdefault(request_id, self._now().wall_ms)
             raise
         cut = self._now()
@@ -322,21 +471,45 @@ class Transactor:
             step()
 
     def _record_held(self, now: Now) -> None:
-        """Record the endings that could not be recorded when they were done."""
-        if not self._unrecorded or now.boot_ms < self._record_again_ms:
+        """Record the closings that could not be recorded when they were done."""
+        due = self._unrecorded.due()
+        if not due or now.boot_ms < self._record_again_ms:
             return
+        for one in due:
+            try:
+                self._record(one, now)
+            except JitError as error:
+                if error.code in ("store", "busy"):
+                    # A locked database makes the worker wait each time.
+                    self._record_again_ms = now.boot_ms + RECORD_AGAIN_MS
+                    log.warning("closings are still not recorded: %s", error.message)
+                    return
+                # It has ended meanwhile, by whatever else.
+                log.warning("%s by %s needs no record: %s", one.said, one.actor.user, error.message)
+                self._unrecorded.recorded(one)
+                self._look_again()
+
+    def _record(self, one: Tombstone, now: Now) -> None:
+        """Run the verb of a closing as if it were that moment, with the right that its caller had then."""
+        people = replace(
+            self._people,
+            memory=replace(self._people.memory, held=Held()),
+            allowed=(one.actor.uid, one.actor.user),
+        )
+        call: Call | None = None
         try:
             with self._store.transaction() as rows:
-                before, touched = self._unrecorded.record(rows)
-        except JitError as error:
-            # A locked database makes the worker wait each time.
-            self._record_again_ms = now.boot_ms + RECORD_AGAIN_MS
-            log.warning("endings are still not recorded: %s", error.message)
-            return
-        self._unrecorded.recorded()
-        self.agreement.unrecorded = []
-        self._converger.touched(self._rows, touched, now)
-        self._confirm(before, now)
+                body = self._unrecorded.body(rows, one)
+                call = self._call(rows, one.actor, people)
+                _as_of_then(call, one)
+                VERBS[one.verb](call, body)
+                self._unrecorded.note(rows, one)
+        except BaseException:
+            self._undo(call)
+            raise
+        self._unrecorded.recorded(one)
+        self._converger.touched(self._rows, call.touched, now)
+        self._confirm(call.ended, now)
 
     def _confirm(self, ended: list[Request], now: Now) -> None:
         """Record for each ending that the kernel was seen to agree at `now`, and how late that was.
@@ -419,9 +592,9 @@ class Transactor:
         named = {one for network in networks.all_(rows) for one in network.principals}
         return frozenset(principals.groups(named)) | frozenset(self._config.daemon.admin_groups)
 
-    def _call(self, rows: Rows, actor: Actor) -> Call:
+    def _call(self, rows: Rows, actor: Actor, people: People) -> Call:
         return Call(
-            **self._common(rows, actor),
+            **{**self._common(rows, actor), "people": people},
             wireguard=self._wireguard,
             owner_of=self._owner_of,
             link_spec=self._converger.peering.spec,
@@ -441,3 +614,9 @@ class Transactor:
             "rules": self._converger.guard.rules,
             "started_ms": self._started_ms,
         }
+
+
+def _as_of_then(call: Call, one: Tombstone) -> None:
+    """A closing is recorded as of when it was done."""
+    call.now = replace(call.now, wall_ms=min(one.at_ms, call.now.wall_ms))
+    call.recorded_later = True

@@ -1,236 +1,221 @@
-"""Closing is never stuck: revoke, release and a lost device while the store can be neither written nor, perhaps, read.
+"""Closing is never stuck: what is closed before it could be recorded stays closed, and is recorded when it can be.
 
-The access is cut from what the converger remembers to be open. It stays out, held in memory and in a small file, and
-is recorded as soon as the store can be written again.
+It is held in memory and in a small file, which is written in a thread of its own: the disk may hang. Every method may
+be called in any thread, but for `load` and those that take `rows`, which are the worker's.
 """
 
+import itertools
 import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from jitd.core import policy, text
 from jitd.core.errors import JitError
-from jitd.core.model import Account, Actor, Device, Ending, Freeze, Now, Request, Status
-from jitd.service import freezing, grants, holding, removal
-from jitd.service.access import Memory, People
-from jitd.service.call import Body, ChangeVerb, Touched
-from jitd.service.converge import Converger
-from jitd.store import accounts, devices, events, freezes, networks
-from jitd.store import requests as store
+from jitd.core.model import Now
+from jitd.service import closings
+from jitd.service.access import Held, Memory, People
+from jitd.service.call import Body
+from jitd.service.closings import CLOSING, Closing, Scope
+from jitd.service.openings import Openings
+from jitd.store import accounts, devices, facts
 from jitd.store.database import Rows
-from jitd.store.tombstones import Held, LostDevice, Tombstone, TombstoneFile
+from jitd.store.tombstones import Tombstone, TombstoneFile
 
 log = logging.getLogger("jitd.service")
 
-#: The verbs that close, and what they make of a grant.
-_CLOSING: Final[dict[ChangeVerb, Status]] = {grants.revoke: Status.REVOKED, holding.release: Status.RELEASED}
+#: So many are named in a sentence.
+_NAMED: Final = 10
 
 
 @dataclass(slots=True, kw_only=True)
 class Unrecorded:
-    """Belongs to the worker thread."""
+    """`tell` is called, with the lock held, with the sentences for status whenever they are others."""
 
     file: TombstoneFile
-    converger: Converger
-    memory: Memory = field(default_factory=Memory)
+    writing: Executor
+    openings: Openings
+    memory: Memory
+    tell: Callable[[list[str]], None]
     #: When the kernel was first seen to follow ends that could not be recorded then, by grant; milliseconds UTC.
     cut_ms: dict[int, int] = field(default_factory=dict)
-    _freezer: Actor | None = None
-    _held: Held = field(default_factory=Held)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _held: dict[str, Tombstone] = field(default_factory=dict)
+    #: Those of `_held` that the worker will come to by itself.
+    _on_their_way: set[str] = field(default_factory=set)
+    #: The file named something at the start: what is noted of it is wanted at the next start, too.
+    _has_notes: bool = False
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
-    def load(self, people: People) -> None:
+    def load(self, rows: Rows) -> None:
         """Take over what was not recorded when jitd last ran: it opens nothing."""
-        self.memory = people.memory
-        self._held = self.file.load()
-        people.memory.frozen = self._held.freeze
-        people.memory.closed.update(one.request_id for one in self._held.endings)
-        people.memory.lost.update(one.device_id for one in self._held.lost)
-        self.cut_ms = {one.request_id: one.cut_ms for one in self._held.endings if one.cut_ms is not None}
-        if self:
-            number = len(self._held.endings) + len(self._held.lost)
-            log.warning("%d endings of the last run are not recorded yet", number)
+        with self._lock:
+            loaded = self.file.load()
+            self._has_notes = bool(loaded)
+            for one in loaded:
+                if facts.get(rows, _fact(one)) is None:
+                    self._held[one.id] = one
+                    self.cut_ms.update(
+                        (number, one.cut_ms) for number in one.grants if one.cut_ms is not None
+                    )
+            self._changed()
+            if self._held:
+                log.warning("%d closings of the last run are not recorded yet", len(self._held))
 
-    def close(
-        self, verb: ChangeVerb, actor: Actor, body: Body, people: People, now: Now, error: JitError
-    ) -> JitError:
-        """Cut what the verb would have ended. Returns what to tell the caller: `error` itself if it closes nothing."""
-        if verb is freezing.freeze:
-            return self._freeze(actor, body, people, now, error)
-        if verb is removal.remove and body.get("lost"):
-            return self._lose(actor, body, people, now, error)
-        how = _CLOSING.get(verb)
-        if how is None:
-            return error
-        found = self._which(how, actor, body, people)
-        if found is None:
-            return error
-        request_id, account = found
-        comment = text.comment(body.get("comment"))
-        ending = Ending(how=how, at_ms=now.wall_ms, by=actor.user, comment=comment)
-        people.memory.closed.add(request_id)
-        self._held.endings.append(Tombstone(request_id=request_id, ending=ending, actor=actor))
-        agrees = self.converger.close(request_id, now)
-        if agrees:
-            self._held.endings[-1] = replace(self._held.endings[-1], cut_ms=now.wall_ms)
-            self.cut_ms[request_id] = now.wall_ms
-        self.file.save(self._held)
-        log.error("%s %s %d, which cannot be recorded yet: %s", actor.user, how, request_id, error.message)
-        return _unrecorded(f"{_cut(agrees)}: {request_id}, of {account.name}", "Access stays out", error)
+    # --- one closing ---
 
-    def _lose(self, actor: Actor, body: Body, people: People, now: Now, error: JitError) -> JitError:
-        """A lost device, by what is open for it. Nothing new is given to any while the store cannot be written."""
-        found = self._device(actor, body, people)
-        if found is None:
-            return JitError(
-                error.code,
-                error.message,
-                "Nothing is known to be open for that device. Report it again when the store can be written: see jitctl"
-                " status. An administrator closes everything with jitctl freeze.",
-            )
-        account, device = found
-        opened = sorted(self.converger.openings.networks(device.id))
-        people.memory.lost.add(device.id)
-        self._held.lost.append(
-            LostDevice(device_id=device.id, networks=opened, at_ms=now.wall_ms, actor=actor)
-        )
-        agrees = self.converger.close_device(device.id, now)
-        self.file.save(self._held)
-        log.error(
-            "%s has reported %s's %s lost, which cannot be recorded yet: %s",
-            actor.user,
-            account.name,
-            device.name,
-            error.message,
-        )
-        return _unrecorded(f"{_cut(agrees)}: {account.name}'s {device.name}", "It stays out", error)
+    def hold(self, closing: Closing, people: People, now: Now) -> Scope | None:
+        """Hold what a closing takes away, as far as that is known without the store. None: it is not, or not allowed.
 
-    def _freeze(self, actor: Actor, body: Body, people: People, now: Now, error: JitError) -> JitError:
-        if not people.admin(actor.user, actor.uid):
-            return error
-        people.memory.frozen = self._held.freeze = Freeze(
-            since_ms=now.wall_ms, by=actor.user, reason=text.reason(body["reason"])
-        )
-        self._freezer = actor
-        agrees = self.converger.close_everything(now)
-        self.file.save(self._held)
-        log.error("%s has frozen everything, which cannot be recorded yet: %s", actor.user, error.message)
-        return _unrecorded(
-            f"{'closed' if agrees else 'not closed yet'}: everything", "It stays closed", error
-        )
-
-    def record(self, rows: Rows) -> tuple[list[Request], Touched]:
-        """Record what is held, in a transaction. Returns the grants as they were before, and what to converge."""
-        before, touched = list[Request](), Touched()
-        frozen = self._held.freeze
-        if frozen is not None and freezes.current(rows) is None:
-            freezes.put(rows, frozen)
-            events.add(
-                rows,
-                "frozen",
-                at_ms=frozen.since_ms,
-                actor=self._freezer,
-                data={"reason": frozen.reason, "by": frozen.by, "recorded_later": True},
-            )
-        for one in self._held.endings:
-            request = store.by_id(rows, one.request_id)
-            if request is None or not store.end(rows, one.request_id, one.ending):
-                continue
-            before.append(request)
-            assert request.grant is not None
-            events.add(
-                rows,
-                str(one.ending.how),
-                at_ms=one.ending.at_ms,
-                actor=one.actor,
-                request_id=request.id,
-                user=request.account.name,
-                user_uid=request.account.uid,
-                network=networks.by_id(rows, request.network_id).name,
-                data={"comment": one.ending.comment, "ends": request.grant.ends_ms, "recorded_later": True},
-            )
-        for lost in self._held.lost:
-            device = devices.by_id(rows, lost.device_id)
-            account = accounts.by_id(rows, device.account_id) if device else None
-            if device is not None and account is not None:
-                before += removal.lose(
-                    rows,
-                    touched,
-                    account,
-                    device,
-                    networks=lost.networks,
-                    at_ms=lost.at_ms,
-                    actor=lost.actor,
-                    later=True,
+        Nothing is held for one that the worker is done with.
+        """
+        scope = closing.scope(self.openings, people, now)
+        if scope is None:
+            return None
+        name, _ = CLOSING[closing.verb]
+        with self._lock:
+            if closing.settled:
+                return None
+            if closing.tombstone is None:
+                closing.tombstone = Tombstone(
+                    id=f"{now.boot_id} {now.boot_ms} {next(self._numbers)}",
+                    verb=name,
+                    actor=closing.actor,
+                    body=scope.body,
+                    at_ms=now.wall_ms,
+                    said=scope.said,
+                    grants=tuple(scope.held.grants),
+                    paused=tuple(scope.held.paused),
+                    devices=tuple(scope.held.devices),
+                    accounts=tuple(scope.held.accounts),
+                    networks=tuple(scope.held.networks),
+                    freeze=scope.held.freeze,
                 )
-        return before, touched
+                self._held[closing.tombstone.id] = closing.tombstone
+                self._on_their_way.add(closing.tombstone.id)
+                self._changed()
+        return scope
 
-    def recorded(self) -> None:
-        """The transaction of `record` is through. All of it has ended for good: nothing has to keep it out."""
-        self._held, self.memory.frozen = Held(), None
-        self.file.save(self._held)
+    def begin(self, closing: Closing) -> bool:
+        """The worker begins with a closing. False: it has been left to `due`."""
+        with self._lock:
+            closing.begun = True
+            return not closing.left_to_record
+
+    def leave_to_record(self, closing: Closing) -> None:
+        """The caller has been told that it is not recorded: unless the worker is at it already, `due` has it now."""
+        with self._lock:
+            closing.is_late = True
+            if closing.tombstone is not None and not closing.begun:
+                closing.left_to_record = True
+                self._on_their_way.discard(closing.tombstone.id)
+
+    def settle(self, closing: Closing, *, keep: bool) -> Tombstone | None:
+        """The worker is done with a closing: what was held for it stays held (`keep`), or is open to the store again.
+
+        Returns that.
+        """
+        with self._lock:
+            closing.settled = True
+            one = closing.tombstone
+            if one is not None:
+                self._on_their_way.discard(one.id)
+                if not keep:
+                    self._held.pop(one.id, None)
+                    self._changed()
+            return one
+
+    def seen_cut(self, closing: Closing, now: Now) -> None:
+        """The kernel agrees with a closing that is held."""
+        with self._lock:
+            one = closing.tombstone
+            if one is None or one.id not in self._held or one.cut_ms is not None:
+                return
+            self._held[one.id] = closing.tombstone = replace(one, cut_ms=now.wall_ms)
+            self.cut_ms.update((number, now.wall_ms) for number in one.grants)
+            self._changed()
+
+    # --- recording ---
+
+    def due(self) -> list[Tombstone]:
+        """What is to be recorded, in the order in which it was closed."""
+        with self._lock:
+            return [one for one in self._held.values() if one.id not in self._on_their_way]
+
+    def note(self, rows: Rows, one: Tombstone) -> None:
+        """In the transaction that records it: the file may still name it after a crash."""
+        facts.put(rows, _fact(one), 1)
+
+    def recorded(self, one: Tombstone) -> None:
+        """The transaction is through, or there was nothing to record any more."""
+        with self._lock:
+            if self._held.pop(one.id, None) is not None:
+                self._changed()
+
+    def body(self, rows: Rows, one: Tombstone) -> Body:
+        """What the verb is to be called with. Raises JitError ended when what it is about is no more."""
+        if one.verb != "device_remove":
+            return one.body
+        device = devices.by_id(rows, one.devices[0])
+        account = accounts.by_id(rows, device.account_id) if device else None
+        if device is None or account is None:
+            raise JitError("ended", "it is no more")
+        return {"name": device.name, "user": account.name, "lost": one.body["lost"]}
+
+    # --- what is held ---
 
     def __bool__(self) -> bool:
         """Whether anything is held."""
         return bool(self._held)
 
-    def waiting(self) -> list[str]:
-        """One sentence when something is held, for status."""
-        if self._held.freeze is not None:
+    def forget_notes(self, rows: Rows) -> None:
+        """Forget which closings were recorded, once no file names them any more. At a start."""
+        if not self._has_notes:
+            facts.remove_beginning(rows, _FACT)
+
+    def close(self) -> None:
+        """Finish writing, and close the file."""
+        self.writing.shutdown(wait=True)
+        self.file.close()
+
+    def _changed(self) -> None:
+        held = Held()
+        for one in self._held.values():
+            held |= closings.held(one)
+        self.memory.held = held
+        self.tell(self._waiting())
+        self.writing.submit(self.file.save, list(self._held.values()))
+
+    def _waiting(self) -> list[str]:
+        if not self._held:
+            return []
+        if self.memory.held.freeze is not None:
             return ["the store cannot be written: everything is frozen, and that is not recorded yet"]
-        found = []
-        if self._held.endings:
-            numbers = ", ".join(str(one.request_id) for one in self._held.endings[:10])
-            found.append(f"the store cannot be written: the end of {numbers} is done, and not recorded yet")
-        if self._held.lost:
-            number = len(self._held.lost)
-            found.append(
-                f"the store cannot be written: {number} lost device{'s are' if number > 1 else ' is'} cut, and that is not"
-                " recorded yet"
-            )
-        return found
-
-    def _which(self, how: Status, actor: Actor, body: Body, people: People) -> tuple[int, Account] | None:
-        """The open grant that is meant, from memory alone; None when it cannot be told or the caller may not."""
-        known = self.converger.openings.grants()
-        asked = body.get("id")
-        if how is Status.REVOKED:
-            if asked not in known:
-                return None
-            account, network = known[asked]
-            may = (
-                people.may_decide(network, actor.uid, actor.user)
-                if network
-                else people.admin(actor.user, actor.uid)
-            )
-            return (asked, account) if may else None
-        own = {number: account for number, (account, _) in known.items() if policy.is_own(actor, account)}
-        if asked is not None:
-            return (asked, own[asked]) if asked in own else None
-        return next(iter(own.items())) if len(own) == 1 else None
-
-    def _device(self, actor: Actor, body: Body, people: People) -> tuple[Account, Device] | None:
-        """The open device that is meant, from memory alone; None when it cannot be told or the caller may not."""
-        user, name = body.get("user"), body.get("name")
-        found = [
-            (account, device)
-            for account, device in self.converger.openings.devices().values()
-            if (name is None or device.name == name)
-            and (
-                (policy.is_own(actor, account) and user in (None, account.name))
-                or (user == account.name and people.admin(actor.user, actor.uid))
-            )
+        said = [one.said for one in self._held.values()]
+        more = f" and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
+        what = ", ".join(said[:_NAMED]) + more
+        return [
+            f"the store cannot be written: {what} {'is' if len(said) == 1 else 'are'} done, and not recorded yet"
         ]
-        return found[0] if len(found) == 1 else None
 
 
-def _cut(agrees: bool) -> str:
-    return "cut" if agrees else "not cut yet"
+_FACT: Final = "recorded "
 
 
-def _unrecorded(done: str, stays: str, error: JitError) -> JitError:
+def _fact(one: Tombstone) -> str:
+    return f"{_FACT}{one.id}"
+
+
+def told(scope: Scope, error: JitError, *, agrees: bool) -> JitError:
+    """What to tell the caller of something that was closed, and could not be recorded because of `error`."""
+    done = "cut" if agrees else "not cut yet"
+    stays = "Access stays out"
+    if scope.held.freeze is not None:
+        done, stays = "closed" if agrees else "not closed yet", "It stays closed"
     why = error.message.removesuffix("; nothing was changed")
     return JitError(
         "unrecorded",
-        f"{done}; it cannot be recorded yet: {why}",
+        f"{done}: {scope.what}; it cannot be recorded yet: {why}",
         f"{stays}, and the record follows as soon as the store can be written. Mend that: see jitctl status.",
     )

@@ -20,3 +20,8 @@ def put(rows: Rows, name: str, value: int) -> None:
 def remove(rows: Rows, name: str) -> None:
     """Forget a fact."""
     rows.run("DELETE FROM fact WHERE name = ?", (name,))
+
+
+def remove_beginning(rows: Rows, prefix: str) -> None:
+    """Forget the facts whose names begin like this."""
+    rows.run("DELETE FROM fact WHERE substr(name, 1, ?) = ?", (len(prefix), prefix))

@@ -7,14 +7,15 @@ import errno
 import json
 import logging
 import os
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from jitd.core.model import Actor, Ending, Freeze, Status
+from jitd.core.model import Actor, Freeze, Status
 
 FILE_NAME: Final = "tombstones"
-#: Room for about 150 of them. What does not fit is held in memory only.
+#: Room for about 120 of them. What does not fit is held in memory only.
 BYTES: Final = 65536
 
 log = logging.getLogger("jitd.store")
@@ -22,42 +23,29 @@ log = logging.getLogger("jitd.store")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
-    """The end of a grant that stands in no table yet. Its access stays out.
+    """A closing that stands in no table yet: the verb that is to be recorded, and what it keeps closed until then.
 
-    `cut_ms` is when the kernel was seen to agree, None when it did not at once.
+    Ids of grants, devices, accounts and networks. `cut_ms` is when the kernel was seen to agree, None when it did not at
+    once.
     """
 
-    request_id: int
-    ending: Ending
+    id: str
+    verb: str
     actor: Actor
+    body: Mapping[str, Any]
+    at_ms: int
+    said: str  # what was closed, for people
+    grants: tuple[int, ...] = ()
+    paused: tuple[int, ...] = ()  # grants
+    devices: tuple[int, ...] = ()
+    accounts: tuple[int, ...] = ()
+    networks: tuple[int, ...] = ()
+    freeze: Freeze | None = None
     cut_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LostDevice:
-    """A device that was reported lost, which stands in no table yet. It gets no access."""
-
-    device_id: int
-    networks: list[str]  # that it had open
-    at_ms: int
-    actor: Actor
-
-
-@dataclass(slots=True)
-class Held:
-    """All that is not recorded yet."""
-
-    endings: list[Tombstone] = field(default_factory=list)
-    lost: list[LostDevice] = field(default_factory=list)
-    freeze: Freeze | None = None
-
-    def __bool__(self) -> bool:
-        """Whether there is anything."""
-        return bool(self.endings or self.lost or self.freeze)
-
-
 class TombstoneFile:
-    """Belongs to the worker thread."""
+    """To be used by one thread at a time. Writing may hang as the disk does."""
 
     def __init__(self, path: Path) -> None:
         """Make the file when it is not there. A disk that is full today is told of, and stops nothing."""
@@ -71,28 +59,24 @@ class TombstoneFile:
         except OSError as error:
             log.error("cannot keep %s: %s", path, error.strerror)  # noqa: TRY400
 
-    def load(self) -> Held:
+    def load(self) -> list[Tombstone]:
         """What was not recorded when jitd last ran."""
         if self._file is None:
-            return Held()
+            return []
         text = os.pread(self._file, BYTES, 0).strip(b" \0\n")
         try:
             if not text:
-                return Held()
+                return []
             found = json.loads(text)
-            frozen = found["freeze"]
-            return Held(
-                [_read(one) for one in found["endings"]],
-                [LostDevice(**{**one, "actor": Actor(**one["actor"])}) for one in found.get("lost", [])],
-                Freeze(**frozen) if frozen else None,
-            )
+            return [_read(one) for one in found["closings"]] if "closings" in found else _first(found)
         except (ValueError, KeyError, TypeError) as error:
             log.error("cannot understand %s, which is left as it is: %s", self._path, error)  # noqa: TRY400
-            return Held()
+            return []
 
-    def save(self, held: Held) -> None:
+    def save(self, tombstones: Collection[Tombstone]) -> None:
         """Write all of it. What cannot be written is held in memory, and told of."""
-        text = json.dumps(asdict(held), ensure_ascii=True).encode() if held else b""
+        held = {"closings": [asdict(one) for one in tombstones]}
+        text = json.dumps(held, ensure_ascii=True).encode() if tombstones else b""
         try:
             self._write(text)
         except OSError as error:
@@ -115,10 +99,53 @@ class TombstoneFile:
 
 
 def _read(one: dict[str, Any]) -> Tombstone:
-    ending = {**one["ending"], "how": Status(one["ending"]["how"])}
+    freeze = one["freeze"]
+    ids = {name: tuple(one[name]) for name in ("grants", "paused", "devices", "accounts", "networks")}
     return Tombstone(
-        request_id=one["request_id"],
-        ending=Ending(**ending),
-        actor=Actor(**one["actor"]),
-        cut_ms=one.get("cut_ms"),
+        **{**one, **ids, "actor": Actor(**one["actor"]), "freeze": Freeze(**freeze) if freeze else None}
     )
+
+
+def _first(found: dict[str, Any]) -> list[Tombstone]:
+    """What the first jitd kept: ends of grants, lost devices, a freeze."""
+    tombstones = []
+    for one in found["endings"]:
+        ending, number = one["ending"], one["request_id"]
+        tombstones.append(
+            Tombstone(
+                id=f"grant {number}",
+                verb="revoke" if ending["how"] == Status.REVOKED else "release",
+                actor=Actor(**one["actor"]),
+                body={"id": number, "comment": ending["comment"]},
+                at_ms=ending["at_ms"],
+                said=f"the end of {number}",
+                grants=(number,),
+                cut_ms=one.get("cut_ms"),
+            )
+        )
+    tombstones += [
+        Tombstone(
+            id=f"device {one['device_id']}",
+            verb="device_remove",
+            actor=Actor(**one["actor"]),
+            body={"lost": True},
+            at_ms=one["at_ms"],
+            said="a lost device",
+            devices=(one["device_id"],),
+        )
+        for one in found.get("lost", [])
+    ]
+    if found["freeze"]:
+        freeze = Freeze(**found["freeze"])
+        tombstones.append(
+            Tombstone(
+                id="freeze",
+                verb="freeze",
+                actor=Actor(uid=0, user=freeze.by),
+                body={"reason": freeze.reason},
+                at_ms=freeze.since_ms,
+                said="a freeze",
+                freeze=freeze,
+            )
+        )
+    return tombstones
