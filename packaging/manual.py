@@ -69,7 +69,7 @@ not permitted
 conflict: the state is not the one that was decided on
 .TP
 .B 9
-recorded, but the kernel does not agree yet
+recorded, but the kernel does not agree yet; or cut, and not recorded yet
 .TP
 .B 10
 not found

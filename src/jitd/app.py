@@ -45,8 +45,8 @@ class Outside(Protocol):
         """What is wrong with the log; empty when nothing is."""
         ...
 
-    def told(self, problems: Sequence[str], *, reachable: bool) -> None:
-        """What is wrong now, one sentence each, and whether clients find the socket."""
+    def told(self, problems: Sequence[str], *, alive: bool) -> None:
+        """What is wrong now, one sentence each, and whether clients find the socket and the worker works."""
         ...
 
 
@@ -159,15 +159,17 @@ async def _run(
 
 
 async def _look(server: Server, service: Service, outside: Outside | None) -> None:
-    """Look, until cancelled, at what jitd itself needs to be heard and to be seen: its socket and its log."""
+    """Look, until cancelled, at what jitd itself needs: its socket, its log and its worker."""
     while True:
         try:
             problems = await server.look()
             if outside is not None and (problem := outside.problem()):
                 problems.append(problem)
+            if problem := service.look_at_worker():
+                problems.append(problem)
             service.troubled(problems)
             if outside is not None:
-                outside.told(problems, reachable=server.is_reachable)
+                outside.told(problems, alive=server.is_reachable and not service.is_stuck)
         except Exception:
             log.exception("cannot look after the socket and the log")
         await asyncio.sleep(LOOK_SECONDS)

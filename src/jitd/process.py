@@ -24,7 +24,7 @@ log = logging.getLogger("jitd")
 
 LOG_FILE: Final = "jitd.log"
 #: For so long the socket may be missing before systemd's watchdog hears no more of a jitd that cannot put it back; seconds.
-_UNREACHABLE_SECONDS: Final = 60.0
+_SILENT_SECONDS: Final = 60.0
 
 
 def run(
@@ -70,7 +70,7 @@ class _Process:
         self._log_level = log_level
         self._ready = False
         self._output: logs.Output | None = None
-        self._unreachable_since: float | None = None  # monotonic second
+        self._silent_since: float | None = None  # monotonic second
         self._listening = f"listening on {loaded.daemon.socket}"
         self._status = self._listening
 
@@ -78,12 +78,12 @@ class _Process:
         """What is wrong with the log; empty when nothing is."""
         return self._output.problem() if self._output else ""
 
-    def told(self, problems: Sequence[str], *, reachable: bool) -> None:
-        """Tell systemd what is wrong. Where nobody can reach jitd for long, its watchdog is told nothing any more."""
-        if reachable:
-            self._unreachable_since = None
-        elif self._unreachable_since is None:
-            self._unreachable_since = time.monotonic()
+    def told(self, problems: Sequence[str], *, alive: bool) -> None:
+        """Tell systemd what is wrong. Where jitd is out of reach or stuck for long, its watchdog is told nothing any more."""
+        if alive:
+            self._silent_since = None
+        elif self._silent_since is None:
+            self._silent_since = time.monotonic()
         status = "; ".join(problems) or self._listening
         # Numbers in it count up: what has only another number is no news.
         if re.sub("[0-9]+", "", status) != re.sub("[0-9]+", "", self._status):
@@ -136,12 +136,12 @@ class _Process:
 
     async def _show_life(self) -> None:
         """The watchdog's sign of life: sent from the loop, so that a stuck loop sends none; nor does a jitd that nobody has
-        reached for long, because a new start gets a new directory for its socket.
+        reached for long, because a new start gets a new directory for its socket, or whose worker is stuck.
         """
         interval = sdnotify.watchdog_seconds()
         while interval is not None:
-            since = self._unreachable_since
-            if since is None or time.monotonic() - since < _UNREACHABLE_SECONDS:
+            since = self._silent_since
+            if since is None or time.monotonic() - since < _SILENT_SECONDS:
                 sdnotify.notify("WATCHDOG=1")
             await asyncio.sleep(interval)
 

@@ -479,3 +479,23 @@ def test_a_file_that_nobody_understands_is_left_alone(tmp_path: Path) -> None:
     kept = TombstoneFile(tmp_path / "tombstones")
     assert kept.load() == []
     kept.close()
+
+
+# --- a worker that is stuck ---
+
+
+async def test_a_worker_that_is_stuck_is_noticed(slow: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watchdog asks the worker through its own queue. One that waits for the disk is told of, and not killed for it."""
+    monkeypatch.setattr(service, "STUCK_SECONDS", 0.05)
+    assert slow.service.look_at_worker() == ""
+    async with hanging(slow):
+        await until(lambda: "it is stuck" in slow.service.look_at_worker(), "it is noticed")
+        assert slow.service.is_stuck
+    await until(lambda: not slow.service.look_at_worker(), "it goes on")
+    assert not slow.service.is_stuck
+    with locked(slow):
+        waiting = asyncio.ensure_future(slow.do(holding.resume, BOB))
+        await until(lambda: "it waits for the disk" in slow.service.look_at_worker(), "it is noticed")
+        assert not slow.service.is_stuck
+    with pytest.raises(JitError):
+        await waiting

@@ -139,6 +139,7 @@ _COLOURS: Final = {
     "device_lost": "1;31",
     "undecidable": "1;31",
     "frozen": "1;31",
+    "closing_undone": "1;31",
     "enforcement_failed": "1;31",
     "interface_lost": "1;31",
     "interface_renamed": "1;31",
@@ -259,6 +260,9 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     ),
     "interface_lost": lambda e, d: (
         f"{e['interface']} is not found: closed by its addresses ({d.get('error', '')})"
+    ),
+    "closing_undone": lambda e, d: (  # noqa: ARG005
+        f"let in again what {d['by']} had cut ({d['what']}): {d.get('why', '')}"
     ),
     "enforcement_failed": lambda e, d: f"{e['interface']} does not agree: {d.get('error', '')}",
     "enforcement_recovered": lambda e, d: f"{e['interface']} agrees again",  # noqa: ARG005

@@ -48,6 +48,8 @@ EXAMINERS: Final = 2
 PROMPT_SECONDS: Final = 0.01
 #: How long the caller of a closing waits for its record, in seconds.
 RECORD_SECONDS: Final = 4.5
+#: How long the worker may not come to a question before that is told, in seconds.
+STUCK_SECONDS: Final = 5.0
 #: How long a caller waits for the worker, in seconds. The verb itself is not given up: it was accepted.
 LONGEST_WAIT: Final = 25.0
 
@@ -101,6 +103,9 @@ class Service:
         self._machine = machine
         self._offset_ms = clock.now_ms() - clock.boot_ms()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked: asyncio.Future[None] | None = None
+        self._asked_at = 0.0
+        self._is_stuck = False
         self._making_right: set[asyncio.Future[None]] = set()
         self._deadline: Deadline = (None, None)
 
@@ -150,6 +155,25 @@ class Service:
     def troubled(self, problems: Iterable[str]) -> None:
         """What is wrong with jitd's own socket and log now, one sentence each, for `status`."""
         self._transactor.agreement.troubles = tuple(problems)
+
+    def look_at_worker(self) -> str:
+        """What is wrong with the worker, empty when nothing is. It is asked through its own queue."""
+        assert self._loop is not None
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.ensure_future(self._worker.run(lambda: None, Priority.CHECK))
+            self._asked.add_done_callback(_take_error)
+            self._asked_at = self._loop.time()
+        seconds = self._loop.time() - self._asked_at
+        self._is_stuck = seconds > STUCK_SECONDS and not self._transactor.waits_for_disk
+        if seconds <= STUCK_SECONDS:
+            return ""
+        why = "it is stuck" if self._is_stuck else "it waits for the disk; what closes is cut all the same"
+        return f"nothing has been recorded for {seconds:.0f} s: {why}"
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the worker was stuck at the last look, and not with the disk: a new start would help."""
+        return self._is_stuck
 
     async def actor_admin(self, actor: Actor) -> bool:
         """Whether a caller administers this gateway."""
@@ -296,10 +320,6 @@ class Service:
             return {*concerned(rows), *addressees.all_deciders(rows, people)}
 
         await self._directory.refresh(await self._in_reader(names), self._transactor.groups)
-
-    async def alive(self) -> None:
-        """Return when the worker has come to this, behind everything else that waits for it."""
-        await self._worker.run(lambda: None, Priority.CHECK)
 
     # --- telling ---
 

@@ -315,6 +315,11 @@ class Transactor:
         """Cut those who may not use a network any more, while the worker is busy or hangs with the disk."""
         self._converger.close_lost(self._now())
 
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether the worker waits for the store at this moment."""
+        return self._store_or_none is not None and self._store_or_none.rows.waits
+
     def open_names(self) -> set[str]:
         """The names of all whom something is open for."""
         return {one.access.tunnel.account.name for one in self._converger.openings.all()}

@@ -47,15 +47,27 @@ class Rows:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.waits = (
+            False  # a statement is on its way: whoever it takes long for waits for the disk, or for a lock
+        )
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Around each statement."""
+        self.waits = True
+        try:
+            yield
+        finally:
+            self.waits = False
 
     def _execute(self, sql: str, params: Params) -> sqlite3.Cursor:
         """Raises JitError store for what is no mistake of the program's."""
-        with _named():
+        with self.asking(), _named():
             return self._database.execute(sql, params)  # type: ignore[arg-type]
 
     def _fetched(self, cursor: sqlite3.Cursor) -> Any:
         # SQLite reads on with each row that is taken: what is damaged further behind shows only there.
-        with _named():
+        with self.asking(), _named():
             return cursor.fetchone()
 
     @contextmanager
@@ -93,7 +105,7 @@ class Rows:
         """Every row."""
         cursor = self._execute(sql, params)
         names = [column[0] for column in cursor.description]
-        with _named():
+        with self.asking(), _named():
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def value(self, sql: str, params: Params = ()) -> Any:
@@ -159,12 +171,14 @@ class Store:
         """One transaction: everything inside happens, or nothing. Raises JitError store when it cannot be written."""
         connection = self._database.conn
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            with self.rows.asking():
+                connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             raise _refused(self.path, error) from error
         try:
             yield self.rows
-            connection.execute("COMMIT")
+            with self.rows.asking():
+                connection.execute("COMMIT")
         except BaseException as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

@@ -183,6 +183,10 @@ def test_what_a_verb_has_done_is_one_sentence(given: dict[str, object], told: st
         (event("unmanaged_gone", public_key="KEY="), "an unmanaged peer has left wg0: KEY="),
         (event("started", backend="kernel"), "jitd started (kernel backend)"),
         (event("stopped"), "jitd stopped"),
+        (
+            event("closing_undone", verb="revoke", what="the end of 7", by="bob", why="he may not"),
+            "let in again what bob had cut (the end of 7): he may not",
+        ),
         (event("enforcement_failed", error="no such device"), "wg0 does not agree: no such device"),
         (event("enforcement_recovered"), "wg0 agrees again"),
     ],
