@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from jitctl import client, transport
 from jitctl.client import Client
+from jitctl.output import out
 from jitctl.transport import default_socket
 from jitctl.verbs import GROUPS, MEANT, PANELS, VERBS, Group, Verb
 from jitd.core.errors import JitError
@@ -87,6 +88,11 @@ def _keep(context: Context, parameter: Any, value: Any) -> Any:
     if not isinstance(root.obj, Settings):
         root.obj = Settings()
     if value:
+        before = getattr(root.obj, parameter.name)
+        if before and before != value:
+            raise UsageError(
+                f"cannot use --{parameter.name} twice: it takes one value, and the first would be lost"
+            )
         setattr(root.obj, parameter.name, value)
     return value
 
@@ -137,8 +143,18 @@ class _Suggesting(Command):
     """Whatever has options."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        """Suggest the option that was meant."""
+        """Suggest the option that was meant, and refuse one that takes a single value and was given two."""
         try:
+            order = self.make_parser(ctx).parse_args(list(args))[2]
+            for parameter in order:
+                single = (
+                    isinstance(parameter, TyperOption) and not parameter.multiple and not parameter.is_flag
+                )
+                if single and sum(one is parameter for one in order) > 1:
+                    raise UsageError(
+                        f"cannot use {max(parameter.opts, key=len)} twice: it takes one value, and the first would be lost",
+                        ctx,
+                    )
             return super().parse_args(ctx, args)
         except NoSuchOption as error:
             known = [name for parameter in self.params for name in parameter.opts]
@@ -244,7 +260,7 @@ def _group(name: str, group: Group) -> Command:
 
 def _show_version(context: Context, _parameter: Any, value: Any) -> None:
     if value:
-        print(f"jitctl {VERSION}")
+        out(f"jitctl {VERSION}")
         context.exit()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
-from jitctl import transport
+from jitctl import done, transport
 from jitctl.transport import Channel
 
 if TYPE_CHECKING:
@@ -63,7 +63,12 @@ class Client:
                 self._kept.append(channel)
 
     def _post(self, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        return self._ask("POST", f"/v1/{verb}", _given(body))
+        changes = not body.get("plan")
+        done.sent |= changes
+        reply = self._ask("POST", f"/v1/{verb}", _given(body))
+        done.changed |= changes
+        done.sent = False
+        return reply
 
     def _get(self, verb: str, query: Mapping[str, Any]) -> dict[str, Any]:
         return self._ask("GET", f"/v1/{verb}{_query(query)}")

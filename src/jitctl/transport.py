@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import IO, Any, Final, NamedTuple
 
+from jitctl import done
 from jitd.core.commandline import shell
 from jitd.core.errors import KINDS, JitError
 
@@ -409,6 +410,7 @@ class _Said(dict[str, Any]):
 
 def _decoded(text: bytes, version: str) -> Any:
     """JSON from jitd. Raises ValueError."""
+    done.answered = True
     return json.loads(text, object_hook=_said_by(version))
 
 

@@ -1,10 +1,12 @@
 """Deciding quickly: jitctl review at a terminal, and several requests at once."""
 
 import json
+import time
 
 import pytest
 from test_terminal import Terminal
 
+from jitctl.keys import ALONE_SECONDS
 from support.running import Running
 from support.typed import Typed
 from support.wait import until
@@ -168,3 +170,69 @@ def test_all_and_numbers_exclude_each_other(jitctl: Typed) -> None:
     """It is not guessed what was meant."""
     assert jitctl("grant", "1", "--all").status == 2
     assert jitctl("deny", "1", "--network", "lab").status == 2
+
+
+#: What a terminal sends that nobody has typed as a key, or that is no key of review's. Each has a g or an Enter in it,
+#: or is one to whoever takes it byte by byte.
+NO_KEYS = {
+    "its background colour": "\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\",
+    "its name": "\x1bP>|gnome(7600)\x1b\\",
+    "where its cursor is": "\x1b[24;80R",
+    "the focus came": "\x1b[I",
+    "Alt-g": "\x1bg",
+    "an arrow": "\x1b[D",
+    "F1": "\x1bOP",
+    "a paste": "gg\r",
+    "a word": "grant",
+    "a paste in brackets": "\x1b[200~g\x1b[201~",
+    "a key that is held": "gggg",
+}
+
+
+def test_what_is_no_key_decides_nothing(daemon: Running) -> None:
+    """Attack: make a terminal answer, late, or have somebody paste: what comes in one go is never taken for a key.
+
+    A key that is typed alone decides, right behind all of it.
+    """
+    ask(daemon, "alice")
+    terminal = Terminal(daemon, "review")
+    terminal.until(KEYS)
+    for what, sent in NO_KEYS.items():
+        terminal.send(sent)
+        # A key without a meaning shows the keys again, so whatever was sent before is over.
+        time.sleep(ALONE_SECONDS * 3)
+        seen = len(terminal.seen)
+        terminal.type("z")
+        until(lambda seen=seen: KEYS in terminal.more()[seen:], f"{what} is over")  # type: ignore[misc]
+        assert statuses(daemon) == {1: "pending"}, what
+    assert "For how long" not in terminal.seen
+    assert "Why not" not in terminal.seen
+    terminal.type("g")
+    assert terminal.end() == 0
+    assert statuses(daemon) == {1: "active"}
+
+
+def test_a_paste_does_not_press_enter(daemon: Running) -> None:
+    """Attack: a line end within what is pasted says yes to nothing; Enter that is typed alone does."""
+    ask(daemon, "alice")
+    ask(daemon, "bob")
+    terminal = Terminal(daemon, "grant", "1", "2", columns=200)
+    terminal.until("[y/N] ")
+    terminal.send("y\n")
+    terminal.until("y", after="[y/N] ")
+    time.sleep(ALONE_SECONDS * 3)
+    assert statuses(daemon) == {1: "pending", 2: "pending"}
+    terminal.type("\r")
+    assert terminal.end() == 0
+    assert statuses(daemon) == {1: "active", 2: "active"}
+
+
+def test_what_was_typed_before_the_question_is_no_answer(daemon: Running) -> None:
+    """Attack: what stands in the terminal's input when the question comes was meant for something else."""
+    ask(daemon, "alice")
+    terminal = Terminal(daemon, "grant", "1", "99", columns=200)
+    terminal.send("y\n")
+    terminal.until("[y/N] ")
+    terminal.type("\r")
+    assert terminal.end() == 1
+    assert statuses(daemon) == {1: "pending"}

@@ -13,6 +13,7 @@ import sys
 import termios
 import time
 
+from jitctl.keys import ALONE_SECONDS
 from support.running import Running
 from support.typed import Typed
 
@@ -56,8 +57,22 @@ class Terminal:
                 self.seen += self._read()
 
     def type(self, text: str) -> None:
-        """Type something."""
+        """Type something as people do: Enter comes alone."""
+        words = text.rstrip("\r\n")
+        for part in (words, text[len(words) :]):
+            if part:
+                time.sleep(ALONE_SECONDS * 2)
+                self.send(part)
+
+    def send(self, text: str) -> None:
+        """All of it at once, as a terminal's answers and what is pasted come."""
         os.write(self._main, text.encode())
+
+    def more(self) -> str:
+        """All that was printed, with what there is by now."""
+        while select.select([self._main], [], [], 0)[0]:
+            self.seen += self._read()
+        return self.seen
 
     def end(self) -> int:
         """Read to the end; returns the exit status. The terminal's modes must be what they were."""
@@ -78,7 +93,9 @@ class Terminal:
     @property
     def plain(self) -> list[str]:
         """The lines without colours."""
-        return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", self.seen).splitlines()]
+        return [
+            line.rstrip() for line in re.sub(r"\x1b\[(?:[0-9;]*m|\?2004[hl])", "", self.seen).splitlines()
+        ]
 
 
 def test_grant_offers_a_choice_and_shows_it_before_it_acts(daemon: Running) -> None:

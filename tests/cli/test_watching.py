@@ -35,7 +35,7 @@ def test_watch_begins_with_now(daemon: Running, begin: Begin) -> None:
     assert first > before
     watching.interrupt()
     said = watching.end()
-    assert (said.status, said.err) == (130, "\n")
+    assert (said.status, said.err) == (130, "jitctl: interrupted\n")
     assert said.out.splitlines()[0].split("  ")[-1].startswith("admin: ")
 
 

@@ -78,7 +78,7 @@ def test_the_status_is_redrawn_in_place(daemon: Running, columns: int) -> None:
     assert shown[0].split() == ["NETWORK", "ACCESS", "DEVICES"]
     assert max(map(len, shown)) <= columns
     assert sum(line.startswith("requests: ") for line in shown) == 1
-    assert shown[-3:-1] == ["  Ctrl-C ends this", "^C"]
+    assert shown[-4:-1] == ["  Ctrl-C ends this", "^C", "jitctl: interrupted"]
 
 
 def screen(seen: str) -> list[str]:

@@ -10,7 +10,7 @@ import typer
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import agreed, interactive, usage
-from jitctl.output import clean, dumps, hang, say, show_error
+from jitctl.output import clean, hang, out, out_json, say, show_error
 from jitctl.render import times, words
 from jitd.core.errors import JitError
 
@@ -70,14 +70,14 @@ def decide(
         assert made is not None
         replies.append({"id": number, "request": made})
         if not settings(context).json:
-            print(words.outcome(made, reply["now"]))
+            out(words.outcome(made, reply["now"]))
             if reply["note"]:
-                print(clean(reply["note"]))
+                out(clean(reply["note"]))
         if not reply["agrees"]:
             say(f"recorded, but the kernel does not agree yet: {clean(reply['waiting'])}")
             status = status or 9
     if settings(context).json:
-        print(dumps({"decisions": replies}))
+        out_json({"decisions": replies})
     return status
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from jitctl import background, keypair, keystore, profiles, tunnel
+from jitctl import background, done, keypair, keystore, profiles, tunnel
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import Timeout, Until, ask, duration_ms, interactive, usage, wish
 from jitctl.commands.watching import Waiting, became
-from jitctl.output import answer, clean, next_step, say
+from jitctl.output import answer, clean, next_step, out, say
 from jitctl.profiles import Profile
 from jitctl.render import times, words
 from jitctl.render.line import Line
@@ -107,6 +107,7 @@ def connect(
             take_down(wish_for.name)
         for left_out in by.up(wish_for, key):
             say(f"warning: {left_out}")
+        done.changed = True
         # What was heard before was another tunnel.
         since_ms = access.now
     heard_ms = _heard(client, access.network, profile.device, wish_for, since_ms)
@@ -151,7 +152,7 @@ class _Access:
             case "active":
                 reply = self._client.resume(id=self.id)
                 if not reply["agrees"]:
-                    return answer(self._context, reply, lambda: print(_outcome(reply)))
+                    return answer(self._context, reply, lambda: out(_outcome(reply)))
                 return None
             case "scheduled":
                 starts = times.local(self._status["starts"] or self.now, self.now)
@@ -227,13 +228,13 @@ def disconnect(
 
     def tell() -> None:
         for one in ended:
-            print(_outcome(one))
+            out(_outcome(one))
         for name in down:
-            print(f"tunnel {name} is down")
+            out(f"tunnel {name} is down")
         if named is not None and used and tunnel.is_up(name_of(profile.name, named["interface"])):
-            print(clean(f"the tunnel stays up: {', '.join(used)} is open through it"))
+            out(clean(f"the tunnel stays up: {', '.join(used)} is open through it"))
         if not ended and not down and not used:
-            print("nothing was connected")
+            out("nothing was connected")
         if ended and not release:
             next_step("jitctl connect NETWORK  while the time lasts")
 
@@ -354,12 +355,12 @@ def _connected(
 
     def tell() -> None:
         if access.ends is None:
-            print(clean(f"{access.network} is always open for {access.user}"))
+            out(clean(f"{access.network} is always open for {access.user}"))
         else:
             until = f"{times.local(access.ends, access.now)} ({times.left(access.ends - access.now)})"
-            print(clean(f"{access.network} is open for {access.user} until {until}, grant {access.id}"))
+            out(clean(f"{access.network} is open for {access.user} until {until}, grant {access.id}"))
         if heard_ms:
-            print(f"tunnel {tunnel_.name} is up, and the gateway hears from {clean(profile.device)}")
+            out(f"tunnel {tunnel_.name} is up, and the gateway hears from {clean(profile.device)}")
             next_step("jitctl status --watch", f"jitctl disconnect {access.network}")
 
     status = answer(context, told, tell)

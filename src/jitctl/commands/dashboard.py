@@ -6,7 +6,7 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import interactive, usage
-from jitd.core.errors import JitError
+from jitd.core.errors import EXIT_INTERRUPTED, JitError
 
 
 def dashboard(
@@ -24,6 +24,7 @@ def dashboard(
         raise usage("cannot show a dashboard without a terminal", "See jitctl list, or jitctl watch.")
     try:
         from jitctl.dashboard.app import Dashboard
+        from jitctl.dashboard.keyboard import Keyboard
     except ImportError as error:
         if not (error.name or "").startswith("textual"):
             raise
@@ -34,5 +35,8 @@ def dashboard(
         ) from None
     client = settings(context).client()
     client.health()  # who cannot be reached at all is told in the usual words
-    Dashboard(client, light=light).run()
-    return 0
+    shown = Dashboard(client, light=light, keyboard=Keyboard)
+    shown.run()
+    if shown.return_code == EXIT_INTERRUPTED:
+        raise KeyboardInterrupt
+    return shown.return_code or 0

@@ -10,7 +10,7 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import User, Yes, planned, show_plan, usage
-from jitctl.output import answer, clean, next_step, say
+from jitctl.output import answer, clean, document, next_step, out, say
 from jitctl.render import times
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def list_(
 
     def tell() -> None:
         if not reply["devices"]:
-            print("no devices yet")
+            out("no devices yet")
             next_step("wg genkey | tee private.key | wg pubkey | jitctl device add laptop --public-key -")
             return
         from jitctl.render.tables import Column, draw
@@ -168,12 +168,12 @@ def remove(
     def tell() -> None:
         what = clean(device["name"])
         if not lost:
-            print(f"device {what} is removed")
+            out(f"device {what} is removed")
         elif reply.get("already"):
-            print(f"device {what} was reported lost before: it is cut, and its key is never let in again")
+            out(f"device {what} was reported lost before: it is cut, and its key is never let in again")
         else:
             show_plan(reply["plan"])
-            print(f"device {what} is reported lost: it is cut, and its key is never let in again")
+            out(f"device {what} is reported lost: it is cut, and its key is never let in again")
         if forgotten:
             say("its private key is gone from this machine, too")
         elif lost:
@@ -262,7 +262,7 @@ def config(
     file = wanted.rewritten(reply["config"])
 
     def tell() -> None:
-        sys.stdout.write(file)
+        document(file)
         if sys.stdout.isatty():
             say("put the private key into it, keep it to yourself (chmod 600), then: wg-quick up ./FILE.conf")
 
@@ -270,7 +270,7 @@ def config(
 
 
 def _line(one: wire.DeviceView) -> None:
-    print(clean(f"{one['user']}'s device {one['name']}: {_addresses(one) or 'no address yet'}"))
+    out(clean(f"{one['user']}'s device {one['name']}: {_addresses(one) or 'no address yet'}"))
 
 
 def _addresses(one: wire.DeviceView) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import User, usage
-from jitctl.output import answer, clean, is_coloured, next_step
+from jitctl.output import BOLD, answer, clean, columns, joined, next_step, out, out_flush, paint
+from jitd.core.cells import wrap
 from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE, JitError
 
@@ -75,7 +74,7 @@ def _examine(
                 f"Name one: {jitctl('doctor', 'NETWORK', '--user', user)}",
             )
         if not wanted:
-            print("there is no network that you may ask for")
+            out("there is no network that you may ask for")
             return 0
     else:
         wanted = [{"network": network} if network is not None else {"part": what or ""}]
@@ -111,7 +110,6 @@ class _Sections:
         self._of = [user] if user is not None else []
         self._titled = titled
         self._all: list[wire.DoctorReply] = []
-        self._coloured = is_coloured(sys.stdout)
 
     def add(self, reply: wire.DoctorReply) -> None:
         """Show one."""
@@ -119,11 +117,10 @@ class _Sections:
         if settings(self._context).json:
             return
         if self._titled:
-            title = clean(reply["part"] or reply.get("network", ""))
-            print(f"\x1b[1m{title}\x1b[0m" if self._coloured else title)
+            out(reply["part"] or reply.get("network", ""), style=BOLD)
         for check in reply["checks"]:
             self._show(check)
-        sys.stdout.flush()
+        out_flush()
 
     def end(self) -> int:
         """Say how it came out. Returns the exit status."""
@@ -133,7 +130,7 @@ class _Sections:
             whole: Any = self._all[0] if len(self._all) == 1 else {"parts": self._all, "checks": checks}
             answer(self._context, whole, lambda: None)
         elif self._titled:
-            print(_sum(counts))
+            out(_sum(counts))
         network = self._all[0].get("network")
         if network and not self._titled and counts["ok"] < len(checks):
             there = (
@@ -147,30 +144,26 @@ class _Sections:
     def _show(self, check: wire.Check) -> None:
         word, colour = _MARKS.get(check["level"], (clean(check["level"]), ""))
         indent = "  " if self._titled else ""
-        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+        room = columns() if sys.stdout.isatty() else 10_000
         behind = " " * (len(indent) + _WIDTH + 2)
-        room = max(columns - len(behind), 30)
-        lines = textwrap.wrap(clean(check["what"]), room, break_on_hyphens=False) or [""]
-        mark = f"{word:<{_WIDTH}}"
-        if self._coloured:
-            mark = f"\x1b[{colour}m{mark}\x1b[0m"
-        print(f"{indent}{mark}  {lines[0]}")
+        room = max(room - len(behind), 30)
+        lines = list(wrap(check["what"], room))
+        out(joined(indent, paint(f"{word:<{_WIDTH}}", colour), f"  {lines[0]}"))
         for line in lines[1:]:
-            print(f"{behind}{line}")
+            out(f"{behind}{line}")
         if check["fix"]:
             for line in _fix(clean(check["fix"]), room - 3):
-                print(f"{behind}{line}")
+                out(f"{behind}{line}")
 
 
 def _fix(fix: str, room: int) -> list[str]:
     """What to type, on one line however long it is; advice, and the remark behind a command, broken to the width."""
     command, _, remark = fix.partition(" # ")
-    wrapped = textwrap.wrap(command, room, break_on_hyphens=False, break_long_words=False)
-    lines = wrapped if ", " in command else [command]
+    lines = list(wrap(command, room, whole=True)) if ", " in command else [command]
     if remark and len(fix) <= room:
         lines = [fix]
     elif remark:
-        lines += textwrap.wrap(f"# {remark}", room, break_on_hyphens=False, break_long_words=False)
+        lines += wrap(f"# {remark}", room, whole=True)
     return [f"{'   ' if number else '-> '}{line}" for number, line in enumerate(lines)]
 
 

@@ -12,7 +12,7 @@ from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.laptop import Laptop
 from jitctl.laptop import of as laptop_of
-from jitctl.output import clean, dumps, next_step, say
+from jitctl.output import clean, next_step, out, out_json, say
 from jitctl.render import bars
 from jitctl.render import status as render
 from jitd.core.errors import JitError, exit_status
@@ -44,9 +44,9 @@ def status_of_all(context: typer.Context, line: str) -> int:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(zip(known, pool.map(_ask, known), strict=True))
     if line:
-        print(bars.line([_for_bar(profile, reply) for profile, reply in found], line))
+        out(bars.line([_for_bar(profile, reply) for profile, reply in found], line))
     elif settings(context).json:
-        print(dumps({"gateways": [_told(profile, reply) for profile, reply in found]}))
+        out_json({"gateways": [_told(profile, reply) for profile, reply in found]})
     else:
         _show(found)
     lost = [error for _, error in found if isinstance(error, JitError)]

@@ -8,7 +8,7 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import Yes, agreed, ask, interactive, usage
-from jitctl.output import answer, clean, next_step, say
+from jitctl.output import answer, clean, next_step, out, say
 from jitctl.render import times
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ def _told(context: typer.Context, reply: wire.FreezeReply) -> int:
     def tell() -> None:
         frozen = reply["freeze"]
         if frozen is None:
-            print("nothing is frozen" + ("" if reply["already"] else " any more"))
+            out("nothing is frozen" + ("" if reply["already"] else " any more"))
             return
         since = times.local(frozen["since"], reply["now"])
-        print(f"everything is frozen since {since} by {clean(frozen['by'])}: {clean(frozen['reason'])}")
+        out(f"everything is frozen since {since} by {clean(frozen['by'])}: {clean(frozen['reason'])}")
         if reply["kept"]:
-            print(f"kept open for {clean(', '.join(reply['kept']))}")
+            out(f"kept open for {clean(', '.join(reply['kept']))}")
         next_step("jitctl thaw    end it")
 
     for warning in reply["warnings"]:

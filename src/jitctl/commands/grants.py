@@ -21,7 +21,7 @@ from jitctl.commands.shared import (
     usage,
     wish,
 )
-from jitctl.output import answer, clean, hang, next_step, say
+from jitctl.output import answer, clean, hang, next_step, out, say
 from jitctl.render import times, words
 from jitd.core.errors import exit_status
 
@@ -277,9 +277,9 @@ def _told(context: typer.Context, verb: str, reply: wire.RequestReply) -> int:
     def tell() -> None:
         made = reply["request"]
         assert made is not None
-        print(words.outcome(made, reply["now"]))
+        out(words.outcome(made, reply["now"]))
         if reply["note"]:
-            print(clean(reply["note"]))
+            out(clean(reply["note"]))
         if verb == "grant" and made["status"] == "active":
             next_step(f"jitctl revoke {made['id']}  end it before its time")
 

@@ -9,7 +9,7 @@ import typer
 from jitctl.cli import settings
 from jitctl.commands.networks import Switch
 from jitctl.commands.shared import Yes, planned
-from jitctl.output import answer, clean, next_step, say
+from jitctl.output import answer, clean, next_step, out, say
 from jitctl.render import times, words
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def remove(context: typer.Context, name: Name, yes: Yes = False) -> int:
     """
     client = settings(context).client()
     reply = planned(client.interface_remove, {"name": name}, yes=yes, question=f"Remove {name}?")
-    return answer(context, reply, lambda: print(f"interface {clean(name)} is removed"))
+    return answer(context, reply, lambda: out(f"interface {clean(name)} is removed"))
 
 
 def list_(context: typer.Context) -> int:
@@ -131,7 +131,7 @@ def list_(context: typer.Context) -> int:
 
     def tell() -> None:
         if not reply["interfaces"]:
-            print("no interfaces yet")
+            out("no interfaces yet")
             next_step(
                 "jitctl interface add wg0 --pool 10.9.0.0/24 --endpoint vpn.example.org:51820",
                 "jitctl interface adopt wg0",
@@ -208,15 +208,15 @@ def _show(one: wire.InterfaceView, peers: list[wire.PeerView], now: int) -> None
         ("networks", ", ".join(one["networks"]) or "none yet"),
     ]
     for name, value in facts:
-        print(f"{name:<11}{clean(value)}")
+        out(f"{name:<11}{clean(value)}")
     if one["error"]:
         say(f"BROKEN: {clean(one['error'])}")
     if not peers:
-        print("no peers now")
+        out("no peers now")
         return
     from jitctl.render.tables import Cell, Column, draw
 
-    print()
+    out()
     draw(
         [
             Column("PEER", least=12),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,7 +14,7 @@ import typer
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import usage
-from jitctl.output import answer, clean, dumps, hang, next_step, say
+from jitctl.output import answer, clean, csv_line, dumps, hang, next_step, out, out_flush, out_json, say
 from jitctl.render import sheet, times, words
 from jitd.core import durations
 from jitd.core.commandline import jitctl
@@ -142,7 +140,7 @@ def list_(
             )
         number = client.list(**filters, count=True)["count"]
         in_json = settings(context).json or output in (ListFormat.JSON, ListFormat.JSONL)
-        print(dumps({"count": number}) if in_json else number)
+        out(dumps({"count": number}) if in_json else str(number))
         return 0
     if output is ListFormat.JSON:
         settings(context).json = True
@@ -155,12 +153,12 @@ def list_(
     reply = client.list(**filters, sort=sort, limit=limit, after=after or None)
     if settings(context).json:
         if chosen is not None:
-            print(dumps({**reply, "requests": [_only(one, chosen) for one in reply["requests"]]}))
+            out_json({**reply, "requests": [_only(one, chosen) for one in reply["requests"]]})
             return 0
         return answer(context, reply, lambda: None)
     if output is ListFormat.JSONL:
         for one in reply["requests"]:
-            print(dumps(_only(one, chosen) if chosen is not None else one))
+            out_json(_only(one, chosen) if chosen is not None else one)
     elif output is ListFormat.CSV:
         sheet.write(cast("list[Mapping[str, object]]", reply["requests"]), chosen or _fields())
     else:
@@ -224,12 +222,12 @@ def _list_table(
         if filtered:
             total = sum(reply["counts"].values())
             nothing = "nothing waits for your decision" if decidable else "nothing matches"
-            print(
+            out(
                 nothing
                 + (f" among {total:,} request{'s'[: total != 1]}" if total else ": there are no requests yet")
             )
         else:
-            print("no requests yet")
+            out("no requests yet")
         next_step("jitctl list" if filtered else 'jitctl request NETWORK --reason "…"')
         return
     from jitctl.render.requests import draw_list
@@ -334,10 +332,10 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
         facts.append(("ended", f"{times.local(one['ended'])}{by}{why}"))
     for name, value in facts:
         hang(f"{name:<11}", value)
-    print()
+    out()
     tell_history(reply)
     if before:
-        print("\nbefore a decision:")
+        out("", "before a decision:")
         for told in before:
             hang(told[:11], told[11:])
     next_step(*_following(one, decides=reply.get("decides", False)))
@@ -367,7 +365,7 @@ def tell_history(reply: wire.ShowReply) -> None:
     gap = max(range(1, len(events)), key=lambda at: events[at]["seq"] - events[at - 1]["seq"], default=0)
     for at, event in enumerate(events):
         if left_out and at == gap:
-            print(f"… {left_out} events are left out here: jitctl events --id {number} --all")
+            out(f"… {left_out} events are left out here: jitctl events --id {number} --all")
         when, told = line(event).split("  ", 1)
         hang(f"{when}  ", told)
 
@@ -390,9 +388,12 @@ def _line(event: wire.EventView, about: str) -> str:
     return f"{times.local(event['at'])}  {words.by(event)}{about}: {words.sentence(event)}{origin}"
 
 
-def numbered(event: wire.EventView) -> str:
-    """An event behind its number, in colour where somebody has to notice it."""
-    return words.coloured(event, f"{event['seq']:>6}  {entry(event)}")
+def tell_event(event: wire.EventView, *, flush: bool = False) -> None:
+    """Print an event behind its number, in colour where somebody has to notice it."""
+    at, told = entry(event).split("  ", 1)
+    hang(f"{event['seq']:>6}  {at}  ", told, style=words.colour(event))
+    if flush:
+        out_flush()
 
 
 def events(
@@ -460,7 +461,6 @@ def events(
             follow=follow or None,
         )
     )
-    writer = csv.writer(sys.stdout, lineterminator="\n")
     columns = [
         "seq",
         "at",
@@ -477,13 +477,13 @@ def events(
         "data",
     ]
     if output is EventsFormat.CSV:
-        writer.writerow(columns)
+        csv_line(columns)
     told, first = 0, 0
     for event in found:
         told += 1
         first = first or event["seq"]
         if output is EventsFormat.JSONL:
-            print(dumps(event), flush=follow)
+            out_json(event, flush=follow)
         elif output is EventsFormat.CSV:
             actor: Mapping[str, Any] = event["actor"] or {}
             flat = {
@@ -494,9 +494,9 @@ def events(
                 "origin": actor.get("origin"),
                 "data": json.dumps(event["data"], ensure_ascii=False, sort_keys=True),
             }
-            writer.writerow([sheet.cell(flat[column]) for column in columns])
+            csv_line([sheet.cell(flat[column]) for column in columns])
         else:
-            print(numbered(event), flush=follow)
+            tell_event(event, flush=follow)
     if follow:
         raise JitError(
             "unreachable",

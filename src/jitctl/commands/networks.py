@@ -10,7 +10,7 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import Yes, duration_ms, planned
-from jitctl.output import answer, clean, next_step, say
+from jitctl.output import answer, clean, next_step, out, say
 from jitd.core import durations
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def remove(context: typer.Context, name: Name, yes: Yes = False) -> int:
     """
     client = settings(context).client()
     reply = planned(client.network_remove, {"name": name}, yes=yes, question=f"Remove {name}?")
-    return answer(context, reply, lambda: print(f"network {clean(name)} is removed"))
+    return answer(context, reply, lambda: out(f"network {clean(name)} is removed"))
 
 
 def list_(context: typer.Context) -> int:
@@ -171,7 +171,7 @@ def list_(context: typer.Context) -> int:
 
     def tell() -> None:
         if not reply["networks"]:
-            print("there is no network yet that you may ask for")
+            out("there is no network yet that you may ask for")
             next_step("an administrator adds one: jitctl network add office --route 10.0.0.0/8")
             return
         from jitctl.render.tables import Column, draw
@@ -276,7 +276,7 @@ def _show(one: wire.NetworkView) -> None:
     ]
     width = max(len(name) for name, _ in facts) + 2
     for name, value in facts:
-        print(f"{name:<{width}}{clean(value)}")
+        out(f"{name:<{width}}{clean(value)}")
     if one.get("shortage"):
         say(f"warning: {clean(one['shortage'])}")
 

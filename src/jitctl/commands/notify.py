@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from jitctl.cli import settings
-from jitctl.output import answer, clean, dumps, say
+from jitctl.output import answer, clean, out, out_json, say
 from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE
 
@@ -66,18 +66,17 @@ def test(
     # The daemon waits for no server; its courier delivers this as it delivers everything.
     ends = time.monotonic() + PATIENCE
     found: dict[int, wire.NotifyResultReply] = {}
-    while len(found) < len(messages):
-        for one in messages:
-            if one["id"] not in found:
-                result = client.notify_result(one["id"])
-                if result["state"] != "waiting" or time.monotonic() > ends:
-                    found[one["id"]] = result
-        if len(found) < len(messages):
+    while waiting := {one["id"] for one in messages} - found.keys():
+        for number in waiting:
+            result = client.notify_result(number)
+            if result["state"] != "waiting" or time.monotonic() > ends:
+                found[number] = result
+        if waiting - found.keys():
             time.sleep(_LOOK)
     if settings(context).json:
         for one in messages:
             result = found[one["id"]]
-            print(dumps({"to": one["to"], "state": result["state"], "error": result["error"]}))
+            out_json({"to": one["to"], "state": result["state"], "error": result["error"]})
     else:
         for one in messages:
             _tell(one["to"], found[one["id"]])
@@ -87,7 +86,7 @@ def test(
 def _tell(to: str, result: wire.NotifyResultReply) -> None:
     match result["state"]:
         case "delivered":
-            print(f"{clean(to)}: delivered")
+            out(f"{clean(to)}: delivered")
         case "failed":
             say(f"{clean(to)}: not delivered: {clean(result['error'])}")
         case _:
@@ -97,13 +96,13 @@ def _tell(to: str, result: wire.NotifyResultReply) -> None:
 def _show(reply: wire.NotifyReply | wire.NotifyShowReply) -> None:
     who = clean(reply["user"])
     if not reply["mail"]:
-        print(f"{who} is told nothing by mail: this gateway has no mail server")
+        out(f"{who} is told nothing by mail: this gateway has no mail server")
     elif not reply["told"]:
-        print(f"{who} is told nothing by mail (jitctl notify on changes that)")
+        out(f"{who} is told nothing by mail (jitctl notify on changes that)")
     elif reply["address"]:
-        print(f"{who} is told by mail at {clean(reply['address'])}")
+        out(f"{who} is told by mail at {clean(reply['address'])}")
     else:
-        print(
+        out(
             f"{who} would be told by mail, but nobody knows the address"
             f" ({jitctl('user', 'set', operands=[who], options=['--email', 'ADDRESS'])}, by an administrator)"
         )

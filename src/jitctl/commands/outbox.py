@@ -8,7 +8,7 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import Yes, agreed, interactive, usage
-from jitctl.output import answer, next_step, say
+from jitctl.output import answer, next_step, out, say
 from jitctl.render import times
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def list_(context: typer.Context) -> int:
                 "nobody is told anything: jitd.toml names no mail server and no chat ([mail] server, [chat] urls)"
             )
         if not reply["messages"]:
-            print("nothing waits to be told")
+            out("nothing waits to be told")
             return
         from jitctl.render.tables import Column, draw
 
@@ -93,14 +93,14 @@ def drop(context: typer.Context, numbers: Numbers = None, yes: Yes = False) -> i
 def _told(context: typer.Context, reply: wire.OutboxChangeReply, what: str) -> int:
     def tell() -> None:
         waiting = reply["messages_waiting"]
-        print(f"{_counted(reply['number'])} {what}; {waiting or 'nothing'} wait{'s' if waiting < 2 else ''}")
+        out(f"{_counted(reply['number'])} {what}; {waiting or 'nothing'} wait{'s' if waiting < 2 else ''}")
         for number, why in (
             (reply.get("outdated", 0), "given up: what they were about was decided, or is over"),
             (reply.get("collected", 0), "not tried alone: many at once go out together, in a moment"),
             (reply.get("unreachable", 0), "not tried: jitd.toml has no way to them any more"),
         ):
             if number:
-                print(f"{_counted(number)} {why}")
+                out(f"{_counted(number)} {why}")
 
     return answer(context, reply, tell)
 

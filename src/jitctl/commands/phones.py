@@ -11,7 +11,9 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import usage
-from jitctl.output import clean, next_step
+from jitctl.output import clean, control, next_step, out
+from jitctl.terminal import key
+from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
     from jitctl.render.qr import Code
@@ -45,7 +47,7 @@ def add(
     _require_room(_code(client.device_add(**body, plan=True)["config"], private))
     reply = client.device_add(**body)
     _show(_code(reply["config"], private))
-    print(clean(f"{reply['device']['user']}'s device {reply['device']['name']} is registered"))
+    out(clean(f"{reply['device']['user']}'s device {reply['device']['name']} is registered"))
     _tell(name)
     return 0
 
@@ -62,7 +64,7 @@ def rotate(context: typer.Context, name: str | None, interface: str | None, user
     _require_room(code)
     reply = client.device_rotate(name=file["device"], public_key=keypair.public_key(private), user=user)
     _show(code)
-    print(
+    out(
         clean(
             f"{reply['device']['user']}'s device {reply['device']['name']} has another key, the old one is out"
         )
@@ -85,11 +87,20 @@ def _require_terminal(context: typer.Context) -> None:
 
 
 def _code(file: str, private: str) -> Code:
-    """The file with the key in it, without comments: the code is smaller."""
+    """The file with the key in it, without comments and blank lines: the code is smaller."""
     from jitctl.render.qr import Code
     from jitctl.tunnel import wanted
 
-    return Code(wanted.with_key(file, private))
+    lines = [line for line in wanted.with_key(file, private).splitlines() if line]
+    try:
+        return Code("\n".join(lines) + "\n")
+    except OverflowError:
+        raise JitError(
+            "refused",
+            "cannot show a QR code: the file has more than a code can hold; nothing was changed",
+            "Fewer routes or search domains make it shorter. Or take the file as it is: jitctl device add NAME"
+            " --public-key KEY, then jitctl device config NAME",
+        ) from None
 
 
 def _require_room(code: Code) -> None:
@@ -110,12 +121,13 @@ def _show(code: Code) -> None:
     """Show it until Enter is pressed, and leave nothing of it."""
     columns = os.get_terminal_size(sys.stdout.fileno()).columns or 80
     try:
-        print(_OTHER_SCREEN + "\n".join([*code.drawn(), *_advice(columns)]), end="", flush=True)
-        sys.stdin.readline()
+        control(_OTHER_SCREEN + "\n".join([*code.drawn(), *_advice(columns)]))
+        while key("") not in ("\n", ""):
+            pass
     except KeyboardInterrupt:
         pass  # it was seen
     finally:
-        print(_BACK, end="", flush=True)
+        control(_BACK)
 
 
 def _advice(columns: int) -> list[str]:
@@ -123,7 +135,7 @@ def _advice(columns: int) -> list[str]:
 
 
 def _tell(name: str) -> None:
-    print("the key in the code was made here and is kept nowhere")
+    out("the key in the code was made here and is kept nowhere")
     next_step(
         f"jitctl device rotate {name} --qr  shows another one, where it was not scanned",
         f"jitctl device remove {name} --lost  where somebody else may have it",

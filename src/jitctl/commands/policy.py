@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from jitctl import done
 from jitctl.cli import settings
 from jitctl.commands.shared import Yes, agreed, interactive, show_plan, usage
-from jitctl.output import answer, clean, next_step, say
+from jitctl.output import answer, clean, document, next_step, out, say
 from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE
+from jitd.core.text import visible_lines
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -35,13 +37,14 @@ def export(
 
     def tell() -> None:
         if output is None:
-            sys.stdout.write(reply["text"])
+            document(reply["text"])
             return
         try:
-            output.write_text(reply["text"], encoding="utf-8")
+            output.write_text(visible_lines(reply["text"]), encoding="utf-8")
         except OSError as error:
             raise usage(f"cannot write {output}: {error.strerror}", "Name another file.") from None
-        print(f"wrote {output}")
+        done.changed = True
+        out(f"wrote {output}")
         next_step(jitctl("policy", "apply", output))
 
     return answer(context, reply, tell)
@@ -69,7 +72,7 @@ def apply(
     if not settings(context).json or not check:
         _show(plan)
     if check or not plan["changes"]:
-        status = answer(context, plan, lambda: None if plan["changes"] else print("nothing to change"))
+        status = answer(context, plan, lambda: None if plan["changes"] else out("nothing to change"))
         return EXIT_FAILURE if plan["changes"] else status
     if not yes:
         if not interactive():
@@ -80,7 +83,7 @@ def apply(
             say("nothing was changed")
             return EXIT_FAILURE
     reply = client.policy_apply(text=text, confirm=plan["plan"]["token"])
-    return answer(context, reply, lambda: print(f"the policy is applied: {_counted(reply)}"))
+    return answer(context, reply, lambda: out(f"the policy is applied: {_counted(reply)}"))
 
 
 def _read(file: str) -> str:

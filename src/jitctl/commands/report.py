@@ -10,7 +10,7 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import usage
-from jitctl.output import answer, clean, next_step
+from jitctl.output import answer, clean, document, next_step, out
 from jitd.core import durations
 from jitd.core.errors import JitError
 
@@ -102,7 +102,7 @@ def report(
     elif output is ReportFormat.HTML:
         from jitctl.render.reporthtml import page
 
-        print(page(reply), end="")
+        document(page(reply))
     elif not reply["total"]["asked"]:
         _nothing(reply, filtered=bool(network or user))
     else:
@@ -159,7 +159,7 @@ def _looking(reply: wire.ReportReply) -> list[str]:
 def _nothing(reply: wire.ReportReply, *, filtered: bool) -> None:
     from jitctl.render.report import period, scope
 
-    print(f"nothing was asked for: {period(reply)}, {scope(reply)}{', what matches' if filtered else ''}")
+    out(f"nothing was asked for: {period(reply)}, {scope(reply)}{', what matches' if filtered else ''}")
     next_step(
         "a longer time: jitctl report --since 365d",
         'every request counts, for example: jitctl request NETWORK --reason "…"',

@@ -21,7 +21,7 @@ from jitctl.commands.shared import (
     usage,
     wish,
 )
-from jitctl.output import answer, clean, next_step, say
+from jitctl.output import answer, clean, next_step, out, say
 from jitctl.render import words
 from jitd.core.errors import exit_status
 
@@ -147,11 +147,11 @@ def _asked(context: typer.Context, reply: wire.RequestReply, *, dry_run: bool) -
     def tell() -> None:
         made = reply["request"]
         if made is None:
-            print(clean(reply["note"]))
+            out(clean(reply["note"]))
             return
-        print(("would be: " if dry_run else "") + words.outcome(made, reply["now"]))
+        out(("would be: " if dry_run else "") + words.outcome(made, reply["now"]))
         if reply["note"]:
-            print(clean(reply["note"]))
+            out(clean(reply["note"]))
         if dry_run:
             say("nothing was changed")
         elif made["status"] == "pending":
@@ -206,7 +206,7 @@ def resume(context: typer.Context, which: Which = None) -> int:
 def _told(context: typer.Context, reply: wire.RequestReply, *following: str) -> int:
     def tell() -> None:
         assert reply["request"] is not None
-        print(words.outcome(reply["request"], reply["now"]))
+        out(words.outcome(reply["request"], reply["now"]))
         next_step(*following)
 
     return answer(context, reply, tell)

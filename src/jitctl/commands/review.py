@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -13,9 +10,10 @@ from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.listing import tell_history
 from jitctl.commands.shared import ask, interactive, usage
-from jitctl.output import clean, hang, is_coloured, say, show_error
+from jitctl.output import BOLD, clean, disagrees, hang, out, say, show_error
 from jitctl.render import times, words
 from jitctl.render.before import lines
+from jitctl.terminal import key
 from jitd.core import durations
 from jitd.core.errors import JitError
 
@@ -56,9 +54,9 @@ def review(
             break
         done[did] = done.get(did, 0) + 1
     if not seen:
-        print("nothing waits for you")
+        out("nothing waits for you")
     elif done:
-        print(", ".join(f"{count} {what}" for what, count in sorted(done.items())))
+        out(", ".join(f"{count} {what}" for what, count in sorted(done.items())))
     return 0
 
 
@@ -89,7 +87,7 @@ def _one(client: Client, number: int, waiting: int) -> str:
         return "gone"
     _show(history, waiting)
     while True:
-        match _key():
+        match key(f"{_KEYS}\n").lower():
             case "g":
                 if (did := _decide(client, number, None)) is not None:
                     return did
@@ -105,7 +103,7 @@ def _one(client: Client, number: int, waiting: int) -> str:
                 tell_history(client.show(number))
             case "s":
                 return "skipped"
-            case "q" | "\x04":
+            case "q" | "":
                 return "quit"
 
 
@@ -113,7 +111,8 @@ def _show(history: wire.HistoryReply, waiting: int) -> None:
     one, now = history["request"], history["now"]
     more = f", {waiting - 1} more wait" if waiting > 1 else ""
     title = f"request {one['id']}: {one['user']} asks for {one['network']}{more}"
-    print(f"\n{_bold(clean(title))}")
+    out()
+    out(title, style=BOLD)
     for name, value in (
         ("status", words.status(one)),
         ("reason", one["reason"]),
@@ -137,11 +136,11 @@ def _decide(client: Client, number: int, typed: str | None) -> str | None:
         return _gone(error)
     made = reply["request"]
     assert made is not None
-    print(words.outcome(made, reply["now"]))
+    out(words.outcome(made, reply["now"]))
     if reply["note"]:
-        print(clean(reply["note"]))
+        out(clean(reply["note"]))
     if not reply["agrees"]:
-        say(f"recorded, but the kernel does not agree yet: {clean(reply['waiting'])}")
+        disagrees(reply["waiting"])
     return "agreed to" if made["status"] == "pending" else "granted"
 
 
@@ -157,7 +156,7 @@ def _deny(client: Client, number: int) -> str | None:
         return _gone(error)
     made = reply["request"]
     assert made is not None
-    print(words.outcome(made, reply["now"]))
+    out(words.outcome(made, reply["now"]))
     return "denied"
 
 
@@ -172,29 +171,3 @@ def _typed(question: str) -> str:
     except KeyboardInterrupt:
         say("")
         return ""
-
-
-def _bold(text: str) -> str:
-    return f"\x1b[1m{text}\x1b[0m" if is_coloured(sys.stdout) else text
-
-
-def _key() -> str:
-    """One key, without Enter. Raises KeyboardInterrupt at Ctrl-C."""
-    with _keys():
-        # What was typed before this could be read belongs to another request, and was thrown away.
-        say(_KEYS)
-        return sys.stdin.read(1).lower() or "\x04"
-
-
-@contextmanager
-def _keys() -> Iterator[None]:
-    """The terminal gives each key at once, and shows none."""
-    import termios
-    import tty
-
-    before = termios.tcgetattr(sys.stdin)
-    tty.setcbreak(sys.stdin)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

@@ -11,7 +11,7 @@ import typer
 from jitctl.cli import settings
 from jitctl.commands.devices import Interface, Name, given_key
 from jitctl.commands.shared import User, usage
-from jitctl.output import answer, clean, next_step, say
+from jitctl.output import answer, clean, next_step, out, say
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 
@@ -206,13 +206,13 @@ def _told(context: typer.Context, reply: wire.DeviceRotateReply, more: Mapping[s
 
     def tell() -> None:
         done = "has another key" if where or not reply["already"] else "has that key already"
-        print(clean(f"{device['user']}'s device {device['name']} {done}: {device['public_key']}"))
+        out(clean(f"{device['user']}'s device {device['name']} {done}: {device['public_key']}"))
         if reply["already"] and where:
-            print("key       that of the run before, which was interrupted")
+            out("key       that of the run before, which was interrupted")
         if where:
-            print(f"key       {where}")
+            out(f"key       {where}")
             for name in more["tunnels"]:
-                print(f"tunnel    {name} is up with it")
+                out(f"tunnel    {name} is up with it")
         elif not reply["already"]:
             next_step(
                 f"{jitctl('device', 'config', clean(device['name']))}  its wg-quick file, for the new private key"

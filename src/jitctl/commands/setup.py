@@ -13,7 +13,7 @@ from jitctl import keypair, keystore, profiles, ssh
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import usage
-from jitctl.output import clean, dumps, next_step
+from jitctl.output import clean, next_step, out, out_json
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 
@@ -93,11 +93,11 @@ def _tell(
 ) -> None:
     if settings(context).json:
         told = {"profile": called, "host": address, "user": user, "device": device, "key": where}
-        print(dumps(told))
+        out_json(told)
         return
-    print(f"gateway   {called}: {clean(address)}, as {clean(user)}")
-    print(f"device    {clean(device['name'])}, public key {clean(device['public_key'])}")
-    print(f"key       {where}")
+    out(f"gateway   {called}: {clean(address)}, as {clean(user)}")
+    out(f"device    {clean(device['name'])}, public key {clean(device['public_key'])}")
+    out(f"key       {where}")
     next_step("jitctl status", 'jitctl connect NETWORK --reason "…"')
 
 

@@ -79,12 +79,9 @@ def usage(message: str, hint: str) -> JitError:
 
 def ask(question: str) -> str:
     """Ask at the terminal; the answer is stripped."""
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    line = sys.stdin.readline()
-    if not line:
-        raise KeyboardInterrupt
-    return line.strip()
+    from jitctl.terminal import line
+
+    return line(question)
 
 
 def agreed(question: str) -> bool:

@@ -12,7 +12,7 @@ from jitctl import elapsed
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import usage
-from jitctl.output import answer, clean, dumps, next_step, say
+from jitctl.output import answer, clean, next_step, out, out_json, say
 from jitctl.render import bars, times
 from jitctl.render import status as render
 from jitd.core.errors import JitError
@@ -97,12 +97,12 @@ def _show(reply: wire.StatusReply, laptop: Laptop | None) -> None:
         draw(columns(laptop), cells(rows, laptop))
         next_step(*steps)
     else:
-        print(render.NOTHING)
+        out(render.NOTHING)
     for warning in render.warnings(reply):
         say(warning)
     if "gateway" in reply:
         for line in render.gateway(reply["gateway"], now):
-            print(line)
+            out(line)
         for warning in render.gateway_warnings(reply["gateway"]):
             say(warning)
         if reply["gateway"]["pending"]:
@@ -145,13 +145,13 @@ def _one_line(client: Client, laptop: Laptop | None, form: str) -> int:
         reply, now = kept or ((fresh := client.status()), fresh["now"])
     except JitError:
         if form != "prompt":
-            print(bars.line([bars.Gateway("", None, 0)], form))
+            out(bars.line([bars.Gateway("", None, 0)], form))
         raise
     if kept is None:
         _keep(laptop, reply)
     line = bars.line([bars.Gateway("", reply, now)], form)
     if line or form != "prompt":
-        print(line)
+        out(line)
     return 0
 
 
@@ -206,7 +206,7 @@ class _Picture:
         self._printed = ""
         self._frame: Frame | None = None
         if line == "i3bar":
-            print(bars.I3BAR_BEGINS, flush=True)
+            out(*bars.I3BAR_BEGINS, flush=True)
         if not as_json and not line:
             # Loaded before the first answer comes: what is shown of it is to be the second of that moment.
             from jitctl.render import tables  # noqa: F401
@@ -256,7 +256,7 @@ class _Picture:
         if self._draws:
             self._draw()
         elif {**self._reply, "now": 0} != before:
-            print(dumps(self._laptop.told(self._reply) if self._laptop else self._reply), flush=True)
+            out_json(self._laptop.told(self._reply) if self._laptop else self._reply, flush=True)
 
     def _draw(self) -> None:
         passed = elapsed.seconds() - self._asked
@@ -273,7 +273,9 @@ class _Picture:
 
         reply = self._reply
         rows, steps = render.rows(reply, now, self._laptop)
-        shown = lines(columns(self._laptop), cells(rows, self._laptop)) if rows else [render.NOTHING]
+        shown: list[str] = (
+            [*lines(columns(self._laptop), cells(rows, self._laptop))] if rows else [render.NOTHING]
+        )
         if "gateway" in reply:
             shown += render.gateway(reply["gateway"], now)
             steps += render.DECIDE if reply["gateway"]["pending"] else ()
@@ -291,4 +293,4 @@ class _Picture:
         line = bars.line([bars.Gateway("", self._reply, now)], self._line)
         if line != self._printed:
             self._printed = line
-            print(f"[{line}]," if self._line == "i3bar" else line, flush=True)
+            out(f"[{line}]," if self._line == "i3bar" else line, flush=True)

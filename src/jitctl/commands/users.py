@@ -8,7 +8,7 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import Yes, ask, interactive, planned, usage
-from jitctl.output import answer, clean, next_step
+from jitctl.output import answer, clean, next_step, out
 from jitd.core.commandline import jitctl
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def confirm(
     reply = planned(client.user_confirm, body, yes=yes, question="Are they the same people?")
     who = ", ".join(reply["users"])
     return answer(
-        context, reply, lambda: print(clean(f"confirmed: {who}" if who else "nobody has to be confirmed"))
+        context, reply, lambda: out(clean(f"confirmed: {who}" if who else "nobody has to be confirmed"))
     )
 
 
@@ -125,7 +125,7 @@ def list_(context: typer.Context) -> int:
 
     def tell() -> None:
         if not reply["users"]:
-            print("nobody has asked or owned a device yet")
+            out("nobody has asked or owned a device yet")
             next_step("jitctl device add laptop --user NAME --public-key KEY")
             return
         from jitctl.moments import shown
@@ -167,9 +167,9 @@ def _told(context: typer.Context, reply: wire.UserReply, *following: str) -> int
         kind = "registered here" if one["registered"] else "a user of the system"
         until = f", until {shown(one['ends'])}" if one["ends"] is not None else ""
         email = f", {one['email']}" if one["email"] else ""
-        print(clean(f"{one['name']} is {kind}{until}{email}"))
+        out(clean(f"{one['name']} is {kind}{until}{email}"))
         if one["closed"]:
-            print(clean(one["closed"]))
+            out(clean(one["closed"]))
         next_step(*following)
 
     return answer(context, reply, tell)

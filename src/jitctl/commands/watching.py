@@ -12,10 +12,10 @@ import typer
 from jitctl import following
 from jitctl.cli import settings
 from jitctl.client import Client
-from jitctl.commands.listing import numbered, past_ms
+from jitctl.commands.listing import past_ms, tell_event
 from jitctl.commands.shared import Timeout, duration_ms
 from jitctl.following import Lost, Moment
-from jitctl.output import answer, clean, dumps, say
+from jitctl.output import answer, clean, control, out, out_json, say
 from jitctl.render import times, words
 from jitctl.render.line import EVERY, Line
 from jitd.core import durations
@@ -82,17 +82,17 @@ def watch(
                 continue
             case event:
                 after = event["seq"]
-                print(dumps(event) if as_json else _shown(event, bell=bell), flush=True)
+                if as_json:
+                    out_json(event, flush=True)
+                    continue
+                if bell and sys.stdout.isatty():
+                    control("\a")
+                tell_event(event, flush=True)
     raise AssertionError("it never ends by itself")
 
 
 def _patiently() -> float:
     return 3600.0
-
-
-def _shown(event: wire.EventView, *, bell: bool) -> str:
-    shown = numbered(event)
-    return f"\a{shown}" if bell and sys.stdout.isatty() else shown
 
 
 def wait(
@@ -143,7 +143,7 @@ def became(context: typer.Context, waiting: Waiting) -> int:
         "already": False,
         "note": "",
     }
-    status = answer(context, reply, lambda: print(_became(one, now)))
+    status = answer(context, reply, lambda: out(_became(one, now)))
     if one["status"] == "pending":
         say(f"{waiting.stands()} (still pending after {durations.show(waiting.limit_ms or 0)})")
     return status or _exit(one)
@@ -187,7 +187,7 @@ class Waiting:
                 self.line.clear()
         except KeyboardInterrupt:
             self.line.begin()
-            sys.stderr.write(self.stands())  # main ends the line
+            say(self.stands())
             return False
         return True
 

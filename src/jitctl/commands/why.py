@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jitctl.cli import settings
 from jitctl.commands.shared import usage
-from jitctl.output import answer, clean, next_step
+from jitctl.output import answer, clean, hang, next_step, out
 from jitctl.render import words
 from jitd.core.commandline import jitctl
 
@@ -53,10 +52,10 @@ def why(
 def _show(reply: wire.WhyReply, *, of_other: bool) -> None:
     made = reply["request"]
     if made is not None:
-        print(words.outcome(made, reply["now"]))
+        out(words.outcome(made, reply["now"]))
         _print_lines(reply.get("outcome", []))
-        print()
-    print(clean(f"{reply['user']} on {reply['network']}, by the rules of now:"))
+        out()
+    out(clean(f"{reply['user']} on {reply['network']}, by the rules of now:"))
     _print_lines(reply["lines"])
     if made is not None:
         next_step(f"jitctl show {made['id']}")
@@ -78,20 +77,9 @@ def _print_lines(lines: list[wire.WhyLine]) -> None:
             _print(" " * (_INDENT + _ANSWER), clean(line["because"]))
         if line["change"]:
             # To be typed: never broken.
-            print(f"{'':<{_INDENT}}> {clean(line['change'])}")
+            out(f"{'':<{_INDENT}}> {clean(line['change'])}")
 
 
 def _print(before: str, words: str) -> None:
     """Words behind something, on a terminal broken to its width; uncut where there is none."""
-    if not sys.stdout.isatty():
-        print(before + words)
-        return
-    import shutil
-    import textwrap
-
-    width = max(shutil.get_terminal_size().columns, len(before) + 30)
-    print(
-        textwrap.fill(
-            words, width, initial_indent=before, subsequent_indent=" " * len(before), break_long_words=False
-        )
-    )
+    hang(before, words)

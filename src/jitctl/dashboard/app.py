@@ -21,6 +21,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.coordinate import Coordinate
+from textual.driver import Driver
 from textual.widgets import DataTable, Footer, Input, Static, Tab, Tabs
 from textual.worker import get_current_worker
 
@@ -34,7 +35,7 @@ from jitctl.output import clean
 from jitctl.render import before, times, words
 from jitctl.render.tables import GAP, fit
 from jitd.core import durations
-from jitd.core.errors import JitError
+from jitd.core.errors import EXIT_INTERRUPTED, JitError
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -91,13 +92,34 @@ class Dashboard(App[None]):
         Binding("w", "peers", "Peers", priority=True),
         Binding("t", "theme", "Light/dark", show=False, priority=True),
         Binding("escape", "unsearch", show=False),
-        Binding("q", "quit", "Quit", priority=True),
+        Binding("q", "leave", "Quit", priority=True),
+        Binding("ctrl+c", "interrupt", show=False, priority=True),
     ]
+    #: What is done by a letter, a digit or Enter.
+    _LETTERS: Final = frozenset(
+        {
+            "tab",
+            "search",
+            "show",
+            "grant",
+            "deny",
+            "revoke",
+            "extend",
+            "acknowledge",
+            "request",
+            "pause",
+            "release",
+            "cancel",
+            "peers",
+            "theme",
+            "leave",
+        }
+    )
     _DECIDERS: Final = frozenset({"grant", "deny", "revoke", "acknowledge"})
     _USERS: Final = frozenset({"request", "pause", "release", "cancel"})
 
-    def __init__(self, client: Client, *, light: bool = False) -> None:
-        super().__init__()
+    def __init__(self, client: Client, *, light: bool = False, keyboard: type[Driver] | None = None) -> None:
+        super().__init__(driver_class=keyboard)
         self._client = client
         self._tab = TABS[0]
         self._search = ""
@@ -136,7 +158,8 @@ class Dashboard(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Keys are letters where something is typed; those that the caller has no right to are not offered."""
-        if action != "unsearch" and (len(self.screen_stack) > 1 or isinstance(self.focused, Input)):
+        # Textual's own ones (Tab, copying, leaving) are none of these, and work everywhere.
+        if action in self._LETTERS and (len(self.screen_stack) > 1 or isinstance(self.focused, Input)):
             return False
         decides = self._seen is not None and self._seen.decides
         if action in self._DECIDERS:
@@ -328,6 +351,14 @@ class Dashboard(App[None]):
         return found
 
     # --- keys ---
+
+    def action_leave(self) -> None:
+        """q: back to the shell."""
+        self.exit()
+
+    def action_interrupt(self) -> None:
+        """Ctrl-C, wherever: back to the shell, and nothing more is done."""
+        self.exit(return_code=EXIT_INTERRUPTED)
 
     def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
         """Another tab."""

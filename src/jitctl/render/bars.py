@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: What --output takes beside table and json.
 FORMATS: Final = ("i3bar", "waybar", "prompt")
 #: What the protocol of i3bar begins with, before the first line (i3bar-protocol).
-I3BAR_BEGINS: Final = '{"version":1}\n['
+I3BAR_BEGINS: Final = ('{"version":1}', "[")
 #: From here on it is told that the end is near.
 _SOON_MS: Final = 10 * times.MINUTE
 #: What is more urgent comes first: it gives the whole line its colour.

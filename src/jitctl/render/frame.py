@@ -2,12 +2,10 @@
 
 import re
 import shutil
-import sys
 from typing import Final
 
-from rich.cells import cell_len
-
-from jitctl.output import is_coloured
+from jitctl.output import DIM, control, joined, paint
+from jitd.core import cells
 
 _STYLE: Final = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -24,20 +22,23 @@ class Frame:
         """Put these lines in the place of those before; they may have styles, and nothing else that is invisible."""
         columns, rows = shutil.get_terminal_size()
         # Broken ones would not be where they are looked for.
-        shown = [line if _width(line) <= columns else _STYLE.sub("", line)[:columns] for line in lines]
+        shown = [
+            line if _width(line) <= columns else paint(cells.cut(_STYLE.sub("", line), columns), "")
+            for line in map(joined, lines)
+        ]
         if len(shown) >= rows:
-            shown = [*shown[: max(0, rows - 2)], f"… and {len(shown) - rows + 2} lines more"[: columns - 1]]
+            more = cells.cut(f"… and {len(shown) - rows + 2} lines more", columns - 1)
+            shown = [*shown[: max(0, rows - 2)], paint(more, "")]
         # A terminal that has become narrower has broken them.
         above = sum(max(1, -(-width // columns)) for width in self._drawn)
         up = f"\x1b[{min(above, rows - 1)}A" if above else ""
-        sys.stdout.write(f"\r{up}\x1b[J" + "".join(f"{line}\n" for line in shown))
-        sys.stdout.flush()
+        control(f"\r{up}\x1b[J" + "".join(f"{line}\n" for line in shown))
         self._drawn = [_width(line) for line in shown]
 
     def dim(self, words: str) -> str:
         """Something that is there beside the rest."""
-        return f"\x1b[2m{words}\x1b[0m" if is_coloured(sys.stdout) else words
+        return paint(words, DIM)
 
 
 def _width(line: str) -> int:
-    return cell_len(_STYLE.sub("", line))
+    return cells.width(_STYLE.sub("", line))

@@ -5,7 +5,8 @@ import shutil
 import sys
 from typing import Final
 
-from jitctl.output import clean
+from jitctl.output import beside, clean
+from jitd.core import cells
 
 #: How often it is drawn, seconds.
 EVERY: Final = 0.25
@@ -27,22 +28,20 @@ class Line:
             return
         # A line that is as wide as the terminal would not be there alone any more.
         width = shutil.get_terminal_size().columns - 1
-        shown = f"{_TURNS[self._turn % len(_TURNS)]} {clean(words)}"[:width]
+        shown = cells.cut(f"{_TURNS[self._turn % len(_TURNS)]} {clean(words)}", width)
         self._turn += 1
         self._drawn = True
-        sys.stderr.write(f"{_CLEAR}{shown}")
-        sys.stderr.flush()
+        beside(f"{_CLEAR}{shown}")
 
     def begin(self) -> None:
         """Have a line for what comes next, where a ^C stands in this one."""
         if self.is_shown:
-            sys.stderr.write(_CLEAR)
+            beside(_CLEAR)
         elif sys.stderr.isatty():
-            sys.stderr.write("\n")
+            beside("\n")
 
     def clear(self) -> None:
         """Take it away, so that something else can be printed."""
         if self._drawn:
             self._drawn = False
-            sys.stderr.write(_CLEAR)
-            sys.stderr.flush()
+            beside(_CLEAR)

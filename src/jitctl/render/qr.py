@@ -16,13 +16,17 @@ _BLOCKS: Final = {(True, True): "█", (True, False): "▀", (False, True): "▄
 
 
 class Code:
-    """A text as a code."""
+    """A text as a code. Raises OverflowError when it is too long for one."""
 
     def __init__(self, text: str) -> None:
         import segno
+        from segno.encoder import DataOverflowError
 
         # The lowest level of correction: a screen has no scratches, and the code is the smaller for it.
-        made = segno.make(text, error="l", micro=False)
+        try:
+            made = segno.make(text, error="l", micro=False)
+        except DataOverflowError as error:
+            raise OverflowError(str(error)) from error
         self._rows = [[bool(dark) for dark in row] for row in made.matrix_iter(border=_QUIET)]
 
     @property

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from jitctl.output import clean, is_coloured
+from jitctl.output import clean, out, paint
 from jitctl.render import times
 from jitctl.render.charts import bar, sparkline
+from jitd.core.cells import wrap
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -26,41 +27,27 @@ TITLES: Final = {"user": "USER", "network": "NETWORK", "approver": "DECIDED BY"}
 def show(reply: wire.ReportReply, filters: Sequence[str] = ()) -> None:
     """Print all of it. `filters` are the options that it was asked for with."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED
-    for line in _fold(f"{period(reply)}, {scope(reply)}", width):
-        print(_paint(line, _BOLD))
-    print()
+    for line in wrap(f"{period(reply)}, {scope(reply)}", width, whole=True):
+        out(line, style=_BOLD)
+    out()
     for line in _summary(reply, width):
-        print(line)
+        out(line)
     for by, table in reply["by"].items():
         if table["rows"]:
-            print()
+            out()
             _table(by, table, width, filters)
     if reply["emergencies"]:
-        print()
+        out()
         _emergencies(reply)
     if reply["suggestions"]:
-        print()
+        out()
         by_whom = "" if reply["scope"] == "gateway" else " (administrators change them)"
-        print(_paint(f"rules that may fit better{by_whom}", _BOLD))
+        out(f"rules that may fit better{by_whom}", style=_BOLD)
         for one in reply["suggestions"]:
-            for line in _fold(clean(one["why"]), width - 2):
-                print(f"  {line}")
+            for line in wrap(clean(one["why"]), width - 2, whole=True):
+                out(f"  {line}")
             # To be typed: never broken.
-            print(f"    > {clean(one['command'])}")
-
-
-def _fold(words: str, width: int) -> Iterator[str]:
-    """Lines of at most so many cells; a word is never broken."""
-    from rich.cells import cell_len
-
-    line = ""
-    for word in words.split():
-        longer = f"{line} {word}".strip()
-        if line and cell_len(longer) > width:
-            yield line
-            longer = word
-        line = longer
-    yield line
+            out(f"    > {clean(one['command'])}")
 
 
 def period(reply: wire.ReportReply) -> str:
@@ -136,18 +123,18 @@ def _summary(reply: wire.ReportReply, width: int) -> Iterator[str]:
     line = f"{'requests':<12}{total['asked']:>7}  "
     note = f"  each mark {length(reply['mark'])}, at most {max(asked, default=0)}"
     # As many marks as there is room for, the newest: what is left away is in the numbers.
-    yield f"{line}{_paint(sparkline(asked[-max(1, width - len(line) - len(note)) :]), _CYAN)}{note}"
+    yield f"{line}{paint(sparkline(asked[-max(1, width - len(line) - len(note)) :]), _CYAN)}{note}"
     if sum(reply["hours"]):
         by_hour = [sum(reply["hours"][hour::24]) for hour in range(24)]
         by_day = [sum(reply["hours"][day * 24 : day * 24 + 24]) for day in range(7)]
-        yield f"{'':<21}0h {_paint(sparkline(by_hour), _CYAN)} 24h  Mon {_paint(sparkline(by_day), _CYAN)} Sun"
+        yield f"{'':<21}0h {paint(sparkline(by_hour), _CYAN)} 24h  Mon {paint(sparkline(by_day), _CYAN)} Sun"
     room = max(10, min(60, width - 40))
     for name, number, word in parts(total):
         if number:
             drawn = bar(number, total["asked"], room)
             share = percent(number, total["asked"])
             yield (
-                f"  {name:<11}{number:>6}  {_paint(drawn, _STYLES.get(name, _DIM))} {share}"
+                f"  {name:<11}{number:>6}  {paint(drawn, _STYLES.get(name, _DIM))} {share}"
                 + (f"  {word}" if word and len(drawn) + len(word) + 30 <= width else "")
             )
     if total["approval_rate"] is not None:
@@ -210,7 +197,7 @@ def _table(by: str, table: wire.ReportTable, width: int, filters: Sequence[str])
     )
     if table["of"] > len(rows):
         command = ["jitctl", "report", "--by", by, "--limit", str(min(table["of"], MOST)), *filters]
-        print(_paint(f"and {table['of'] - len(rows)} more: {clean(shlex.join(command))}", _DIM))
+        out(f"and {table['of'] - len(rows)} more: {shlex.join(command)}", style=_DIM)
 
 
 def _some(number: int) -> str:
@@ -243,8 +230,4 @@ def _emergencies(reply: wire.ReportReply) -> None:
     )
     more = reply["total"]["break_glass"] - len(reply["emergencies"])
     if more > 0:
-        print(_paint(f"and {more} more; what nobody has looked at comes first in jitctl list", _DIM))
-
-
-def _paint(words: str, style: str) -> str:
-    return f"\x1b[{style}m{words}\x1b[0m" if words and is_coloured(sys.stdout) else words
+        out(f"and {more} more; what nobody has looked at comes first in jitctl list", style=_DIM)

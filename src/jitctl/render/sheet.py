@@ -1,21 +1,18 @@
 """CSV that no spreadsheet takes for formulas."""
 
-import csv
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from jitctl.output import clean
+from jitctl.output import clean, csv_line
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> None:
     """A line of titles, and one for each row, to standard output."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
+    csv_line(list(columns))
     for row in rows:
-        writer.writerow([cell(row[column]) for column in columns])
+        csv_line([cell(row[column]) for column in columns])
 
 
 def cell(value: object) -> str:

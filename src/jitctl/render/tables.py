@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jitctl.output import clean
+from jitctl.output import Painted, clean, out
+from jitctl.output import columns as terminal_columns
 
 #: Width of a table that goes into a file or another program: nothing is cut there.
 WIDE: Final = 1000
@@ -44,21 +45,22 @@ class Cell(NamedTuple):
 
 def draw(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> None:
     """Draw a table to standard output, as wide as the terminal, or uncut where it is none."""
-    for line in lines(columns, rows):
-        print(line)
+    out(*lines(columns, rows))
 
 
-def lines(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> list[str]:
+def lines(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> list[Painted]:
     """The lines that `draw` would draw, with their styles."""
     console = _console()
     with console.capture() as captured:
         console.print(_table(columns, rows, console.width))
-    return [line.rstrip(" ") for line in captured.get().splitlines()]
+    return [Painted(line.rstrip(" ")) for line in captured.get().splitlines()]
 
 
 def _console() -> Console:
     # Without a terminal the width must not come from the environment: a pipe is as wide as it has to be.
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False)
+    # At one, rich takes 80 columns wherever the terminal is a dumb one.
+    width = terminal_columns() if sys.stdout.isatty() else WIDE
+    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def _table(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]], width: int) -> Table:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from jitctl.output import clean, is_coloured
+from jitctl.output import clean
 from jitctl.render import times
 from jitd.core import durations
 
@@ -280,10 +279,9 @@ def sentence(event: wire.EventView) -> str:
     return clean(words)
 
 
-def coloured(event: wire.EventView, line: str) -> str:
-    """The line of an event, in the colour of its kind where it has one and colours are wanted."""
-    colour = _COLOURS.get(event["kind"])
-    return f"\x1b[{colour}m{line}\x1b[0m" if colour and is_coloured(sys.stdout) else line
+def colour(event: wire.EventView) -> str:
+    """The colour of an event's kind; "" where it has none."""
+    return _COLOURS.get(event["kind"], "")
 
 
 def by(event: wire.EventView) -> str:

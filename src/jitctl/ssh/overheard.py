@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import select
@@ -9,6 +10,9 @@ import threading
 import tty
 from types import TracebackType
 from typing import Final, Self
+
+from jitctl.output import beside
+from jitd.core.text import visible_lines
 
 #: Bytes that are kept: ssh's longest warning has about a thousand.
 _MOST: Final = 16384
@@ -26,6 +30,7 @@ class Overheard:
         self._ours, self.theirs = _ends()
         self._over, self._tell = os.pipe()
         self._kept = b""
+        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         self._thread = threading.Thread(target=self._pass_on, name="jitctl-ssh-said", daemon=True)
         self._thread.start()
 
@@ -53,7 +58,8 @@ class Overheard:
                 if not data:
                     break
                 self._kept = (self._kept + data)[-_MOST:]
-                _write(data)
+                # Most of it is ssh's own, but what the gateway's side says comes this way, too.
+                beside(visible_lines(self._decode(data).replace("\r", "")))
         os.close(self._ours)
         os.close(self._over)
 
@@ -66,11 +72,3 @@ def _ends() -> tuple[int, int]:
             tty.setraw(theirs)  # what comes goes on as it is
             return ours, theirs
     return os.pipe()
-
-
-def _write(data: bytes) -> None:
-    """All of it to our own standard error; nobody may be listening there."""
-    with contextlib.suppress(OSError):
-        while data:
-            select.select([], [2], [])
-            data = data[os.write(2, data) :]

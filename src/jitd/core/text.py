@@ -37,6 +37,27 @@ def clean(text: str) -> str:
     return " ".join(spaced.split())
 
 
+def visible(text: str) -> str:
+    """The text on one line without what a terminal acts on; blanks stay as they are."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_shown, text))
+
+
+def visible_lines(text: str) -> str:
+    """Text of several lines without what a terminal acts on; blanks, tabs and line ends stay as they are."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(char if char in "\n\t" else _shown(char) for char in text.replace("\r\n", "\n"))
+
+
+def _shown(char: str) -> str:
+    if char in "\t\n\r\v\f\u2028\u2029":
+        return " "
+    hostile = unicodedata.category(char) in _HOSTILE_CATEGORIES and char not in _ALLOWED_FORMAT
+    return "" if hostile else char
+
+
 def reason(text: str, what: str = "reason") -> str:
     """A cleaned reason or comment. Raises JitError bad_request when it is empty or longer than REASON_LENGTH."""
     if len(text) > REASON_LENGTH:
