@@ -101,6 +101,14 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--verbose", action="store_true", help="print what is right, too")
     check.set_defaults(act=_check)
 
+    backup = verbs.add_parser(
+        "backup",
+        parents=[common],
+        help="write a whole copy of the database to FILE, while jitd runs or not",
+    )
+    backup.add_argument("file", type=_absolute, metavar="FILE", help="must not be there yet; gets mode 0600")
+    backup.set_defaults(act=_backup)
+
     secret = verbs.add_parser(
         "secret",
         parents=[common],
@@ -178,6 +186,15 @@ def _check_policy(path: Path) -> int:
     if problems:
         return EXIT_FAILURE
     print(f"{path}: ok, {cases} cases come out as they say")
+    return EXIT_DONE
+
+
+def _backup(asked: argparse.Namespace) -> int:
+    from jitd.store.database import FILE_NAME, back_up
+
+    os.umask(0o077)
+    back_up(config.load(_path(asked)).daemon.state_dir / FILE_NAME, asked.file)
+    print(f"written: {asked.file}")
     return EXIT_DONE
 
 

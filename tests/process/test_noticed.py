@@ -1,10 +1,12 @@
 """What is taken away from a running jitd, or stops working around it: noticed, put right where it can be, and told."""
 
+import contextlib
 import fcntl
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -129,3 +131,33 @@ def test_few_open_files(daemon: Daemon) -> None:
     told = daemon.log.read_text()
     assert "jitd: cannot start: 100 open files are allowed" in told
     assert "LimitNOFILE=" in told
+
+
+def test_a_copy_of_the_database_is_whole_or_says_so(daemon: Daemon) -> None:
+    """`cp jitd.db` while jitd runs has what was decided a moment ago, and is known for what it is when it is put back.
+
+    `jitd backup` makes one that is whole.
+    """
+    daemon.start()
+    assert daemon.post("/v1/interface/add", name="wg0", pools=["10.9.0.0/24"])[0] == 200
+    database, copy = daemon.state_dir / "jitd.db", daemon.directory / "copy.db"
+
+    def complete() -> bool:
+        copy.unlink(missing_ok=True)
+        copy.write_bytes(database.read_bytes())
+        with contextlib.closing(sqlite3.connect(f"file:{copy}?immutable=1", uri=True)) as read:
+            return read.execute("SELECT name FROM interface").fetchall() == [("wg0",)]
+
+    until(complete, "a copy of the file alone has it", 5)
+    backup = daemon.directory / "backup.db"
+    assert daemon.jitd("backup", backup).returncode == 0
+    daemon.stop()
+    for file, doubtful in ((copy, True), (backup, False)):
+        for old in daemon.state_dir.glob("jitd.db*"):
+            old.unlink()
+        shutil.copy(file, database)
+        database.chmod(0o600)
+        daemon.start()
+        assert daemon.get("/v1/interface/list")[1]["interfaces"][0]["name"] == "wg0"
+        assert ("its -wal file is missing" in warnings(daemon)) is doubtful
+        daemon.stop()

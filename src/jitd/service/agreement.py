@@ -19,6 +19,7 @@ class Agreement:
     freed: dict[tuple[int, str], frozenset[IPNetwork]] = field(default_factory=dict)
     around: tuple[wire.Check, ...] = ()  # what the last look around the machine gave
     troubles: tuple[str, ...] = ()  # sentences about jitd's own socket and log
+    doubts: tuple[str, ...] = ()  # sentences about the store as it was found at the start
     unrecorded: list[str] = field(default_factory=list)  # sentences about what could not be recorded yet
     settled: int = 0  # the SEQ up to which the kernel was compared with what was recorded
     #: When each public key had its last handshake, milliseconds UTC, as it was read last: at most 30 s ago.

@@ -169,7 +169,7 @@ def _network_status(
 
 def _gateway(view: View) -> wire.GatewayStatus:
     counts = listing.counts(view.rows, None)
-    warnings = list(view.agreement.troubles)
+    warnings = [*view.agreement.troubles, *view.agreement.doubts]
     frozen = freezes.current(view.rows)
     if frozen is not None:
         warnings.append(f"{frozen.by} has frozen everything: {frozen.reason} (jitctl thaw)")

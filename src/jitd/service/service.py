@@ -42,6 +42,8 @@ USERS_SECONDS: Final = 2.0
 LONGEST_SECONDS: Final = 20.0
 #: What may read for seconds: in a thread of its own, one after the other, so that nobody else waits for it.
 LONG: Final = frozenset({report.report})
+#: At least so long between two checkpoints of the database, in seconds.
+CHECKPOINT_SECONDS: Final = 0.05
 #: How many examinations run at the same time: each may wait for other programs and servers for up to 10 seconds.
 EXAMINERS: Final = 2
 #: How long a closing waits for the worker to cut, before that is done beside it; seconds.
@@ -108,6 +110,9 @@ class Service:
         self._is_stuck = False
         self._making_right: set[asyncio.Future[None]] = set()
         self._deadline: Deadline = (None, None)
+        self._checkpointing = False
+        self._checkpoint_task: asyncio.Task[None] | None = None
+        self._checkpointed = float("-inf")  # when the last one ended, seconds of the loop
 
     # --- life ---
 
@@ -371,6 +376,7 @@ class Service:
     def _take(self, seq: int, deadline: Deadline) -> None:
         self.feed.publish(seq)
         self._outbox_changed()
+        self._checkpoint_soon()
         if deadline != self._deadline:
             self._deadline = deadline
             self.deadline_changed.set()
@@ -387,6 +393,23 @@ class Service:
         self._making_right.add(running)
         running.add_done_callback(self._making_right.discard)
         running.add_done_callback(_take_error)
+
+    def _checkpoint_soon(self) -> None:
+        """Behind everything else, and not too often: the database's file alone has all that was committed."""
+        assert self._loop is not None
+        if not self._checkpointing:
+            self._checkpointing = True
+            wait = max(0.0, self._checkpointed + CHECKPOINT_SECONDS - self._loop.time())
+            self._checkpoint_task = asyncio.ensure_future(self._checkpoint(wait))
+
+    async def _checkpoint(self, wait: float) -> None:
+        assert self._loop is not None
+        await asyncio.sleep(wait)
+        self._checkpointing = False
+        # Stopping, which does the same; or a disk that is told by whoever has something to write.
+        with contextlib.suppress(JitError):
+            await self._worker.run(self._transactor.checkpoint, Priority.CHECK)
+        self._checkpointed = self._loop.time()
 
     def _outbox_changed(self) -> None:
         for watcher in self._outbox_watchers:

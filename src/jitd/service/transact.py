@@ -31,6 +31,12 @@ from jitd.store.database import FILE_NAME, Rows, Store
 from jitd.store.tombstones import FILE_NAME as TOMBSTONES
 from jitd.store.tombstones import Tombstone, TombstoneFile
 
+#: Told until the next orderly stop.
+_LACKS_LOG: Final = (
+    "the database was not closed in order and its -wal file is missing: if it is a copy of a live one, what was decided"
+    " last is not in it. Copies are made with: jitd backup FILE"
+)
+
 log = logging.getLogger("jitd.service")
 
 #: Milliseconds between two attempts to record what could not be recorded.
@@ -128,7 +134,15 @@ class Transactor:
         self._store_or_none = Store(self._config.daemon.state_dir / FILE_NAME)
         self.groups = self._listed_groups(self._rows)
         self._unrecorded.load(self._rows)
+        if self._store.lacks_log:
+            log.error("%s", _LACKS_LOG)
+            self.agreement.doubts = (_LACKS_LOG,)
         return concerned(self._rows)
+
+    def checkpoint(self) -> None:
+        """Make the database's file whole by itself, for whoever copies it."""
+        if self._store_or_none is not None:
+            self._store_or_none.checkpoint()
 
     def begin(self) -> None:
         """End what ended meanwhile, before anything else; then make every interface agree."""

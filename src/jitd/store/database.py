@@ -3,6 +3,7 @@
 Everything goes through `Rows`, so that the noun modules beside this one work in either.
 """
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -18,6 +19,9 @@ from jitd.store.schema import MIGRATIONS
 from jitd.store.values import canonical
 
 FILE_NAME: Final = "jitd.db"
+
+#: The fact that says, in the database itself, that a jitd uses it.
+_OPEN: Final = "open"
 
 #: How long a statement waits for another process that holds the database, in milliseconds.
 BUSY_MS: Final = 2000
@@ -149,11 +153,16 @@ class Store:
         Raises JitError store when it cannot be opened, is damaged, or belongs to a newer jitd.
         """
         self.path = path
+        log_path = path.with_name(f"{path.name}-wal")
+        has_log = log_path.exists() and log_path.stat().st_size > 0
+        _refuse_torn(path, log_path, has_log=has_log)
         # SQLite makes its files with the mode of the first one: nobody else may read it, from the first moment.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         self._database = _connect(path, read_only=False)
         try:
-            _prepare(self._database, path)
+            _prepare(self._database, path, has_log=has_log)
+            #: Whether it was left open, and its write-ahead log is missing: so looks a copy of a live database.
+            self.lacks_log = self._open(has_log=has_log)
         except sqlite3.Error as error:
             self._database.conn.close()
             raise JitError(
@@ -186,9 +195,70 @@ class Store:
                 raise _refused(self.path, error) from error
             raise
 
+    def checkpoint(self) -> None:
+        """Put the write-ahead log back into the database as far as no reader needs it, so that a copy of that file alone
+        has nearly everything. Raises JitError store.
+        """
+        with _named():
+            self._database.conn.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def close(self) -> None:
         """Close the connection; the write-ahead log goes back into the database."""
+        with contextlib.suppress(JitError):  # a full disk: the next start warns without need
+            self.rows.run("DELETE FROM fact WHERE name = ?", (_OPEN,))
         self._database.conn.close()
+
+    def _open(self, *, has_log: bool) -> bool:
+        """Note, in the file itself, that the database is in use. Returns whether that stood there, without a log."""
+        left = self._database.conn.execute("SELECT 1 FROM fact WHERE name = ?", (_OPEN,)).fetchone()
+        with contextlib.suppress(
+            sqlite3.OperationalError
+        ):  # a full disk is told by who has something to write
+            self._database.conn.execute("INSERT OR IGNORE INTO fact VALUES (?, 1)", (_OPEN,))
+            self._database.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return left is not None and not has_log
+
+
+def back_up(path: Path, target: Path) -> None:
+    """Write a whole copy of the database to a file that must not be there yet, while jitd runs or not.
+
+    Raises JitError conflict, not_found, and store.
+    """
+    if not path.exists():
+        raise JitError("not_found", f"cannot back up {path}: it is not there", "Nothing was granted yet.")
+    if target.exists():
+        raise JitError("conflict", f"cannot back up to {target}: it exists", "Name a file that does not.")
+    try:
+        # With this mode from the first moment: there are private keys in it.
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise JitError("bad_request", f"cannot back up to {target}: {error.strerror}", "") from error
+    try:
+        with contextlib.closing(
+            sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
+        ) as source:
+            source.execute("VACUUM INTO ?", (os.fspath(target),))
+        with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
+            copy.execute("DELETE FROM fact WHERE name = ?", (_OPEN,))  # nobody uses the copy
+    except sqlite3.Error as error:
+        target.unlink(missing_ok=True)
+        raise JitError("store", f"cannot back up {path} to {target}: {error}", _HINT) from error
+
+
+def _refuse_torn(path: Path, log_path: Path, *, has_log: bool) -> None:
+    """Raises JitError store for what SQLite would take for a new database although it is what is left of one."""
+    if has_log and not path.exists():
+        raise JitError(
+            "store",
+            f"cannot use the database {path}: it is gone, and what was written last to it is still in {log_path}",
+            f"Put both files back together, or remove {log_path} to begin with an empty database.",
+        )
+    if path.exists() and not path.stat().st_size:
+        raise JitError(
+            "store",
+            f"cannot use the database {path}: it has 0 bytes, as a copy that failed",
+            "Restore it from a backup (jitd backup makes them), or remove it to begin with an empty one.",
+        )
 
 
 def open_reader(path: Path) -> Rows:
@@ -246,9 +316,15 @@ def _connect(path: Path, *, read_only: bool) -> Database:
     return Database(connection, execute_plugins=False)
 
 
-def _prepare(database: Database, path: Path) -> None:
+def _prepare(database: Database, path: Path, *, has_log: bool) -> None:
     connection = database.conn
     version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0 and path.stat().st_size and not has_log:
+        raise JitError(
+            "store",
+            f"cannot use the database {path}: there is nothing in it, as in a copy of a live one without its -wal file",
+            "Restore it from a backup (jitd backup makes them), or remove it to begin with an empty one.",
+        )
     if version > len(MIGRATIONS):
         raise _newer(path, version)
     # Only now: these write, and a database of a newer jitd must stay as it is.
