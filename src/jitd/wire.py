@@ -217,7 +217,8 @@ class ListQuery(TypedDict):
 class ListReply(Reply):
     """A page of requests: where nothing else was asked, pending first, then newest first. `next` is empty on the last
     page. `counts` are those by tab that the caller may see, `decides` is whether he decides about any network, `count`
-    (where it was asked for) is how many match.
+    (where it was asked for) is how many match. `not_searched` are words of the search that are emoji or signs, or have some:
+    only letters and digits are looked for.
     """
 
     requests: list[RequestView]
@@ -225,6 +226,7 @@ class ListReply(Reply):
     counts: dict[str, int]
     decides: bool
     count: NotRequired[int]
+    not_searched: NotRequired[list[str]]
 
 
 class UsageView(TypedDict):

@@ -107,3 +107,23 @@ async def test_a_slip_is_understood(office: World) -> None:
         await office.asked(ALICE, network="office")
     assert str(caught.value.message) == "cannot find a network 'office'"
     assert caught.value.hint == "See jitctl status."
+
+
+@pytest.mark.parametrize(
+    ("search", "told"),
+    [
+        ("logs", []),
+        ("OPS-12 naïve 日本", []),
+        ("🔥", ["🔥"]),
+        ("logs 🔥", ["🔥"]),
+        ("C++ --", ["C++", "--"]),
+        ("5€ a+b", ["5€", "a+b"]),
+    ],
+)
+async def test_emoji_and_signs_are_told_to_be_left_out(office: World, search: str, told: list[str]) -> None:
+    """What the index does not have is named in the answer, which otherwise looks as if there were none."""
+    await office.asked(ALICE, reason="🔥 C++ logs 5€")
+    reply = await office.ask(listing.list_, ROOT, search=search)
+    assert reply["not_searched"] == told
+    counted = await office.ask(listing.list_, ROOT, search=search, count=True)
+    assert counted["not_searched"] == told

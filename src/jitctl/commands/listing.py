@@ -138,7 +138,9 @@ def list_(
                 "cannot use --count together with --limit, --after, --sort or --columns",
                 "It counts all that match.",
             )
-        number = client.list(**filters, count=True)["count"]
+        counted = client.list(**filters, count=True)
+        number = counted["count"]
+        _say_not_searched(counted)
         in_json = settings(context).json or output in (ListFormat.JSON, ListFormat.JSONL)
         out(dumps({"count": number}) if in_json else str(number))
         return 0
@@ -151,6 +153,7 @@ def list_(
     elif columns or output is ListFormat.CSV:
         chosen = _chosen(columns, _fields())
     reply = client.list(**filters, sort=sort, limit=limit, after=after or None)
+    _say_not_searched(reply)
     if settings(context).json:
         if chosen is not None:
             out_json({**reply, "requests": [_only(one, chosen) for one in reply["requests"]]})
@@ -213,6 +216,15 @@ def _command(verb: str, options: Mapping[str, Any]) -> str:
         for one in [value] if isinstance(value, str) else value if isinstance(value, list) else []:
             words += [option, one]
     return shlex.join(words)
+
+
+def _say_not_searched(reply: wire.ListReply) -> None:
+    """Emoji and signs, which a search does not find: the answer must not look as if there were none."""
+    words = reply.get("not_searched")
+    if words:
+        say(
+            f"cannot search for {clean(' '.join(words))} as it is typed: emoji and signs are not in the index"
+        )
 
 
 def _list_table(

@@ -1,6 +1,7 @@
 """list: pages and counts of requests, and which of them somebody may see."""
 
 import difflib
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
@@ -40,7 +41,14 @@ def list_(view: View, query: wire.ListQuery) -> Reply:
     filters = _filter(view, query, wanted, whose)
     if query.get("count"):
         number = 0 if wanted == frozenset() else store.count(view.rows, filters)
-        return {"requests": [], "next": "", "counts": {}, "decides": _decides(whose), "count": number}
+        return {
+            "requests": [],
+            "next": "",
+            "counts": {},
+            "decides": _decides(whose),
+            "count": number,
+            "not_searched": not_searched(query.get("search") or ""),
+        }
     found = store.Page([], "")
     if wanted != frozenset():
         found = store.page(
@@ -57,7 +65,20 @@ def list_(view: View, query: wire.ListQuery) -> Reply:
         "next": found.next,
         "counts": _counts(view, whose),
         "decides": _decides(whose),
+        "not_searched": not_searched(query.get("search") or ""),
     }
+
+
+def not_searched(search: str) -> list[str]:
+    """The words of a search that are not looked for as they are typed: the index has letters and digits alone, and emoji
+    and signs of money and mathematics separate words in it. What people put between words (`OPS-12`) goes without saying.
+    """
+    return [
+        text.clean(word)
+        for word in dict.fromkeys(search.split())
+        if not any(char.isalnum() for char in word)
+        or any(unicodedata.category(char).startswith("S") for char in word)
+    ]
 
 
 def _decides(whose: store.Whose | None) -> bool:
