@@ -123,7 +123,7 @@ def test_the_manual_of_the_configuration_names_every_key() -> None:
     described = re.findall(r"^\.TP\n\.B (\w+)\n((?:[^.].*\n)+)", text, re.MULTILINE)
     known = [
         (key.name, getattr(table(), key.name))
-        for table in (config.Daemon, config.Enforce, config.Limits, config.Mail, config.Chat)
+        for table in (config.Daemon, config.Enforce, config.Limits, config.Mail, config.Chat, config.Policy)
         for key in dataclasses.fields(table)
     ]
     assert [name for name, _ in described] == [name for name, _ in known]

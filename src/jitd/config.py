@@ -106,6 +106,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What holds for all rules, and is root's alone: whoever may change the rules may not change these."""
+
+    four_eyes: bool = False  # everywhere, as on networks with several approvals
+    reasons: bool = False  # whoever changes rules or people says why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole configuration."""
 
@@ -114,6 +122,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     mail: Mail = field(default_factory=Mail)
     chat: Chat = field(default_factory=Chat)
+    policy: Policy = field(default_factory=Policy)
 
     @property
     def tells(self) -> bool:
@@ -127,6 +136,7 @@ _TABLES: Final[Mapping[str, type]] = {
     "limits": Limits,
     "mail": Mail,
     "chat": Chat,
+    "policy": Policy,
 }
 _CHOICES: Final = {
     ("enforce", "backend"): BACKENDS,
@@ -187,6 +197,7 @@ def parse(tables: Mapping[str, Any]) -> Config:
         limits=_table("limits", tables.get("limits", {})),
         mail=_mail(_table("mail", tables.get("mail", {}))),
         chat=_chat(_table("chat", tables.get("chat", {}))),
+        policy=_table("policy", tables.get("policy", {})),
     )
     limits = config.limits
     if limits.connections_reserved >= limits.connections:
@@ -201,6 +212,7 @@ def parse(tables: Mapping[str, Any]) -> Config:
 #: What a running jitd takes over; everything else is read once, at the start.
 _LIVE: Final = frozenset(
     {f"daemon.{key}" for key in ("admin_groups", "kept_when_frozen", "gate_users", "log_level")}
+    | {"policy.four_eyes", "policy.reasons"}
     | {
         f"limits.{key}"
         for key in (

@@ -111,6 +111,13 @@ about = ["requested", "break_glass", "waiting", "lapsed", "device_lost", "undeci
 digest_from = 10
 # How long one may take.
 timeout_seconds = 30
+
+[policy]
+# Everywhere as where several have to agree: nobody decides for a device that they registered or a person whom they made, and
+# a change that widens the rules needs two at least.
+four_eyes = false
+# Whoever changes rules or people says why (--reason).
+reasons = false
 """)
 
 

@@ -228,22 +228,18 @@ def test_each_yes_is_told(daemon: Running, begin: Begin) -> None:
     assert (waiting.end().status, second.end().status) == (3, 3)
 
 
-def test_more_time_is_waited_for(daemon: Running, begin: Begin, jitctl: Typed) -> None:
+def test_more_time_is_waited_for(daemon: Running, begin: Begin) -> None:
     """An extension is decided when the grant that it lengthens is: 0 when it is longer, 3 when it was denied."""
-    second_administrator(daemon)
     post(daemon, "/v1/grant", id=asked(daemon))
-    post(daemon, "/v1/network/set", name="office", changes=["approvals=2"])
     for number, path, status, out in (
         (2, "/v1/deny", 3, "request 2 of alice for office is denied by admin\n"),
         (3, "/v1/grant", 0, "grant 1 of alice for office goes on until 16:13:20 UTC\n"),
     ):
-        waiting = begin("extend", "1", "-d", "1h", "--wait")
-        waiting.until(f"request {number}: ")
-        post(daemon, "/v1/network/set", name="office", changes=["approvals=1"])
+        daemon.post_as("alice", "/v1/extend", id=1, duration=HOUR, comment="not ready")
+        waiting = begin("wait", str(number))
         post(daemon, path, id=number)
         said = waiting.end()
         assert (said.status, said.out) == (status, out)
-        post(daemon, "/v1/network/set", name="office", changes=["approvals=2"])
 
 
 def test_more_waiters_than_the_daemon_listens_to(daemon: Running, begin: Begin) -> None:

@@ -1,8 +1,10 @@
 """The real daemon in the test's process: app.run on a loop in a thread, with a clock and people that the test moves."""
 
 import asyncio
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -14,6 +16,7 @@ from jitd import app
 from jitd.config import Config, Enforce, Limits, Mail
 from jitd.config import Daemon as DaemonTable
 from jitd.enforce.memory import MemoryWireGuard
+from jitd.store.database import FILE_NAME
 from support.clock import TestClock
 from support.daemon import Daemon
 from support.people import StaticDirectory
@@ -122,6 +125,9 @@ class Running(Daemon):
         ):
             status, reply = self.post(path, **body)
             assert status == 200, reply
+        # As if each had added their own: what somebody else registered is decided about otherwise.
+        with contextlib.closing(sqlite3.connect(self.state_dir / FILE_NAME, timeout=10)) as store, store:
+            store.execute("DELETE FROM registrar")
 
 
 #: Any 32 bytes are a public key.

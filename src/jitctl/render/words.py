@@ -185,6 +185,8 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     ),
     "user_added": lambda e, d: f"registered {e['user']} until {times.local(d['ends'])}",
     "user_changed": lambda e, d: f"changed {e['user']}: {_ends_and_mail(d)}",
+    "unreviewed": lambda e, d: f"somebody else has to look at it: {d.get('comment', '')}",  # noqa: ARG005
+    "decided_alone": lambda e, d: f"root decided alone: {d.get('comment', '')}",  # noqa: ARG005
     "user_suspended": lambda e, d: f"suspended {e['user']}'s devices: {d.get('why', '')}",
     "user_resumed": lambda e, d: f"{e['user']} is back: the devices are not suspended any more",  # noqa: ARG005
     "user_retired": lambda e, d: f"retired {e['user']}'s devices: away for more than 24 h",  # noqa: ARG005

@@ -161,12 +161,31 @@ def widened(before: Sequence[NetworkRules], after: Sequence[NetworkRules]) -> di
     return {name: sorted(what) for name, what in found.items()}
 
 
+def moved(before: Sequence[NetworkRules], after: Sequence[NetworkRules]) -> set[tuple[str, str]]:
+    """(network before, network after) of the destinations of an interface that belong to another network after a change."""
+    old, new = entries(before), entries(after)
+    changed = {_facts(one): one for one in (*old, *new)}
+    for facts in {_facts(one) for one in old} & {_facts(one) for one in new}:
+        del changed[facts]
+    return {
+        (was, will)
+        for one in changed.values()
+        for was, will in _moves(one, old, new)
+        if was is not None and was != will
+    }
+
+
 def _facts(entry: Entry) -> tuple[str, IPNetwork, Ports | None]:
     return entry.network.name, entry.route, entry.ports
 
 
 def _winners(place: Entry, old: Sequence[Entry], new: Sequence[Entry]) -> set[str]:
     """The networks that some destination within an entry belongs to in `new`, and not in `old`."""
+    return {will for _, will in _moves(place, old, new)}
+
+
+def _moves(place: Entry, old: Sequence[Entry], new: Sequence[Entry]) -> set[tuple[str | None, str]]:
+    """(network in `old`, network in `new`) of the destinations within an entry that belong to another one in `new`."""
     near = [
         [one for one in found if one.route.version == place.route.version and one.route.overlaps(place.route)]
         for found in (old, new)
@@ -184,7 +203,7 @@ def _winners(place: Entry, old: Sequence[Entry], new: Sequence[Entry]) -> set[st
         if one.ports is not None:
             ports |= {one.ports.first, one.ports.last + 1}
     kinds = [("icmp", 0), *((protocol, port) for protocol in ("tcp", "udp") for port in ports)]
-    found: set[str] = set()
+    found: set[tuple[str | None, str]] = set()
     for border in borders:
         if border not in place.route:
             continue
@@ -197,7 +216,7 @@ def _winners(place: Entry, old: Sequence[Entry], new: Sequence[Entry]) -> set[st
                 for side in there
             )
             if will is not None and will != was:
-                found.add(will)
+                found.add((was, will))
     return found
 
 

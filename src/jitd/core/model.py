@@ -394,7 +394,10 @@ class Request:
     wanted_until_ms: int | None = None  # when it is to end, in place of a duration
     urgent: bool = False
     break_glass: bool = False
-    review: Review | None = None  # of break-glass
+    unreviewed: str = (
+        ""  # why somebody else has to look at it: whoever decided had registered its device, or made its user
+    )
+    review: Review | None = None  # of that, and of break-glass
     extends_id: int | None = None  # asks for more time of this grant, and gives no access of its own
     decision: Grant | Denial | None = None
     ending: Ending | None = None

@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 from jitd import wire
-from jitd.core import durations, elements, keys, text
+from jitd.core import durations, elements, keys, policy, text
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Device, Interface
 from jitd.core.people import Answer
-from jitd.service import endings, granting, tunnels, views, wgquick
+from jitd.service import endings, foureyes, granting, tunnels, views, wgquick
 from jitd.service.call import Call, PlanOnly, Render, Reply, View
 from jitd.service.interfaces import named as named_interface
-from jitd.store import accounts, interfaces, networks
+from jitd.store import accounts, interfaces, networks, registrars
 from jitd.store import devices as store
 
 #: For so long added devices count, whatever became of them; each leaves a row for ever.
@@ -53,7 +53,9 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render:
             f"cannot add {name} until then: it is not within the next 365 days",
             "Name a date to come, for example --until 2027-03-31, or none to keep it.",
         )
+    foureyes.refuse_open_for_others(call, account, networks.all_(call.rows))
     device = store.add(call.rows, account.id, name, public_key, call.now.wall_ms, ends_ms)
+    _keep_registrar(call, account, device)
     for interface in interfaces.all_(call.rows):
         unmanaged = {peer.public_key: peer for peer in interfaces.unmanaged(call.rows, interface.id)}
         if public_key in unmanaged:
@@ -104,8 +106,10 @@ def rotate(call: Call, body: wire.DeviceRotateBody) -> Render:
             )
         endings.retire(call.rows, call.touched, interface.id, device.public_key, tunnel.ips)
         call.touched.devices.add((tunnel.interface_id, device.id))
+    foureyes.refuse_open_for_others(call, account, networks.all_(call.rows))
     if not store.rotate(call.rows, device, public_key):
         raise _moved_on(device)
+    _keep_registrar(call, account, device)
     dropped = any(tunnel.preshared_key for tunnel in mine)
     call.event(
         "device_rotated",
@@ -118,6 +122,11 @@ def rotate(call: Call, body: wire.DeviceRotateBody) -> Render:
     )
     after = replace(device, public_key=public_key)
     return lambda view: _rotated(view, after, account, replaced=device.public_key, dropped=dropped)
+
+
+def _keep_registrar(call: Call, account: Account, device: Device) -> None:
+    """Keep who registered a key, where that is not its user."""
+    registrars.of_device(call.rows, device.id, None if policy.is_own(call.actor, account) else call.actor)
 
 
 def _rotated(view: View, device: Device, account: Account, *, replaced: str, dropped: bool) -> Reply:
@@ -313,7 +322,9 @@ def _import_line(call: Call, interface: Interface, line: wire.ImportLine) -> tup
             f"cannot import {public_key}: {account.name} has a device {name} already",
             "Name it otherwise.",
         )
+    foureyes.refuse_open_for_others(call, account, networks.of_interface(call.rows, interface.id))
     device = store.add(call.rows, account.id, name, public_key, call.now.wall_ms)
+    _keep_registrar(call, account, device)
     _take_over(call, device, interface)
     call.event(
         "device_imported",

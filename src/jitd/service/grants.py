@@ -6,7 +6,7 @@ from jitd.core.errors import JitError
 from jitd.core.model import Denial, Ending, Network, Request, Review, Status, Vote
 from jitd.core.people import Answer
 from jitd.core.terms import Term, Wish
-from jitd.service import extending, granting
+from jitd.service import deciding, extending, foureyes, granting
 from jitd.service.call import Call, PlanOnly, Render, Reply, View
 from jitd.service.endings import touch
 from jitd.service.lookup import decidable, found, named_network, refuse_second, shown, stale, visible
@@ -22,6 +22,7 @@ def grant(call: Call, body: wire.GrantBody) -> Render:
     comment = text.comment(body.get("comment"))
     request, network = _asked(call, body) if body.get("id") is not None else _unasked(call, body, comment)
     granting.refuse_own(call, "grant", request.account, network, request.id)
+    foureyes.refuse_own_making(call, "grant", request.account, network, request.id)
     if request.status(call.now) is not Status.PENDING:
         raise stale(call, "grant", request.id)
     granting.refuse_gone(call, "grant anything to", request.account)
@@ -36,6 +37,7 @@ def grant(call: Call, body: wire.GrantBody) -> Render:
             granting.lengthen(
                 call, extended, network, agreed, by=call.actor.user, comment=comment, asked=request
             )
+        _leave_unreviewed(call, extended or request, network)
     if body.get("plan"):
         reply: Reply = {**shown(request.id, term.why)(call), "agrees": True, "waiting": ""}
         raise PlanOnly(reply)
@@ -63,13 +65,23 @@ def extend(call: Call, body: wire.ExtendBody) -> Render:
     if own:
         return extending.more_of(call, request, network, wish, comment)
     granting.refuse_own(call, "extend", request.account, network, request.id)
+    foureyes.refuse_own_making(call, "extend", request.account, network, request.id)
     if network.approvals > 1:
         asked, _ = extending.ask_for_more(call, request, network, wish, comment)
         return grant(call, {"id": asked.id, "comment": body.get("comment")})
     granting.refuse_gone(call, "extend the access of", request.account)
     term = terms.extended(network, request.account, request.grant, wish)
     granting.lengthen(call, request, network, term, by=call.actor.user, comment=comment)
+    _leave_unreviewed(call, request, network)
     return shown(request.id, term.why)
+
+
+def _leave_unreviewed(call: Call, grant: Request, network: Network) -> None:
+    """Whoever decided about what they made themselves: somebody else looks at it afterwards."""
+    why = foureyes.unreviewed(call, grant.account, network)
+    if why:
+        store.leave_unreviewed(call.rows, grant.id, why)
+        call.event("unreviewed", request=grant, comment=why)
 
 
 def deny(call: Call, body: wire.DecisionBody) -> Render:
@@ -111,12 +123,23 @@ def revoke(call: Call, body: wire.DecisionBody) -> Render:
 
 
 def acknowledge(call: Call, body: wire.DecisionBody) -> Render:
-    """Say that a use of break-glass was looked at, with a comment for whoever looks next."""
-    request, network = decidable(call, body["id"], "acknowledge break-glass")
+    """Say that a grant was looked at that somebody else has to look at (break-glass, or decided by who registered its
+    device), with a comment for whoever looks next.
+    """
+    request, network = decidable(call, body["id"], "acknowledge a grant")
     granting.refuse_own(call, "acknowledge", request.account, network, request.id)
-    if not request.break_glass:
+    if not request.break_glass and not request.unreviewed:
         raise JitError(
-            "conflict", f"cannot acknowledge {request.id}: it is no break-glass", "See jitctl list."
+            "conflict",
+            f"cannot acknowledge {request.id}: nobody has to look at it, it is no break-glass",
+            "See jitctl list.",
+        )
+    made = foureyes.own_making(call, request.account)
+    if request.unreviewed and made:
+        raise JitError(
+            "refused",
+            f"cannot acknowledge {request.id}: {made}, and somebody else has to look at what was decided about that",
+            f"Ask {call.deciders(network)}.",
         )
     comment = text.reason(body.get("comment") or "", "comment")
     review = Review(at_ms=call.now.wall_ms, by=call.actor.user, comment=comment)
@@ -176,6 +199,12 @@ def _unasked(call: Call, body: wire.GrantBody, comment: str) -> tuple[Request, N
     return found(call, made), network
 
 
+def _alone(call: Call, request: Request, network: Network) -> None:
+    """Root decides for those who are not there any more; everybody who administers is told."""
+    why = deciding.shortage(call.rows, call.people, network, request.account.name) or ""
+    call.event("decided_alone", request=request, comment=why)
+
+
 def extended_by(call: View, request: Request) -> Request | None:
     """The grant that a request asks for more of; None when it asks for one of its own. Raises JitError ended."""
     if request.extends_id is None:
@@ -205,7 +234,13 @@ def _agreed(
 ) -> Term | None:
     """The term that all who have to agree have agreed on: the shortest. None: others still have to."""
     if network.approvals <= 1:
+        if foureyes.own_making(call, request.account) and foureyes.holds(call, network):
+            _alone(call, request, network)
         return term
+    if foureyes.may_alone(call, network, request.account.name):
+        _alone(call, request, network)
+        return term
+    foureyes.refuse_nameless(call, "agree", network)
     standing = []
     for vote in store.votes(call.rows, request.id):
         if policy.same_person(call.actor.uid, call.actor.login_uid, vote.uid, vote.login_uid):

@@ -7,7 +7,7 @@ from jitd.core import durations, policy
 from jitd.core.errors import JitError
 from jitd.core.model import Network, Request, Status
 from jitd.core.terms import Term, Wish
-from jitd.service import granting, grants, views
+from jitd.service import foureyes, granting, grants, views
 from jitd.service.call import Reply, View
 from jitd.service.lookup import decidable
 from jitd.store import history as store
@@ -92,6 +92,7 @@ def _offer(view: View, request: Request, network: Network) -> Reply:
 
 def _term(view: View, request: Request, network: Network) -> Term:
     granting.refuse_own(view, "grant", request.account, network, request.id)
+    foureyes.refuse_own_making(view, "grant", request.account, network, request.id)
     granting.refuse_gone(view, "grant anything to", request.account)
     granting.refuse_open(view, request.account, network)
     extended = grants.extended_by(view, request)

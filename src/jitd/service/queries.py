@@ -184,7 +184,7 @@ def _gateway(view: View) -> wire.GatewayStatus:
     if unreviewed:
         numbers = ", ".join(map(str, unreviewed[:5]))
         warnings.append(
-            f"break-glass that nobody has acknowledged: {numbers} (jitctl show {unreviewed[0]}, then jitctl acknowledge"
+            f"break-glass, or decided by who registered the device, and not acknowledged by anybody else: {numbers} (jitctl show {unreviewed[0]}, then jitctl acknowledge"
             f" {unreviewed[0]} --comment …)"
         )
     for network in networks.all_(view.rows):

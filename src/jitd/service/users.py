@@ -10,7 +10,7 @@ from jitd.core.model import REGISTERED, Account, Ending, Status
 from jitd.core.people import Answer
 from jitd.service import addressees, endings, plans, views
 from jitd.service.call import Call, Render, Reply, View
-from jitd.store import accounts, devices, interfaces, outbox
+from jitd.store import accounts, devices, interfaces, outbox, registrars
 from jitd.store import requests as store
 
 
@@ -43,6 +43,7 @@ def add(call: Call, body: wire.UserAddBody) -> Render:
     uid = REGISTERED if known is None else known.uid - 1
     account = accounts.ensure(call.rows, uid, name, call.now.wall_ms)
     accounts.update(call.rows, replace(account, ends_ms=ends_ms, email=email(body.get("email"))))
+    registrars.of_account(call.rows, account.id, call.actor)
     before = f"{known.name}:{known.uid}" if known is not None else None
     call.event("user_added", user=name, uid=uid, ends=ends_ms, email=email(body.get("email")), before=before)
     return _shown(uid, name)

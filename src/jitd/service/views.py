@@ -90,7 +90,7 @@ def _marks(view: View, request: Request, status: Status) -> list[str]:
         marks.append("frozen")
     if request.urgent and status is Status.PENDING:
         marks.append("urgent")
-    if request.break_glass and request.review is None:
+    if (request.break_glass or request.unreviewed) and request.review is None:
         marks.append("unreviewed")
     return marks
 

@@ -13,7 +13,7 @@ IN_ONE_QUESTION: Final = 1000
 _PENDING: Final = "r.decision IS NULL AND r.ended_how IS NULL"
 #: What gives access: a request for more time of a grant lengthens that and gives none of its own.
 LIVE: Final = "r.decision = 'granted' AND r.ended_how IS NULL AND r.extends_id IS NULL"
-UNREVIEWED: Final = "r.break_glass = 1 AND r.reviewed_ms IS NULL"
+UNREVIEWED: Final = "(r.break_glass = 1 OR r.unreviewed IS NOT NULL) AND r.reviewed_ms IS NULL"
 
 
 def _request(row: Mapping[str, Any]) -> Request:
@@ -58,6 +58,7 @@ def _request(row: Mapping[str, Any]) -> Request:
         if row["reviewed_ms"] is not None
         else None,
         extends_id=row["extends_id"],
+        unreviewed=row["unreviewed"] or "",
         decision=decision,
         ending=ending,
     )
@@ -251,13 +252,21 @@ def end(rows: Rows, request_id: int, ending: Ending) -> bool:
 
 
 def review(rows: Rows, request_id: int, review: Review) -> bool:
-    """Keep that a use of break-glass was looked at. False: it was already, or is none."""
+    """Keep that a grant was looked at by somebody else. False: it was already, or does not need it."""
     changed = rows.run(
         "UPDATE request SET reviewed_ms = ?, reviewed_by = ?, reviewed_comment = ?"
-        " WHERE id = ? AND break_glass = 1 AND reviewed_ms IS NULL",
+        " WHERE id = ? AND (break_glass = 1 OR unreviewed IS NOT NULL) AND reviewed_ms IS NULL",
         (review.at_ms, review.by, review.comment, request_id),
     )
     return changed == 1
+
+
+def leave_unreviewed(rows: Rows, request_id: int, why: str) -> None:
+    """Somebody else has to look at a grant, also where somebody did before."""
+    rows.run(
+        "UPDATE request SET unreviewed = ?, reviewed_ms = NULL, reviewed_by = NULL, reviewed_comment = NULL WHERE id = ?",
+        (why, request_id),
+    )
 
 
 def vote(rows: Rows, request_id: int, vote: Vote) -> None:
@@ -462,6 +471,6 @@ def count_since(rows: Rows, account_id: int, since_ms: int) -> tuple[int, int | 
 
 
 def unreviewed(rows: Rows) -> list[int]:
-    """The ids of uses of break-glass that nobody has acknowledged, newest first."""
+    """The ids of grants that nobody has acknowledged and somebody else has to, newest first."""
     found = rows.all(f"SELECT r.id FROM request r WHERE {UNREVIEWED} ORDER BY r.id DESC")
     return [row["id"] for row in found]

@@ -448,6 +448,69 @@ _DECIDERS: Final = """
 ALTER TABLE network ADD COLUMN shortage TEXT NOT NULL DEFAULT '';
 """
 
+_FOUR_EYES: Final = """
+-- Who registered the key of a device in somebody else's name, or made a person.
+CREATE TABLE registrar (
+  id INTEGER PRIMARY KEY,
+  device_id INTEGER UNIQUE REFERENCES device (id),
+  account_id INTEGER UNIQUE REFERENCES account (id),
+  uid INTEGER NOT NULL,
+  login_uid INTEGER,
+  name TEXT NOT NULL,             -- who logged in, where that one was root
+  CHECK ((device_id IS NULL) <> (account_id IS NULL))
+) STRICT;
+INSERT INTO registrar (device_id, uid, login_uid, name)
+  SELECT d.id, e.actor_uid, e.actor_login_uid, iif(e.actor_uid = 0, coalesce(e.actor_login_user, 'root'), e.actor_user)
+  FROM (
+    SELECT json_extract(data, '$.public_key') AS key, max(seq) AS seq FROM event
+    WHERE kind IN ('device_added', 'device_imported', 'device_rotated') GROUP BY key
+  ) newest
+  JOIN event e ON e.seq = newest.seq
+  JOIN device d ON d.public_key = newest.key AND d.removed_ms IS NULL
+  WHERE e.actor_uid IS NOT NULL AND e.actor_uid <> e.user_uid
+    AND NOT (e.actor_uid = 0 AND e.actor_login_uid IS e.user_uid);
+INSERT INTO registrar (account_id, uid, login_uid, name)
+  SELECT a.id, e.actor_uid, e.actor_login_uid, iif(e.actor_uid = 0, coalesce(e.actor_login_user, 'root'), e.actor_user)
+  FROM (SELECT user, user_uid, max(seq) AS seq FROM event WHERE kind = 'user_added' GROUP BY user, user_uid) newest
+  JOIN event e ON e.seq = newest.seq
+  JOIN account a ON a.name = newest.user AND a.uid = newest.user_uid
+  WHERE e.actor_uid IS NOT NULL;
+
+-- Why somebody else has to look at a grant: whoever decided had registered its device, or made its user.
+ALTER TABLE request ADD COLUMN unreviewed TEXT;
+DROP INDEX request_unreviewed;
+CREATE INDEX request_unreviewed ON request (id)
+  WHERE (break_glass = 1 OR unreviewed IS NOT NULL) AND reviewed_ms IS NULL;
+
+-- A change of rules that several have to agree to, until they have, or somebody rejects it.
+CREATE TABLE change (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  verb TEXT NOT NULL,             -- "network set"
+  body TEXT NOT NULL,             -- JSON object: what the verb was called with
+  networks TEXT NOT NULL,         -- JSON list of the ids of the networks whose deciders have to agree
+  quorum INTEGER NOT NULL CHECK (quorum > 1),
+  what TEXT NOT NULL,             -- JSON list of sentences
+  basis TEXT NOT NULL,            -- a digest of the rules that it would change
+  reason TEXT NOT NULL,
+  proposed_ms INTEGER NOT NULL,
+  proposed_by TEXT NOT NULL,
+  ended_how TEXT CHECK (ended_how IN ('approved', 'rejected')),
+  ended_ms INTEGER,
+  ended_by TEXT
+) STRICT;
+CREATE INDEX change_open ON change (id) WHERE ended_how IS NULL;
+CREATE TABLE change_vote (
+  id INTEGER PRIMARY KEY,
+  change_id INTEGER NOT NULL REFERENCES change (id),
+  uid INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  login_uid INTEGER,
+  at_ms INTEGER NOT NULL,
+  comment TEXT NOT NULL
+) STRICT;
+CREATE INDEX change_vote_change ON change_vote (change_id);
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _FIRST,
     _POLICY,
@@ -460,4 +523,5 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     SPELLINGS,
     _PEOPLE,
     _DECIDERS,
+    _FOUR_EYES,
 )

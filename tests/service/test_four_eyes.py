@@ -1,0 +1,158 @@
+"""Four eyes: one administrator alone gets around nothing where several have to agree."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
+
+from jitd.config import Policy
+from jitd.core.errors import JitError
+from jitd.core.model import REGISTERED, Actor
+from jitd.service import devices, grants, history, networks, queries, requests, users
+
+SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
+SUDO_DAVE = Actor(uid=0, user="root", login_uid=61004, login_user="dave")
+ROOT_LOGIN = Actor(uid=0, user="root", login_uid=0, login_user="root")
+
+
+async def refusal(world: World, verb: Any, actor: Actor, **body: Any) -> str:
+    """Why a verb is refused."""
+    with pytest.raises(JitError) as caught:
+        await world.do(verb, actor, **body)
+    return caught.value.message
+
+
+async def marks(world: World, number: int) -> list[str]:
+    """The marks of a request."""
+    return list((await world.ask(queries.show, ROOT, id=number))["request"]["marks"])
+
+
+@pytest.fixture
+async def strict(office: World) -> World:
+    """An office where two have to agree."""
+    await office.do(networks.set_, ROOT, name="office", changes=["approvals=2"])
+    return office
+
+
+@pytest.fixture
+async def everywhere(office: World) -> World:
+    """An office where one yes is enough, on a gateway of root who wants four eyes."""
+    office.service.reload(replace(office.config, policy=Policy(four_eyes=True)))
+    return office
+
+
+async def test_nobody_decides_for_a_key_that_they_registered(everywhere: World) -> None:
+    """Attack: an administrator registers her own key as somebody else's device, and says yes to that one: by a new device,
+    by another key of an old one, and behind sudo.
+    """
+    await everywhere.do(devices.add, CAROL, name="bobs", user="bob", public_key=key("carol"))
+    number = await everywhere.asked(BOB)
+    for actor in (CAROL, SUDO_CAROL):
+        said = await refusal(everywhere, grants.grant, actor, id=number)
+        assert said.startswith(f"cannot grant {number}: you registered bob's device bobs")
+    assert "you registered" in (await everywhere.ask(history.history, CAROL, id=number))["refused"]
+    assert (await everywhere.do(grants.grant, DAVE, id=number))["request"]["status"] == "active"
+    assert "you registered" in await refusal(everywhere, grants.extend, CAROL, id=number, duration=HOUR)
+    await everywhere.do(devices.rotate, CAROL, name="laptop", user="alice", public_key=key("phone"))
+    hers = await everywhere.asked(ALICE)
+    assert "you registered alice's device laptop" in await refusal(everywhere, grants.grant, CAROL, id=hers)
+    # Its user puts a key of her own in its place: nothing of carol's is left.
+    await everywhere.do(devices.rotate, ALICE, name="laptop", public_key=key("old"))
+    assert (await everywhere.do(grants.grant, CAROL, id=hers))["request"]["status"] == "active"
+
+
+async def test_nobody_decides_for_a_person_whom_they_made(everywhere: World) -> None:
+    """Attack: a contractor who does not exist, with a key of the administrator's own."""
+    await everywhere.do(users.add, CAROL, user="svc-x", until=everywhere.clock.now_ms() + 24 * HOUR)
+    await everywhere.do(devices.add, CAROL, name="d", user="svc-x", public_key=key("carol"))
+    said = await refusal(everywhere, grants.grant, CAROL, user="svc-x", network="office")
+    assert "you registered svc-x, and on office somebody else has to decide" in said
+    given = await everywhere.do(grants.grant, DAVE, user="svc-x", network="office")
+    assert given["request"]["status"] == "active"
+
+
+async def test_elsewhere_somebody_else_looks_at_it(office: World) -> None:
+    """Where one yes is enough it opens, and stays unreviewed until somebody else has acknowledged it."""
+    await office.do(devices.add, CAROL, name="bobs", user="bob", public_key=key("carol"))
+    number = await office.asked(BOB)
+    await office.do(grants.grant, CAROL, id=number)
+    assert await marks(office, number) == ["unreviewed"]
+    said = await refusal(office, grants.acknowledge, SUDO_CAROL, id=number, comment="all well")
+    assert "you registered bob's device bobs" in said
+    await office.do(grants.acknowledge, DAVE, id=number, comment="asked bob")
+    assert await marks(office, number) == []
+    await office.do(grants.extend, CAROL, id=number, duration=HOUR)
+    assert await marks(office, number) == ["unreviewed"]
+    fine = await office.asked(ALICE)
+    await office.do(grants.grant, CAROL, id=fine)
+    assert await marks(office, fine) == []
+
+
+async def test_root_without_a_login_is_nobody_of_several(strict: World) -> None:
+    """Attack: one administrator says yes, and once more as root in a service (sudo systemd-run), where no login uid is."""
+    number = await strict.asked(ALICE)
+    await strict.do(grants.grant, CAROL, id=number)
+    for actor in (ROOT, ROOT_LOGIN):
+        assert "no login tells who this is" in await refusal(strict, grants.grant, actor, id=number)
+    assert "agreed already" in await refusal(strict, grants.grant, SUDO_CAROL, id=number)
+    assert (await strict.do(grants.grant, SUDO_DAVE, id=number))["request"]["status"] == "active"
+
+
+async def test_a_rule_decides_for_no_foreign_key(everywhere: World) -> None:
+    """Attack: automatic approval and break-glass let in a key that somebody else put beside the user's."""
+    rules = ["jit.auto_approve=bob,alice up to 1h, 9 a week", "jit.break_glass=bob"]
+    for network in (rules,):
+        everywhere.service.reload(everywhere.config)
+        await everywhere.do(networks.set_, ROOT, name="office", changes=network)
+        everywhere.service.reload(replace(everywhere.config, policy=Policy(four_eyes=True)))
+    await everywhere.do(devices.add, CAROL, name="bobs", user="bob", public_key=key("carol"))
+    asked = await everywhere.do(requests.request, BOB, network="office", reason="logs", duration=HOUR)
+    assert (asked["request"]["status"], asked["note"]) == (
+        "pending",
+        "people decide: carol registered bob's device bobs",
+    )
+    hers = await everywhere.do(
+        requests.request, CAROL, network="office", reason="x", duration=HOUR, user="alice"
+    )
+    assert (hers["request"]["status"], hers["note"]) == ("pending", "people decide: carol asks for alice")
+    await everywhere.do(requests.request, BOB, network="office", reason="it is on fire", break_glass=True)
+    assert set(everywhere.peers()) == {"bob"}
+
+
+async def test_no_foreign_key_gets_standing_access_at_once(strict: World) -> None:
+    """Attack: the key of an administrator as the device of somebody who never has to ask."""
+    strict.service.reload(strict.config)
+    await strict.do(networks.set_, ROOT, name="office", changes=["approvals=1", "jit.exempt=bob"])
+    await strict.do(networks.set_, ROOT, name="office", changes=["approvals=2"])
+    said = await refusal(strict, devices.add, CAROL, name="bobs", user="bob", public_key=key("carol"))
+    assert "office would be open for it at once" in said
+    assert "at once" in await refusal(
+        strict, devices.rotate, CAROL, name="laptop", user="bob", public_key=key("carol")
+    )
+    await strict.do(devices.add, BOB, name="phone", public_key=key("phone"))
+    assert set(strict.peers()) == {"bob", "phone"}
+
+
+async def test_root_with_a_login_decides_where_too_few_are_left(strict: World) -> None:
+    """One of two administrators has left: root with a login uid decides, and that is told; without one, nobody does."""
+    number = await strict.asked(ALICE)
+    strict.people.take_out_of("dave", "admins")
+    assert (await strict.do(grants.grant, CAROL, id=number))["request"]["status"] == "pending"
+    assert "no login tells" in await refusal(strict, grants.grant, ROOT, id=number)
+    assert (await strict.do(grants.grant, SUDO_DAVE, id=number))["request"]["status"] == "active"
+    (alone,) = (await strict.ask(queries.events_page, ROOT, kind="decided_alone"))["events"]
+    assert "only carol may decide about office" in alone["data"]["comment"]
+    # Not for themselves, whoever is left.
+    own = await strict.do(requests.request, BOB, network="office", reason="x")
+    sudo_bob = Actor(uid=0, user="root", login_uid=61002, login_user="bob")
+    assert "your own" in await refusal(strict, grants.grant, sudo_bob, id=own["request"]["id"])
+
+
+async def test_a_contractor_s_own_key_is_theirs(everywhere: World) -> None:
+    """What somebody registers through the gate is their own, whoever made them may not decide all the same."""
+    await everywhere.do(users.add, CAROL, user="zoe", until=everywhere.clock.now_ms() + 24 * HOUR)
+    await everywhere.do(devices.add, Actor(uid=REGISTERED, user="zoe"), name="d", public_key=key("phone"))
+    given = {"user": "zoe", "network": "office"}
+    assert "you registered zoe," in await refusal(everywhere, grants.grant, CAROL, **given)
+    await everywhere.do(grants.grant, DAVE, **given)
