@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from firewall.test_packets import NAMESPACES
+from firewall.test_rules_and_packets import NAMESPACES
 from jitd.enforce.port import EnforceError
 from jitd.enforce.surroundings import flushed, iptables, nft
 from jitd.enforce.surroundings.chains import Chain, Fate, Table, fate
