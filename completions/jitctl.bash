@@ -496,7 +496,7 @@ _jitctl_offer() {
 }
 
 _jitctl_known() {
-  local value words
+  local value quoted words
   case "$_jitctl_kind" in
     '' | free) ;;
     file) compopt -o default 2>/dev/null ;;
@@ -508,8 +508,9 @@ _jitctl_known() {
     *)
       local -a described=()
       while IFS=$'\t' read -r value words; do
-        [[ $value == "$cur"* ]] || continue
-        COMPREPLY+=("$value")
+        printf -v quoted '%q' "$value"
+        [[ $quoted == "$cur"* || $value == "$cur"* ]] || continue
+        COMPREPLY+=("$quoted")
         printf -v value '%-12s  (%s)' "$value" "$words"
         described+=("$value")
       done < <(jitctl __complete "$_jitctl_kind" 2>/dev/null)

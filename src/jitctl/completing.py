@@ -19,7 +19,9 @@ PATIENCE: Final = 1.0
 MOST: Final = 100
 #: Characters of a description.
 LENGTH: Final = 60
-_SAFE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*", re.ASCII)
+#: Names as directories have them, too; each shell quotes what it puts on a line. Nothing that would do more than name
+#: somebody if one did not: no parentheses, semicolons, pipes, backquotes, patterns, quotes.
+_SAFE: Final = re.compile(r"[\w@][\w .@+$\\-]*")
 
 _Values = Iterable[tuple[str, str]]
 _Ask = Callable[[str], Any]

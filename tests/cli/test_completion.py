@@ -1,6 +1,8 @@
 """Completion in real shells, with a daemon and without: what Tab offers, and that nothing on offer is ever run."""
 
+import base64
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jitctl.verbs import GROUPS, VERBS
+from jitd.core.people import Answer, Person
 from support.running import Running
 from support.typed import Typed
 
@@ -159,6 +162,20 @@ def test_reasons_stand_beside_the_numbers(daemon: Running, tab: Tab, shell: str)
     told = "\n".join(tab(shell, "grant", "", wide=True))
     assert "alice office (pending): ticket 42" in told
     assert "bob office (pending): the $(disk) is full" in told
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_users_as_directories_have_them(daemon: Running, tab: Tab, shell: str) -> None:
+    """Attack: somebody is called so that a Tab puts a command on the line. Names are offered as one word, or not at all."""
+    names = {"DOM\\anna lee", "DOM\\bob$", "DOM\\zoë"}
+    for number, name in enumerate((*names, "DOM\\$(reboot)", "DOM\\x; reboot", "DOM\\`reboot`")):
+        daemon.people.people[name] = Person(name=name, exists=Answer.YES, uid=70_000 + number)
+        key = base64.b64encode(bytes([number + 40]) * 32).decode()
+        assert daemon.post("/v1/device/add", name="laptop", public_key=key, user=name)[0] == 200
+    found = tab(shell, "list", "--user", "DOM")
+    if shell == "bash":  # which puts on the line what it is given; the others quote by themselves
+        found = [word for one in found for word in shlex.split(one)]
+    assert set(found) == names
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -8,7 +8,7 @@ from typer._click.core import Command
 from jitctl import cli
 
 #: Where a command ends and the sentence around it goes on.
-_BEHIND = re.compile(r", |; |\. |\.$|\)| \(| # | \| | && |  | or |: ")
+_BEHIND = re.compile(r", |; |\. |\.$|\)| \(| # | \| | && |  | or |: |\n")
 
 
 def commands(said: str, name: str) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -225,18 +226,22 @@ def import_(
 
 
 def owners(written: str, where: str) -> list[wire.ImportLine]:
-    """The peers that a map names, line by line. Raises JitError bad_request with the line; `where` is the file's name."""
+    """The peers that a map names, line by line. Raises JitError bad_request with the line; `where` is the file's name.
+
+    A user's name may have blanks, a key and a device's name have none: what stands between those two is the user.
+    """
     hint = "Write a line for each peer: PUBLIC_KEY USER DEVICE"
     found: list[wire.ImportLine] = []
     for number, line in enumerate(written.splitlines(), start=1):
-        words = line.split("#", 1)[0].split()
+        words = re.split(r"(?:^|\s)#", line, maxsplit=1)[0].split()
         if not words:
             continue
-        if len(words) != _FIELDS:
+        if len(words) < _FIELDS:
             raise usage(
                 f"cannot read line {number} of {where}: it has {len(words)} words, not {_FIELDS}", hint
             )
-        found.append({"public_key": words[0], "user": words[1], "name": words[2]})
+        key, *user, name = words
+        found.append({"public_key": key, "user": " ".join(user), "name": name})
     if not found:
         raise usage(f"cannot import from {where}: it names nobody", hint)
     return found
