@@ -13,7 +13,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import IO, Any, Final, NamedTuple
 
@@ -254,7 +254,8 @@ def introduce(connected: socket.socket, user: str) -> None:
     body = json.dumps({"user": user}).encode()
     head = f"POST /v1/gate HTTP/1.1\r\nHost: jitd\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     try:
-        connected.sendall(head.encode() + body)
+        with suppress(BrokenPipeError, ConnectionResetError):  # it may have said why before it closed
+            connected.sendall(head.encode() + body)
         with connected.makefile("rb", buffering=0) as stream:
             answer = b""
             while b"\r\n\r\n" not in answer:

@@ -8,11 +8,14 @@ import shutil
 import socket
 import sys
 import termios
+import threading
 import time
 
 import pytest
 from server_world import parse, until, world
 
+from jitctl import transport
+from jitd.core.errors import JitError
 from jitd.core.people import Answer
 from jitd.server.admission import Turns
 
@@ -386,6 +389,41 @@ async def test_a_refusal_at_the_door_is_readable_whatever_the_client_does(socket
         for way in ("silent", "large", "half", "slow"):
             told = parse(await asyncio.to_thread(ask, way))
             assert (told.status, told.code) == (429, "limit"), way
+        first.close()
+
+
+async def test_an_administrator_is_identified_beside_everybody_else(socket_path):
+    """Attack: a crowd whose /proc takes long to read keeps those threads busy. Root is known at once all the same."""
+    async with world(socket_path) as here:
+        hold = threading.Event()
+        try:
+            for _ in range(8):
+                here.server._executor.submit(hold.wait)
+            assert (await asyncio.wait_for(here.ask("GET", "/v1/whoami"), 5)).status == 200
+        finally:
+            hold.set()
+
+
+async def test_jitctl_says_why_it_was_refused_at_the_door(socket_path):
+    """Whoever types a command, or comes through a gate, reads the refusal and no broken pipe."""
+    async with world(socket_path, connections_per_user=1, connections_reserved=1, idle_seconds=60) as here:
+        _, first = await here.open()
+        await until(lambda: here.server._places.taken == 1)
+
+        def ask():
+            channel = transport.Channel(transport.connect(str(here.path)))
+            return transport.ask(channel, "POST", "/v1/request", {"reason": "x" * 50_000})
+
+        def introduce():
+            with transport.connect(str(here.path)) as connected:
+                time.sleep(0.2)  # the refusal has come and the door is closed again
+                return transport.introduce(connected, "alice")
+
+        for call in (ask, introduce):
+            with pytest.raises(JitError) as caught:
+                await asyncio.to_thread(call)
+            assert caught.value.code == "limit"
+            assert caught.value.message.startswith("cannot open another connection: you have 1 open")
         first.close()
 
 

@@ -97,6 +97,7 @@ class Server:
             per_day=limits.changes_per_day,
         )
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="jitd-peer")
+        self._executor_of_administrators = ThreadPoolExecutor(1, thread_name_prefix="jitd-admins-peer")
         self._stopping = asyncio.Event()
         self._streamer = Streamer(service, self._stopping, heartbeat, longest, slowest)
         self._asked: dict[int, int] = {}  # uid -> boot time of the last question, milliseconds
@@ -118,7 +119,14 @@ class Server:
         await self._runner.setup()
         manager = self._runner.server
         assert manager is not None
-        house = House(manager, self._places, limits, self._directory, self._executor)
+        house = House(
+            manager,
+            self._places,
+            limits,
+            self._directory,
+            self._executor,
+            self._executor_of_administrators,
+        )
         self._doorkeeper = Doorkeeper(house, self._administrators, self._directory)
         await self._doorkeeper.open()
         self._socket.serve(self._doorkeeper)
@@ -150,6 +158,7 @@ class Server:
         if self._doorkeeper is not None:
             await self._doorkeeper.close()
         self._executor.shutdown(wait=False)
+        self._executor_of_administrators.shutdown(wait=False)
 
     # --- the application ---
 

@@ -28,6 +28,7 @@ class Place:
     """
 
     person: Person
+    admin: bool
     pool: "_Pool"
     idle_since: float | None
     give_way: Callable[[], None] = lambda: None
@@ -116,7 +117,7 @@ class Places:
             raise JitError(
                 "limit", "cannot serve another connection: all places are taken", "Try again in a minute."
             )
-        place = Place(person, pool, self._now())
+        place = Place(person, admin, pool, self._now())
         pool.add(place)
         return place
 
