@@ -148,19 +148,29 @@ def test_all_of_a_network_are_denied(daemon: Running, jitctl: Typed) -> None:
     said = jitctl(*words, "--yes")
     assert (said.status, said.out) == (0, "request 2 of bob for lab is denied\n")
     assert statuses(daemon) == {1: "pending", 2: "denied"}
-    assert jitctl(*words, "--yes").status == 2
+    said = jitctl(*words, "--yes")
+    assert (said.status, said.out) == (0, "")
+    assert said.err == "there is nothing to deny: nothing waits that you may decide about\n"
+    said = jitctl("deny", "--all", "--network", "nosuch", "-r", "x", "--yes")
+    assert said.status == 10
+    assert "nosuch" in said.err
 
 
 @pytest.mark.parametrize("verb", ["grant", "deny"])
 def test_what_cannot_be_decided_keeps_nobody_waiting(daemon: Running, jitctl: Typed, verb: str) -> None:
-    """The others are decided; the exit status says that something was not, and --json which."""
+    """The others are decided; the exit status is the gravest, and --json says of each what became of it or why not."""
     ask(daemon, "alice")
     ask(daemon, "bob")
     assert daemon.post("/v1/cancel", id=1)[0] in (200, 403)
     assert daemon.post("/v1/deny", id=1, comment="no")[0] in (200, 409)
     said = jitctl(verb, "1", "2", "99", "--yes", "--json")
-    assert said.status == 1
-    assert [one["id"] for one in json.loads(said.out)["decisions"]] == [2]
+    assert said.status == 10
+    decisions = json.loads(said.out)["decisions"]
+    assert [one["id"] for one in decisions] == [1, 2, 99]
+    assert [one["error"]["code"] for one in decisions if "error" in one] == ["conflict", "not_found"]
+    assert decisions[1]["request"]["status"] == ("active" if verb == "grant" else "denied")
+    assert jitctl(verb, "1", "99", "--yes", "--json").status == 10
+    assert jitctl(verb, "1", "2", "--yes", "--json").status == 8
     assert "! 1: " in said.err
     assert "! 99: cannot find a request 99" in said.err
     until(lambda: statuses(daemon)[2] != "pending", "the other one is decided")

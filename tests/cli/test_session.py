@@ -16,8 +16,8 @@ def test_a_session(daemon: Running, jitctl: Typed) -> None:
 
     said = jitctl("list")
     assert lines(said.out) == (
-        "ID  USER   NETWORK  STATUS     REQUESTED  WANTS  REASON                    BY  LEFT\n"
-        " 1  alice  office   ? pending  just now   1h30m  ticket 42: read the logs\n"
+        "ID  USER   NETWORK  STATUS     REQUESTED  WANTS  GRANTED  REASON                    BY  LEFT\n"
+        " 1  alice  office   ? pending  just now   1h30m           ticket 42: read the logs\n"
     )
 
     said = jitctl("grant", "1", "--duration", "8h", "--comment", "until tonight")

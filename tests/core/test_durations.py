@@ -13,6 +13,8 @@ from jitd.core.errors import JitError
     [
         ("90m", 90 * durations.MINUTE),
         ("1h30m", 90 * durations.MINUTE),
+        ("1h 30m", 90 * durations.MINUTE),
+        ("3d 4h", 76 * durations.HOUR),
         ("2d", 2 * durations.DAY),
         ("1w", 7 * durations.DAY),
         ("15s", 15 * durations.SECOND),
@@ -33,6 +35,8 @@ def test_reads_what_people_type(text: str, expected: int) -> None:
         ("-1h", "it is not a duration"),
         ("1.5h", "it is not a duration"),
         ("8 h", "it is not a duration"),
+        ("1h  30m", "it is not a duration"),
+        (" 1h", "it is not a duration"),
         ("8H", "it is not a duration"),
         ("30m1h", "it is not a duration"),
         ("1h1h", "it is not a duration"),

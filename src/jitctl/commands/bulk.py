@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import typer
 
 from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.shared import agreed, interactive, usage
-from jitctl.output import clean, hang, out, out_json, say, show_error
+from jitctl.output import clean, disagrees, hang, out, out_json, say, show_error
 from jitctl.render import times, words
-from jitd.core.errors import JitError
+from jitd.core.errors import EXIT_FAILURE, JitError, exit_status
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -23,13 +23,24 @@ MOST = 500
 Do: TypeAlias = "Callable[..., wire.RequestReply]"
 
 
-def decidable(client: Client, verb: str, user: str | None, network: str | None) -> list[int]:
-    """All that waits and the caller may decide, narrowed down; oldest first. Raises JitError when there is nothing."""
+#: Exit statuses, the gravest first: nobody answers, something failed, may not, mistyped, not there, a rule, too late,
+#: recorded only, waits for others.
+_GRAVEST: Final = (6, 1, 7, 2, 10, 3, 8, 4, 9, 5, 0)
+
+
+def decidable(client: Client, user: str | None, network: str | None) -> list[int]:
+    """All that waits and the caller may decide, narrowed down; oldest first. Raises JitError for a network or user that is
+    not there.
+    """
+    if network is not None:
+        there = [one["name"] for one in client.network_list()["networks"]]
+        if network not in there:  # a list of nothing would look as if nothing waited there
+            raise JitError(
+                "not_found",
+                f"cannot find the network {clean(network)[:40]!r}",
+                f"There is: {', '.join(there)}." if there else "",
+            )
     reply = client.list(decidable=True, user=user, network=network, sort="oldest", limit=MOST)
-    if not reply["requests"]:
-        raise usage(
-            f"cannot {verb} anything: nothing waits that you may decide about", "See jitctl list --decidable."
-        )
     if reply["next"]:
         say(f"the oldest {MOST}; there are more")
     return [one["id"] for one in reply["requests"]]
@@ -38,64 +49,75 @@ def decidable(client: Client, verb: str, user: str | None, network: str | None) 
 def decide(
     context: typer.Context, verb: str, numbers: Sequence[int], do: Do, *, planned: bool, yes: bool
 ) -> int:
-    """Say what would become of each, ask once, and do it. Returns the exit status of the first that failed, else 0.
+    """Say what would become of each, ask once, and do it. Returns the gravest exit status among them.
 
     `planned`: the verb has a plan of its own, which is shown. What cannot be done is told, and keeps no other from being
     done.
     """
+    as_json = settings(context).json
     client = settings(context).client()
-    chosen = list(dict.fromkeys(numbers))
-    possible = [one for one in chosen if _plan(client, verb, one, do, planned=planned)]
-    if not possible:
-        raise JitError("refused", f"cannot {verb} any of them: see above", "See jitctl list --decidable.")
-    if not yes:
+    told: dict[int, dict[str, Any]] = {}
+    statuses = [0]
+
+    def refused(number: int, error: JitError) -> None:
+        said = {"code": error.code, "message": error.message, "hint": error.hint}
+        told[number] = {"id": number, "error": said}
+        statuses.append(error.exit_status)
+
+    possible = []
+    for number in dict.fromkeys(numbers):
+        told[number] = {}  # in the order in which they were named
+        try:
+            _plan(client, verb, number, do, planned=planned)
+            possible.append(number)
+        except JitError as error:
+            say(f"! {number}: {clean(error.message)}")
+            refused(number, error)
+    if not told:
+        say(f"there is nothing to {verb}: nothing waits that you may decide about")
+    elif not possible:
+        say(f"cannot {verb} any of them: see above", "See jitctl list --decidable.")
+    elif not yes:
         if not interactive():
             raise usage(
                 f"cannot {verb} several at once without a yes", "Add --yes to do what is shown above."
             )
         if not agreed(f"{verb.capitalize()} {'it' if len(possible) == 1 else f'these {len(possible)}'}?"):
             say("nothing was changed")
-            return 1
-    status = 0 if len(possible) == len(chosen) else 1
-    replies: list[dict[str, Any]] = []
+            return EXIT_FAILURE
     for number in possible:
         try:
             reply = do(id=number)
         except JitError as error:
             show_error(error, as_json=False)
-            replies.append({"id": number, "error": {"code": error.code, "message": error.message}})
-            status = status or error.exit_status
+            refused(number, error)
             continue
         made = reply["request"]
         assert made is not None
-        replies.append({"id": number, "request": made})
-        if not settings(context).json:
+        told[number] = {"id": number, "request": made, "agrees": reply["agrees"]}
+        if not as_json:
             out(words.outcome(made, reply["now"]))
             if reply["note"]:
-                out(clean(reply["note"]))
+                out(reply["note"])
         if not reply["agrees"]:
-            say(f"recorded, but the kernel does not agree yet: {clean(reply['waiting'])}")
-            status = status or 9
-    if settings(context).json:
-        out_json({"decisions": replies})
-    return status
+            disagrees(reply["waiting"])
+            statuses.append(exit_status("disagrees"))
+        elif verb == "grant" and made["status"] == "pending":
+            statuses.append(exit_status("pending"))
+    if as_json:
+        out_json({"decisions": list(told.values())})
+    return min(statuses, key=_GRAVEST.index)
 
 
-def _plan(client: Client, verb: str, number: int, do: Do, *, planned: bool) -> bool:
-    """Tell what would become of a request; False when nothing can."""
-    try:
-        reply: Any = do(id=number, plan=True) if planned else client.show(number)
-    except JitError as error:
-        say(f"! {number}: {clean(error.message)}")
-        return False
+def _plan(client: Client, verb: str, number: int, do: Do, *, planned: bool) -> None:
+    """Tell what would become of a request. Raises JitError when nothing can."""
+    reply: Any = do(id=number, plan=True) if planned else client.show(number)
     one: wire.RequestView = reply["request"]
     if not planned and one["status"] != "pending":
-        say(clean(f"! {number}: cannot {verb} it: it is {one['status']} already"))
-        return False
+        raise JitError("conflict", f"cannot {verb} {number}: it is {one['status']} already")
     ends = one["ends"]
     until = f" until {times.local(ends, reply['now'])} ({times.left(ends - reply['now'])})" if ends else ""
     wanted = words.wants(one)
     wants = "" if ends or wanted == words.DEFAULT else f", who wants {wanted}"
     head = f"{verb} {number}: "
     hang(head, f"{one['user']} on {one['network']}{until}{wants}: {one['reason']}", beside=True)
-    return True

@@ -17,6 +17,7 @@ from jitctl.commands.shared import (
     agreed,
     ask,
     interactive,
+    keeping,
     patience_ms,
     usage,
     wish,
@@ -82,7 +83,7 @@ def grant(
     """
     client = settings(context).client()
     body: dict[str, Any] = {**wish(duration, until), "comment": comment}
-    chosen = _several(client, "grant", numbers, everything=everything, user=user, network=network)
+    chosen = _several(client, numbers, everything=everything, user=user, network=network)
     if chosen is not None:
         from jitctl.commands.bulk import decide
 
@@ -185,17 +186,23 @@ def deny(
     client = settings(context).client()
     if (user or network) and not everything:
         raise usage("cannot use --user or --network without --all", "Add --all, or name the request.")
-    several = _several(client, "deny", numbers, everything=everything, user=user, network=network)
+    several = _several(client, numbers, everything=everything, user=user, network=network)
     if several is not None:
         from jitctl.commands.bulk import decide
 
+        if several and reason is None and interactive() and not yes:
+            reason = ask("Why are they denied (the users read it)? ") or None
         return decide(context, "deny", several, partial(client.deny, comment=reason), planned=False, yes=yes)
     number = numbers[0] if numbers else None
     chosen = number if number is not None else _choose(context, "deny")
+    if reason is None and interactive() and not yes:
+        reason = ask(f"Why is request {chosen} denied (the user reads it)? ") or None
     if number is None and interactive() and not yes and not agreed(f"Deny request {chosen}?"):
         say("nothing was changed")
         return 1
-    return _told(context, "deny", settings(context).client().deny(id=chosen, comment=reason))
+    with keeping("deny", chosen, "--reason", reason):
+        reply = client.deny(id=chosen, comment=reason)
+    return _told(context, "deny", reply)
 
 
 def revoke(
@@ -207,12 +214,15 @@ def revoke(
 
     Example: jitctl revoke 12 --reason "laptop stolen"
     """
-    return _told(context, "revoke", settings(context).client().revoke(id=number, comment=reason))
+    if reason is None and interactive():
+        reason = ask(f"Why is grant {number} revoked (the user reads it; Enter for no reason)? ") or None
+    with keeping("revoke", number, "--reason", reason):
+        reply = settings(context).client().revoke(id=number, comment=reason)
+    return _told(context, "revoke", reply)
 
 
 def _several(
     client: Client,
-    verb: str,
     numbers: list[int] | None,
     *,
     everything: bool,
@@ -225,7 +235,7 @@ def _several(
             raise usage("cannot use --all together with numbers", "Give one of them.")
         from jitctl.commands.bulk import decidable
 
-        return decidable(client, verb, user, network)
+        return decidable(client, user, network)
     return numbers if numbers and len(numbers) > 1 else None
 
 

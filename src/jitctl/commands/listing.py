@@ -308,6 +308,8 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
         ("requested", f"{times.local(one['requested'])} ({times.ago(one['requested'], now)})"),
         ("wants", words.wants(one)),
     ]
+    if given := words.granted(one):
+        facts.append(("granted", given))
     if one["start"] is not None:
         facts.append(("starts", times.local(one["start"])))
     if one["approved_by"]:

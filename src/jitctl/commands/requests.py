@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitctl.cli import settings
+from jitctl.client import Client
 from jitctl.commands.shared import (
     Timeout,
     Until,
@@ -15,6 +16,7 @@ from jitctl.commands.shared import (
     ask,
     duration_ms,
     interactive,
+    keeping,
     moment_ms,
     patience_ms,
     target,
@@ -76,12 +78,13 @@ def request(
         raise usage("cannot use --wait together with --dry-run", "Give one of them.")
     if reason is not None and again:
         raise usage("cannot use --again together with --reason", "Give one of them.")
+    client = settings(context).client()
     if reason is None and not again and interactive():
+        if network is None:
+            network = _which(client)
         reason = ask("Why do you need access? ")
-    reply = (
-        settings(context)
-        .client()
-        .request(
+    with keeping("request", network, "--reason", reason, "--duration", duration, "--until", until):
+        reply = client.request(
             network=network,
             reason=reason or "",
             **wanted,
@@ -92,7 +95,6 @@ def request(
             user=user,
             plan=dry_run or None,
         )
-    )
     profile = settings(context).profile_meant()
     if profile is not None and profile.device and not dry_run:
         from jitctl import background
@@ -103,6 +105,16 @@ def request(
 
         return finish(context, reply, patience, lambda: _asked(context, reply, dry_run=False))
     return _asked(context, reply, dry_run=dry_run)
+
+
+def _which(client: Client) -> str | None:
+    """The network that somebody at the terminal picks; the only one without a question, None where there is none."""
+    there = [one["name"] for one in client.network_list()["networks"]]
+    if len(there) < 2:
+        return there[0] if there else None
+    while (typed := ask(f"Which network ({', '.join(map(clean, there))})? ")) not in there:
+        say(f"there is no network {typed}" if typed else "name one of them")
+    return typed
 
 
 def ensure(

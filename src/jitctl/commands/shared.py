@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from jitctl.output import clean, say
 from jitd.core import durations
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ Until = Annotated[
     typer.Option(
         "--until",
         metavar="WHEN",
-        help='In place of --duration: 18:00, or "2026-12-01 09:00", on your clocks.',
+        help='In place of --duration: 18:00, tomorrow, or "2026-12-01 09:00", on your clocks; a day alone: its end.',
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
@@ -48,7 +50,11 @@ def wish(duration: str | None, until: str | None) -> dict[str, int | None]:
     """How long, as body fields: a duration, or until when on the caller's clocks. Raises JitError bad_request."""
     if duration is not None and until is not None:
         raise usage("cannot use --duration together with --until", "Give one of them.")
-    return {"duration": duration_ms(duration), "until": moment_ms(until)}
+    if until is None:
+        return {"duration": duration_ms(duration), "until": None}
+    from jitctl.moments import end_of
+
+    return {"duration": None, "until": end_of(until)}
 
 
 def moment_ms(typed: str | None) -> int | None:
@@ -82,6 +88,25 @@ def ask(question: str) -> str:
     from jitctl.terminal import line
 
     return line(question)
+
+
+@contextmanager
+def keeping(verb: str, *words: object) -> Iterator[None]:
+    """What somebody has typed in answer to a question is not lost where it is refused: the error says it, in a command to
+    go on from. `words` that are None, and the option before each, are left away.
+    """
+    try:
+        yield
+    except JitError as error:
+        if not interactive():
+            raise
+        given = [
+            word
+            for word, behind in zip(words, [*words[1:], ""], strict=True)
+            if word is not None and not (behind is None and str(word).startswith("-"))
+        ]
+        again = f"What was typed: {jitctl(verb, *given)}"
+        raise JitError(error.code, error.message, f"{error.hint}\n{again}".strip()) from error
 
 
 def agreed(question: str) -> bool:

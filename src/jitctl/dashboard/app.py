@@ -591,6 +591,7 @@ def _facts(one: wire.RequestView, now: int) -> list[tuple[str, str]]:
         ("network", one["network"]),
         ("reason", one["reason"]),
         ("wants", words.wants(one)),
+        ("granted", words.granted(one)),
         ("requested", f"{times.local(one['requested'])} ({times.ago(one['requested'], now)})"),
         ("opens" if one["status"] == "scheduled" else "left", words.time_left(one, now)),
         ("decided by", one["decided_by"]),

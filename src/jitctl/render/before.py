@@ -70,7 +70,7 @@ def past(one: wire.PastRequest, now: int) -> str:
     by = f" by {each['managed_by']}" if each["status"] in ("denied", "revoked") and each["managed_by"] else ""
     return (
         f"{each['id']} {each['network']} {words.status(each)}{by}, {times.ago(each['requested'], now)},"
-        f" {words.wants(each)}: {each['reason'] or 'no reason given'}"
+        f" {words.granted(each) or words.wants(each)}: {each['reason'] or 'no reason given'}"
     )
 
 

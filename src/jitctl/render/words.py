@@ -34,6 +34,7 @@ LIST_COLUMNS: Final = (
     "status",
     "requested",
     "wants",
+    "granted",
     "reason",
     "managed-by",
     "left",
@@ -81,14 +82,19 @@ DEFAULT: Final = "default"
 
 
 def wants(request: wire.RequestView) -> str:
-    """What was asked for, or given."""
-    if request["starts"] is not None and request["ends"] is not None:
-        return durations.show(request["ends"] - request["starts"])
+    """What was asked for."""
     more = f" more of {request['extends']}" if request.get("extends") else ""
     until = request.get("until")
     if until is not None:
         return f"until {times.local(until)}{more}"
     return (durations.show(request["wanted"]) if request["wanted"] is not None else DEFAULT) + more
+
+
+def granted(request: wire.RequestView) -> str:
+    """For how long it was granted, with what was added since; "" where it was not."""
+    if request["starts"] is None or request["ends"] is None:
+        return ""
+    return durations.show(request["ends"] - request["starts"])
 
 
 def outcome(request: wire.RequestView, now: int) -> str:

@@ -1,4 +1,4 @@
-"""Durations as people type them: `90m`, `1h30m`, `2d`. Nothing means for ever."""
+"""Durations as people type them: `90m`, `1h30m`, `1h 30m`, `2d`. Nothing means for ever."""
 
 import re
 from typing import Final
@@ -20,6 +20,7 @@ _PATTERN: Final = re.compile(
     r"(?:(?P<m>[0-9]{1,9})m)?(?:(?P<s>[0-9]{1,9})s)?",
     re.ASCII,
 )
+_BETWEEN: Final = re.compile(r"(?<=[wdhms]) (?=[0-9])", re.ASCII)
 _UNITS: Final = {"w": WEEK, "d": DAY, "h": HOUR, "m": MINUTE, "s": SECOND}
 
 
@@ -29,7 +30,8 @@ def parse(text: str) -> int:
     Raises JitError bad_request that says what was wrong and what to type.
     """
     hint = "Type a number and a unit, for example 45m, 8h, 1h30m or 2d (s, m, h, d, w)."
-    matched = _PATTERN.fullmatch(text)
+    # As times left are shown, with a blank between two units.
+    matched = _PATTERN.fullmatch(_BETWEEN.sub("", text))
     if not text or matched is None:
         why = "it has no unit" if re.fullmatch(r"[0-9]+", text, re.ASCII) else "it is not a duration"
         raise JitError("bad_request", f"cannot read the duration {text[:40]!r}: {why}", hint)

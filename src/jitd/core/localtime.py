@@ -24,13 +24,14 @@ _LONGEST_TEXT: Final = 100  # characters; more is no moment
 _WIDEST_OFFSET: Final = timedelta(hours=14)
 
 _DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME: Final = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?"
+_TIME: Final = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
 _OFFSET: Final = r"[+-][0-9]{2}(?::?[0-9]{2})?"
 _NAME: Final = r"[A-Za-z][A-Za-z0-9_+/-]*"
-_DATE_ONLY: Final = re.compile(rf"({_DATE})((?: +(?:{_OFFSET}|{_NAME}))?)", re.ASCII)
+_DAY: Final = "(?i:today|tomorrow|" + "|".join(f"{day[:3]}(?:{day[3:]})?" for day in DAYS) + ")"
+_DAY_ONLY: Final = re.compile(rf"({_DATE}|{_DAY})((?: +(?:{_OFFSET}|{_NAME}))?)", re.ASCII)
 _MOMENT: Final = re.compile(
-    rf"(?:(?P<day>[A-Za-z]+|{_DATE}) +|(?P<iso>{_DATE})T)?(?P<time>{_TIME})"
-    rf"(?: *(?P<offset>Z|{_OFFSET})| +(?P<zone>{_NAME}))?",
+    rf"(?:(?P<day>[A-Za-z]+|{_DATE}) +|(?P<iso>{_DATE})[Tt])?(?P<time>{_TIME})"
+    rf"(?: *(?P<offset>[Zz]|{_OFFSET})| +(?P<zone>{_NAME}))?",
     re.ASCII,
 )
 
@@ -64,20 +65,21 @@ def zone_of(name: str) -> ZoneInfo:
     raise JitError("bad_request", f"cannot find the time zone {clean(name)[:60]!r}", _zone_hint(name))
 
 
-def parse_moment(typed: str, now_ms: int, zone: tzinfo) -> int:
+def parse_moment(typed: str, now_ms: int, zone: tzinfo, *, last: bool = False) -> int:
     """Read a moment after `now_ms` as `zone` has it; both the argument and the result are milliseconds UTC.
 
-    Reads `18:00` (the next one), `today 18:00`, `tomorrow 09:00`, `Mon 09:00` (the next one), `2026-12-01` (its
-    midnight) and `2026-12-01 09:00`, with a T instead of the space too, and seconds if wanted. A zone in the text
+    Reads `18:00` (the next one), `today 18:00`, `tomorrow 09:00`, `Mon 09:00` (the next one) and `2026-12-01 09:00`, with
+    a T instead of the space too, and seconds with a fraction if wanted; and a day alone (`2026-12-01`, `tomorrow`, `Friday`),
+    which is its first moment, or its `last` one. A zone in the text
     wins over `zone`, for what is today as well: a name, an offset such as `+02:00`, `UTC`, `Z`, or an abbreviation
     that `zone` itself uses then (so that what `show_moment` shows can be typed).
 
     Raises JitError bad_request for anything else, for a time that the clocks skip or show twice (both readings are
     in the message), and for one that is not after `now_ms`.
     """
-    matched = None
+    matched = dated = None
     if len(typed) <= _LONGEST_TEXT:
-        dated = _DATE_ONLY.fullmatch(typed)
+        dated = _DAY_ONLY.fullmatch(typed)
         matched = _MOMENT.fullmatch(f"{dated[1]} 00:00{dated[2]}" if dated else typed)
     if matched is None:
         raise _unreadable(typed, "it is not a time")
@@ -91,6 +93,8 @@ def parse_moment(typed: str, now_ms: int, zone: tzinfo) -> int:
 
     now_there = _wall(now_ms, place)
     walls = _walls(typed, day, clock, now_there.date())
+    if dated and last:
+        walls = [one + timedelta(days=1) for one in walls]
     wall = next((one for one in walls if not _is_past(one, now_ms, now_there, place)), walls[-1])
     first, second = readings(wall, place)
     if max(first, second) <= now_ms:
@@ -180,7 +184,7 @@ def _time_of_day(typed: str, text: str) -> time:
 
 def _fixed(typed: str, offset: str) -> timezone:
     """The zone of `Z`, `+02`, `+0200` or `+02:00`."""
-    if offset == "Z":
+    if offset in "Zz":
         return UTC
     minutes = int(offset[-2:]) if len(offset) > 3 else 0
     size = timedelta(hours=int(offset[1:3]), minutes=minutes)

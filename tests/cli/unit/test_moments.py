@@ -52,6 +52,51 @@ def test_a_date_is_its_last_moment() -> None:
     assert moments.shown(moments.end_of("2026-11-30")) == "2026-12-01 00:00 CET"
 
 
+@pytest.mark.parametrize(
+    ("typed", "first", "last"),
+    [
+        ("tomorrow", "2026-11-24 00:00", "2026-11-25 00:00"),
+        ("Friday", "2026-11-27 00:00", "2026-11-28 00:00"),
+        ("fri", "2026-11-27 00:00", "2026-11-28 00:00"),
+        ("Monday", "2026-11-30 00:00", "2026-11-24 00:00"),
+        ("2026-11-30 UTC", "2026-11-30 01:00", "2026-12-01 01:00"),
+    ],
+)
+def test_a_day_alone(typed: str, first: str, last: str) -> None:
+    """What starts then starts with its first moment; until then is until its last one, and today still has one."""
+    assert moments.moment(typed) == moments.moment(first)
+    assert moments.end_of(typed) == moments.moment(last)
+
+
+def test_a_moment_as_programs_write_it() -> None:
+    """RFC 3339, with a fraction and in small letters."""
+    assert moments.moment("2026-11-24T09:00:00.123456789Z") == moments.moment("2026-11-24 09:00 UTC") + 123
+    assert moments.moment("2026-11-24t09:00:00z") == moments.moment("2026-11-24 09:00 UTC")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CET-1CEST,M3.5.0,M10.5.0/3",
+        "<+01>-1<+02>,M3.5.0,M10.5.0/3",
+        ":Europe/Berlin",
+        "/usr/share/zoneinfo/Europe/Berlin",
+        ":/usr/share/zoneinfo/Europe/Berlin",
+        "posix/Europe/Berlin",
+    ],
+)
+def test_every_form_of_tz(zone: Callable[[str], None], name: str) -> None:
+    """As libc takes it: rules, files, with a colon and without; its clocks change as those of its place do."""
+    zone(name)
+    assert moments.moment("14:00") == NOON + HOUR
+    assert moments.moment("2027-07-01 12:00") == moments.moment("2027-07-01 10:00 UTC")
+    for typed, why in (("2027-03-28 02:30", "skip"), ("2027-10-31 02:30", "twice")):
+        with pytest.raises(JitError, match=why):
+            moments.moment(typed)
+    zone("")
+    assert moments.moment("13:00") == NOON + HOUR
+
+
 def test_a_zone_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """$TZ with a name that there is not is an error, and not UTC."""
     monkeypatch.setenv("TZ", "Europe/Nowhere")

@@ -69,11 +69,13 @@ def test_each_status_has_a_symbol_of_its_own_kind() -> None:
     assert words.status(request(status="frozen-by-a-newer-daemon")) == "frozen-by-a-newer-daemon"
 
 
-def test_wants_is_what_was_granted_or_else_wished() -> None:
-    """The length of the grant, else the wish, else that none was named."""
+def test_wants_stays_what_was_wished() -> None:
+    """Also once something else is granted, which stands beside it."""
     assert words.wants(request()) == "default"
     assert words.wants(request(wanted=HOUR)) == "1h"
-    assert words.wants(request(wanted=HOUR, starts=NOW, ends=NOW + 2 * HOUR)) == "2h"
+    given = request(wanted=HOUR, starts=NOW, ends=NOW + 2 * HOUR)
+    assert (words.wants(given), words.granted(given)) == ("1h", "2h")
+    assert words.granted(request(wanted=HOUR)) == ""
 
 
 def test_time_left_comes_from_the_reply() -> None:
