@@ -33,7 +33,19 @@ function __jitctl_at
 end
 
 function __jitctl_known
-    jitctl __complete $argv[1] 2>/dev/null
+    set -l where
+    set -l want
+    for word in (commandline -opc)[2..-1]
+        if test -n "$want"
+            set -a where $want $word
+            set want
+        else if contains -- $word --socket --host --profile
+            set want $word
+        else if string match -qr -- '^--(socket|host|profile)=' $word
+            set -a where (string split -m 1 = -- $word)
+        end
+    end
+    jitctl __complete $argv[1] $where 2>/dev/null
 end
 
 complete -c jitctl -f
@@ -116,7 +128,7 @@ complete -c jitctl -n '__jitctl_at '\''setup'\''' -l host -x -d 'Reach the jitd 
 complete -c jitctl -n '__jitctl_at '\''setup'\''' -l profile -x -d 'Reach a gateway that was set up with jitctl setup (default: $JITCTL_PROFILE, else the first one).'
 complete -c jitctl -n '__jitctl_at '\''connect'\''' -l reason -s r -x -d 'Why, if it has to be asked for.'
 complete -c jitctl -n '__jitctl_at '\''connect'\''' -l duration -s d -x -d 'For how long, if it has to be asked for.'
-complete -c jitctl -n '__jitctl_at '\''connect'\''' -l until -x -d 'In place of --duration: 18:00, or "2026-12-01 09:00", on your clocks.'
+complete -c jitctl -n '__jitctl_at '\''connect'\''' -l until -x -d 'In place of --duration: 18:00, tomorrow, or "2026-12-01 09:00", on your clocks; a day alone: its end.'
 complete -c jitctl -n '__jitctl_at '\''connect'\''' -l again -d 'With the reason of your last request.'
 complete -c jitctl -n '__jitctl_at '\''connect'\''' -l timeout -x -d 'Wait so long at most, for example 10m; what was asked stands.'
 complete -c jitctl -n '__jitctl_at '\''connect'\''' -l json -d 'Print the answer as JSON.'
@@ -137,7 +149,7 @@ complete -c jitctl -n '__jitctl_at '\''agent'\''' -l host -x -d 'Reach the jitd 
 complete -c jitctl -n '__jitctl_at '\''agent'\''' -l profile -x -d 'Reach a gateway that was set up with jitctl setup (default: $JITCTL_PROFILE, else the first one).'
 complete -c jitctl -n '__jitctl_at '\''request'\''' -l reason -s r -x -d 'Why you need it.'
 complete -c jitctl -n '__jitctl_at '\''request'\''' -l duration -s d -x -d 'For how long, for example 90m or 8h.'
-complete -c jitctl -n '__jitctl_at '\''request'\''' -l until -x -d 'In place of --duration: 18:00, or "2026-12-01 09:00", on your clocks.'
+complete -c jitctl -n '__jitctl_at '\''request'\''' -l until -x -d 'In place of --duration: 18:00, tomorrow, or "2026-12-01 09:00", on your clocks; a day alone: its end.'
 complete -c jitctl -n '__jitctl_at '\''request'\''' -l start -x -d 'Not at once: "tomorrow 09:00", on your clocks.'
 complete -c jitctl -n '__jitctl_at '\''request'\''' -l again -d 'With the reason of your last request.'
 complete -c jitctl -n '__jitctl_at '\''request'\''' -l urgent -d 'Mark it: it is listed first.'
@@ -250,7 +262,7 @@ complete -c jitctl -n '__jitctl_at '\''list'\''' -l search -x -d 'In reasons, us
 complete -c jitctl -n '__jitctl_at '\''list'\''' -l mine -d 'Only your own.'
 complete -c jitctl -n '__jitctl_at '\''list'\''' -l decidable -d 'Only what you may decide now.'
 complete -c jitctl -n '__jitctl_at '\''list'\''' -l sort -x -a 'newest oldest left' -d 'newest, oldest, or left: live grants, the next end first.'
-complete -c jitctl -n '__jitctl_at '\''list'\''' -l columns -x -a 'id user network status requested wants reason managed-by left bar comment devices asked-by starts ends ended why-ended' -d 'Which columns, in this order: id,user,reason,…'
+complete -c jitctl -n '__jitctl_at '\''list'\''' -l columns -x -a 'id user network status requested wants granted reason managed-by left bar comment devices asked-by starts ends ended why-ended' -d 'Which columns, in this order: id,user,reason,…'
 complete -c jitctl -n '__jitctl_at '\''list'\''' -l limit -x -d 'How many at most.'
 complete -c jitctl -n '__jitctl_at '\''list'\''' -l after -x -d 'What the page before named as the next.'
 complete -c jitctl -n '__jitctl_at '\''list'\''' -l count -d 'Only say how many there are.'
@@ -323,7 +335,7 @@ complete -c jitctl -n '__jitctl_at '\''grant'\''' -l duration -s d -x -d 'For ho
 complete -c jitctl -n '__jitctl_at '\''grant'\''' -l user -s u -x -a '(__jitctl_known users)' -d 'Without a request: to whom. With --all: only of this user.'
 complete -c jitctl -n '__jitctl_at '\''grant'\''' -l network -s n -x -a '(__jitctl_known networks)' -d 'Without a request: to which network. With --all: only of this one.'
 complete -c jitctl -n '__jitctl_at '\''grant'\''' -l all -d 'All that you may decide, of --user and --network where they are given.'
-complete -c jitctl -n '__jitctl_at '\''grant'\''' -l until -x -d 'In place of --duration: 18:00, or "2026-12-01 09:00", on your clocks.'
+complete -c jitctl -n '__jitctl_at '\''grant'\''' -l until -x -d 'In place of --duration: 18:00, tomorrow, or "2026-12-01 09:00", on your clocks; a day alone: its end.'
 complete -c jitctl -n '__jitctl_at '\''grant'\''' -l comment -s c -x -d 'A remark; the user reads it.'
 complete -c jitctl -n '__jitctl_at '\''grant'\''' -l yes -s y -d 'Do it without asking.'
 complete -c jitctl -n '__jitctl_at '\''grant'\''' -l json -d 'Print the answer as JSON.'
@@ -332,7 +344,7 @@ complete -c jitctl -n '__jitctl_at '\''grant'\''' -l host -x -d 'Reach the jitd 
 complete -c jitctl -n '__jitctl_at '\''grant'\''' -l profile -x -d 'Reach a gateway that was set up with jitctl setup (default: $JITCTL_PROFILE, else the first one).'
 complete -c jitctl -n '__jitctl_at '\''grant'\'' '\''*'\''' -a '(__jitctl_known decidable)'
 complete -c jitctl -n '__jitctl_at '\''extend'\''' -l duration -s d -x -d 'By how much, for example 2h.'
-complete -c jitctl -n '__jitctl_at '\''extend'\''' -l until -x -d 'In place of --duration: 18:00, or "2026-12-01 09:00", on your clocks.'
+complete -c jitctl -n '__jitctl_at '\''extend'\''' -l until -x -d 'In place of --duration: 18:00, tomorrow, or "2026-12-01 09:00", on your clocks; a day alone: its end.'
 complete -c jitctl -n '__jitctl_at '\''extend'\''' -l comment -s c -l reason -s r -x -d 'A remark, or why you need more.'
 complete -c jitctl -n '__jitctl_at '\''extend'\''' -l wait -s w -d 'Wait until it is decided, and say what became of it.'
 complete -c jitctl -n '__jitctl_at '\''extend'\''' -l timeout -x -d 'Wait so long at most, for example 10m; what was asked stands.'

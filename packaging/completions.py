@@ -183,18 +183,25 @@ _HEAD: Final = "# Made by packaging/completions.py; a change by hand is lost.\n"
 
 # Which verb stands on the line, and which argument comes next. Words and verbs are compared, never run.
 _WALK: Final = r"""
-# Sets _jitctl_verb (with its group), _jitctl_place (the number of the next argument) and _jitctl_want (the option that
-# waits for its value).
+# Sets _jitctl_verb (with its group), _jitctl_place (the number of the next argument), _jitctl_want (the option that
+# waits for its value) and _jitctl_where (the options that say which gateway is asked).
 _jitctl_walk() {
   local word pending=
   _jitctl_verb= _jitctl_group= _jitctl_want=
   _jitctl_place=1
+  _jitctl_where=()
   for word in "$@"; do
     if [[ -n $pending ]]; then
+      case "$pending" in
+        --socket | --host | --profile) _jitctl_where+=("$pending" "$word") ;;
+      esac
       pending=
       continue
     fi
     if [[ $word == -* ]]; then
+      case "$word" in
+        --socket=* | --host=* | --profile=*) _jitctl_where+=("${word%%=*}" "${word#*=}") ;;
+      esac
       _jitctl_value "$_jitctl_verb $word"
       [[ -n $_jitctl_kind ]] && pending=$word
       continue
@@ -263,7 +270,7 @@ _jitctl_verbs() {{
 _jitctl_offer() {{
   local one
   for one in "$@"; do
-    [[ $one == "$cur"* ]] && COMPREPLY+=("$one")
+    [[ $one == "$cur"* ]] && COMPREPLY+=("${{one#"$_jitctl_there"}}")
   done
 }}
 
@@ -282,10 +289,11 @@ _jitctl_known() {{
       while IFS=$'\t' read -r value words; do
         printf -v quoted '%q' "$value"
         [[ $quoted == "$cur"* || $value == "$cur"* ]] || continue
-        COMPREPLY+=("$quoted")
+        COMPREPLY+=("${{quoted#"$_jitctl_there"}}")
+        value=${{value#"$_jitctl_there"}}
         printf -v value '%-12s  (%s)' "$value" "$words"
         described+=("$value")
-      done < <(jitctl __complete "$_jitctl_kind" 2>/dev/null)
+      done < <(jitctl __complete "$_jitctl_kind" "${{_jitctl_where[@]}}" 2>/dev/null)
       # Where several are listed, and nothing but what they begin with alike is put on the line.
       case "${{COMP_TYPE-}}" in
         63 | 33 | 64) ((${{#described[@]}} > 1)) && COMPREPLY=("${{described[@]}}") ;;
@@ -294,11 +302,40 @@ _jitctl_known() {{
   esac
 }}
 
+# The words before the cursor, in _jitctl_words: bash breaks them at @, = and other characters as well.
+_jitctl_join() {{
+  local line=${{COMP_LINE-}} place word
+  _jitctl_words=()
+  for ((place = 0; place <= COMP_CWORD; place++)); do
+    word=${{COMP_WORDS[place]}}
+    if ((place == 0)) || [[ -z ${{COMP_LINE-}} || $line == [[:blank:]]* ]]; then
+      _jitctl_words+=("$word")
+    else
+      _jitctl_words[${{#_jitctl_words[@]}}-1]+=$word
+    fi
+    line=${{line#"${{line%%[![:blank:]]*}}"}}
+    line=${{line#"$word"}}
+  done
+}}
+
 _jitctl() {{
-  local cur=${{COMP_WORDS[COMP_CWORD]}}
-  local _jitctl_verb _jitctl_group _jitctl_want _jitctl_place _jitctl_kind _jitctl_flags _jitctl_names
+  local cur _jitctl_there= _jitctl_words
+  local _jitctl_verb _jitctl_group _jitctl_want _jitctl_place _jitctl_kind _jitctl_flags _jitctl_names _jitctl_where
   COMPREPLY=()
-  _jitctl_walk "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"
+  _jitctl_join
+  cur=${{_jitctl_words[${{#_jitctl_words[@]}}-1]}}
+  _jitctl_walk "${{_jitctl_words[@]:1:${{#_jitctl_words[@]}}-2}}"
+  if [[ -z $_jitctl_want && $cur == --*=* ]]; then
+    _jitctl_want=${{cur%%=*}}
+    cur=${{cur#*=}}
+  fi
+  # What bash does not take for a part of the word stays as it is on the line.
+  if [[ -n ${{COMP_LINE-}} ]]; then
+    local piece=${{COMP_WORDS[COMP_CWORD]}}
+    [[ $piece == [=:] ]] && piece=
+    _jitctl_there=${{cur%"$piece"}}
+    _jitctl_there=${{_jitctl_there%@}} # it begins a name of a host, for bash
+  fi
   if [[ -n $_jitctl_want ]]; then
     _jitctl_value "$_jitctl_verb $_jitctl_want"
     _jitctl_known
@@ -368,7 +405,7 @@ _jitctl_known() {{
       while IFS=$'\t' read -r value words; do
         names+=("$value")
         shown+=("${{(r:12:)value}}  $words")
-      done < <(jitctl __complete "$_jitctl_kind" 2>/dev/null)
+      done < <(jitctl __complete "$_jitctl_kind" "${{_jitctl_where[@]}}" 2>/dev/null)
       (($#names)) && compadd -l -d shown -a names
       ;;
   esac
@@ -376,8 +413,12 @@ _jitctl_known() {{
 
 _jitctl() {{
   local _jitctl_verb _jitctl_group _jitctl_want _jitctl_place _jitctl_kind
-  local -a _jitctl_flags _jitctl_names
+  local -a _jitctl_flags _jitctl_names _jitctl_where
   _jitctl_walk "${{(@)words[2,CURRENT-1]}}"
+  if [[ -z $_jitctl_want && $words[CURRENT] == --*=* ]]; then
+    _jitctl_want=${{words[CURRENT]%%=*}}
+    compset -P 1 '*='
+  fi
   if [[ -n $_jitctl_want ]]; then
     _jitctl_value "$_jitctl_verb $_jitctl_want"
     _jitctl_known
@@ -438,7 +479,19 @@ def fish() -> str:
         "end",
         "",
         "function __jitctl_known",
-        "    jitctl __complete $argv[1] 2>/dev/null",
+        "    set -l where",
+        "    set -l want",
+        "    for word in (commandline -opc)[2..-1]",
+        '        if test -n "$want"',
+        "            set -a where $want $word",
+        "            set want",
+        "        else if contains -- $word --socket --host --profile",
+        "            set want $word",
+        "        else if string match -qr -- '^--(socket|host|profile)=' $word",
+        "            set -a where (string split -m 1 = -- $word)",
+        "        end",
+        "    end",
+        "    jitctl __complete $argv[1] $where 2>/dev/null",
         "end",
         "",
         "complete -c jitctl -f",

@@ -96,10 +96,10 @@ def _run(words: list[str], *, whole: bool) -> int:
     if words == ["--version"]:
         print(f"jitctl {VERSION}")
         return 0
-    if whole and words[:1] == ["__complete"] and len(words) == 2:
+    if whole and words[:1] == ["__complete"] and len(words) > 1:
         from jitctl import completing
 
-        return completing.main(words[1])
+        return completing.main(words[1], words[2:])
     # What ssh runs for jitctl --host: somebody waits for it at each login.
     if whole and words == ["dial-stdio"]:
         from jitctl.pump import pump

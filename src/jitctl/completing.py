@@ -6,7 +6,7 @@ and put on a command line: names of a safe form alone, and descriptions without 
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from jitctl import transport
@@ -27,27 +27,32 @@ _Values = Iterable[tuple[str, str]]
 _Ask = Callable[[str], Any]
 
 
-def main(kind: str) -> int:
-    """Print the values of a kind; nothing where there are none, or nobody to ask. Always 0."""
+def main(kind: str, where: Sequence[str] = ()) -> int:
+    """Print the values of a kind; nothing where there are none, or nobody to ask. Always 0.
+
+    `where` are the options of the line that say which gateway is meant, each with its value.
+    """
+    named = dict(zip(where[::2], where[1::2], strict=False))
+    socket = named.pop("--socket", "")
     # Over ssh it would take too long.
-    if kind not in KINDS or transport.is_elsewhere():
+    if kind not in KINDS or named or (not socket and transport.is_elsewhere()):
         return 0
+
+    def asked(path: str) -> Any:
+        line = transport.connect(socket or transport.default_socket())
+        line.settimeout(PATIENCE)
+        return transport.ask(transport.Channel(line), "GET", path)
+
     try:
         lines = [
             f"{value}\t{text.clean(words)[:LENGTH]}"
-            for value, words in KINDS[kind](_ask)
+            for value, words in KINDS[kind](asked)
             if _SAFE.fullmatch(value)
         ]
     except (JitError, OSError, KeyError, TypeError, ValueError):
         return 0
     sys.stdout.write("".join(f"{line}\n" for line in lines[:MOST]))
     return 0
-
-
-def _ask(path: str) -> Any:
-    line = transport.connect(transport.default_socket())
-    line.settimeout(PATIENCE)
-    return transport.ask(transport.Channel(line), "GET", path)
 
 
 def _requests(query: str) -> Callable[[_Ask], _Values]:

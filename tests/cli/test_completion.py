@@ -2,18 +2,21 @@
 
 import base64
 import os
+import pty
+import select
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jitctl.verbs import GROUPS, VERBS
 from jitd.core.people import Answer, Person
-from support.running import Running
+from support.running import KEY_OF, Running
 from support.typed import Typed
 
 COMPLETIONS = Path(__file__).parents[2] / "completions"
@@ -22,7 +25,7 @@ Tab = Callable[..., list[str]]
 
 BASH = """
 source {file}
-COMP_WORDS=({words}); COMP_CWORD=$(({count} - 1)); COMP_TYPE={listing}
+COMP_WORDS=({words}); COMP_CWORD=$(({count} - 1)); COMP_TYPE={listing}; COMP_LINE=
 compopt() {{ :; }}
 _jitctl
 printf '%s\\n' "${{COMPREPLY[@]}}"
@@ -50,6 +53,7 @@ compadd() {{
   fi
   for one in "${{(@P)array}}"; do [[ $one == "$PREFIX"* ]] && print -r -- "$one"; done
 }}
+compset() {{ PREFIX=${{PREFIX#*=}}; }}
 source {file}
 words=({words}); CURRENT={count}; PREFIX=$words[CURRENT]
 _jitctl
@@ -211,3 +215,83 @@ def test_values_have_a_safe_form(daemon: Running, jitctl: Typed) -> None:
     assert len(words) == 60
     assert (jitctl("__complete", "nonsense").out, jitctl("__complete", "nonsense").status) == ("", 0)
     assert jitctl("__complete", "decidable", JITCTL_HOST="ssh://nobody@nowhere.invalid").out == ""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_gateway_that_the_line_names(daemon: Running, tab: Tab, shell: str) -> None:
+    """Requests of another jitd are not offered where the line names one that does not answer, or one over ssh."""
+    daemon.post("/v1/request", network="office", reason="ticket 42", user="alice")
+    nowhere = Path("/nowhere/jitd.sock")
+    assert tab(shell, "--socket", str(daemon.socket), "grant", "", socket=nowhere) == ["1"]
+    assert tab(shell, f"--socket={daemon.socket}", "grant", "", socket=nowhere) == ["1"]
+    assert tab(shell, "--socket", str(nowhere), "grant", "") == []
+    assert tab(shell, "grant", "--host", "ssh://gateway", "") == []
+    assert tab(shell, "--profile", "home", "grant", "") == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_value_behind_its_sign(daemon: Running, tab: Tab, shell: str) -> None:
+    """--user=al is completed as --user al is."""
+    daemon.post("/v1/request", network="office", reason="ticket 42", user="alice")
+    assert [one.rpartition("=")[2] for one in tab(shell, "list", "--user=al")] == ["alice"]
+
+
+def drawn(seen: str) -> str:
+    """What stands on a terminal that knows how to go one column back."""
+    shown: list[str] = []
+    at = 0
+    for char in seen:
+        at = at - 1 if char == "\b" else at
+        if char != "\b":
+            shown[at : at + 1] = [char]
+            at += 1
+    return "".join(shown)
+
+
+@pytest.mark.parametrize(
+    ("typed", "whole"),
+    [("list -u erin@c", "list -u erin@corp.example"), ("list --user=ali", "list --user=alice")],
+)
+def test_bash_breaks_words_at_signs(daemon: Running, tmp_path: Path, typed: str, whole: str) -> None:
+    """At a real prompt: what stands in front of an @ or a = stays, and is not put there twice."""
+    daemon.people.people["erin@corp.example"] = replace(
+        daemon.people.people["alice"], name="erin@corp.example", uid=os.getuid() + 30_055
+    )
+    daemon.post("/v1/device/add", name="laptop", public_key=KEY_OF["third"], user="erin@corp.example")
+    command = tmp_path / "jitctl"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m jitctl "$@"\n')
+    command.chmod(0o755)
+    main, side = pty.openpty()
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "JITCTL_SOCKET": str(daemon.socket),
+        "HOME": str(tmp_path),
+        "PS1": "> ",
+        "TERM": "dumb",
+    }
+    process = subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"],
+        stdin=side,
+        stdout=side,
+        stderr=side,
+        start_new_session=True,
+        env=environment,
+    )
+    os.close(side)
+    seen = b""
+
+    def until(text: str) -> None:
+        nonlocal seen
+        # What is redrawn is drawn over what is there.
+        while text not in drawn(seen.decode()):
+            assert select.select([main], [], [], 20)[0], seen
+            seen += os.read(main, 4096)
+
+    os.write(main, f"source {COMPLETIONS}/jitctl.bash; echo rea''dy\n".encode())
+    until("ready\r\n")
+    os.write(main, f"jitctl {typed}\t".encode())
+    until(f"jitctl {whole} ")
+    os.write(main, b"\x15exit\n")
+    assert process.wait(20) == 0
+    os.close(main)
