@@ -44,9 +44,10 @@ def rewritten(file: str) -> str:
 def with_key(file: str, private_key: str) -> str:
     """The same file with a private key in it, and nothing that is only for people. Raises as `read`."""
     try:
-        return tunnelfile.write(replace(tunnelfile.read(file), comment="", preshared=False), private_key)
+        written = tunnelfile.write(replace(tunnelfile.read(file), comment="", preshared=False), private_key)
     except ValueError as error:
         raise _refused(str(error)) from error
+    return "\n".join(line for line in written.splitlines() if line) + "\n"
 
 
 def _refused(why: str) -> JitError:
