@@ -26,6 +26,7 @@ ALLOWED = {
         "jitd.keypair",
         "jitd.enforce.port",
         "jitd.enforce.firewallport",
+        "jitd.enforce.hostport",
         "jitd.enforce.owner",
         "jitd.examine.lines",
     },

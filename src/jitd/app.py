@@ -15,7 +15,7 @@ from jitd.core.clock import Clock
 from jitd.core.errors import JitError
 from jitd.core.people import Directory
 from jitd.directory import SystemDirectory
-from jitd.enforce.choose import choose, choose_firewall, forget_firewall
+from jitd.enforce.choose import choose, choose_firewall, choose_host, forget_firewall
 from jitd.enforce.firewallport import Firewall, Notices
 from jitd.enforce.linknotices import LinkNotices
 from jitd.enforce.port import EnforceError, WireGuard
@@ -120,6 +120,7 @@ async def _run(
             clock=clock,
             wireguard=peers,
             firewall=members,
+            host=choose_host(peers.name),
             directory=directory,
             machine=Machine(path),
         )

@@ -968,6 +968,7 @@ class InterfaceReply(ChangeReply):
     peers: NotRequired[list[PeerView]]
     plan: NotRequired[Plan]
     done: NotRequired[bool]
+    warnings: NotRequired[list[str]]
 
 
 class InterfaceShowReply(Reply):
@@ -1175,6 +1176,7 @@ class DeviceReply(ChangeReply):
     device: NotRequired[DeviceView]
     plan: NotRequired[Plan]
     done: NotRequired[bool]
+    warnings: NotRequired[list[str]]
     config: NotRequired[str]
     already: NotRequired[bool]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from jitd.config import Config, Daemon, Enforce, Limits
 from jitd.core.model import Actor
+from jitd.core.placing import Host
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.memory import MemoryWireGuard
 from jitd.enforce.memoryfirewall import MemoryFirewall
@@ -34,6 +35,22 @@ def key(name: str) -> str:
     return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
 
 
+class SomeHost:
+    """A machine whose addresses, routes and programs the test sets."""
+
+    def __init__(self) -> None:
+        self.host = Host()
+        self.ports: set[int] = set()
+
+    def read(self) -> Host:
+        """As the port says."""
+        return self.host
+
+    def port_taken(self, port: int) -> bool:
+        """As the port says."""
+        return port in self.ports
+
+
 class World:
     """A service with what it stands on. `start` and `stop` may be called again: a restart."""
 
@@ -52,6 +69,7 @@ class World:
             }
         )
         self.wireguard = MemoryWireGuard()
+        self.host = SomeHost()
         self.owner = Owner(kind="by hand")
         self.config = Config(
             daemon=Daemon(
@@ -71,6 +89,7 @@ class World:
             clock=self.clock,
             wireguard=self.wireguard,
             firewall=self.firewall,
+            host=self.host,
             directory=self.people,
             owner_of=lambda _: self.owner,
             machine=Machine(None),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import User, Yes, planned, show_plan, usage
+from jitctl.commands.shared import User, Yes, planned, show_plan, usage, warn
 from jitctl.output import answer, clean, document, next_step, out, say
 from jitctl.render import times
 
@@ -72,6 +72,7 @@ def add(
 
     def tell() -> None:
         _line(reply["device"])
+        warn(reply)
         next_step(f"jitctl device config {name}  its wg-quick file")
 
     return answer(context, reply, tell)

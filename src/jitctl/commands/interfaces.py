@@ -8,7 +8,7 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.commands.networks import Switch
-from jitctl.commands.shared import Yes, planned
+from jitctl.commands.shared import Yes, planned, warn
 from jitctl.output import answer, clean, next_step, out, say
 from jitctl.render import times, words
 
@@ -26,7 +26,12 @@ Endpoint = Annotated[
     str | None, typer.Option("--endpoint", metavar="HOST:PORT", help="What clients connect to.")
 ]
 Dns = Annotated[
-    list[str] | None, typer.Option("--dns", metavar="ADDRESS", help="For clients; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--dns",
+        metavar="ADDRESS",
+        help='For clients: servers, and domains to search in. May be repeated; "" for none.',
+    ),
 ]
 
 
@@ -189,6 +194,7 @@ def _told(
 ) -> int:
     def tell() -> None:
         _show(reply["interface"], reply["peers"], reply["now"])
+        warn(reply)
         next_step(*following)
 
     return answer(context, reply, tell)

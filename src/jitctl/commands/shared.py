@@ -160,6 +160,12 @@ def show_plan(plan: wire.Plan) -> None:
         say(clean(f"! {sentence}"))
 
 
+def warn(reply: wire.InterfaceReply | wire.DeviceReply | wire.InterfaceShowReply) -> None:
+    """What is worth knowing beside what was done; on standard error."""
+    for one in cast("wire.InterfaceReply", reply).get("warnings", ()):
+        say(f"warning: {clean(one)}")
+
+
 def target(typed: str | None) -> dict[str, Any]:
     """An id or the name of a network, as body fields."""
     if typed is None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jitd.enforce.firewallport import Firewall
+from jitd.enforce.hostport import EmptyHost, HostReader
 from jitd.enforce.port import EnforceError, WireGuard
 
 
@@ -83,3 +84,12 @@ def forget_firewall(closed: Path) -> None:
         firewall.remove_all()
     finally:
         firewall.close()
+
+
+def choose_host(backend: str) -> HostReader:
+    """What tells of this machine's addresses and ports, for the backend that was chosen."""
+    if backend == "memory":
+        return EmptyHost()
+    from jitd.enforce.host import KernelHost
+
+    return KernelHost()

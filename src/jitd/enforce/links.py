@@ -105,11 +105,11 @@ def configure(link: Link, addresses: Iterable[Address], mtu: int) -> None:
         if mtu not in (0, link.mtu):
             steps.append(("link", "set", {"index": link.index, "mtu": mtu}))
         for verb, chosen in (("add", wanted - link.addresses), ("del", link.addresses - wanted)):
-            for address in sorted(chosen, key=str):
+            for one in sorted(chosen, key=str):
                 spec = {
                     "index": link.index,
-                    "address": parsing.write_address(address.ip),
-                    "prefixlen": address.network.prefixlen,
+                    "address": parsing.write_address(one.ip),
+                    "prefixlen": one.network.prefixlen,
                 }
                 steps.append(("addr", verb, spec))
         if not steps:
@@ -157,17 +157,18 @@ async def _find(which: dict[str, Any]) -> Link:
         kind=_kind(link),
         mtu=link.get_attr("IFLA_MTU"),
         up=bool(link["flags"] & _IFF_UP),
-        addresses=frozenset(_address(one) for one in found if one["index"] == index and not _own_making(one)),
+        addresses=frozenset(address(one) for one in found if one["index"] == index and not _own_making(one)),
     )
 
 
-def _address(message: Any) -> Address:
+def address(message: Any) -> Address:
+    """The address of a message of rtnetlink, with its prefix."""
     # On a point-to-point link IFA_ADDRESS is the other end; IPv6 has only IFA_ADDRESS as long as there is none.
     local = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
     return parsing.interface_address(f"{local}/{message['prefixlen']}")
 
 
 def _own_making(message: Any) -> bool:
-    if message["family"] != socket.AF_INET6 or not _address(message).is_link_local:
+    if message["family"] != socket.AF_INET6 or not address(message).is_link_local:
         return False
     return bool((message.get_attr("IFA_FLAGS") or message["flags"]) & _STABLE_PRIVACY)

@@ -24,6 +24,7 @@ from jitd.enforce.recognise import Recogniser
 
 SOCKETS: Final = Path("/var/run/wireguard")
 KIND: Final = "tun"
+DEAF: Final = 0.2  # seconds in which one that is up opens its port
 LIMIT: Final = 5.0  # seconds for one exchange, and for a process to come or go
 
 
@@ -169,10 +170,13 @@ class UserspaceWireGuard:
         links.configure(link, spec.addresses, spec.mtu)
         links.bring_up(link)
         # wireguard-go notices a moment later that it is up, and takes any port then. A port that is in use is an
-        # error only if it is asked for after that.
-        deadline = time.monotonic() + LIMIT
+        # error only if it is asked for after that. One that was up before and has no port was refused one, has closed
+        # its sockets, and opens them when it is given another.
+        deadline = time.monotonic() + (DEAF if link.up else LIMIT)
         while not (device := uapi.device(_exchange(spec.name, uapi.GET))).port:
             if time.monotonic() > deadline:
+                if link.up:
+                    break
                 raise EnforceError(f"{spec.name} was brought up, and listens on no port after {LIMIT:.0f} s")
             time.sleep(0.01)
         # Only what differs is set: to set the port again opens its sockets again.

@@ -9,11 +9,12 @@ from jitd.config import Config
 from jitd.core import principals, text
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
-from jitd.core.firewall import Rules
+from jitd.core.firewall import IPAddress, Rules
 from jitd.core.model import REGISTERED, Account, Actor, Interface, IPNetwork, Network, Now, Request
 from jitd.core.people import Answer, Person
 from jitd.core.policy import Verdict
 from jitd.enforce.firewallport import Firewall
+from jitd.enforce.hostport import HostReader
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import LinkSpec, WireGuard
 from jitd.service.access import People
@@ -53,6 +54,9 @@ class View:
     backend: str
     firewall: Firewall  # only to be asked what it is, and to look around
     rules: Callable[[Rows], Rules]
+    gateway: Callable[
+        [int], tuple[IPAddress, ...]
+    ]  # the gateway's own addresses on an interface, as last read back
     started_ms: int
     #: Of a reader: the SEQ up to which the kernel was compared with what was recorded; None: nothing is on its way.
     settled: int | None = None
@@ -227,6 +231,7 @@ class Call(View):
     """A verb that changes something, inside its transaction."""
 
     wireguard: WireGuard
+    host: HostReader
     owner_of: Callable[[str], Owner]
     link_spec: Callable[[Interface], LinkSpec]
     forget_interface: Callable[[int], None]  # after a removal: nothing of it is retried any more

@@ -8,7 +8,7 @@ from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Device, Interface
 from jitd.core.people import Answer
-from jitd.service import endings, foureyes, granting, tunnels, views, wgquick
+from jitd.service import endings, foureyes, granting, placing, tunnels, views, wgquick
 from jitd.service.call import Call, PlanOnly, Render, Reply, View
 from jitd.service.interfaces import named as named_interface
 from jitd.store import accounts, interfaces, networks, registrars
@@ -56,6 +56,7 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render:
     foureyes.refuse_open_for_others(call, account, networks.all_(call.rows))
     device = store.add(call.rows, account.id, name, public_key, call.now.wall_ms, ends_ms)
     _keep_registrar(call, account, device)
+    wanted = []
     for interface in interfaces.all_(call.rows):
         unmanaged = {peer.public_key: peer for peer in interfaces.unmanaged(call.rows, interface.id)}
         if public_key in unmanaged:
@@ -64,8 +65,9 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render:
             call.people.may_use(network, account.uid, account.name)
             for network in networks.of_interface(call.rows, interface.id)
         ):
-            tunnels.ensure(call.rows, device, interface, call.now.wall_ms, call.agreement.held(interface.id))
+            wanted.append(interface)
         call.touched.devices.add((interface.id, device.id))
+    warnings = _give_addresses(call, device, wanted)
     call.event(
         "device_added", user=account.name, uid=account.uid, device=name, public_key=public_key, ends=ends_ms
     )
@@ -73,11 +75,26 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render:
 
     def render(view: View) -> Reply:
         file = {"config": wgquick.file(view, account, device, its)} if its else {}
-        return {"device": view_of(view, device, account), "done": True, **file}
+        return {"device": view_of(view, device, account), "done": True, "warnings": warnings, **file}
 
     if body.get("plan"):
         raise PlanOnly({"agrees": True, "waiting": "", **render(call), "done": False})
     return render
+
+
+def _give_addresses(call: Call, device: Device, which: list[Interface]) -> list[str]:
+    """Give a new device an address on each of these interfaces. One that has none left holds the others up in nothing: the
+    device gets its address there once it is needed. Returns warnings; raises JitError where there is none at all.
+    """
+    failed: list[JitError] = []
+    for interface in which:
+        try:
+            tunnels.ensure(call, device, interface)
+        except JitError as error:
+            failed.append(error)
+    if failed and len(failed) == len(which):
+        raise failed[0]
+    return [error.message for error in failed]
 
 
 def rotate(call: Call, body: wire.DeviceRotateBody) -> Render:
@@ -289,6 +306,7 @@ def _take_over(call: Call, device: Device, interface: Interface) -> None:
     (peer,) = (
         one for one in interfaces.unmanaged(call.rows, interface.id) if one.public_key == device.public_key
     )
+    placing.check_addresses(call, interface, peer.allowed_ips, f"take over {device.public_key}")
     if call.firewall.active and not elements.is_small(peer.allowed_ips):
         number = sum(map(elements.count, peer.allowed_ips))
         raise JitError(

@@ -39,7 +39,7 @@ def open_(
         mine = _own_devices(call, request.account, network, mine)
     interface = interfaces.by_id(call.rows, network.interface_id)
     for device in mine:
-        tunnels.ensure(call.rows, device, interface, call.now.wall_ms, call.agreement.held(interface.id))
+        tunnels.ensure(call, device, interface)
     begins = term.starts_ms <= call.now.wall_ms
     granted = Grant(
         decided_ms=call.now.wall_ms,

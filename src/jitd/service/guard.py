@@ -77,6 +77,10 @@ class Guard:
         """Note the gateway's own addresses on an interface that is not there yet."""
         self._seen[interface_id] = _Seen(gateway=_gateway(addresses))
 
+    def gateway(self, interface_id: int) -> tuple[IPAddress, ...]:
+        """The gateway's own addresses on an interface, as they were read back."""
+        return self._seen.get(interface_id, _NOTHING).gateway
+
     def forget(self, interface_id: int) -> None:
         """Stop caring for a removed interface."""
         self._seen.pop(interface_id, None)

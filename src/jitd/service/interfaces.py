@@ -1,20 +1,19 @@
 """Interfaces: making them, adopting what is there, and deciding about unmanaged peers."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network
-from typing import Final, NamedTuple
+from typing import Final
 
 from jitd import keypair, wire
 from jitd.core import addresses, text
 from jitd.core.errors import JitError
 from jitd.core.model import Interface
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState, SetPeer
-from jitd.service import plans, views
+from jitd.service import placing, plans, tunnels, views
 from jitd.service.call import Call, Render, Reply, View
 from jitd.service.peering import unmanaged_peer
-from jitd.store import devices, networks
 from jitd.store import interfaces as store
+from jitd.store import networks
 
 DEFAULT_PORT: Final = 51820
 
@@ -24,10 +23,10 @@ def add(call: Call, body: wire.InterfaceAddBody) -> Render:
     call.require_admin("add an interface")
     name = text.interface_name(body["name"])
     _refuse_known(call, name)
-    pools = _pools(call, body["pools"], None)
-    if pools == _Pools(None, None):
+    pools = placing.pools(body["pools"])
+    if pools == placing.Pools():
         raise JitError("bad_request", "cannot add an interface without a pool", "Add --pool 10.9.0.0/24")
-    port = _port(call, body.get("port", DEFAULT_PORT), None)
+    port = body.get("port", DEFAULT_PORT)
     if _read(call, name) is not None:
         raise JitError(
             "conflict",
@@ -46,17 +45,18 @@ def add(call: Call, body: wire.InterfaceAddBody) -> Render:
         pool4=pools.v4,
         pool6=pools.v6,
         endpoint=addresses.endpoint(body.get("endpoint", ""), port),
-        dns=addresses.dns(body.get("dns", [])),
+        dns=addresses.dns(placing.given(body.get("dns", []))),
         mtu=addresses.mtu(body.get("mtu", 0)),
         created_ms=call.now.wall_ms,
     )
+    warnings = placing.check_interface(call, None, interface)
     added = store.add(call.rows, interface)
     # Before the end of the transaction: what the kernel refuses is not recorded.
     call.undo.append(lambda: call.wireguard.remove_link(name))
-    _enforce(lambda: call.wireguard.ensure_link(call.link_spec(added)), f"cannot make {name}")
+    _enforce(lambda: _ensure(call, added), f"cannot make {name}")
     call.touched.interfaces.add(added.id)
     call.event("interface_added", interface=name, after=_facts(added))
-    return shown(name)
+    return shown(name, warnings=warnings)
 
 
 def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render:
@@ -85,7 +85,7 @@ def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render:
             f"cannot adopt {name}: the machine has no WireGuard interface of this name",
             f"Bring it up first (wg-quick up {name}), or let jitd make one: jitctl interface add {name} --pool …",
         )
-    pools = _pools(call, body.get("pools") or _own_pools(state), None)
+    pools = placing.pools(body.get("pools") or _own_pools(state))
     interface = Interface(
         id=0,
         name=name,
@@ -97,10 +97,11 @@ def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render:
         pool4=pools.v4,
         pool6=pools.v6,
         endpoint=addresses.endpoint(body.get("endpoint", ""), state.port),
-        dns=addresses.dns(body.get("dns", [])),
+        dns=addresses.dns(placing.given(body.get("dns", []))),
         mtu=state.mtu,
         created_ms=call.now.wall_ms,
     )
+    warnings = placing.check_interface(call, None, interface)
     added = store.add(call.rows, interface)
     for peer in state.peers.values():
         store.keep_unmanaged(call.rows, unmanaged_peer(added.id, peer), call.now.wall_ms)
@@ -113,7 +114,7 @@ def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render:
         path=owner.path,
         unmanaged=sorted(state.peers),
     )
-    return shown(name)
+    return shown(name, warnings=warnings)
 
 
 def set_(call: Call, body: wire.InterfaceSetBody) -> Render:
@@ -127,24 +128,35 @@ def set_(call: Call, body: wire.InterfaceSetBody) -> Render:
             f"cannot change the {' and '.join(owners)} of {before.name}: it is adopted, they belong to its owner",
             f"Change them where {before.name} is made, for example in /etc/wireguard/{before.name}.conf.",
         )
-    pools = _pools(call, body["pools"], before) if "pools" in body else _Pools(before.pool4, before.pool6)
-    port = _port(call, body["port"], before) if "port" in body else before.port
+    pools = placing.pools(body["pools"]) if "pools" in body else placing.Pools(before.pool4, before.pool6)
+    if pools == placing.Pools() and not before.adopted:
+        raise JitError(
+            "bad_request",
+            f"cannot take the pools of {before.name} away: its devices would have no addresses",
+            "Name the one that stays: --pool 10.9.0.0/24",
+        )
+    port = body.get("port", before.port)
     after = replace(
         before,
         pool4=pools.v4,
         pool6=pools.v6,
         port=port,
         endpoint=addresses.endpoint(body["endpoint"], port) if "endpoint" in body else before.endpoint,
-        dns=addresses.dns(body["dns"]) if "dns" in body else before.dns,
+        dns=addresses.dns(placing.given(body["dns"])) if "dns" in body else before.dns,
         mtu=addresses.mtu(body["mtu"]) if "mtu" in body else before.mtu,
     )
-    if (after.pool4, after.pool6) != (before.pool4, before.pool6):
-        _keep_addresses(call, before, pools)
+    warnings = placing.check_interface(call, before, after)
     store.update(call.rows, after)
     if after != before:
+        if not after.adopted and call.link_spec(after) != call.link_spec(before):
+            # As with a new one: what the kernel refuses is not recorded, and does not stay.
+            call.undo.append(lambda: _ensure(call, before))
+            _enforce(lambda: _ensure(call, after), f"cannot change {before.name}")
+        if (after.pool4, after.pool6) != (before.pool4, before.pool6):
+            warnings += tunnels.fill(call, after)
         call.touched.interfaces.add(before.id)
         call.event("interface_changed", interface=before.name, before=_facts(before), after=_facts(after))
-    return shown(before.name)
+    return shown(before.name, warnings=warnings)
 
 
 def remove(call: Call, body: wire.NameBody) -> Render:
@@ -236,50 +248,17 @@ def no_interface(name: str) -> JitError:
     )
 
 
-def shown(name: str, plan: wire.Plan | None = None) -> Render:
+def shown(name: str, plan: wire.Plan | None = None, warnings: Sequence[str] = ()) -> Render:
     """The reply that shows an interface as it is after the verb."""
 
     def render(view: View) -> Reply:
         assert isinstance(view, Call)
         reply = show(view, {"name": name})
+        if warnings:
+            reply["warnings"] = list(warnings)
         return reply if plan is None else {**reply, "plan": plan, "done": True}
 
     return render
-
-
-class _Pools(NamedTuple):
-    v4: IPv4Network | None
-    v6: IPv6Network | None
-
-
-def _pools(call: Call, texts: Iterable[str], itself: Interface | None) -> _Pools:
-    v4: IPv4Network | None = None
-    v6: IPv6Network | None = None
-    for one in texts:
-        pool = addresses.pool(one)
-        if pool.num_addresses < 4:
-            raise JitError(
-                "bad_request", f"cannot use the pool {pool}: it has no room for a gateway and a device"
-            )
-        if isinstance(pool, IPv4Network):
-            v4, twice = pool, v4 is not None
-        else:
-            v6, twice = pool, v6 is not None
-        if twice:
-            raise JitError("bad_request", "cannot use two pools of the same IP version on one interface")
-        for other in store.all_(call.rows):
-            for used in (other.pool4, other.pool6):
-                if (itself is None or other.id != itself.id) and used is not None and _overlap(used, pool):
-                    raise JitError(
-                        "conflict",
-                        f"cannot use the pool {pool}: it overlaps with {used} of {other.name}",
-                        "Choose a network that nobody uses.",
-                    )
-    return _Pools(v4, v6)
-
-
-def _overlap(one: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> bool:
-    return one.version == other.version and one.overlaps(other)
 
 
 def _own_pools(state: LinkState) -> list[str]:
@@ -289,35 +268,6 @@ def _own_pools(state: LinkState) -> list[str]:
         if address.network.num_addresses >= 4 and not address.ip.is_link_local:
             found.setdefault(address.version, str(address.network))
     return list(found.values())
-
-
-def _keep_addresses(call: Call, interface: Interface, pools: _Pools) -> None:
-    """A pool may grow or move only so that every address in use stays inside."""
-    for tunnel in devices.tunnels(call.rows, interface_id=interface.id):
-        for ip in tunnel.ips:
-            old = interface.pool4 if ip.version == 4 else interface.pool6
-            new = pools.v4 if ip.version == 4 else pools.v6
-            inside_old = old is not None and ip.subnet_of(old)  # type: ignore[arg-type]
-            if inside_old and (new is None or not ip.subnet_of(new)):  # type: ignore[arg-type]
-                raise JitError(
-                    "conflict",
-                    f"cannot change the pools of {interface.name}: {tunnel.account.name}'s {tunnel.device.name}"
-                    f" has {ip}",
-                    "Use a pool that contains the addresses in use, or remove the device first.",
-                )
-
-
-def _port(call: Call, port: int, itself: Interface | None) -> int:
-    if not 1 <= port <= 65535:
-        raise JitError("bad_request", f"cannot listen on port {port}", "Use a port from 1 to 65535.")
-    for other in store.all_(call.rows):
-        if (itself is None or other.id != itself.id) and other.port == port:
-            raise JitError(
-                "conflict",
-                f"cannot listen on port {port}: {other.name} does",
-                f"Add --port {port + 1}, for example.",
-            )
-    return port
 
 
 def _refuse_known(call: Call, name: str) -> None:
@@ -354,6 +304,10 @@ def _enforce(step: object, what: str) -> None:
         step()
     except EnforceError as error:
         raise JitError("enforcement", f"{what}: {error}", "Nothing was recorded.") from error
+
+
+def _ensure(call: Call, interface: Interface) -> None:
+    call.wireguard.ensure_link(call.link_spec(interface))
 
 
 def _put_back(call: Call, interface: Interface) -> None:

@@ -11,7 +11,7 @@ from jitd.core.errors import JitError
 from jitd.core.firewall import ambiguous
 from jitd.core.model import Ending, Interface, Network, Request, Status
 from jitd.core.people import Answer
-from jitd.service import plans, views
+from jitd.service import placing, plans, views
 from jitd.service.addressees import Deciders
 from jitd.service.call import Call, Render, Reply, View
 from jitd.service.guard import network_rules
@@ -59,7 +59,7 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render:
     refuse_beside(call, interface, network)
     before = plans.state(call, [interface])
     added = store.add(call.rows, network)
-    plan = plans.settle(body, before, plans.state(call, [interface]), warnings(call, added))
+    plan = plans.settle(body, before, plans.state(call, [interface]), warnings(call, added, None))
     call.touched.interfaces.add(interface.id)
     call.event("network_added", network=name, interface=interface.name, after=settings.plain(added))
     return _shown(name, plan)
@@ -191,7 +191,7 @@ def _change(
 ) -> wire.Plan:
     passing = plans.state(call, [interface])
     store.update(call.rows, after)
-    plan = plans.settle(body, passing, plans.state(call, [interface]), warnings(call, after))
+    plan = plans.settle(body, passing, plans.state(call, [interface]), warnings(call, after, before))
     if after != before:
         call.touched.interfaces.add(interface.id)
     return plan
@@ -277,7 +277,7 @@ _LISTS: Final = ("routes", "ports", "members")
 def _changed(call: Call, network: Network, body: wire.NetworkAddBody | wire.NetworkSetBody) -> Network:
     """The network with what a body says of its settings; everybody whom it names anew must exist."""
     given: Mapping[str, Any] = body
-    lists = {key: given[key] for key in _LISTS if given.get(key) is not None}
+    lists = {key: placing.given(given[key]) for key in _LISTS if given.get(key) is not None}
     after = settings.with_values(network, lists)
     durations_ms = {field: given[key] for key, field in _DURATIONS.items() if given.get(key) is not None}
     after = replace(after, **durations_ms)
@@ -332,8 +332,11 @@ def _refuse_undecidable(call: Call, network: Network) -> None:
         )
 
 
-def warnings(call: Call, network: Network) -> list[str]:
-    """What an administrator should know of the rules of a network: groups that are not there, grants that outlast them."""
+def warnings(call: Call, network: Network, before: Network | None) -> list[str]:
+    """What an administrator should know of the rules of a network, and of the routes that it did not have `before`: groups
+    that are not there, grants that outlast them, overlaps. Raises JitError conflict for a route that cannot be used.
+    """
+    interface = interfaces.by_id(call.rows, network.interface_id)
     missing = {
         "members": "it lets nobody in",
         "jit_groups": "everybody has to ask",
@@ -351,7 +354,7 @@ def warnings(call: Call, network: Network) -> list[str]:
         for rule in network.auto_approve
         for group in _missing_groups(call, rule.who)
     ]
-    return found + _outlived(call, network)
+    return [*found, *_outlived(call, network), *placing.check_network(call, interface, before, network)]
 
 
 def _missing_groups(call: Call, named: Iterable[str]) -> list[str]:

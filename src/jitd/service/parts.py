@@ -12,7 +12,7 @@ from jitd.core.people import Answer
 from jitd.core.text import clean
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState
 from jitd.examine.lines import broken, ok, unknown, warning
-from jitd.service import deciding, rules
+from jitd.service import deciding, placing, rules
 from jitd.service.call import View
 from jitd.service.examination import Examination
 from jitd.store import accounts, devices, facts, interfaces, networks, outbox, unreadable
@@ -199,6 +199,12 @@ def _interface(view: View, interface: Interface, link: LinkState | EnforceError 
                 f"wg set {name} listen-port {interface.port}" if interface.adopted else _AGAIN,
             )
         )
+    found += [
+        broken(
+            one, f"give one of them another address where {name} is made, then: wg show {name} allowed-ips"
+        )
+        for one in placing.doubles(view, interface)
+    ]
     if not interface.endpoint:
         found.append(
             warning(

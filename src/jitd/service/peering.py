@@ -28,7 +28,7 @@ from jitd.enforce.port import (
 from jitd.service.exchange import Exchanges
 from jitd.service.sampler import Sampler
 from jitd.service.tell import Tell
-from jitd.store import devices, interfaces
+from jitd.store import devices, freed, interfaces
 from jitd.store.database import Rows
 from jitd.store.interfaces import UnmanagedPeer
 
@@ -332,6 +332,7 @@ class Peering:
                 if key not in known:
                     self.tell("unmanaged_seen", interface=interface.name, public_key=key)
         for key in known.keys() - present:
+            freed.free(rows, interface.id, known[key].allowed_ips, now.wall_ms)
             interfaces.forget_unmanaged(rows, interface.id, key)
             self.tell("unmanaged_gone", interface=interface.name, public_key=key)
         return frozenset(present)

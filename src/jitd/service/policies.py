@@ -60,7 +60,7 @@ def apply(call: Call, body: wire.PolicyApplyBody) -> Render:
             added = any(one.name not in before for one in changed)
             networks.refuse_together(call, interface, changed, others, added=added)
         wider += _wider(call, old, here)
-    warnings = [warning for one in made for warning in networks.warnings(call, one)]
+    warnings = [warning for one in made for warning in networks.warnings(call, one, before.get(one.name))]
     more: Reply = {"changes": changes, "wider": wider}
     plan = plans.settle(body, passing, plans.state(call, every), warnings, also=also, more=more)
     if changes:

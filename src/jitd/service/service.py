@@ -17,6 +17,7 @@ from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Directory
 from jitd.enforce.firewallport import Firewall
+from jitd.enforce.hostport import HostReader
 from jitd.enforce.owner import Owner, find_owner
 from jitd.enforce.port import WireGuard
 from jitd.service import addressees, doctor, notices, parts, report
@@ -66,6 +67,7 @@ class Service:
         clock: Clock,
         wireguard: WireGuard,
         firewall: Firewall,
+        host: HostReader,
         directory: Directory,
         owner_of: Callable[[str], Owner] = find_owner,
         machine: Machine | None = None,
@@ -90,6 +92,7 @@ class Service:
             clock=clock,
             wireguard=wireguard,
             firewall=firewall,
+            host=host,
             people=self._people,
             owner_of=owner_of,
             committed=self._committed,

@@ -13,6 +13,7 @@ from jitd.core.clock import Clock
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Actor, Interface, Now, Request
 from jitd.enforce.firewallport import Firewall
+from jitd.enforce.hostport import HostReader
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import WireGuard
 from jitd.service import deciding, endings, notices, removal, rules, survey, suspending
@@ -72,6 +73,7 @@ class Transactor:
         clock: Clock,
         wireguard: WireGuard,
         firewall: Firewall,
+        host: HostReader,
         people: People,
         owner_of: Callable[[str], Owner],
         committed: Callable[[int, Deadline], None],
@@ -82,6 +84,7 @@ class Transactor:
         self._clock = clock
         closed = Closed()
         self._wireguard = Exchanges(wireguard, closed, serial, answered)
+        self._host = host
         self._people = people
         self._owner_of = owner_of
         self._committed_to = committed
@@ -615,6 +618,7 @@ class Transactor:
         return Call(
             **{**self._common(rows, actor), "people": people},
             wireguard=self._wireguard,
+            host=self._host,
             owner_of=self._owner_of,
             link_spec=self._converger.peering.spec,
             forget_interface=self._converger.forget,
@@ -631,6 +635,7 @@ class Transactor:
             "backend": self._wireguard.name,
             "firewall": self._converger.guard.firewall,
             "rules": self._converger.guard.rules,
+            "gateway": self._converger.guard.gateway,
             "started_ms": self._started_ms,
         }
 

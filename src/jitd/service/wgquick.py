@@ -19,7 +19,7 @@ def prepare(call: Call, account: Account, device: Device, name: str | None) -> I
     Raises JitError bad_request, not_found or refused.
     """
     interface = _interface(call, account, name)
-    if tunnels.ensure(call.rows, device, interface, call.now.wall_ms, call.agreement.held(interface.id)):
+    if tunnels.ensure(call, device, interface):
         # Standing access begins with the address.
         call.touched.devices.add((interface.id, device.id))
     if not interface.endpoint:
@@ -41,11 +41,7 @@ def file(view: View, account: Account, device: Device, interface: Interface) -> 
         for route in network.routes
     ]
     # The gateway's own tunnel addresses, so that the tunnel can be tried with a ping.
-    gateways = [
-        parsing.single(parsing.host_of(pool, 1).ip)
-        for pool in (interface.pool4, interface.pool6)
-        if pool is not None
-    ]
+    gateways = [parsing.single(one) for one in view.gateway(interface.id) if not one.is_link_local]
     comment = f"{account.name}'s {device.name} on {interface.name}. Keep this file to yourself (chmod 600)."
     try:
         return tunnelfile.write(

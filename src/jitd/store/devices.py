@@ -6,9 +6,9 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from jitd.core import elements
+from jitd.core import elements, parsing
 from jitd.core.model import Account, Device, IPNetwork
-from jitd.store import accounts, values
+from jitd.store import accounts, freed, values
 from jitd.store.database import Rows
 
 _COLUMNS = "id, account_id, name, public_key, created_ms, ends_ms"
@@ -141,7 +141,9 @@ def rotate(rows: Rows, device: Device, public_key: str) -> bool:
 
 
 def remove(rows: Rows, device_id: int, now_ms: int) -> None:
-    """Mark a device as removed and free its addresses."""
+    """Mark a device as removed and free its addresses, which rest."""
+    for tunnel in tunnels(rows, device_ids=[device_id]):
+        freed.free(rows, tunnel.interface_id, tunnel.ips, now_ms)
     rows.run(
         "DELETE FROM address WHERE tunnel_id IN (SELECT id FROM tunnel WHERE device_id = ?)", (device_id,)
     )
@@ -164,7 +166,18 @@ def add_tunnel(
         },
     )
     for ip in ips:
-        rows.insert("address", {"interface_id": interface_id, "ip": str(ip), "tunnel_id": tunnel_id})
+        _add_address(rows, interface_id, tunnel_id, ip)
+
+
+def add_addresses(rows: Rows, tunnel: Tunnel, ips: Iterable[IPNetwork]) -> None:
+    """Give a tunnel more addresses."""
+    for ip in ips:
+        _add_address(rows, tunnel.interface_id, tunnel.id, ip)
+
+
+def _add_address(rows: Rows, interface_id: int, tunnel_id: int, ip: IPNetwork) -> None:
+    values_ = {"interface_id": interface_id, "ip": parsing.write_network(ip), "tunnel_id": tunnel_id}
+    rows.insert("address", values_)
 
 
 def endpoints(rows: Rows) -> dict[str, str]:

@@ -92,6 +92,7 @@ def remove(rows: Rows, interface_id: int, now_ms: int) -> None:
     rows.run("DELETE FROM tunnel WHERE interface_id = ?", (interface_id,))
     rows.run("DELETE FROM unmanaged WHERE interface_id = ?", (interface_id,))
     rows.run("DELETE FROM retired WHERE interface_id = ?", (interface_id,))
+    rows.run("DELETE FROM freed WHERE interface_id = ?", (interface_id,))
     rows.run("UPDATE interface SET removed_ms = ? WHERE id = ?", (now_ms, interface_id))
 
 

@@ -511,6 +511,17 @@ CREATE TABLE change_vote (
 CREATE INDEX change_vote_change ON change_vote (change_id);
 """
 
+_FREED: Final = """
+-- Addresses that were given back: they are given out again last, until they have rested.
+CREATE TABLE freed (
+  interface_id INTEGER NOT NULL REFERENCES interface (id),
+  ip TEXT NOT NULL,               -- CIDR
+  freed_ms INTEGER NOT NULL,
+  PRIMARY KEY (interface_id, ip)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX freed_at ON freed (freed_ms);
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _FIRST,
     _POLICY,
@@ -524,4 +535,5 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _PEOPLE,
     _DECIDERS,
     _FOUR_EYES,
+    _FREED,
 )
