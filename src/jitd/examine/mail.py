@@ -6,13 +6,13 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any, Final
 
 import aiosmtplib
 
 from jitd import wire
 from jitd.config import Mail
+from jitd.core import parsing
 from jitd.core.errors import JitError
 from jitd.examine.lines import broken, ok, warning
 from jitd.notify import hello, secret
@@ -213,7 +213,7 @@ def _context(mail: Mail, found: list[wire.Check]) -> ssl.SSLContext | None:
 def unencrypted(mail: Mail, address: str) -> wire.Check:
     """What there is to say of mail in the clear, to a server that answered at this address."""
     try:
-        is_here = ip_address(address).is_loopback
+        is_here = parsing.address(address).is_loopback
     except ValueError:
         is_here = False
     if is_here:
