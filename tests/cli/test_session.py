@@ -107,6 +107,7 @@ def test_what_a_change_of_routes_does_is_asked_for(jitctl: Typed) -> None:
         (
             ("network", "set", "office", "--route", "10.0.0.0/9", "--route", "172.31.0.0/16"),
             [
+                "warning: office opens 10.0.0.0/9: the pool 10.9.0.0/24 of wg0 is in it, where clients are",
                 "+ alice reaches more of office now: 172.31.0.0/16 (grant 1)",
                 "- alice reaches less of office now: 10.0.0.0/8 (grant 1)",
             ],
