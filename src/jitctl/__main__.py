@@ -94,12 +94,11 @@ def _interrupted() -> int:
 
 def _run(words: list[str], *, whole: bool) -> int:
     if words == ["--version"]:
-        print(f"jitctl {VERSION}")
-        return 0
+        return _print(f"jitctl {VERSION}\n")
     if whole and words[:1] == ["__complete"] and len(words) > 1:
         from jitctl import completing
 
-        return completing.main(words[1], words[2:])
+        return _print(completing.answer(words[1], words[2:]))
     # What ssh runs for jitctl --host: somebody waits for it at each login.
     if whole and words == ["dial-stdio"]:
         from jitctl.pump import pump
@@ -111,8 +110,7 @@ def _run(words: list[str], *, whole: bool) -> int:
 
         counted = quick.count(words[1:])
         if counted is not None:
-            print(counted)
-            return 0
+            return _print(f"{counted}\n")
     from typer import Abort, Exit
     from typer._click.exceptions import UsageError
 
@@ -148,6 +146,18 @@ def _run(words: list[str], *, whole: bool) -> int:
         show_error(_unreadable(error), as_json=as_json)
         return EXIT_FAILURE
     return status if isinstance(status, int) else 0
+
+
+def _print(words: str) -> int:
+    """Print what is known to be harmless, with nothing more loaded than it took to know it."""
+    try:
+        sys.stdout.write(words)
+    except OSError as error:
+        from jitctl.output import give_up
+
+        give_up(error)
+        raise
+    return 0
 
 
 def _unreadable(error: Exception) -> JitError:

@@ -5,7 +5,6 @@ and put on a command line: names of a safe form alone, and descriptions without 
 """
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -27,8 +26,8 @@ _Values = Iterable[tuple[str, str]]
 _Ask = Callable[[str], Any]
 
 
-def main(kind: str, where: Sequence[str] = ()) -> int:
-    """Print the values of a kind; nothing where there are none, or nobody to ask. Always 0.
+def answer(kind: str, where: Sequence[str] = ()) -> str:
+    """The values of a kind; "" where there are none, or nobody to ask.
 
     `where` are the options of the line that say which gateway is meant, each with its value.
     """
@@ -36,7 +35,7 @@ def main(kind: str, where: Sequence[str] = ()) -> int:
     socket = named.pop("--socket", "")
     # Over ssh it would take too long.
     if kind not in KINDS or named or (not socket and transport.is_elsewhere()):
-        return 0
+        return ""
 
     def asked(path: str) -> Any:
         line = transport.connect(socket or transport.default_socket())
@@ -50,9 +49,8 @@ def main(kind: str, where: Sequence[str] = ()) -> int:
             if _SAFE.fullmatch(value)
         ]
     except (JitError, OSError, KeyError, TypeError, ValueError):
-        return 0
-    sys.stdout.write("".join(f"{line}\n" for line in lines[:MOST]))
-    return 0
+        return ""
+    return "".join(f"{line}\n" for line in lines[:MOST])
 
 
 def _requests(query: str) -> Callable[[_Ask], _Values]:

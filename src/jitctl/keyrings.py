@@ -38,6 +38,11 @@ class KeyringError(JitError):
         self.why = why
 
 
+def is_there() -> bool:
+    """Whether there is a keyring that can be used from here."""
+    return _keyring() is not None
+
+
 def get(name: str) -> str | None:
     """What the keyring has under this name, None where it has nothing or there is none. Raises KeyringError."""
     found = _keyring()

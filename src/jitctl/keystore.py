@@ -48,6 +48,20 @@ def find(profile: str, device: str) -> str | None:
     return _from_file(_file(profile, device, _KEY)) or keyrings.get(_name(profile, device, _KEY))
 
 
+def missing() -> str:
+    """What to say of a key that was not found: that it is not here, or that nobody can know."""
+    if keyrings.is_there():
+        return "is not on this machine"
+    return "is in no file of this machine, and no keyring can be reached from here"
+
+
+def advice(otherwise: str) -> str:
+    """What to type where a key was not found: where a keyring may have it, first of all the same where it can be reached."""
+    if keyrings.is_there():
+        return otherwise
+    return f"If your keyring has it, type the same where you are logged in to your desktop. Else: {otherwise}"
+
+
 def find_next(profile: str, device: str) -> str | None:
     """The key that is to follow, of a rotation that was interrupted; None when there is none. Raises as `find`."""
     found = _from_file(_file(profile, device, _NEXT))

@@ -101,12 +101,12 @@ def _write(words: str, *, flush: bool = False) -> None:
         if flush:
             sys.stdout.flush()
     except OSError as error:
-        _give_up(error)
+        give_up(error)
         if not done.changed:
             raise
 
 
-def _give_up(error: OSError) -> None:
+def give_up(error: OSError) -> None:
     """Standard output takes nothing any more: what is left in its buffer must not fail again at the end."""
     global _failed  # noqa: PLW0603 - there is one standard output
     _failed = error
@@ -128,7 +128,7 @@ def finish(status: int) -> int:
     try:
         sys.stdout.flush()
     except OSError as error:
-        _give_up(error)
+        give_up(error)
     if _failed is None:
         return status
     if not isinstance(_failed, BrokenPipeError):  # else whoever read it has enough

@@ -269,7 +269,6 @@ def test_json_says_the_same(where: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 #: What may write to a terminal in another way than jitctl/output.py, and why.
 OTHERWISE = {
     "__main__.py": "a number or a version, before anything is loaded",
-    "completing.py": "names of a safe form and cleaned words, for a shell that waits",
     "pump.py": "carries bytes to ssh",
     "output.py": "the place itself",
 }

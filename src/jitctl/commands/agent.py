@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -22,6 +23,8 @@ from jitd.core.errors import JitError
 if TYPE_CHECKING:
     from jitd import wire
 
+#: Seconds until it tries again where it cannot go on.
+_AGAIN: Final = 30.0
 #: Seconds between two marks that the last answer still holds, for prompts.
 _HOLDS: Final = 30.0
 
@@ -57,6 +60,7 @@ class _Agent:
         self._profile = profile
         self._shown = shown
         self._lost = False
+        self._seq = 0
         self._reply: wire.StatusReply
         self._asked = 0.0  # when, by a clock that goes on in a suspended machine
         self._held = 0.0
@@ -65,11 +69,27 @@ class _Agent:
 
     def run(self, *, while_needed: bool) -> None:
         """Until Ctrl-C, or until nothing is needed any more. Raises JitError."""
-        after = self._client.health()["seq"]
+        self._seq = self._client.health()["seq"]
         self._look()
         self._told_ms = self._now()
+        while True:
+            try:
+                self._follow(while_needed=while_needed)
+            except JitError:
+                # Whatever keeps it from hearing, or showing: while something runs there is an end to tell of.
+                if not attending.is_needed(self._reply) or self._now() > self._last_end():
+                    raise
+                time.sleep(_AGAIN)
+            else:
+                return
+
+    def _last_end(self) -> int:
+        """When the last of what runs ends, by the gateway's clock; 0 where nothing does."""
+        return max((one["ends"] or 0 for one in self._reply["networks"]), default=0)
+
+    def _follow(self, *, while_needed: bool) -> None:
         begun = False
-        for happened in following.follow(self._client, self._wake, after=after):
+        for happened in following.follow(self._client, self._wake, after=self._seq):
             match happened:
                 case Lost(error):
                     if not begun:
@@ -82,6 +102,7 @@ class _Agent:
                 case Moment.AWAKE:
                     pass
                 case event:
+                    self._seq = event["seq"]
                     self._hear(event)
             self._go_on()
             if while_needed and not attending.is_needed(self._reply):

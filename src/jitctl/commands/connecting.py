@@ -68,8 +68,8 @@ def connect(
     if key is None:
         raise JitError(
             "not_found",
-            f"cannot connect: the private key of {profile.device} is not on this machine",
-            f"Make one: {jitctl('setup', profile.host, '--name', profile.name)}",
+            f"cannot connect: the private key of {profile.device} {keystore.missing()}",
+            keystore.advice(f"Make one: {jitctl('setup', profile.host, '--name', profile.name)}"),
         )
     if keystore.find_next(profile.name, profile.device) is not None:
         raise JitError(

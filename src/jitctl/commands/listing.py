@@ -340,10 +340,8 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
     used = reply["usage"]
     if used is not None:
         facts.append(("used", words.usage(used, now)))
-    if one["ended"] is not None:
-        by = f" by {one['ended_by']}" if one["ended_by"] else ""
-        why = f": {one['ended_comment']}" if one["ended_comment"] else ""
-        facts.append(("ended", f"{times.local(one['ended'])}{by}{why}"))
+    if end := words.ended(one):
+        facts.append(("ended", end))
     for name, value in facts:
         hang(f"{name:<11}", value)
     out()

@@ -10,7 +10,7 @@ from jitctl.cli import settings
 from jitctl.client import Client
 from jitctl.commands.listing import tell_history
 from jitctl.commands.shared import ask, interactive, usage
-from jitctl.output import BOLD, clean, disagrees, hang, out, say, show_error
+from jitctl.output import BOLD, clean, columns, disagrees, hang, out, say, show_error
 from jitctl.render import times, words
 from jitctl.render.before import lines
 from jitctl.terminal import key
@@ -20,6 +20,8 @@ from jitd.core.errors import JitError
 if TYPE_CHECKING:
     from jitd import wire
 
+#: Columns of the names of facts.
+_HEAD: Final = 11
 _KEYS: Final = "[g]rant  [o]ther duration  [d]eny  [s]kip  [h]istory  [q]uit"
 
 
@@ -123,8 +125,9 @@ def _show(history: wire.HistoryReply, waiting: int) -> None:
     ):
         if value:
             hang(f"{name:<11}", value)
-    for told in lines(history):
-        hang(told[:11], told[11:])
+    # Whoever asks has written the reasons of before, too, and must not push this one off the screen.
+    for told in lines(history, past_cells=max(columns() - _HEAD, _HEAD)):
+        hang(told[:_HEAD], told[_HEAD:])
 
 
 def _decide(client: Client, number: int, typed: str | None) -> str | None:

@@ -174,18 +174,24 @@ class _Tunnels:
 
 
 def _elsewhere(profile: Profile, device: str, *, is_known: bool) -> JitError:
-    """The registered key is not on this machine; `is_known`: another one of that device is."""
+    """The registered key was not found; `is_known`: another one of that device was."""
+    from jitctl import keystore
+
     if is_known:
         return JitError(
             "conflict",
-            f"cannot rotate the key of {device}: the registered one is not on this machine",
-            f"It was changed elsewhere. Give it up: {jitctl('device', 'remove', device)}; then set up again:"
-            f" {jitctl('setup', profile.host, '--name', profile.name)}",
+            f"cannot rotate the key of {device}: the registered one {keystore.missing()}",
+            keystore.advice(
+                f"It was changed elsewhere. Give it up: {jitctl('device', 'remove', device)}; then set up again:"
+                f" {jitctl('setup', profile.host, '--name', profile.name)}"
+            ),
         )
     return usage(
-        f"cannot make a key here: that of {clean(device)} is not on this machine",
-        f"Where it is: wg genkey | tee private.key | wg pubkey | {jitctl('device', 'rotate', clean(device), '--public-key', '-')};"
-        " for a phone add --qr",
+        f"cannot make a key here: that of {clean(device)} {keystore.missing()}",
+        keystore.advice(
+            f"Where it is: wg genkey | tee private.key | wg pubkey | {jitctl('device', 'rotate', clean(device), '--public-key', '-')};"
+            " for a phone add --qr"
+        ),
     )
 
 

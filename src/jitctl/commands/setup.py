@@ -104,8 +104,10 @@ def _tell(
 def _taken(device: str) -> JitError:
     return JitError(
         "conflict",
-        f"cannot use the name {device}: a device of that name is registered, whose key is not on this machine",
-        f"Choose another one with --device, or give that one up: {jitctl('device', 'remove', device)}",
+        f"cannot use the name {device}: a device of that name is registered, whose key {keystore.missing()}",
+        keystore.advice(
+            f"Choose another one with --device, or give that one up: {jitctl('device', 'remove', device)}"
+        ),
     )
 
 

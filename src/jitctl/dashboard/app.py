@@ -599,7 +599,7 @@ def _facts(one: wire.RequestView, now: int) -> list[tuple[str, str]]:
         ("devices", ", ".join(one["devices"])),
         (
             "ended",
-            f"{times.local(one['ended'])} {one['ended_by']}: {one['ended_comment']}" if one["ended"] else "",
+            words.ended(one),
         ),
     ]
     return [(name, value) for name, value in told if value]

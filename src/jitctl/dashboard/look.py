@@ -109,9 +109,9 @@ def network_line(one: wire.NetworkStatus, now: int) -> str:
         case "closed":
             told = f"closed: {clean(one['error'])}"
         case _:
-            told = "n asks for access"
-    asked = f", {one['asked']} asks for more" if one["asked"] is not None else ""
-    return f"{clean(one['network']):<16}{told}{asked}{', frozen' if one['frozen'] else ''}"
+            told = "closed (n: ask for access)"
+    asked = f", request {one['asked']} asks for more" if one["asked"] is not None else ""
+    return f"{clean(one['network']):<15} {told}{asked}{', frozen' if one['frozen'] else ''}"
 
 
 def peer_line(interface: str, peer: wire.PeerView, now: int) -> str:

@@ -8,6 +8,7 @@ from jitctl.output import clean
 from jitctl.render import times, words
 from jitctl.render.report import length, percent
 from jitd.core import durations
+from jitd.core.cells import cut
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -15,16 +16,18 @@ if TYPE_CHECKING:
 _INDENT = 11
 
 
-def lines(reply: wire.HistoryReply, *, short: bool = False) -> list[str]:
+def lines(reply: wire.HistoryReply, *, short: bool = False, past_cells: int | None = None) -> list[str]:
     """Facts with their names, as `show` has them; nothing in them is markup or moves a terminal. `short` leaves the single
-    requests of before away.
+    requests of before away; `past_cells` is how many cells each of them may take.
     """
     one, now = reply["request"], reply["now"]
     facts = [("asked", asked(reply))]
     if reply["last_grant"] is not None:
         facts.append(("last grant", grant(reply["last_grant"], now)))
     last = reply["last"] if not short else []
-    facts += [("before" if not place else "", past(each, now)) for place, each in enumerate(last)]
+    for place, one_before in enumerate(last):
+        told = clean(past(one_before, now))
+        facts.append(("before" if not place else "", told if past_cells is None else cut(told, past_cells)))
     for place, each in enumerate(reply["open"]):
         left = times.left((each["ends"] or now) - now)
         facts.append(("open now" if not place else "", f"{each['network']} for {left}, grant {each['id']}"))

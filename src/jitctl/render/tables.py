@@ -1,5 +1,6 @@
 """Tables. Rich is loaded here, so only where a table is really drawn."""
 
+import io
 import sys
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
@@ -15,6 +16,8 @@ from jitctl.output import columns as terminal_columns
 
 #: Width of a table that goes into a file or another program: nothing is cut there.
 WIDE: Final = 1000
+#: Lines; nothing is ever cut by it.
+_HEIGHT: Final = 1000
 #: Blanks between two columns.
 GAP: Final = 2
 #: Behind words that are read from right to left: what follows on the line stays where it is.
@@ -50,17 +53,25 @@ def draw(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> Non
 
 def lines(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> list[Painted]:
     """The lines that `draw` would draw, with their styles."""
-    console = _console()
-    with console.capture() as captured:
-        console.print(_table(columns, rows, console.width))
-    return [Painted(line.rstrip(" ")) for line in captured.get().splitlines()]
+    drawn = io.StringIO()
+    console = _console(drawn)
+    console.print(_table(columns, rows, console.width))
+    return [Painted(line.rstrip(" ")) for line in drawn.getvalue().splitlines()]
 
 
-def _console() -> Console:
+def _console(drawn: io.StringIO) -> Console:
     # Without a terminal the width must not come from the environment: a pipe is as wide as it has to be.
-    # At one, rich takes 80 columns wherever the terminal is a dumb one.
+    # Without both, rich takes 80 columns wherever the terminal is a dumb one.
     width = terminal_columns() if sys.stdout.isatty() else WIDE
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+    return Console(
+        file=drawn,
+        force_terminal=sys.stdout.isatty(),
+        width=width,
+        height=_HEIGHT,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
 
 
 def _table(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]], width: int) -> Table:

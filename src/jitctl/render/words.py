@@ -97,6 +97,15 @@ def granted(request: wire.RequestView) -> str:
     return durations.show(request["ends"] - request["starts"])
 
 
+def ended(request: wire.RequestView) -> str:
+    """When it ended, by whom and why; "" where it has not."""
+    if request["ended"] is None:
+        return ""
+    by = f" by {request['ended_by']}" if request["ended_by"] else ""
+    why = f": {request['ended_comment']}" if request["ended_comment"] else ""
+    return f"{times.local(request['ended'])}{by}{why}"
+
+
 def outcome(request: wire.RequestView, now: int) -> str:
     """What a verb has done, in one sentence."""
     number, user, network = request["id"], clean(request["user"]), clean(request["network"])

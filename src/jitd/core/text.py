@@ -82,10 +82,17 @@ def comment(text: str | None) -> str:
 
 
 def name(text: str, what: str) -> str:
-    """A safe name of a network or device: lower-case letters, digits, dot, dash and underscore.
+    """A safe name of a network or device: lower-case letters, digits, dot, dash and underscore, and not digits alone, which
+    are numbers of requests wherever either may be typed.
 
     Raises JitError bad_request naming `what`.
     """
+    if text.isascii() and text.isdigit():
+        raise JitError(
+            "bad_request",
+            f"cannot use {text[:40]!r} as the name of a {what}: it is a number",
+            "Numbers are those of requests. Put a letter in front of it.",
+        )
     try:
         return parsing.name(text)
     except ValueError:
