@@ -26,7 +26,7 @@ _jitctl_walk() {
     fi
     if [[ -z $_jitctl_verb ]]; then
       case "$_jitctl_group$word" in
-        'device'|'policy'|'notify'|'outbox'|'user'|'network'|'interface') _jitctl_group="$word " ;;
+        'device'|'policy'|'notify'|'outbox'|'change'|'user'|'network'|'interface') _jitctl_group="$word " ;;
         *) _jitctl_verb="$_jitctl_group$word" ;;
       esac
     else
@@ -228,6 +228,7 @@ _jitctl_value() {
     'network add --default-duration') _jitctl_kind='free' ;;
     'network add --max-duration') _jitctl_kind='free' ;;
     'network add --pending-ttl') _jitctl_kind='free' ;;
+    'network add --reason'|'network add -r') _jitctl_kind='free' ;;
     'network add --socket') _jitctl_kind='file' ;;
     'network add --host') _jitctl_kind='free' ;;
     'network add --profile') _jitctl_kind='free' ;;
@@ -243,12 +244,15 @@ _jitctl_value() {
     'network set --default-duration') _jitctl_kind='free' ;;
     'network set --max-duration') _jitctl_kind='free' ;;
     'network set --pending-ttl') _jitctl_kind='free' ;;
+    'network set --reason'|'network set -r') _jitctl_kind='free' ;;
     'network set --socket') _jitctl_kind='file' ;;
     'network set --host') _jitctl_kind='free' ;;
     'network set --profile') _jitctl_kind='free' ;;
+    'network jit --reason'|'network jit -r') _jitctl_kind='free' ;;
     'network jit --socket') _jitctl_kind='file' ;;
     'network jit --host') _jitctl_kind='free' ;;
     'network jit --profile') _jitctl_kind='free' ;;
+    'network remove --reason'|'network remove -r') _jitctl_kind='free' ;;
     'network remove --socket') _jitctl_kind='file' ;;
     'network remove --host') _jitctl_kind='free' ;;
     'network remove --profile') _jitctl_kind='free' ;;
@@ -281,11 +285,24 @@ _jitctl_value() {
     'policy export --socket') _jitctl_kind='file' ;;
     'policy export --host') _jitctl_kind='free' ;;
     'policy export --profile') _jitctl_kind='free' ;;
+    'policy apply --reason'|'policy apply -r') _jitctl_kind='free' ;;
     'policy apply --socket') _jitctl_kind='file' ;;
     'policy apply --host') _jitctl_kind='free' ;;
     'policy apply --profile') _jitctl_kind='free' ;;
+    'change list --socket') _jitctl_kind='file' ;;
+    'change list --host') _jitctl_kind='free' ;;
+    'change list --profile') _jitctl_kind='free' ;;
+    'change approve --comment'|'change approve -m') _jitctl_kind='free' ;;
+    'change approve --socket') _jitctl_kind='file' ;;
+    'change approve --host') _jitctl_kind='free' ;;
+    'change approve --profile') _jitctl_kind='free' ;;
+    'change reject --comment'|'change reject -m') _jitctl_kind='free' ;;
+    'change reject --socket') _jitctl_kind='file' ;;
+    'change reject --host') _jitctl_kind='free' ;;
+    'change reject --profile') _jitctl_kind='free' ;;
     'user add --until') _jitctl_kind='free' ;;
     'user add --email') _jitctl_kind='free' ;;
+    'user add --reason'|'user add -r') _jitctl_kind='free' ;;
     'user add --socket') _jitctl_kind='file' ;;
     'user add --host') _jitctl_kind='free' ;;
     'user add --profile') _jitctl_kind='free' ;;
@@ -294,6 +311,7 @@ _jitctl_value() {
     'user list --profile') _jitctl_kind='free' ;;
     'user set --until') _jitctl_kind='free' ;;
     'user set --email') _jitctl_kind='free' ;;
+    'user set --reason'|'user set -r') _jitctl_kind='free' ;;
     'user set --socket') _jitctl_kind='file' ;;
     'user set --host') _jitctl_kind='free' ;;
     'user set --profile') _jitctl_kind='free' ;;
@@ -301,9 +319,11 @@ _jitctl_value() {
     'user disable --socket') _jitctl_kind='file' ;;
     'user disable --host') _jitctl_kind='free' ;;
     'user disable --profile') _jitctl_kind='free' ;;
+    'user enable --reason'|'user enable -r') _jitctl_kind='free' ;;
     'user enable --socket') _jitctl_kind='file' ;;
     'user enable --host') _jitctl_kind='free' ;;
     'user enable --profile') _jitctl_kind='free' ;;
+    'user confirm --reason'|'user confirm -r') _jitctl_kind='free' ;;
     'user confirm --socket') _jitctl_kind='file' ;;
     'user confirm --host') _jitctl_kind='free' ;;
     'user confirm --profile') _jitctl_kind='free' ;;
@@ -335,6 +355,7 @@ _jitctl_value() {
     'interface set --socket') _jitctl_kind='file' ;;
     'interface set --host') _jitctl_kind='free' ;;
     'interface set --profile') _jitctl_kind='free' ;;
+    'interface enforce --reason'|'interface enforce -r') _jitctl_kind='free' ;;
     'interface enforce --socket') _jitctl_kind='file' ;;
     'interface enforce --host') _jitctl_kind='free' ;;
     'interface enforce --profile') _jitctl_kind='free' ;;
@@ -395,6 +416,8 @@ _jitctl_argument() {
     'outbox retry '*) _jitctl_kind='free' ;;
     'outbox drop '*) _jitctl_kind='free' ;;
     'policy apply ''1') _jitctl_kind='file' ;;
+    'change approve ''1') _jitctl_kind='free' ;;
+    'change reject ''1') _jitctl_kind='free' ;;
     'user add ''1') _jitctl_kind='free' ;;
     'user set ''1') _jitctl_kind='users' ;;
     'user disable ''1') _jitctl_kind='users' ;;
@@ -447,12 +470,12 @@ _jitctl_options() {
     'acknowledge') _jitctl_flags=('--comment' '-c' '--json' '--socket' '--host' '--profile' '--help') ;;
     'freeze') _jitctl_flags=('--reason' '-r' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'thaw') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
-    'network add') _jitctl_flags=('--route' '--interface' '-i' '--port' '--member' '--default-duration' '--max-duration' '--pending-ttl' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'network add') _jitctl_flags=('--route' '--interface' '-i' '--port' '--member' '--default-duration' '--max-duration' '--pending-ttl' '--reason' '-r' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'network list') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'network show') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
-    'network set') _jitctl_flags=('--route' '--port' '--no-ports' '--member' '--no-members' '--default-duration' '--max-duration' '--pending-ttl' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
-    'network jit') _jitctl_flags=('--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
-    'network remove') _jitctl_flags=('--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'network set') _jitctl_flags=('--route' '--port' '--no-ports' '--member' '--no-members' '--default-duration' '--max-duration' '--pending-ttl' '--reason' '-r' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'network jit') _jitctl_flags=('--reason' '-r' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'network remove') _jitctl_flags=('--reason' '-r' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'notify show') _jitctl_flags=('--user' '-u' '--json' '--socket' '--host' '--profile' '--help') ;;
     'notify on') _jitctl_flags=('--user' '-u' '--json' '--socket' '--host' '--profile' '--help') ;;
     'notify off') _jitctl_flags=('--user' '-u' '--json' '--socket' '--host' '--profile' '--help') ;;
@@ -461,19 +484,22 @@ _jitctl_options() {
     'outbox retry') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'outbox drop') _jitctl_flags=('--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'policy export') _jitctl_flags=('--output' '-o' '--json' '--socket' '--host' '--profile' '--help') ;;
-    'policy apply') _jitctl_flags=('--yes' '-y' '--check' '--json' '--socket' '--host' '--profile' '--help') ;;
-    'user add') _jitctl_flags=('--until' '--email' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'policy apply') _jitctl_flags=('--yes' '-y' '--check' '--reason' '-r' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'change list') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
+    'change approve') _jitctl_flags=('--comment' '-m' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'change reject') _jitctl_flags=('--comment' '-m' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'user add') _jitctl_flags=('--until' '--email' '--reason' '-r' '--json' '--socket' '--host' '--profile' '--help') ;;
     'user list') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
-    'user set') _jitctl_flags=('--until' '--email' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'user set') _jitctl_flags=('--until' '--email' '--reason' '-r' '--json' '--socket' '--host' '--profile' '--help') ;;
     'user disable') _jitctl_flags=('--reason' '-r' '--json' '--socket' '--host' '--profile' '--help') ;;
-    'user enable') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
-    'user confirm') _jitctl_flags=('--all' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'user enable') _jitctl_flags=('--reason' '-r' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'user confirm') _jitctl_flags=('--all' '--reason' '-r' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'interface add') _jitctl_flags=('--pool' '--endpoint' '--port' '--dns' '--mtu' '--json' '--socket' '--host' '--profile' '--help') ;;
     'interface adopt') _jitctl_flags=('--endpoint' '--pool' '--dns' '--json' '--socket' '--host' '--profile' '--help') ;;
     'interface list') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'interface show') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'interface set') _jitctl_flags=('--pool' '--endpoint' '--port' '--dns' '--mtu' '--json' '--socket' '--host' '--profile' '--help') ;;
-    'interface enforce') _jitctl_flags=('--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
+    'interface enforce') _jitctl_flags=('--reason' '-r' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'interface remove') _jitctl_flags=('--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'doctor') _jitctl_flags=('--network' '-n' '--user' '-u' '--json' '--socket' '--host' '--profile' '--help') ;;
     'gate') _jitctl_flags=('--user' '--json' '--socket' '--host' '--profile' '--help') ;;
@@ -484,11 +510,12 @@ _jitctl_options() {
 _jitctl_verbs() {
   _jitctl_names=()
   case "$1" in
-    '') _jitctl_names=('setup' 'connect' 'disconnect' 'agent' 'request' 'ensure' 'wait' 'status' 'cancel' 'pause' 'resume' 'release' 'device' 'list' 'show' 'why' 'dashboard' 'events' 'report' 'watch' 'review' 'grant' 'extend' 'deny' 'revoke' 'acknowledge' 'freeze' 'thaw' 'network' 'notify' 'outbox' 'policy' 'user' 'interface' 'doctor' 'gate' 'dial-stdio') ;;
+    '') _jitctl_names=('setup' 'connect' 'disconnect' 'agent' 'request' 'ensure' 'wait' 'status' 'cancel' 'pause' 'resume' 'release' 'device' 'list' 'show' 'why' 'dashboard' 'events' 'report' 'watch' 'review' 'grant' 'extend' 'deny' 'revoke' 'acknowledge' 'freeze' 'thaw' 'network' 'notify' 'outbox' 'policy' 'change' 'user' 'interface' 'doctor' 'gate' 'dial-stdio') ;;
     'device ') _jitctl_names=('add' 'list' 'rotate' 'remove' 'config' 'import') ;;
     'policy ') _jitctl_names=('export' 'apply') ;;
     'notify ') _jitctl_names=('show' 'on' 'off' 'test') ;;
     'outbox ') _jitctl_names=('list' 'retry' 'drop') ;;
+    'change ') _jitctl_names=('list' 'approve' 'reject') ;;
     'user ') _jitctl_names=('add' 'list' 'set' 'disable' 'enable' 'confirm') ;;
     'network ') _jitctl_names=('add' 'list' 'show' 'set' 'jit' 'remove') ;;
     'interface ') _jitctl_names=('add' 'adopt' 'list' 'show' 'set' 'enforce' 'remove') ;;

@@ -98,7 +98,7 @@ def kind(verb: str, parameter: Any) -> str:
     group = verb.partition(" ")[0]
     match metavar:
         case "ID" | "[ID]…":
-            if group == "outbox":
+            if group in ("outbox", "change"):
                 return FREE
             return "decidable" if verb in _DECIDES else "live" if verb in ("extend", "revoke") else "requests"
         case "NAME" | "[NAME]" | "[NAME]…" if not name:

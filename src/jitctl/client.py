@@ -205,6 +205,18 @@ class Client:
         """Make the networks what a file says; see wire.PolicyApplyBody."""
         return cast("wire.PolicyApplyReply", self._post("policy/apply", body))
 
+    def change_list(self) -> wire.ChangesReply:
+        """The changes of rules that wait for several to agree."""
+        return cast("wire.ChangesReply", self._get("change/list", {}))
+
+    def change_approve(self, **body: Any) -> wire.ChangeApproveReply:
+        """Agree to a change; see wire.ChangeBody."""
+        return cast("wire.ChangeApproveReply", self._post("change/approve", body))
+
+    def change_reject(self, **body: Any) -> wire.ChangeApproveReply:
+        """Reject a change; see wire.ChangeBody."""
+        return cast("wire.ChangeApproveReply", self._post("change/reject", body))
+
     # --- telling people ---
 
     def outbox_list(self) -> wire.OutboxReply:

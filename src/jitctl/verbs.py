@@ -69,6 +69,9 @@ VERBS: Final = (
     Verb("outbox drop", "outbox", "drop", "Give messages up.", SETUP),
     Verb("policy export", "policy", "export", "Print every network with its rules as a file.", SETUP),
     Verb("policy apply", "policy", "apply", "Make the networks what a file says.", SETUP),
+    Verb("change list", "changes", "list_", "List changes of rules that wait until several agree.", DECIDERS),
+    Verb("change approve", "changes", "approve", "Agree to a change of rules.", DECIDERS),
+    Verb("change reject", "changes", "reject", "Reject a change of rules.", DECIDERS),
     Verb("user add", "users", "add", "Register somebody who is no user of the system.", SETUP),
     Verb("user list", "users", "list_", "List everybody.", SETUP),
     Verb("user set", "users", "set_", "Change when somebody's time is over, or where he gets mail.", SETUP),
@@ -118,6 +121,12 @@ GROUPS: Final = {
         SETUP,
         "jitctl outbox list",
         alone="outbox list",
+    ),
+    "change": Group(
+        "Changes of rules that several have to agree to; alone, it lists them.",
+        DECIDERS,
+        "jitctl change approve 3",
+        alone="change list",
     ),
     "user": Group(
         "People: contractors, and who is shut out.", SETUP, "jitctl user add zoe --until 2027-03-31"

@@ -216,8 +216,8 @@ class ListQuery(TypedDict):
 
 class ListReply(Reply):
     """A page of requests: where nothing else was asked, pending first, then newest first. `next` is empty on the last
-    page. `counts` are those by tab that the caller may see, `decides` is whether he decides about any network, `count`
-    (where it was asked for) is how many match. `not_searched` are words of the search that are emoji or signs, or have some:
+    page. `counts` are those by tab that the caller may see, `decides` is whether he decides about any network, `changes` how many
+    changes of rules wait for his yes, `count` (where it was asked for) is how many match. `not_searched` are words of the search that are emoji or signs, or have some:
     only letters and digits are looked for.
     """
 
@@ -225,6 +225,7 @@ class ListReply(Reply):
     next: str
     counts: dict[str, int]
     decides: bool
+    changes: NotRequired[int]
     count: NotRequired[int]
     not_searched: NotRequired[list[str]]
 
@@ -662,6 +663,7 @@ class NetworkAddBody(TypedDict):
     changes: NotRequired[list[str]]
     plan: NotRequired[bool]
     confirm: NotRequired[str | None]
+    reason: NotRequired[str | None]
 
 
 class NetworkSetBody(TypedDict):
@@ -677,6 +679,7 @@ class NetworkSetBody(TypedDict):
     changes: NotRequired[list[str]]
     plan: NotRequired[bool]
     confirm: NotRequired[str | None]
+    reason: NotRequired[str | None]
 
 
 class NetworkJitBody(TypedDict):
@@ -686,6 +689,7 @@ class NetworkJitBody(TypedDict):
     on: bool
     plan: NotRequired[bool]
     confirm: NotRequired[str | None]
+    reason: NotRequired[str | None]
 
 
 class NameBody(TypedDict):
@@ -694,6 +698,7 @@ class NameBody(TypedDict):
     name: str
     plan: NotRequired[bool]
     confirm: NotRequired[str | None]
+    reason: NotRequired[str | None]
 
 
 class NameQuery(TypedDict):
@@ -853,6 +858,7 @@ class PolicyApplyBody(TypedDict):
     text: str
     plan: NotRequired[bool]
     confirm: NotRequired[str | None]
+    reason: NotRequired[str | None]
 
 
 class PolicyChange(TypedDict):
@@ -959,6 +965,7 @@ class InterfaceEnforceBody(TypedDict):
     on: bool
     plan: NotRequired[bool]
     confirm: NotRequired[str | None]
+    reason: NotRequired[str | None]
 
 
 class InterfaceReply(ChangeReply):
@@ -1015,6 +1022,7 @@ class UserAddBody(TypedDict):
     user: str
     until: int
     email: NotRequired[str | None]
+    reason: NotRequired[str | None]
 
 
 class UserSetBody(TypedDict):
@@ -1023,6 +1031,7 @@ class UserSetBody(TypedDict):
     user: str
     until: NotRequired[int | None]
     email: NotRequired[str | None]
+    reason: NotRequired[str | None]
 
 
 class UserDisableBody(TypedDict):
@@ -1036,6 +1045,51 @@ class UserBody(TypedDict):
     """A verb on somebody."""
 
     user: str
+    reason: NotRequired[str | None]
+
+
+class ChangeView(TypedDict):
+    """A change of rules that so many people have to agree to (`quorum`) as the networks ask for that it is about (none: who
+    administers). `verb` are the words of its command, `what` the sentences of what it lets in, `status` is pending, approved or
+    rejected, `mine`: the caller has agreed. It is not approved any more after `lapses`.
+    """
+
+    id: int
+    verb: str
+    networks: list[str]
+    what: list[str]
+    reason: str
+    proposed: int
+    proposed_by: str
+    lapses: int
+    quorum: int
+    approved_by: list[str]
+    status: str
+    ended_by: str
+    mine: bool
+
+
+class ChangesReply(Reply):
+    """The changes that wait for those who decide with the caller."""
+
+    changes: list[ChangeView]
+
+
+class ChangeBody(TypedDict):
+    """A verb on a change. `plan`: only say what it would do; `confirm` is the token of the plan that was shown."""
+
+    id: int
+    comment: NotRequired[str | None]
+    plan: NotRequired[bool | None]
+    confirm: NotRequired[str | None]
+
+
+class ChangeApproveReply(ChangeReply):
+    """The change after the verb. `done`: it was made, or rejected. For a plan there is only the plan."""
+
+    change: NotRequired[ChangeView]
+    plan: NotRequired[Plan]
+    done: bool
 
 
 class UserConfirmBody(TypedDict):
@@ -1047,6 +1101,7 @@ class UserConfirmBody(TypedDict):
     all: NotRequired[bool | None]
     plan: NotRequired[bool | None]
     confirm: NotRequired[str | None]
+    reason: NotRequired[str | None]
 
 
 class UserConfirmReply(ChangeReply):

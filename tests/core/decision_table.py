@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 
-from jitd.core import durations, policy, settings
+from jitd.core import durations, foureyes, policy, settings
 from jitd.core.errors import JitError
+from jitd.core.hours import parse_hours
 from jitd.core.model import AutoApproval, Network
 from jitd.core.people import Answer, Person
 from jitd.core.policy import Verdict
 from jitd.core.policyfile import usual
+from jitd.core.ports import parse_ports
 
 OFFICE = replace(usual("office", 0), id=1, interface_id=1, routes=(ip_network("10.0.0.0/8"),))
 #: What a list of principals can be for a person: not there, naming her, naming others, or not to be looked up.
@@ -50,6 +52,13 @@ BREAKING = """\
 APPROVING = """\
 4. Automatic approval of somebody who may use the network, by one rule "up to 2h, 3 a week". Columns: how long she
    wants it; how often the rule has granted something in this week (of that: by a rule that is not there any more).
+"""
+
+
+WIDENING = """\
+5. How many have to agree to a change of rules. Columns: approvals of the network before; "all": [policy] four_eyes. The
+   network lets in @in and @other (both have to ask), exempts, lets decide and break glass @in, opens tcp/5000-5500 on Monday
+   08-18 and Tuesday 08-12, approves "@in up to 2h, 3 a week", and asks two.
 """
 
 
@@ -178,16 +187,96 @@ def approving_rows() -> Iterator[tuple[Sequence[str], list[str]]]:
         yield (rule,), cells
 
 
+#: One change of each setting that can let somebody in, each way, of a network where two have to agree.
+CHANGES = (
+    *(
+        "members+=@new",
+        "members-=@in",
+        "members=",
+        "approvers+=@new",
+        "approvers-=@in",
+        "approvals=1",
+        "approvals=3",
+    ),
+    *(
+        "routes=10.0.0.0/9",
+        "routes=0.0.0.0/0",
+        "ports=tcp/80",
+        "ports=",
+        "ports=tcp/5000-6000",
+        "ports=tcp/5000-5100",
+    ),
+    *(
+        "max_duration=4h",
+        "max_duration=24h",
+        "min_duration=1m",
+        "default_duration=3h",
+        "extend_beyond_max=on",
+    ),
+    *(
+        "pending_ttl=2h",
+        "reason=optional",
+        "jit.enabled=off",
+        "jit.groups=@new",
+        "jit.groups+=@new",
+        "jit.groups-=@in",
+    ),
+    *(
+        "jit.groups=",
+        "jit.exempt+=@new",
+        "jit.exempt-=@in",
+        "jit.admins_too=off",
+        "jit.hours=",
+        "jit.hours=Mon 08:00-12:00 UTC",
+    ),
+    *(
+        "jit.hours-=Tue 08:00-12:00 UTC",
+        "jit.break_glass+=@new",
+        "jit.break_glass_max=2h",
+        "jit.break_glass_quota=9",
+    ),
+    *("jit.auto_approve+=@new up to 1h, 1 a week", "jit.auto_approve=@in up to 1h, 2 a week"),
+    *("jit.auto_approve+=@in up to 1h, 3 a week",),
+    *("jit.auto_approve=@in up to 3h, 3 a week", "jit.auto_approve="),
+)
+
+
+def widening_rows() -> Iterator[tuple[Sequence[str], list[str]]]:
+    """(a change, what it needs where one and where two have to agree, and with four eyes everywhere)."""
+    strict = replace(
+        network("on", "too"),
+        approvers=("@in",),
+        jit_exempt=("@in",),
+        break_glass=("@in",),
+        members=("@in", "@other"),
+        jit_groups=("@in", "@other"),
+        ports=(parse_ports("tcp/5000-5500"),),
+        hours=(parse_hours("Mon 08:00-18:00 UTC"), parse_hours("Tue 08:00-12:00 UTC")),
+        auto_approve=(AutoApproval(("@in",), 2 * durations.HOUR, 3),),
+        approvals=2,
+    )
+    for change in CHANGES:
+        after = settings.with_changes(strict, [settings.parse_change(change)])
+        keys = foureyes.widened(strict, after)
+        cells = []
+        for approvals, everywhere in ((1, False), (1, True), (2, False), (3, False)):
+            one = replace(strict, approvals=approvals)
+            wide = bool(keys) and foureyes.holds(one, everywhere=everywhere)
+            cells.append(str(foureyes.quorum(one, everywhere=everywhere) if wide else 1))
+        yield (change,), cells
+
+
 def table(
     names: Sequence[str],
     heads: Sequence[Sequence[str]],
     rows: Callable[[], Iterator[tuple[Sequence[str], list[str]]]],
     width: int = 8,
+    first: int = 12,
 ) -> list[str]:
     """The lines of one table; rows that begin alike stand together."""
     found, before = [], ""
     for number, head in enumerate(heads):
-        left = "".join(f"{name:<12}" for name in names) if not number else " " * 12 * len(names)
+        left = "".join(f"{name:<{first}}" for name in names) if not number else " " * first * len(names)
         found.append(left + "| " + " ".join(f"{one:<{width}}" for one in head))
     for place, cells in rows():
         group = " ".join(place[:2]) if len(place) > 2 else place[0] if len(place) > 1 else ""
@@ -195,7 +284,7 @@ def table(
             found.append("")
         before = group
         found.append(
-            "".join(f"{one:<12}" for one in place) + "| " + " ".join(f"{one:<{width}}" for one in cells)
+            "".join(f"{one:<{first}}" for one in place) + "| " + " ".join(f"{one:<{width}}" for one in cells)
         )
     return [line.rstrip() for line in found]
 
@@ -219,6 +308,9 @@ def tables() -> str:
         "",
         APPROVING,
         *table(["the rule"], [wanted, counts * 3], approving_rows, 5),
+        "",
+        WIDENING,
+        *table(["the change"], [["1", "1, all", "2", "3"]], widening_rows, 8, 48),
     ]
     return "\n".join(parts) + "\n"
 

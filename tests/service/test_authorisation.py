@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from world import ALICE, BOB, CAROL, ROOT, World, key
+from world import ALICE, BOB, CAROL, DAVE, ROOT, World, key
 
 from jitd.config import Mail
 from jitd.core.errors import JitError
@@ -11,6 +11,7 @@ from jitd.core.model import Actor
 from jitd.server.route import Kind
 from jitd.server.routes import ROUTES
 from jitd.service import (
+    changes,
     devices,
     doctor,
     freezing,
@@ -95,6 +96,9 @@ MATRIX = {
     users.set_: ({"user": "bob", "email": "bob@example.org"}, ADMINS),
     users.disable: ({"user": "bob", "reason": "left"}, ADMINS),
     users.enable: ({"user": "bob"}, ADMINS),
+    changes.list_: ({}, EVERYBODY),
+    changes.approve: ({"id": 1}, {"admin", "sudo"}),
+    changes.reject: ({"id": 1}, ADMINS),
     users.confirm: ({"all": True}, ADMINS),
     users.list_: ({}, ADMINS),
     users.gate: ({"user": "contractor"}, {"gate"}),
@@ -138,6 +142,10 @@ async def test_who_may_call_what(world: World, verb, caller: str) -> None:
     await world.do(networks.add, ROOT, **vault)
     await world.do(requests.request, BOB, network="vault", reason="it is on fire", break_glass=True)
     await world.do(users.add, ROOT, user="contractor", until=1_790_100_000_000)
+    strict = {"name": "strict", "interface": "wg1", "routes": ["10.8.0.0/16"], "changes": ["approvals=2"]}
+    await world.do(networks.add, ROOT, **strict)
+    with pytest.raises(JitError, match="waits as change 1"):
+        await world.do(networks.set_, DAVE, name="strict", changes=["approvals=1"])
     if caller == "owner" and verb is requests.request:
         await world.do(requests.cancel, ALICE, id=1)
     world.wireguard.add_foreign_link("wg9", addresses=("10.5.0.1/24",), port=9)

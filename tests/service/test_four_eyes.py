@@ -120,18 +120,17 @@ async def test_a_rule_decides_for_no_foreign_key(everywhere: World) -> None:
     assert set(everywhere.peers()) == {"bob"}
 
 
-async def test_no_foreign_key_gets_standing_access_at_once(strict: World) -> None:
+async def test_no_foreign_key_gets_standing_access_at_once(office: World) -> None:
     """Attack: the key of an administrator as the device of somebody who never has to ask."""
-    strict.service.reload(strict.config)
-    await strict.do(networks.set_, ROOT, name="office", changes=["approvals=1", "jit.exempt=bob"])
-    await strict.do(networks.set_, ROOT, name="office", changes=["approvals=2"])
-    said = await refusal(strict, devices.add, CAROL, name="bobs", user="bob", public_key=key("carol"))
+    await office.do(networks.set_, ROOT, name="office", changes=["jit.exempt=bob"])
+    await office.do(networks.set_, ROOT, name="office", changes=["approvals=2"])
+    said = await refusal(office, devices.add, CAROL, name="bobs", user="bob", public_key=key("carol"))
     assert "office would be open for it at once" in said
     assert "at once" in await refusal(
-        strict, devices.rotate, CAROL, name="laptop", user="bob", public_key=key("carol")
+        office, devices.rotate, CAROL, name="laptop", user="bob", public_key=key("carol")
     )
-    await strict.do(devices.add, BOB, name="phone", public_key=key("phone"))
-    assert set(strict.peers()) == {"bob", "phone"}
+    await office.do(devices.add, BOB, name="phone", public_key=key("phone"))
+    assert set(office.peers()) == {"bob", "phone"}
 
 
 async def test_root_with_a_login_decides_where_too_few_are_left(strict: World) -> None:

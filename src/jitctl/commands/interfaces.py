@@ -8,7 +8,7 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.commands.networks import Switch
-from jitctl.commands.shared import Yes, planned, warn
+from jitctl.commands.shared import Why, Yes, planned, warn
 from jitctl.output import answer, clean, next_step, out, say
 from jitctl.render import times, words
 
@@ -104,6 +104,7 @@ def enforce(
         Switch,
         typer.Argument(metavar="on|off", help="on: jitd decides about every peer; off: only about its own."),
     ],
+    reason: Why = None,
     yes: Yes = False,
 ) -> int:
     """Decide about every peer of an adopted interface, or leave unmanaged ones alone. Says who is cut, and asks.
@@ -111,7 +112,7 @@ def enforce(
     Example: jitctl interface enforce wg0 on
     """
     client = settings(context).client()
-    body = {"name": name, "on": switch is Switch.ON}
+    body = {"name": name, "on": switch is Switch.ON, "reason": reason}
     return _told(
         context, planned(client.interface_enforce, body, yes=yes, question=f"Enforce {name}: {switch}?")
     )

@@ -262,6 +262,8 @@ def _steps(reply: wire.ListReply) -> list[str]:
         steps.append(f"jitctl review | jitctl {_yes(waiting)} | jitctl deny {pending} -r …")
     if reply.get("decides") and unreviewed:
         steps.append(f"jitctl acknowledge {unreviewed} --comment …")
+    if reply.get("changes"):
+        steps.append("jitctl change list")
     return steps or [f"jitctl show {reply['requests'][0]['id']}"]
 
 

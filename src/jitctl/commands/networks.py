@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import Yes, duration_ms, planned
+from jitctl.commands.shared import Why, Yes, duration_ms, planned
 from jitctl.output import answer, clean, next_step, out, say
 from jitd.core import durations
 
@@ -74,6 +74,7 @@ def add(
     default_duration: Default = None,
     max_duration: Most = None,
     pending_ttl: Pending = None,
+    reason: Why = None,
     yes: Yes = False,
 ) -> int:
     """Add a network. Just-in-time access is on: everyone but administrators has to ask.
@@ -94,6 +95,7 @@ def add(
         "max_duration": duration_ms(max_duration),
         "pending_ttl": duration_ms(pending_ttl),
         "changes": changes or None,
+        "reason": reason,
     }
     reply = planned(client.network_add, body, yes=yes, question=f"Add {name}?")
     return _told(context, reply, f'jitctl request {name} --reason "…"', f"jitctl network jit {name} off")
@@ -111,6 +113,7 @@ def set_(
     default_duration: Default = None,
     max_duration: Most = None,
     pending_ttl: Pending = None,
+    reason: Why = None,
     yes: Yes = False,
 ) -> int:
     """Change a network; what is not named stays. Says who gains and loses access, and asks.
@@ -129,6 +132,7 @@ def set_(
         "max_duration": duration_ms(max_duration),
         "pending_ttl": duration_ms(pending_ttl),
         "changes": changes or None,
+        "reason": reason,
     }
     return _told(context, planned(client.network_set, body, yes=yes, question=f"Change {name}?"))
 
@@ -140,6 +144,7 @@ def jit(
         Switch,
         typer.Argument(metavar="on|off", help="on: everyone has to ask; off: members have standing access."),
     ],
+    reason: Why = None,
     yes: Yes = False,
 ) -> int:
     """Switch just-in-time access on or off. Says who gains and loses access now, and asks.
@@ -147,18 +152,20 @@ def jit(
     Example: jitctl network jit office off
     """
     client = settings(context).client()
-    body = {"name": name, "on": switch is Switch.ON}
+    body = {"name": name, "on": switch is Switch.ON, "reason": reason}
     question = f"Switch just-in-time access {switch} for {name}?"
     return _told(context, planned(client.network_jit, body, yes=yes, question=question))
 
 
-def remove(context: typer.Context, name: Name, yes: Yes = False) -> int:
+def remove(context: typer.Context, name: Name, reason: Why = None, yes: Yes = False) -> int:
     """Remove a network: its grants are revoked, its pending requests lapse. Says which, and asks.
 
     Example: jitctl network remove lab
     """
     client = settings(context).client()
-    reply = planned(client.network_remove, {"name": name}, yes=yes, question=f"Remove {name}?")
+    reply = planned(
+        client.network_remove, {"name": name, "reason": reason}, yes=yes, question=f"Remove {name}?"
+    )
     return answer(context, reply, lambda: out(f"network {clean(name)} is removed"))
 
 

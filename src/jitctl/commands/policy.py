@@ -10,7 +10,7 @@ import typer
 
 from jitctl import done
 from jitctl.cli import settings
-from jitctl.commands.shared import Yes, agreed, interactive, show_plan, usage
+from jitctl.commands.shared import Why, Yes, agreed, interactive, show_plan, usage
 from jitctl.output import answer, clean, document, next_step, out, say
 from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE
@@ -59,6 +59,7 @@ def apply(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; exit with 1 if there is a difference.")
     ] = False,
+    reason: Why = None,
 ) -> int:
     """Make the networks what a policy file says, all or nothing. Shows the plan, and asks.
 
@@ -82,7 +83,7 @@ def apply(
         if file == "-" or not agreed("Apply it?"):
             say("nothing was changed")
             return EXIT_FAILURE
-    reply = client.policy_apply(text=text, confirm=plan["plan"]["token"])
+    reply = client.policy_apply(text=text, confirm=plan["plan"]["token"], reason=reason)
     return answer(context, reply, lambda: out(f"the policy is applied: {_counted(reply)}"))
 
 

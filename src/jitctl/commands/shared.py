@@ -26,6 +26,9 @@ Until = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Why = Annotated[
+    str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why; all administrators are told.")
+]
 User = Annotated[
     str | None, typer.Option("--user", "-u", metavar="NAME", help="For this user (administrators).")
 ]

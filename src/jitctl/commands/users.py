@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import Yes, ask, interactive, planned, usage
+from jitctl.commands.shared import Why, Yes, ask, interactive, planned, usage
 from jitctl.output import answer, clean, next_step, out
 from jitd.core.commandline import jitctl
 
@@ -25,6 +25,7 @@ def add(
         str, typer.Option("--until", metavar="DATE", help="The last day, or a date and time, on your clocks.")
     ],
     email: Email = None,
+    reason: Why = None,
 ) -> int:
     """Register somebody who is no user of the system, for a time: a contractor.
 
@@ -34,7 +35,7 @@ def add(
     """
     from jitctl.moments import end_of
 
-    reply = settings(context).client().user_add(user=name, until=end_of(until), email=email)
+    reply = settings(context).client().user_add(user=name, until=end_of(until), email=email, reason=reason)
     return _told(
         context,
         reply,
@@ -50,6 +51,7 @@ def set_(
         str | None, typer.Option("--until", metavar="DATE", help="The last day, or a date and time.")
     ] = None,
     email: Email = None,
+    reason: Why = None,
 ) -> int:
     """Change when somebody's time is over, or where he gets mail. What runs ends no later.
 
@@ -60,7 +62,9 @@ def set_(
     if until is None and email is None:
         raise usage(f"cannot change {name}: nothing is named", "Add --until DATE or --email ADDRESS.")
     ends = None if until is None else end_of(until)
-    return _told(context, settings(context).client().user_set(user=name, until=ends, email=email))
+    return _told(
+        context, settings(context).client().user_set(user=name, until=ends, email=email, reason=reason)
+    )
 
 
 def disable(
@@ -85,12 +89,12 @@ def disable(
     return _told(context, reply, jitctl("user", "enable", operands=[name]))
 
 
-def enable(context: typer.Context, name: Name) -> int:
+def enable(context: typer.Context, name: Name, reason: Why = None) -> int:
     """Let somebody in again: to ask, and to standing access. What was revoked stays revoked.
 
     Example: jitctl user enable bob
     """
-    return _told(context, settings(context).client().user_enable(user=name))
+    return _told(context, settings(context).client().user_enable(user=name, reason=reason))
 
 
 def confirm(
@@ -99,6 +103,7 @@ def confirm(
         list[str] | None, typer.Argument(metavar="[NAME]…", help="Who was away and is the same person.")
     ] = None,
     everybody: Annotated[bool, typer.Option("--all", help="All who are back.")] = False,
+    reason: Why = None,
     yes: Yes = False,
 ) -> int:
     """Say that those who were gone for more than 24 h are the same people: their devices are theirs again.
@@ -108,7 +113,7 @@ def confirm(
     Example: jitctl user confirm alice bob
     """
     client = settings(context).client()
-    body = {"users": names or None, "all": everybody or None}
+    body = {"users": names or None, "all": everybody or None, "reason": reason}
     reply = planned(client.user_confirm, body, yes=yes, question="Are they the same people?")
     who = ", ".join(reply["users"])
     return answer(

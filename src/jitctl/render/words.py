@@ -200,6 +200,13 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     ),
     "user_added": lambda e, d: f"registered {e['user']} until {times.local(d['ends'])}",
     "user_changed": lambda e, d: f"changed {e['user']}: {_ends_and_mail(d)}",
+    "change_proposed": lambda e, d: (  # noqa: ARG005
+        f"proposed change {d['change']}, to which {d['quorum']} have to agree: {'; '.join(d['what'])}"
+    ),
+    "change_approved": lambda e, d: (  # noqa: ARG005
+        f"agreed to change {d['change']} ({d['number']} of {d['of']}): {'; '.join(d['what'])}"
+    ),
+    "change_rejected": lambda e, d: f"rejected change {d['change']}: {d.get('comment', '')}",  # noqa: ARG005
     "unreviewed": lambda e, d: f"somebody else has to look at it: {d.get('comment', '')}",  # noqa: ARG005
     "decided_alone": lambda e, d: f"root decided alone: {d.get('comment', '')}",  # noqa: ARG005
     "user_suspended": lambda e, d: f"suspended {e['user']}'s devices: {d.get('why', '')}",

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from jitd.core import settings
 from jitd.core.firewall import NetworkRules, moved
-from jitd.core.model import Actor, AutoApproval, Network, Ports
+from jitd.core.model import Actor, Network, Ports
 
 #: So many people have to agree to a change where four eyes hold, and the network itself asks for fewer.
 FEWEST = 2
@@ -62,7 +62,7 @@ def widened(before: Network, after: Network) -> list[str]:
         "jit.break_glass_max": bool(after.break_glass) and after.break_glass_ms > before.break_glass_ms,
         "jit.break_glass_quota": bool(after.break_glass)
         and after.break_glass_quota > before.break_glass_quota,
-        "jit.auto_approve": any(not _covered(before, after, rule) for rule in after.auto_approve),
+        "jit.auto_approve": _approves_more(before, after),
     }
     return [key for key in settings.BY_KEY if found.get(key)]
 
@@ -121,12 +121,19 @@ def _held(one: Ports, by: Iterable[Ports]) -> bool:
     )
 
 
-def _covered(before: Network, after: Network, rule: AutoApproval) -> bool:
-    """Whether what a rule approves was approved by one rule before, for the same people."""
-    now = _who(replace(after, auto_approve=(rule,)), "auto_approve")
-    return any(
-        now <= _who(replace(before, auto_approve=(old,)), "auto_approve")
-        and rule.most_ms <= old.most_ms
-        and rule.a_week <= old.a_week
-        for old in before.auto_approve
-    )
+def _approves_more(before: Network, after: Network) -> bool:
+    """Whether more is approved by rules: some rule after is not within one of its own before, for the same people."""
+    left = list(before.auto_approve)
+    for rule in after.auto_approve:
+        now = _who(replace(after, auto_approve=(rule,)), "auto_approve")
+        covers = [
+            old
+            for old in left
+            if now <= _who(replace(before, auto_approve=(old,)), "auto_approve")
+            and rule.most_ms <= old.most_ms
+            and rule.a_week <= old.a_week
+        ]
+        if not covers:
+            return True
+        left.remove(covers[0])
+    return False

@@ -8,6 +8,7 @@ from typing import Final, TypedDict
 from jitd import wire
 from jitd.server.route import Kind, Route
 from jitd.service import (
+    changes,
     devices,
     doctor,
     freezing,
@@ -77,6 +78,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/policy/export", _QUERY, policies.export, NoQuery, wire.PolicyReply, "Every network as a file"),
     Route("POST", "/v1/policy/apply", _CHANGE, policies.apply,
           wire.PolicyApplyBody, wire.PolicyApplyReply, "Make the networks what a file says", counted=False),
+    Route("GET", "/v1/change/list", _QUERY, changes.list_, NoQuery,
+          wire.ChangesReply, "List changes of rules that several have to agree to"),
+    Route("POST", "/v1/change/approve", _CHANGE, changes.approve,
+          wire.ChangeBody, wire.ChangeApproveReply, "Agree to a change; the last one makes it"),
+    Route("POST", "/v1/change/reject", _CHANGE, changes.reject,
+          wire.ChangeBody, wire.ChangeApproveReply, "Reject a change", counted=False),
     # interfaces
     Route("POST", "/v1/interface/add", _CHANGE, interfaces.add,
           wire.InterfaceAddBody, wire.InterfaceReply, "Make an interface"),

@@ -60,6 +60,8 @@ class View:
     started_ms: int
     #: Of a reader: the SEQ up to which the kernel was compared with what was recorded; None: nothing is on its way.
     settled: int | None = None
+    #: Of a change that several have agreed to: its number. It is made by whoever was the last of them.
+    agreed: int | None = None
 
     def person(self, name: str) -> Person:
         """What the system says of a user name."""
@@ -75,7 +77,9 @@ class View:
         return bool(self.admin(self.actor.user, self.actor.uid))
 
     def require_admin(self, what: str) -> None:
-        """Let only administrators go on. `what` ends the sentence "cannot …"."""
+        """Let only administrators go on, or what several have agreed to. `what` ends the sentence "cannot …"."""
+        if self.agreed is not None:
+            return
         verdict = self.admin(self.actor.user, self.actor.uid)
         if not verdict:
             raise JitError(

@@ -61,7 +61,7 @@ def refuse_nameless(view: View, verb: str, network: Network) -> None:
     """Root whom nobody is behind counts for nobody where several have to agree. Raises JitError refused."""
     if not foureyes.counts(view.actor):
         raise JitError(
-            "refused",
+            "not_permitted",
             f"cannot {verb} as root: several people have to agree on {network.name}, and no login tells who this is",
             f"Do it as yourself, or through sudo from a login: ask {view.deciders(network)}.",
         )

@@ -6,10 +6,11 @@ from typing import Final
 
 from jitd import keypair, wire
 from jitd.core import addresses, text
+from jitd.core import foureyes as core
 from jitd.core.errors import JitError
 from jitd.core.model import Interface
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState, SetPeer
-from jitd.service import placing, plans, tunnels, views
+from jitd.service import foureyes, placing, plans, quorums, tunnels, views
 from jitd.service.call import Call, Render, Reply, View
 from jitd.service.peering import unmanaged_peer
 from jitd.store import interfaces as store
@@ -186,6 +187,16 @@ def remove(call: Call, body: wire.NameBody) -> Render:
     return lambda _: {"interface": view, "peers": [], "plan": plan, "done": True}
 
 
+def _opened(call: Call, interface: Interface) -> quorums.Need | None:
+    """Whoever the owner of an interface lets in reaches everything on it while it is not enforced."""
+    found = [one for one in networks.of_interface(call.rows, interface.id) if foureyes.holds(call, one)]
+    if not found:
+        return None
+    most = max(core.quorum(one, everywhere=call.config.policy.four_eyes) for one in found)
+    what = f"peers of {interface.name} that nobody was named for reach {', '.join(one.name for one in found)}"
+    return quorums.Need(tuple(found), most, (what,), quorums.digest(found))
+
+
 def enforce(call: Call, body: wire.InterfaceEnforceBody) -> Render:
     """Let jitd decide about every peer of an adopted interface, or leave those alone that it did not put there."""
     call.require_admin("enforce an interface")
@@ -197,9 +208,13 @@ def enforce(call: Call, body: wire.InterfaceEnforceBody) -> Render:
     passing = plans.state(call, [before])
     after = replace(before, enforced=body["on"])
     store.update(call.rows, after)
-    plan = plans.settle(body, passing, plans.state(call, [after]))
+    need = _opened(call, before) if not body["on"] else None
+    said = [need.warning] if need and after != before else []
+    plan = plans.settle(body, passing, plans.state(call, [after]), said)
     if after == before:
         return shown(before.name, plan)
+    reason = foureyes.reason(call, body.get("reason"), "enforce an interface")
+    quorums.require(call, "interface enforce", body, need)
     if not after.enforced:
         _put_back(call, after)
     call.touched.interfaces.add(before.id)
@@ -208,6 +223,7 @@ def enforce(call: Call, body: wire.InterfaceEnforceBody) -> Render:
         interface=before.name,
         gains=[line["public_key"] for line in plan["gains"]],
         loses=[line["public_key"] for line in plan["loses"]],
+        reason=reason,
     )
     return shown(before.name, plan)
 

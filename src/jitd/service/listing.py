@@ -11,7 +11,7 @@ from jitd import wire
 from jitd.core import text
 from jitd.core.errors import JitError
 from jitd.core.model import TAB_OF, Request, Status, Tab
-from jitd.service import views
+from jitd.service import changes, views
 from jitd.service.call import Reply, View
 from jitd.store import accounts, networks
 from jitd.store import listing as store
@@ -65,6 +65,7 @@ def list_(view: View, query: wire.ListQuery) -> Reply:
         "next": found.next,
         "counts": _counts(view, whose),
         "decides": _decides(whose),
+        "changes": changes.number_waiting(view) if _decides(whose) else 0,
         "not_searched": not_searched(query.get("search") or ""),
     }
 

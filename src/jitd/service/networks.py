@@ -11,7 +11,7 @@ from jitd.core.errors import JitError
 from jitd.core.firewall import ambiguous
 from jitd.core.model import Ending, Interface, Network, Request, Status
 from jitd.core.people import Answer
-from jitd.service import placing, plans, views
+from jitd.service import foureyes, placing, plans, quorums, views
 from jitd.service.addressees import Deciders
 from jitd.service.call import Call, Render, Reply, View
 from jitd.service.guard import network_rules
@@ -57,11 +57,18 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render:
         addresses.routes([])
     settings.check(network)
     refuse_beside(call, interface, network)
+    every = store.all_(call.rows)
+    need = quorums.needed(call, every, [*every, network])
     before = plans.state(call, [interface])
     added = store.add(call.rows, network)
-    plan = plans.settle(body, before, plans.state(call, [interface]), warnings(call, added, None))
+    said = [*warnings(call, added, None), *([need.warning] if need else [])]
+    plan = plans.settle(body, before, plans.state(call, [interface]), said)
+    reason = foureyes.reason(call, body.get("reason"), "add a network")
+    quorums.require(call, "network add", body, need)
     call.touched.interfaces.add(interface.id)
-    call.event("network_added", network=name, interface=interface.name, after=settings.plain(added))
+    call.event(
+        "network_added", network=name, interface=interface.name, after=settings.plain(added), reason=reason
+    )
     return _shown(name, plan)
 
 
@@ -73,7 +80,8 @@ def set_(call: Call, body: wire.NetworkSetBody) -> Render:
     after = _changed(call, before, body)
     refuse_beside(call, interface, after)
     settings.check(after)
-    plan = _change(call, body, before, after, interface)
+    reason = "" if body.get("plan") else foureyes.reason(call, body.get("reason"), "change a network")
+    plan = _change(call, "network set", body, before, after, interface)
     if after != before:
         call.event(
             "network_changed",
@@ -81,6 +89,7 @@ def set_(call: Call, body: wire.NetworkSetBody) -> Render:
             interface=interface.name,
             before=settings.plain(before),
             after=settings.plain(after),
+            reason=reason,
         )
     return _shown(before.name, plan)
 
@@ -92,7 +101,9 @@ def jit(call: Call, body: wire.NetworkJitBody) -> Render:
     after = replace(before, jit=body["on"])
     settings.check(after)
     interface = interfaces.by_id(call.rows, before.interface_id)
-    plan = _change(call, body, before, after, interface)
+    what = "switch just-in-time access"
+    reason = "" if body.get("plan") else foureyes.reason(call, body.get("reason"), what)
+    plan = _change(call, "network jit", body, before, after, interface)
     if after != before:
         call.event(
             "jit_on" if after.jit else "jit_off",
@@ -100,6 +111,7 @@ def jit(call: Call, body: wire.NetworkJitBody) -> Render:
             interface=interface.name,
             gains=[f"{line['user']}/{line['device']}" for line in plan["gains"]],
             loses=[f"{line['user']}/{line['device']}" for line in plan["loses"]],
+            reason=reason,
         )
     return _shown(before.name, plan)
 
@@ -111,12 +123,17 @@ def remove(call: Call, body: wire.NameBody) -> Render:
     interface = interfaces.by_id(call.rows, network.interface_id)
     passing = plans.state(call, [interface])
     view = views.network_view(call, network, for_admin=True)
-    also = take_away(call, network, interface)
-    plan = plans.settle(body, passing, plans.state(call, [interface]), also=also)
+    every = store.all_(call.rows)
+    need = quorums.needed(call, every, [one for one in every if one.id != network.id])
+    reason = "" if body.get("plan") else foureyes.reason(call, body.get("reason"), "remove a network")
+    also = take_away(call, network, interface, reason)
+    said = [need.warning] if need else []
+    plan = plans.settle(body, passing, plans.state(call, [interface]), said, also=also)
+    quorums.require(call, "network remove", body, need)
     return lambda _: {"network": view, "plan": plan, "done": True}
 
 
-def take_away(call: Call, network: Network, interface: Interface) -> list[str]:
+def take_away(call: Call, network: Network, interface: Interface, reason: str) -> list[str]:
     """Remove a network: its grants are revoked, its pending requests lapse. Each is recorded.
 
     Returns a sentence for whatever becomes of requests and grants.
@@ -132,7 +149,11 @@ def take_away(call: Call, network: Network, interface: Interface) -> list[str]:
     store.remove(call.rows, network.id, call.now.wall_ms)
     call.touched.interfaces.add(interface.id)
     call.event(
-        "network_removed", network=network.name, interface=interface.name, before=settings.plain(network)
+        "network_removed",
+        network=network.name,
+        interface=interface.name,
+        before=settings.plain(network),
+        reason=reason,
     )
     also = []
     if granted:
@@ -184,14 +205,19 @@ def show(view: View, query: wire.NameQuery) -> Reply:
 
 def _change(
     call: Call,
+    verb: str,
     body: wire.NetworkSetBody | wire.NetworkJitBody,
     before: Network,
     after: Network,
     interface: Interface,
 ) -> wire.Plan:
+    every = store.all_(call.rows)
+    need = quorums.needed(call, every, [after if one.id == before.id else one for one in every])
     passing = plans.state(call, [interface])
     store.update(call.rows, after)
-    plan = plans.settle(body, passing, plans.state(call, [interface]), warnings(call, after, before))
+    said = [*warnings(call, after, before), *([need.warning] if need else [])]
+    plan = plans.settle(body, passing, plans.state(call, [interface]), said)
+    quorums.require(call, verb, body, need)
     if after != before:
         call.touched.interfaces.add(interface.id)
     return plan

@@ -13,7 +13,7 @@ from jitd.service import access
 from jitd.service.access import Passage
 from jitd.service.call import Body, Call, PlanOnly, Reply
 from jitd.service.guard import network_rules
-from jitd.store import networks, requests
+from jitd.store import networks, registrars, requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,9 @@ class State:
     passages: frozenset[Passage] = frozenset()
     rules: Mapping[int, list[NetworkRules]] = field(default_factory=dict)  # by interface
     grants: frozenset[tuple[str, str, int]] = frozenset()
+    registrars: Mapping[str, str] = field(
+        default_factory=dict
+    )  # who registered a key in another's name, by key
 
     @property
     def holders(self) -> set[tuple[str, str, str]]:
@@ -56,6 +59,7 @@ def state(call: Call, which: Iterable[Interface]) -> State:
             for one in live
             if one.extends_id is None and one.status(call.now) in (Status.ACTIVE, Status.SCHEDULED)
         ),
+        registrars.keys(call.rows),
     )
 
 
@@ -74,6 +78,11 @@ def settle(
     was shown, `also` and `more` of its reply included. Raises JitError conflict when it is not.
     """
     plan = make(before, after, warnings, also=also, more=more)
+    plan["warnings"] += [
+        f"{after.registrars[line['public_key']]} registered {line['user']}'s device {line['device']}"
+        for line in plan["gains"]
+        if line["public_key"] in after.registrars
+    ]
     if body.get("plan"):
         reply: Reply = {"plan": plan, "done": False, "agrees": True, "waiting": "", **(more or {})}
         raise PlanOnly(reply)

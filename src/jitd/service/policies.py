@@ -7,7 +7,7 @@ from jitd.core import policyfile, settings
 from jitd.core.errors import JitError
 from jitd.core.firewall import widened
 from jitd.core.model import Network, Status
-from jitd.service import networks, plans
+from jitd.service import foureyes, networks, plans, quorums
 from jitd.service.call import Call, Render, Reply, View
 from jitd.service.guard import network_rules
 from jitd.store import interfaces
@@ -36,19 +36,23 @@ def apply(call: Call, body: wire.PolicyApplyBody) -> Render:
             "Mend the rules or the cases; nothing was changed.",
         )
     every = interfaces.all_(call.rows)
+    need = quorums.needed(call, list(before.values()), after)
+    reason = "" if body.get("plan") else foureyes.reason(call, body.get("reason"), "apply a policy")
     passing = plans.state(call, every)
     changes: list[wire.PolicyChange] = []
     names = {one.name for one in after}
     also: list[str] = []
     for name, network in before.items():
         if name not in names:
-            also += networks.take_away(call, network, interfaces.by_id(call.rows, network.interface_id))
+            also += networks.take_away(
+                call, network, interfaces.by_id(call.rows, network.interface_id), reason
+            )
             changes.append({"sign": "-", "network": name, "key": "", "before": None, "after": None})
     made = []
     for one in after:
         known = before.get(one.name)
         same = known is not None and settings.plain(known) == settings.plain(one)
-        made.append(one if same else _put(call, known, one))
+        made.append(one if same else _put(call, known, one, reason))
         changes += _changes(known, one, interfaces.by_id(call.rows, one.interface_id).name)
     wider: list[wire.PolicyWider] = []
     for interface in every:
@@ -61,8 +65,10 @@ def apply(call: Call, body: wire.PolicyApplyBody) -> Render:
             networks.refuse_together(call, interface, changed, others, added=added)
         wider += _wider(call, old, here)
     warnings = [warning for one in made for warning in networks.warnings(call, one, before.get(one.name))]
+    warnings += [need.warning] if need else []
     more: Reply = {"changes": changes, "wider": wider}
     plan = plans.settle(body, passing, plans.state(call, every), warnings, also=also, more=more)
+    quorums.require(call, "policy apply", body, need)
     if changes:
         signs = [change["sign"] for change in changes]
         call.event(
@@ -70,6 +76,7 @@ def apply(call: Call, body: wire.PolicyApplyBody) -> Render:
             added=signs.count("+"),
             changed=len({change["network"] for change in changes if change["sign"] == "~"}),
             removed=signs.count("-"),
+            reason=reason,
         )
     return lambda _: {"plan": plan, "done": True, **more}
 
@@ -109,12 +116,18 @@ def _interface_id(call: Call, entry: policyfile.Entry, before: Network | None) -
     return named[0].id
 
 
-def _put(call: Call, before: Network | None, after: Network) -> Network:
+def _put(call: Call, before: Network | None, after: Network, reason: str) -> Network:
     interface = interfaces.by_id(call.rows, after.interface_id)
     call.touched.interfaces.add(interface.id)
     if before is None:
         added = store.add(call.rows, after)
-        call.event("network_added", network=after.name, interface=interface.name, after=settings.plain(added))
+        call.event(
+            "network_added",
+            network=after.name,
+            interface=interface.name,
+            after=settings.plain(added),
+            reason=reason,
+        )
         return added
     store.update(call.rows, after)
     call.event(
@@ -123,6 +136,7 @@ def _put(call: Call, before: Network | None, after: Network) -> Network:
         interface=interface.name,
         before=settings.plain(before),
         after=settings.plain(after),
+        reason=reason,
     )
     return after
 

@@ -20,7 +20,7 @@ from jitd.enforce.firewallport import Firewall
 from jitd.enforce.hostport import HostReader
 from jitd.enforce.owner import Owner, find_owner
 from jitd.enforce.port import WireGuard
-from jitd.service import addressees, doctor, notices, parts, report
+from jitd.service import addressees, changes, doctor, notices, parts, report
 from jitd.service.access import Memory, People
 from jitd.service.call import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
 from jitd.service.closings import CLOSING, Closing
@@ -195,6 +195,9 @@ class Service:
         """
         closes = verb in CLOSING and not body.get("plan")
         await self._look_up(actor, body, reads=not closes)
+        if verb is changes.approve:
+            users, groups = await self._in_reader(lambda rows: changes.named(rows, body["id"]))
+            await self._directory.refresh(users, self._transactor.groups | groups)
         priority = Priority.ADMIN if self._is_admin(actor) else Priority.USER
         if closes:
             return await self._close(verb, actor, body, priority)

@@ -10,13 +10,14 @@ from typing import Any, Final
 from jitd.config import Config
 from jitd.core import principals
 from jitd.core.clock import Clock
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Actor, Interface, Now, Request
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.hostport import HostReader
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import WireGuard
-from jitd.service import deciding, endings, notices, removal, rules, survey, suspending
+from jitd.service import deciding, endings, notices, quorums, removal, rules, survey, suspending
 from jitd.service.access import Held, People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Render, Reply, View
@@ -26,6 +27,7 @@ from jitd.service.converge import Converger
 from jitd.service.exchange import Exchanges
 from jitd.service.guard import Guard
 from jitd.service.peering import Peering
+from jitd.service.quorums import QuorumNeeded
 from jitd.service.unrecorded import Unrecorded, told
 from jitd.store import accounts, events, facts, interfaces, networks, requests
 from jitd.store.database import FILE_NAME, Rows, Store
@@ -278,12 +280,27 @@ class Transactor:
         except PlanOnly as plan:
             self._undo(call)
             return {"now": self._clock.now_ms(), **plan.reply}
+        except QuorumNeeded as needed:
+            self._undo(call)
+            raise self._propose(needed, actor, people) from needed
         except BaseException:
             self._undo(call)
             if cuts and closing is None:
                 self._look_again()
             raise
         return self._settle(call, render)
+
+    def _propose(self, needed: QuorumNeeded, actor: Actor, people: People) -> JitError:
+        """Record a change that several have to agree to. Returns what to tell whoever wanted to make it."""
+        with self._store.transaction() as rows:
+            number, agreed = quorums.propose(self._call(rows, actor, people), needed)
+        self._committed()
+        return JitError(
+            "pending",
+            f"cannot do this alone: {'; '.join(needed.need.what)}; it waits as change {number}, and {agreed} of"
+            f" {needed.need.quorum} have agreed",
+            f"Somebody else who decides types: {jitctl('change', 'approve', number)}",
+        )
 
     def _settle(self, call: Call, render: Render) -> Reply:
         """After the commit: make the kernel agree, and answer."""

@@ -8,7 +8,7 @@ from jitd.core.commandline import jitctl, shell
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Account, Ending, Status
 from jitd.core.people import Answer
-from jitd.service import addressees, endings, plans, views
+from jitd.service import addressees, endings, foureyes, plans, views
 from jitd.service.call import Call, Render, Reply, View
 from jitd.store import accounts, devices, interfaces, outbox, registrars
 from jitd.store import requests as store
@@ -43,9 +43,18 @@ def add(call: Call, body: wire.UserAddBody) -> Render:
     uid = REGISTERED if known is None else known.uid - 1
     account = accounts.ensure(call.rows, uid, name, call.now.wall_ms)
     accounts.update(call.rows, replace(account, ends_ms=ends_ms, email=email(body.get("email"))))
+    reason = foureyes.reason(call, body.get("reason"), "register a user")
     registrars.of_account(call.rows, account.id, call.actor)
     before = f"{known.name}:{known.uid}" if known is not None else None
-    call.event("user_added", user=name, uid=uid, ends=ends_ms, email=email(body.get("email")), before=before)
+    call.event(
+        "user_added",
+        user=name,
+        uid=uid,
+        ends=ends_ms,
+        email=email(body.get("email")),
+        before=before,
+        reason=reason,
+    )
     return _shown(uid, name)
 
 
@@ -53,6 +62,7 @@ def set_(call: Call, body: wire.UserSetBody) -> Render:
     """Change when somebody's time is over, and where he gets mail. What is absent stays."""
     call.require_admin("change a user")
     before = _named(call, body["user"])
+    reason = foureyes.reason(call, body.get("reason"), "change a user")
     after = before
     until_ms = body.get("until")
     if until_ms is not None:
@@ -86,6 +96,7 @@ def set_(call: Call, body: wire.UserSetBody) -> Render:
             uid=before.uid,
             before={"ends": before.ends_ms, "email": before.email},
             after={"ends": after.ends_ms, "email": after.email},
+            reason=reason,
         )
     return _shown(before.uid, before.name)
 
@@ -120,9 +131,10 @@ def enable(call: Call, body: wire.UserBody) -> Render:
     before = _named(call, body["user"])
     if before.disabled is None:
         return lambda view: {**_shown(before.uid, before.name)(view), "already": True}
+    why = foureyes.reason(call, body.get("reason"), "enable a user")
     accounts.update(call.rows, replace(before, disabled=None))
     _touch(call, before)
-    call.event("user_enabled", user=before.name, uid=before.uid, reason=before.disabled)
+    call.event("user_enabled", user=before.name, uid=before.uid, disabled=before.disabled, reason=why)
     return _shown(before.uid, before.name)
 
 
@@ -147,12 +159,15 @@ def confirm(call: Call, body: wire.UserConfirmBody) -> Render:
             for one in accounts.at_stake(call.rows)
             if one.is_retired(call.now.wall_ms) and call.people.there(one, call.now)
         ]
+    reason = "" if body.get("plan") else foureyes.reason(call, body.get("reason"), "confirm a user")
     every = interfaces.all_(call.rows)
     passing = plans.state(call, every)
     for account in found:
         accounts.suspend(call.rows, account.id, None)
         _touch(call, account)
-        call.event("user_confirmed", user=account.name, uid=account.uid, since=account.suspended_ms)
+        call.event(
+            "user_confirmed", user=account.name, uid=account.uid, since=account.suspended_ms, reason=reason
+        )
     more: Reply = {"users": [account.name for account in found]}
     plan = plans.settle(body, passing, plans.state(call, every), more=more)
     return lambda _: {"plan": plan, "done": True, **more}

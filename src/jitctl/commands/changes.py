@@ -1,0 +1,81 @@
+"""Changes of rules that several have to agree to: list, approve, reject."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.commands.shared import Yes, planned
+from jitctl.output import answer, clean, next_step, out
+
+if TYPE_CHECKING:
+    from jitd import wire
+
+Number = Annotated[int, typer.Argument(metavar="ID", help="The change.")]
+Comment = Annotated[
+    str | None, typer.Option("--comment", "-m", metavar="TEXT", help="A word for the others.")
+]
+
+
+def list_(context: typer.Context) -> int:
+    """List the changes of rules that wait until several have agreed.
+
+    Example: jitctl change list
+    """
+    reply = settings(context).client().change_list()
+
+    def tell() -> None:
+        if not reply["changes"]:
+            out("no change waits for anybody")
+            return
+        for one in reply["changes"]:
+            _show(one)
+        waiting = next((one["id"] for one in reply["changes"] if not one["mine"]), None)
+        if waiting is not None:
+            next_step(f"jitctl change approve {waiting}", f"jitctl change reject {waiting}")
+
+    return answer(context, reply, tell)
+
+
+def approve(context: typer.Context, number: Number, comment: Comment = None, yes: Yes = False) -> int:
+    """Agree to a change of rules. Says what it would do, and asks; the last one of as many as are needed makes it.
+
+    Example: jitctl change approve 3
+    """
+    client = settings(context).client()
+    body = {"id": number, "comment": comment}
+    reply = planned(client.change_approve, body, yes=yes, question=f"Agree to change {number}?")
+    return answer(context, reply, lambda: _told(reply))
+
+
+def reject(context: typer.Context, number: Number, comment: Comment = None) -> int:
+    """Reject a change of rules, or take your own back. One no is enough.
+
+    Example: jitctl change reject 3 --comment "not before the audit"
+    """
+    reply = settings(context).client().change_reject(id=number, comment=comment)
+    return answer(context, reply, lambda: out(clean(f"change {number} is rejected")))
+
+
+def _told(reply: wire.ChangeApproveReply) -> None:
+    one = reply["change"]
+    if reply["done"]:
+        out(clean(f"change {one['id']} is made: {'; '.join(one['what'])}"))
+        return
+    out(clean(f"{len(one['approved_by'])} of {one['quorum']} have agreed to change {one['id']}"))
+
+
+def _show(one: wire.ChangeView) -> None:
+    from jitctl.moments import shown
+
+    agreed = ", ".join(one["approved_by"]) or "nobody"
+    out(clean(f"{one['id']}  {one['verb']}, proposed by {one['proposed_by']}: {'; '.join(one['what'])}"))
+    why = f"{one['reason']}; " if one["reason"] else ""
+    until = shown(one["lapses"])
+    out(
+        clean(
+            f"    {why}{len(one['approved_by'])} of {one['quorum']} have agreed ({agreed}); waits until {until}"
+        )
+    )
