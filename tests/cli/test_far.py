@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from test_terminal import Terminal
 
 from jitctl.client import Client
 from support import sshd_here
 from support.running import Running
 from support.sshd_here import SshdHere
+from support.terminal import Terminal
 from support.typed import Said, Typed
 from support.wait import until
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from test_terminal import Terminal
 
 from support.running import Running
+from support.terminal import Terminal
 from support.typed import Typed
 
 

@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_terminal import Terminal
 
 from support.running import KEY_OF, Running
+from support.terminal import Terminal
 from support.typed import Typed
 
 KEY = re.compile(r"[A-Za-z0-9+/]{43}=")

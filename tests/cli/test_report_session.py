@@ -4,9 +4,9 @@ import csv
 import json
 
 import pytest
-from test_terminal import Terminal
 
 from support.running import Running
+from support.terminal import Terminal
 from support.typed import Typed
 
 HOUR = 3_600_000

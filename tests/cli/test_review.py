@@ -4,10 +4,10 @@ import json
 import time
 
 import pytest
-from test_terminal import Terminal
 
 from jitctl.keys import ALONE_SECONDS
 from support.running import Running
+from support.terminal import Terminal
 from support.typed import Typed
 from support.wait import until
 

@@ -1,101 +1,10 @@
 """jitctl at a real terminal (a pseudo one): choices, questions, colours, widths."""
 
-import codecs
-import contextlib
-import fcntl
-import os
-import pty
-import re
-import select
-import struct
-import subprocess
-import sys
-import termios
-import time
+import unicodedata
 
-from jitctl.keys import ALONE_SECONDS
 from support.running import Running
+from support.terminal import Terminal
 from support.typed import Typed
-
-
-class Terminal:
-    """A command at a terminal of a given width."""
-
-    def __init__(
-        self, daemon: Running, *words: str, columns: int = 80, rows: int = 24, **environment: str
-    ) -> None:
-        self._main, side = pty.openpty()
-        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        inherited = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "jitctl", *words],
-            stdin=side,
-            stdout=side,
-            stderr=side,
-            start_new_session=True,
-            # The terminal belongs to it, so that Ctrl-C reaches it.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads run yet
-            env={
-                **inherited,
-                "JITCTL_SOCKET": os.fspath(daemon.socket),
-                "TZ": "UTC",
-                "TERM": "xterm-256color",
-                **environment,
-            },
-        )
-        os.close(side)
-        self.modes = termios.tcgetattr(self._main)
-        self.seen = ""
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    def until(self, text: str, seconds: float = 30, *, after: str = "") -> None:
-        """Read until this text was printed, behind the last of another one."""
-        deadline = time.monotonic() + seconds
-        while after not in self.seen or text not in (self.seen.rpartition(after)[2] if after else self.seen):
-            assert time.monotonic() < deadline, f"waited in vain for {text!r}; there is: {self.seen!r}"
-            if select.select([self._main], [], [], 0.2)[0]:
-                self.seen += self._read()
-
-    def type(self, text: str) -> None:
-        """Type something as people do: Enter comes alone."""
-        words = text.rstrip("\r\n")
-        for part in (words, text[len(words) :]):
-            if part:
-                time.sleep(ALONE_SECONDS * 2)
-                self.send(part)
-
-    def send(self, text: str) -> None:
-        """All of it at once, as a terminal's answers and what is pasted come."""
-        os.write(self._main, text.encode())
-
-    def more(self) -> str:
-        """All that was printed, with what there is by now."""
-        while select.select([self._main], [], [], 0)[0]:
-            self.seen += self._read()
-        return self.seen
-
-    def end(self) -> int:
-        """Read to the end; returns the exit status. The terminal's modes must be what they were."""
-        while chunk := self._read():
-            self.seen += chunk
-        assert termios.tcgetattr(self._main) == self.modes
-        os.close(self._main)
-        return self._process.wait(30)
-
-    def _read(self) -> str:
-        # What is read may end in the middle of a character. An error is the other side being closed: terminals end so.
-        with contextlib.suppress(OSError):
-            while data := os.read(self._main, 65536):
-                if chars := self._decoder.decode(data):
-                    return chars
-        return ""
-
-    @property
-    def plain(self) -> list[str]:
-        """The lines without colours."""
-        return [
-            line.rstrip() for line in re.sub(r"\x1b\[(?:[0-9;]*m|\?2004[hl])", "", self.seen).splitlines()
-        ]
 
 
 def test_grant_offers_a_choice_and_shows_it_before_it_acts(daemon: Running) -> None:
@@ -190,3 +99,88 @@ def test_a_lost_device_stands_out_among_events(daemon: Running) -> None:
         line for line in terminal.seen.splitlines() if "reported alice's device laptop lost" in line
     ]
     assert terminal.seen.count("\x1b[1;31m") == 1
+
+
+def cells(line: str) -> int:
+    """Columns that a line takes on a terminal."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line)
+
+
+def test_wide_characters_are_wrapped_by_their_width(daemon: Running) -> None:
+    """Chinese, Japanese and emoji take two columns each: no line of show, why or events is wider than the terminal."""
+    for reason in ("日本語 " * 60, "漢" * 200, "🚀 launch " * 30):
+        daemon.post("/v1/request", network="office", reason=reason, user="alice")
+        daemon.post("/v1/deny", id=1, comment=reason)
+    for words in (("show", "1"), ("events",), ("why", "1")):
+        terminal = Terminal(daemon, *words)
+        assert terminal.end() == 0
+        assert max(map(cells, terminal.plain)) <= 80
+    assert any("日本語" in line for line in terminal.plain)
+
+
+def test_events_do_not_break_inside_words(daemon: Running) -> None:
+    """A name with dashes stays whole on one line, below what it belongs to."""
+    daemon.post("/v1/network/add", name="scada-plant-hamburg-north", routes=["10.2.0.0/16"], interface="wg0")
+    terminal = Terminal(daemon, "events", columns=72)
+    assert terminal.end() == 0
+    assert "scada-plant-hamburg-north" in "\n".join(terminal.plain)
+
+
+def test_narrow_and_dumb_terminals(daemon: Running) -> None:
+    """At 40 columns a list still says whose a request is; a terminal without any abilities has its width all the same."""
+    daemon.post(
+        "/v1/request",
+        network="office",
+        reason="the printer on floor 3 is on fire, and so is the cat",
+        user="alice",
+    )
+    terminal = Terminal(daemon, "list", columns=40)
+    assert terminal.end() == 0
+    assert terminal.plain[0].split()[:4] == ["ID", "USER", "NETWORK", "STATUS"]
+    assert "alice" in terminal.plain[1]
+    terminal = Terminal(daemon, "list", columns=150, TERM="dumb")
+    assert terminal.end() == 0
+    assert "and so is the cat" in terminal.plain[1]
+
+
+def test_the_network_is_asked_for_first(daemon: Running) -> None:
+    """Then the reason; a slip is asked again, and what was typed is not lost when it is refused."""
+    daemon.post("/v1/network/add", name="lab", routes=["10.2.0.0/16"], interface="wg0")
+    terminal = Terminal(daemon, "request", "--user", "alice", "--duration", "900h")
+    terminal.until("Which network (lab, office)? ")
+    terminal.type("labor\n")
+    terminal.until("Which network", after="there is no network labor")
+    terminal.type("lab\n")
+    terminal.until("Why do you need access? ")
+    terminal.type("it's on fire\n")
+    assert terminal.end() == 3
+    typed = "jitctl request lab --reason 'it'\"'\"'s on fire' --duration 900h"
+    assert typed in "".join(terminal.plain)
+
+
+def test_denying_and_revoking_ask_why(daemon: Running) -> None:
+    """At a terminal; the user reads it. Nothing typed is no reason, as without a terminal."""
+    for number, verb in ((1, "deny"), (2, "revoke")):
+        daemon.post("/v1/request", network="office", reason="x", user="alice", duration=3_600_000)
+        if verb == "revoke":
+            daemon.post("/v1/grant", id=number)
+        terminal = Terminal(daemon, verb, str(number))
+        terminal.until("(the user reads it")
+        terminal.type("use the lab\n")
+        assert terminal.end() == 0
+        request = daemon.get(f"/v1/show?id={number}")[1]["request"]
+        assert "use the lab" in (request["comment"], request["ended_comment"])
+
+
+def test_a_value_that_would_be_lost_is_refused(daemon: Running, jitctl: Typed) -> None:
+    """An option with one value that is given two: a usage error, and nothing is done for either."""
+    for words in (
+        ("grant", "--user", "alice", "--user", "bob", "--network", "office"),
+        ("request", "office", "-r", "one", "-r", "two", "--user", "alice"),
+        ("--socket", "/nowhere", "list", "--socket", str(daemon.socket)),
+    ):
+        said = jitctl(*words)
+        assert said.status == 2
+        assert "twice" in said.err
+    assert daemon.get("/v1/list")[1]["requests"] == []
+    assert jitctl("list", "--status", "pending", "--status", "active").status == 0

@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from test_terminal import Terminal
 
 from support.running import Running
+from support.terminal import Terminal
 
 HOUR = 3_600_000
 

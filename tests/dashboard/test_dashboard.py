@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,7 +19,9 @@ from textual.widgets import DataTable, Input, Static, Tab
 from jitctl.client import Client
 from jitctl.dashboard.app import Dashboard
 from jitctl.dashboard.dialogs import Ask, Show
+from jitctl.keys import ALONE_SECONDS
 from support.running import Running, running
+from support.terminal import Terminal
 
 HOUR = 3_600_000
 NOTHING = {"paused": False, "asked": None, "frozen": False, "error": "", "starts": None}
@@ -309,10 +312,7 @@ async def test_break_glass_is_acknowledged(daemon: Running) -> None:
         await pilot.press(*"needed", "enter")
         await until(
             pilot,
-            lambda: (
-                "cannot acknowledge 1: it is no break-glass"
-                in str(pilot.app.screen.query_one("#error", Static).render())
-            ),
+            lambda: "it is no break-glass" in str(pilot.app.screen.query_one("#error", Static).render()),
             "jitd has answered",
         )
 
@@ -378,3 +378,73 @@ async def test_the_mouse_chooses(daemon: Running) -> None:
         await pilot.pause()
         await pilot.click("#approved")
         await until(pilot, lambda: users(pilot) == ["alice"], "alice is in")
+
+
+def field(pilot: Pilot[None], name: str) -> str:
+    """What was typed into a line of a dialog."""
+    return pilot.app.screen.query_one(f"#{name}", Input).value
+
+
+async def test_every_dialog_by_keyboard_alone(daemon: Running) -> None:
+    """Tab and Shift-Tab go from line to line, and Ctrl-Q leaves from everywhere: no mouse is needed for anything."""
+    ask(daemon, "alice")
+    daemon.post("/v1/grant", user="bob", network="office", duration=HOUR)
+    async with shown(daemon) as pilot:
+        app = pilot.app
+        assert isinstance(app, Dashboard)
+        await until(pilot, lambda: users(pilot) == ["alice"], "alice waits")
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask), "the dialog is there")
+        # Going back to a line chooses what stands there, so that typing replaces it.
+        await pilot.press(*"2h", "tab", *"go on", "shift+tab", *"30m", "tab", "enter")
+        await until(pilot, lambda: tab(pilot, "approved") == "Approved 2", "it is granted")
+        assert daemon.get("/v1/show?id=1")[1]["request"]["comment"] == "go on"
+        await pilot.press("2")
+        await until(pilot, lambda: len(users(pilot)) == 2, "both are in")
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask), "the dialog is there")
+        await pilot.press(*"1h", "tab", *"more", "enter")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, Ask), "it is lengthened")
+        # Asking is for those who decide nothing.
+        assert app._seen is not None
+        status = {**app._seen.status, "admin": False, "user": "alice"}
+        app._take(replace(app._seen, decides=False, status=status))  # type: ignore[arg-type]
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ask), "the dialog is there")
+        await pilot.press(*"office", "tab", *"ticket 7", "tab", *"3h")
+        assert [field(pilot, name) for name in ("network", "reason", "duration")] == [
+            "office",
+            "ticket 7",
+            "3h",
+        ]
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: not app.is_running, "it has ended")
+
+
+def test_what_is_no_key_decides_nothing(daemon: Running) -> None:
+    """Attack: a terminal's late answer, an Alt-key or a paste, at a real terminal. A key alone opens its dialog, and Enter
+    alone does it.
+    """
+    ask(daemon, "alice")
+    terminal = Terminal(daemon, "dashboard")
+    terminal.until("alice")
+    for sent in (
+        "\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\",
+        "\x1bg",
+        "g\r\r",
+        "\x1b[200~g\r\x1b[201~",
+        "\x1b[24;80R",
+        "\x1bP>|gg\r\x1b\\",
+    ):
+        terminal.send(sent)
+        time.sleep(ALONE_SECONDS * 8)
+        terminal.more()
+        assert "Grant 1" not in terminal.seen, repr(sent)
+    assert daemon.get("/v1/show?id=1")[1]["request"]["status"] == "pending"
+    terminal.type("g")
+    terminal.until("Grant 1")
+    terminal.type("\r")
+    terminal.until("is open for")
+    assert daemon.get("/v1/show?id=1")[1]["request"]["status"] == "active"
+    terminal.type("\x03")
+    assert terminal.end() == 130
