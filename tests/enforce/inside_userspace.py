@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,24 @@ def test_a_port_in_use(wireguard: UserspaceWireGuard):
         with pytest.raises(EnforceError, match=f"UDP port {port}.*already in use"):
             wireguard.ensure_link(spec("wgport", port=port))
     assert not Path("/sys/class/net/wgport").exists()
+
+
+def test_a_refused_port_leaves_nobody_deaf(wireguard: UserspaceWireGuard):
+    """wireguard-go closes its sockets before it opens others: refused a port, it listens on none, until it is given one
+    that can be had.
+    """
+    wanted = spec("wgdeaf")
+    try:
+        wireguard.ensure_link(wanted)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("0.0.0.0", 0))
+            with pytest.raises(EnforceError, match="cannot listen on UDP port"):
+                wireguard.ensure_link(replace(wanted, port=other.getsockname()[1]))
+            assert wireguard.read("wgdeaf").port == 0
+            assert wireguard.ensure_link(wanted) is False
+            assert wireguard.read("wgdeaf").port == wanted.port
+    finally:
+        wireguard.remove_link("wgdeaf")
 
 
 def test_a_process_that_does_not_answer(wireguard: UserspaceWireGuard, monkeypatch: pytest.MonkeyPatch):
