@@ -15,6 +15,7 @@ from jitctl.laptop import of as laptop_of
 from jitctl.output import clean, next_step, out, out_json, say
 from jitctl.render import bars
 from jitctl.render import status as render
+from jitctl.tunnel.names import name_of
 from jitd.core.errors import JitError, exit_status
 
 if TYPE_CHECKING:
@@ -55,9 +56,13 @@ def status_of_all(context: typer.Context, line: str) -> int:
 
 def _ask(profile: Profile) -> wire.StatusReply | JitError:
     try:
-        return Client(socket="", host=profile.host, patience=_PATIENCE).status()
+        reply = Client(socket="", host=profile.host, patience=_PATIENCE).status()
+        for one in reply["networks"]:
+            # One gateway that names its interfaces as nobody may keeps no other from being shown.
+            name_of(profile.name, one["interface"])
     except JitError as error:
         return error
+    return reply
 
 
 def _for_bar(profile: Profile, reply: wire.StatusReply | JitError) -> bars.Gateway:
