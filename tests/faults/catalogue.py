@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from faults import firewall, interface, kills, life, steps, storage
+from faults import firewall, hanging, interface, kills, life, steps, storage
 from faults.adopted import adopted
 from faults.outcome import Outcome
 from faults.scene import stage
@@ -108,6 +108,19 @@ FAULTS = (
         "the database overwritten with nonsense when a grant is revoked",
         storage.corrupted_at_revoke,
         often=False,
+    ),
+    Fault("disk-hangs", "each sync takes 20 s, and the writer hangs; a revoke", hanging.disk_at_revoke),
+    Fault(
+        "disk-frozen",
+        "the file system frozen (fsfreeze: writes block, too), and the writer hangs; a revoke",
+        hanging.frozen_at_revoke,
+    ),
+    Fault("disk-errors", "EIO in each sync when a grant is revoked", hanging.errors_at_revoke, often=False),
+    Fault("no-inodes", "no inodes left when a grant is revoked", storage.no_inodes_at_revoke, often=False),
+    Fault(
+        "wireguard-go-hangs",
+        "another interface's wireguard-go stopped (SIGSTOP) when a grant is revoked",
+        hanging.wireguard_go_at_revoke,
     ),
     Fault(
         "wg-quick-restarted",

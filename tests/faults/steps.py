@@ -53,7 +53,7 @@ def _steps(site: Site) -> list[Step]:
     with played(site) as scene:
         for verb in VERBS:
             file = _file(scene)
-            strace = _attach(scene, file, f"--trace={','.join(CALLS)}")
+            strace = attach(scene, file, f"--trace={','.join(CALLS)}")
             if verb == "grant":
                 number = scene.grant("1h").number
             else:
@@ -86,7 +86,7 @@ class _Kill:
         if number is not None and self._verb == "grant":
             scene.revoke(number)
             scene.shut()
-        strace = _attach(
+        strace = attach(
             scene,
             _file(scene),
             f"--trace={self._call}",
@@ -159,7 +159,7 @@ def _file(scene: Scene) -> Path:
     return scene.site.streams.directory / f"strace-{time.monotonic_ns()}"
 
 
-def _attach(scene: Scene, file: Path, *options: str) -> Process:
+def attach(scene: Scene, file: Path, *options: str) -> Process:
     """strace on all threads of jitd; returns when it is there."""
     inside = scene.gateway.get("/v1/health")["pid"]
     said = file.with_suffix(".said")

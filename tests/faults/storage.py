@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from random import Random
 
 from faults.outcome import Outcome
@@ -164,8 +164,8 @@ def _locked(site: Site) -> Iterator[None]:
 
 
 @contextmanager
-def _small_disk(site: Site) -> Iterator[None]:
-    """The state directory on a disk of 4 MB, and back on the large one afterwards."""
+def other_disk(site: Site, *mount: list[str]) -> Iterator[None]:
+    """The state directory on what these commands mount, and back where it was afterwards."""
 
     def moved(*between: list[str]) -> None:
         site.gateway.stop()
@@ -174,11 +174,32 @@ def _small_disk(site: Site) -> Iterator[None]:
         site.world.run(["cp", "-a", f"{KEPT}/.", STATE])
         site.gateway.start(STARTED)
 
-    moved(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", STATE])
+    moved(*mount)
     try:
         yield
     finally:
         moved(["umount", STATE])
+
+
+def _small_disk(site: Site) -> AbstractContextManager[None]:
+    """A disk of 4 MB."""
+    return other_disk(site, ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", STATE])
+
+
+def no_inodes_at_revoke(site: Site, chance: Random) -> Outcome:
+    """No file can be made any more when a grant is revoked: it is cut and recorded, as what is written is there already."""
+    tmpfs = ["mount", "-t", "tmpfs", "-o", "nr_inodes=64,mode=0700", "tmpfs", STATE]
+    with other_disk(site, tmpfs), played(site) as scene:
+        granted = scene.grant("1h")
+        site.world.run(["sh", "-c", f"i=0; while : >{STATE}/f$i; do i=$((i+1)); done"], check=False)
+        assert site.world.run(["sh", "-c", f": >{STATE}/more"], check=False).returncode != 0
+        scene.revoke(granted.number)
+        scene.shut()
+        scene.silent()
+        with scene.recovering("cut and recorded at once"):
+            site.world.run(["sh", "-c", f"rm -f {STATE}/f*"])
+            site.ended(granted.number, BACK)
+        return scene.finish()
 
 
 def _fill(site: Site) -> None:

@@ -34,8 +34,10 @@ from jitd.service import (
 )
 from jitd.service.call import Call, ChangeVerb, Render
 from jitd.service.closed import Closed
+from jitd.service.closings import Closing
 from jitd.service.exchange import Exchanges
 from jitd.service.threads import SerialExecutor
+from jitd.service.worker import Priority
 from jitd.store import database
 from jitd.store.database import FILE_NAME
 from jitd.store.tombstones import BYTES, TombstoneFile
@@ -166,6 +168,23 @@ async def test_a_closing_that_hangs_itself_is_recorded_as_it_was(slow: World) ->
     assert (shown["request"]["status"], shown["request"]["ended"]) == ("revoked", at_ms)
     assert [one["kind"] for one in shown["events"]].count("revoked") == 1
     assert slow.members() == {}
+
+
+async def test_what_was_cut_beside_the_worker_is_not_taken_for_unknown(slow: World) -> None:
+    """Where the worker has worked out anew what is open, without what was cut, before the record fails, it is told as cut."""
+    number = await slow.granted(ALICE)
+    closing = Closing(verb=grants.revoke, actor=CAROL, body={"id": number})
+    transactor = slow.service._transactor
+    transactor.close_beside(closing)
+    await slow.service.compare()
+    with locked(slow):
+        slow.service._transactor._store._database.conn.execute("PRAGMA busy_timeout = 50")
+        with pytest.raises(JitError) as caught:
+            await slow.service._worker.run(lambda: transactor.close(closing), Priority.ADMIN)
+    assert caught.value.code == "unrecorded"
+    assert slow.members() == {}
+    await slow.service.check()
+    assert (await slow.ask(queries.show, ROOT, id=number))["request"]["status"] == "revoked"
 
 
 async def test_what_a_busy_worker_is_late_for_is_an_ordinary_success(

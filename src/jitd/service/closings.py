@@ -170,7 +170,8 @@ class Closing:
     actor: Actor
     body: Body
     told: Callable[[], None] = field(default=lambda: None)
-    #: What is held for it, once it is.
+    #: What it takes away, and what is held for that, once it is.
+    scope: Scope | None = None
     tombstone: Tombstone | None = None
     #: The worker is at it; is done with it.
     begun: bool = False
@@ -179,7 +180,7 @@ class Closing:
     is_late: bool = False
     left_to_record: bool = False
 
-    def scope(self, openings: Openings, people: People, now: Now) -> Scope | None:
+    def look(self, openings: Openings, people: People, now: Now) -> Scope | None:
         """What it takes away; None when that cannot be told without the store, or the caller may not."""
         _, known = CLOSING[self.verb]
         return known(Known(openings, people, self.actor, self.body, now))

@@ -70,7 +70,8 @@ class Unrecorded:
 
         Nothing is held for one that the worker is done with.
         """
-        scope = closing.scope(self.openings, people, now)
+        # What is held already may not be open any more, and is not found again.
+        scope = closing.scope or closing.look(self.openings, people, now)
         if scope is None:
             return None
         name, _ = CLOSING[closing.verb]
@@ -78,6 +79,7 @@ class Unrecorded:
             if closing.settled:
                 return None
             if closing.tombstone is None:
+                closing.scope = scope
                 closing.tombstone = Tombstone(
                     id=f"{now.boot_id} {now.boot_ms} {next(self._numbers)}",
                     verb=name,
