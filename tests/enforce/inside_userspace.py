@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from enforce.contract import Contract, ips, known, new_key, new_peer, spec
-from enforce.real import RealMachine, ip
+from enforce.real import RealMachine, flushed_routes_come_back, ip
 from jitd.enforce.choose import choose
 from jitd.enforce.kernel import kernel_can
 from jitd.enforce.port import EnforceError, InterfaceGone, OutOfSight, RemovePeer, SetPeer
@@ -305,3 +305,8 @@ def test_readers_beside_each_other(wireguard: UserspaceWireGuard):
 def test_automatic_choice():
     """`auto` takes wireguard-go exactly when the kernel has no WireGuard."""
     assert choose("auto", "wireguard-go").name == ("kernel" if kernel_can() else "userspace")
+
+
+def test_flushed_routes_come_back(wireguard: UserspaceWireGuard):
+    """The ways to the clients are put back after `ip route flush`, and what stands in their place is left."""
+    flushed_routes_come_back(wireguard)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from enforce.contract import Contract, ips, known, new_peer, spec
-from enforce.real import RealMachine, ip
+from enforce.real import RealMachine, flushed_routes_come_back, ip
 from jitd.enforce.choose import choose
 from jitd.enforce.kernel import KernelWireGuard, kernel_can
 from jitd.enforce.port import EnforceError, InterfaceGone, RemovePeer, SetPeer
@@ -159,3 +159,8 @@ def test_automatic_choice_prefers_the_kernel():
         wireguard.remove_link("wgkernel")
         wireguard.remove_link("wguser")
     assert not Path("/sys/class/net/wguser").exists()
+
+
+def test_flushed_routes_come_back():
+    """The ways to the clients are put back after `ip route flush`, and what stands in their place is left."""
+    flushed_routes_come_back(KernelWireGuard())

@@ -437,3 +437,21 @@ def test_a_big_set_costs_nothing():
     begun = time.monotonic()
     only("warning", "for the network office", "may be dropped")
     assert time.monotonic() - begun < 5
+
+
+def test_a_route_inside_the_pool():
+    """A route of the machine that takes a part of the clients' addresses away is named, and its fix is the end of it."""
+    ip("route add 10.9.0.128/25 dev in0")
+    (finding,) = seen()
+    assert finding.level == "warning"
+    assert "the route 10.9.0.128/25 through in0 lies in the pool 10.9.0.0/24 of wg0" in finding.what
+    repaired(finding)
+
+
+def test_a_dropped_port_without_a_default_route():
+    """A chain that drops WireGuard's port is named also where the gateway has no way to the internet of its own."""
+    nft("table inet filter { chain input { type filter hook input priority 0; udp dport 51820 drop; }; }")
+    found = look(RULES, ports={"wg0": 51820}, etc=Path("/nonexistent"))
+    assert {one.level for one in found} == {"broken"}
+    assert any("drops udp/51820 from in0, where WireGuard listens for wg0" in one.what for one in found)
+    assert not any("from wg0" in one.what for one in found)

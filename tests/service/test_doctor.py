@@ -9,8 +9,9 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.config import Mail
 from jitd.core.errors import JitError
-from jitd.enforce.port import RemovePeer
-from jitd.service import devices, doctor, freezing, grants, holding, networks, users
+from jitd.enforce.owner import Owner
+from jitd.enforce.port import RemovePeer, SetPeer
+from jitd.service import devices, doctor, freezing, grants, holding, networks, queries, users
 from jitd.service import interfaces as verbs
 from jitd.service.parts import PARTS
 
@@ -238,3 +239,53 @@ async def test_a_missing_admin_group_is_broken(office: World) -> None:
     found = await office.examine(ROOT, part="config")
     assert said(found, "broken") == ["[daemon] admin_groups: there is no group no-such-group"]
     assert fixes(found) == ["groupadd --system no-such-group"]
+
+
+async def test_an_endpoint_with_another_port(office: World) -> None:
+    """Clients that are told to call a port on which nobody listens are worth a warning, with the command that mends it."""
+    await office.do(verbs.set_, ROOT, name="wg0", endpoint="[2001:db8::1]:443")
+    (check,) = [
+        one
+        for one in (await office.examine(ROOT, part="interfaces"))["checks"]
+        if "told to call" in one["what"]
+    ]
+    assert (
+        "clients are told to call UDP port 443 ([2001:db8::1]:443), and wg0 listens on 51820" in check["what"]
+    )
+    assert (check["level"], check["fix"]) == (
+        "warning",
+        "jitctl interface set wg0 --endpoint '[2001:db8::1]:51820'",
+    )
+
+
+async def test_a_renamed_interface_is_worth_a_warning(office: World) -> None:
+    """With the commands that give it its own name again, whatever the other one is."""
+    office.wireguard.rename_link("wg0", "wg'0")
+    (check,) = [
+        one for one in (await office.examine(ROOT, part="interfaces"))["checks"] if "is called" in one["what"]
+    ]
+    assert check["what"].startswith("wg0 is called wg'0 on this machine: it is guarded under both names")
+    assert check["fix"].startswith("""ip link set 'wg'"'"'0' down; ip link set""")
+
+
+async def test_what_the_owners_file_would_bring_back(world: World) -> None:
+    """SaveConfig that is turned on later is broken, and a key that jitd let in is named with whose it is, for doctor and for
+    status; keys that are its owner's own are not.
+    """
+    world.wireguard.add_foreign_link("wg0", addresses=["10.9.0.1/24"], port=51820)
+    world.wireguard.apply("wg0", [SetPeer(public_key=key("old"), allowed_ips=frozenset())])
+    await world.do(verbs.adopt, ROOT, name="wg0")
+    await world.do(devices.add, ALICE, name="laptop", public_key=key("alice"))
+    path = "/etc/wireguard/wg0.conf"
+    world.owner = Owner(kind="wg-quick", path=path, keys=frozenset({key("old")}))
+    assert "wg0.conf" not in str(await world.examine(ROOT, part="interfaces"))
+    world.owner = Owner(
+        kind="wg-quick", path=path, saves_config=True, keys=frozenset({key("alice"), key("old")})
+    )
+    found = await world.examine(ROOT, part="interfaces")
+    assert any(line.startswith(f"{path} has SaveConfig = true") for line in said(found, "broken"))
+    (saved,) = (line for line in said(found, "warning") if "are jitd's to let in" in line)
+    assert f"alice's laptop ({key('alice')})." in saved
+    assert key("old") not in saved
+    await world.service.look_around()
+    assert "SaveConfig" in str((await world.ask(queries.status, ROOT))["gateway"])

@@ -281,3 +281,46 @@ async def test_a_removed_device_is_nobody_elses_peer(
     )
     await world.service.check()
     assert set(world.peers()) == {"old", "older"}
+
+
+@pytest.mark.parametrize("enforced", [False, True])
+@pytest.mark.parametrize("rotated", [False, True])
+async def test_a_saved_peer_that_jitd_had_let_in_does_not_come_back(
+    world: World, *, enforced: bool, rotated: bool
+) -> None:
+    """Attack: somebody is let in by a grant, wg-quick saves today's peers, and after the device is removed (or has another
+    key) its file brings the old one back, for ever. It goes at once, each time, and is told with whose it was; also where the
+    interface was enforced when the device went, and is not any more.
+    """
+    world.wireguard.add_foreign_link("wg0", addresses=["10.9.0.1/24"], port=51820)
+    await world.do(interfaces.adopt, ROOT, name="wg0")
+    await world.do(networks.add, ROOT, name="office", routes=["10.0.0.0/8"])
+    await world.do(devices.add, ALICE, name="laptop", public_key=key("alice"))
+    await world.granted(ALICE)
+    (saved,) = world.wireguard.read("wg0").peers.values()
+    if enforced:
+        await world.do(interfaces.enforce, ROOT, name="wg0", on=True)
+    if rotated:
+        await world.do(devices.rotate, ALICE, name="laptop", public_key=key("phone"))
+    else:
+        await world.do(removal.remove, ALICE, name="laptop")
+    await world.service.check()
+    if enforced:
+        await world.do(interfaces.enforce, ROOT, name="wg0", on=False)
+    there = world.peers()
+    assert "alice" not in there
+    for _ in range(2):
+        known = len((await world.ask(queries.events_page, ROOT))["events"])
+        world.wireguard.apply("wg0", [SetPeer(public_key=key("alice"), allowed_ips=saved.allowed_ips)])
+        await world.service.look()
+        assert "alice" not in world.peers()
+        told = (await world.ask(queries.events_page, ROOT))["events"][known:]
+        assert [one["kind"] for one in told][:1] == ["stranger_removed"]
+        assert "unmanaged_seen" not in [one["kind"] for one in told]
+        assert (told[0]["user"], told[0]["data"]["device"]) == ("alice", "laptop")
+    # Who comes again with this key, and is somebody, is in again.
+    if not rotated:
+        await world.do(devices.add, ALICE, name="again", public_key=key("alice"))
+        await world.granted(ALICE)
+        await world.service.check()
+        assert "alice" in world.peers()

@@ -258,7 +258,7 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
         f"reported {e['user']}'s device {e['device']} lost: {_cut_from(d)}, and its key is never let in again{_later(d)}"
     ),
     "device_imported": lambda e, d: f"gave a peer of {e['interface']} to {e['user']} as {e['device']}",  # noqa: ARG005
-    "stranger_removed": lambda e, d: f"removed a stranger from {e['interface']}: {d.get('public_key', '')}",
+    "stranger_removed": lambda e, d: _stranger(e, d),  # noqa: PLW0108 - it is defined below
     "peer_repaired": lambda e, d: (
         f"somebody had changed a peer of {e['interface']}, it is as it should be again: {d.get('public_key', '')}"
     ),
@@ -281,6 +281,7 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     "interface_renamed": lambda e, d: (
         f"{e['interface']} is called {d.get('called', '')} now: guarded under both names"
     ),
+    "routes_restored": lambda e, d: f"the routes into {e['interface']} were gone, and are there again",  # noqa: ARG005
     "interface_lost": lambda e, d: (
         f"{e['interface']} is not found: closed by its addresses ({d.get('error', '')})"
     ),
@@ -363,6 +364,13 @@ def _people(data: dict[str, Any]) -> str:
     parts = [f"{', '.join(gains)} gained access"] if gains else []
     parts += [f"{', '.join(loses)} lost access"] if loses else []
     return f": {'; '.join(parts)}" if parts else ""
+
+
+def _stranger(event: wire.EventView, data: dict[str, Any]) -> str:
+    whose = (
+        f"{event['user']}'s {data['device']}, which has no access," if data.get("device") else "a stranger"
+    )
+    return f"removed {whose} from {event['interface']}: {data.get('public_key', '')}"
 
 
 def _changes(data: dict[str, Any]) -> str:

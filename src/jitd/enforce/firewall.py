@@ -206,7 +206,16 @@ class NftFirewall:
         self, rules: Rules, pools: Mapping[str, Sequence[IPNetwork]], ports: Mapping[str, int]
     ) -> list[Finding]:
         """As the port says."""
-        return surroundings.look(rules, pools=pools, ports=ports)
+        # The machine's own rules know an interface by the name that it has now.
+        called = {one.name: one.called or one.name for one in rules.interfaces}
+        now = replace(
+            rules, interfaces=tuple(replace(one, name=called[one.name]) for one in rules.interfaces)
+        )
+        return surroundings.look(
+            now,
+            pools={called.get(name, name): pool for name, pool in pools.items()},
+            ports={called.get(name, name): port for name, port in ports.items()},
+        )
 
     def notices(self) -> NftNotices:
         """As the port says."""

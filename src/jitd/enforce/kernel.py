@@ -125,6 +125,7 @@ class KernelWireGuard:
                 self._set(link, attributes)
             links.configure(link, spec.addresses, spec.mtu)
             links.bring_up(link)
+            links.route(links.at(link.index) or link)
         except EnforceError as error:
             # The sockets of an interface that was down are opened only when it is brought up.
             if isinstance(error.__cause__, NetlinkError) and error.__cause__.code == errno.EADDRINUSE:

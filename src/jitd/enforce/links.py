@@ -1,6 +1,7 @@
 """Network interfaces of any kind: their addresses, MTU and state, through rtnetlink."""
 
 import errno
+import logging
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,15 +12,26 @@ from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from jitd.core import parsing
+from jitd.core.firewall import IPAddress
 from jitd.enforce.netlink import refusal, talk
 from jitd.enforce.port import EnforceError, InterfaceGone, Place
+
+log = logging.getLogger("jitd.links")
 
 Address = IPv4Interface | IPv6Interface
 
 _IFF_UP: Final = 1
+#: Of the routes that the kernel makes for an IPv6 address.
+_METRIC6: Final = 256
+#: A smaller network has no host but the address itself.
+_FEWEST: Final = 4
 #: The kernel marks so the link-local addresses that it makes by itself; nobody asked for those.
 _STABLE_PRIVACY: Final = 0x800
-_DONE_ALREADY: Final = {("addr", "add", errno.EEXIST), ("addr", "del", errno.EADDRNOTAVAIL)}
+_DONE_ALREADY: Final = {
+    ("addr", "add", errno.EEXIST),
+    ("addr", "del", errno.EADDRNOTAVAIL),
+    ("route", "add", errno.EEXIST),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +44,18 @@ class Link:
     mtu: int  # bytes
     up: bool
     addresses: frozenset[Address]
+    in_vrf: bool  # a VRF has routes of its own
 
     @property
     def place(self) -> Place:
-        """As the port tells it."""
-        return Place(name=self.name, index=self.index, up=self.up, addresses=self.addresses)
+        """As the port tells it. Raises EnforceError."""
+        return Place(
+            name=self.name,
+            index=self.index,
+            up=self.up,
+            addresses=self.addresses,
+            routed=not self.up or not _unrouted(self),
+        )
 
 
 def find(name: str) -> Link | None:
@@ -90,6 +109,61 @@ def bring_up(link: Link) -> None:
     """Switch the interface on. Raises InterfaceGone or EnforceError."""
     if not link.up:
         _change(link.name, "be brought up", [("link", "set", {"index": link.index, "state": "up"})])
+
+
+def route(link: Link) -> None:
+    """Put back the routes that the kernel made when the interface got its addresses, where others lead elsewhere or none
+    is there. What stands in their way stays, and what is refused is for doctor to tell. Raises InterfaceGone.
+    """
+    steps: list[_Step] = []
+    for address in _unrouted(link):
+        spec: dict[str, Any] = {"dst": str(address.network), "oif": link.index, "proto": "kernel"}
+        if address.version == 4:
+            spec |= {"scope": "link", "prefsrc": str(address.ip)}
+        else:
+            spec |= {"priority": _METRIC6}
+        steps.append(("route", "add", spec))
+    if not steps:
+        return
+    try:
+        _change(link.name, "get its routes back", steps)
+    except InterfaceGone:
+        raise
+    except EnforceError as error:
+        log.warning("%s", error)
+
+
+def _unrouted(link: Link) -> list[Address]:
+    """The addresses whose network's other hosts are not looked for behind the interface."""
+    asked = {
+        address: host
+        for address in sorted(link.addresses, key=str)
+        if not link.in_vrf
+        and not address.ip.is_link_local
+        and (host := next((one for one in _hosts(address) if one != address.ip), None)) is not None
+    }
+    if not asked:
+        return []
+
+    async def look() -> list[Address]:
+        async with AsyncIPRoute() as ipr:
+            return [address for address, host in asked.items() if await _leads(ipr, host) != link.index]
+
+    return talk(look())
+
+
+def _hosts(address: Address) -> list[IPAddress]:
+    """Two hosts of its network, one of which is not itself."""
+    network = address.network
+    return [network[number] for number in (1, 2)] if network.num_addresses >= _FEWEST else []
+
+
+async def _leads(ipr: Any, host: IPAddress) -> int:
+    try:
+        (found, *_) = await ipr.route("get", dst=parsing.write_address(host))
+    except NetlinkError:
+        return 0
+    return int(found.get_attr("RTA_OIF") or 0)
 
 
 def configure(link: Link, addresses: Iterable[Address], mtu: int) -> None:
@@ -157,6 +231,7 @@ async def _find(which: dict[str, Any]) -> Link:
         kind=_kind(link),
         mtu=link.get_attr("IFLA_MTU"),
         up=bool(link["flags"] & _IFF_UP),
+        in_vrf=link.get_attr("IFLA_MASTER") is not None,
         addresses=frozenset(address(one) for one in found if one["index"] == index and not _own_making(one)),
     )
 

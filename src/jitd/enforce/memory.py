@@ -78,7 +78,7 @@ class MemoryWireGuard:
             state = self.read(name)
         except InterfaceGone:
             return None
-        return Place(name=state.name, index=state.index, up=state.up, addresses=state.addresses)
+        return Place(name=state.name, index=state.index, up=state.up, addresses=state.addresses, routed=True)
 
     def apply(self, name: str, changes: Sequence[Change]) -> None:
         """As the port says."""

@@ -2,6 +2,7 @@
 
 import configparser
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ class Owner:
     path: str = ""
     saves_config: bool = False  # wg-quick's SaveConfig: today's peers are written down and come back at boot
     unreadable: str = ""  # why the file could not be understood
+    keys: frozenset[str] = frozenset()  # the public keys of the peers that its file lets in
 
 
 def find_owner(
@@ -39,7 +41,9 @@ def find_owner(
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             return Owner(kind="wg-quick", path=str(path), unreadable=str(error))
-        return Owner(kind="wg-quick", path=str(path), saves_config=_saves_config(text))
+        return Owner(
+            kind="wg-quick", path=str(path), saves_config=_saves_config(text), keys=frozenset(_peers(text))
+        )
     for directory in networkd:
         for netdev in sorted(directory.glob("*.netdev")):
             parser = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
@@ -50,6 +54,13 @@ def find_owner(
             if parser.get("NetDev", "Name", fallback="") == name:
                 return Owner(kind="networkd", path=str(netdev))
     return Owner(kind="by hand")
+
+
+def _peers(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        key, _, value = line.split("#", 1)[0].partition("=")
+        if key.strip().lower() == "publickey":
+            yield value.strip()
 
 
 def _saves_config(text: str) -> bool:

@@ -110,6 +110,7 @@ class Place:
     index: int
     up: bool
     addresses: frozenset[IPv4Interface | IPv6Interface]
+    routed: bool  # whether the other hosts of its networks are looked for behind it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +141,8 @@ class WireGuard(Protocol):
         ...
 
     def ensure_link(self, spec: LinkSpec) -> bool:
-        """Make the interface, or bring key, port, addresses and MTU of the existing one to the spec, and bring it up.
+        """Make the interface, or bring key, port, addresses and MTU of the existing one to the spec, and bring it up. The
+        routes that belong to its addresses are put back, where nothing else is in their place.
 
         Peers are not touched when it exists. Returns True when it had to be made. Raises EnforceError, also when an
         interface of this name exists that is no WireGuard interface.

@@ -169,6 +169,7 @@ class UserspaceWireGuard:
         link = self._there(spec.name)
         links.configure(link, spec.addresses, spec.mtu)
         links.bring_up(link)
+        links.route(links.at(link.index) or link)
         # wireguard-go notices a moment later that it is up, and takes any port then. A port that is in use is an
         # error only if it is asked for after that. One that was up before and has no port was refused one, has closed
         # its sockets, and opens them when it is given another.

@@ -58,6 +58,7 @@ class View:
         [int], tuple[IPAddress, ...]
     ]  # the gateway's own addresses on an interface, as last read back
     started_ms: int
+    owner_of: Callable[[str], Owner]  # who makes an interface that is adopted
     #: Of a reader: the SEQ up to which the kernel was compared with what was recorded; None: nothing is on its way.
     settled: int | None = None
     #: Of a change that several have agreed to: its number. It is made by whoever was the last of them.
@@ -236,7 +237,6 @@ class Call(View):
 
     wireguard: WireGuard
     host: HostReader
-    owner_of: Callable[[str], Owner]
     link_spec: Callable[[Interface], LinkSpec]
     forget_interface: Callable[[int], None]  # after a removal: nothing of it is retried any more
     touched: Touched = field(default_factory=Touched)

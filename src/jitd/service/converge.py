@@ -241,14 +241,14 @@ class Converger:
                     # Some of them may have been hushed.
                     state = self.peering.wireguard.read(interface.name)
                 wrong |= self.peering.whole(
-                    interface, state, wanted, expected, leave, closed=closed, touched=touched
+                    rows, interface, state, wanted, expected, leave, closed=closed, touched=touched
                 )
             except EnforceError as error:
                 errors.append(error)
         else:
             with suppress(EnforceError):
                 self.peering.expel(interface, [key for key, passing in expected.items() if not passing])
-        for key in retired.keys() - wrong if not errors else ():
+        for key in {key for key, ips in retired.items() if ips} - wrong if not errors else ():
             interfaces.forget_retired(rows, interface.id, key)
         self._unread.discard(interface.id)
         agrees = self._settle(interface, wrong, errors, expected.keys(), now)

@@ -163,8 +163,17 @@ def drop_device(
 
 def retire(rows: Rows, found: Touched, interface_id: int, public_key: str, ips: frozenset[IPNetwork]) -> None:
     """A key is to go from an interface, whoever let it in. `ips` are the addresses that it had."""
+    known = devices.by_key(rows, public_key)
+    by_owner = any(peer.public_key == public_key for peer in interfaces.unmanaged(rows, interface_id))
     interfaces.forget_unmanaged(rows, interface_id, public_key)
-    interfaces.retire(rows, interface_id, public_key, ips)
+    interfaces.retire(
+        rows,
+        interface_id,
+        public_key,
+        ips,
+        device_id=known[0].id if known else None,
+        given=known is not None and not by_owner,
+    )
     found.keys[interface_id, public_key] = ips
 
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from jitd import wire
-from jitd.core import durations
+from jitd.core import durations, parsing
 from jitd.core.commandline import jitctl, shell
 from jitd.core.model import Interface
 from jitd.core.people import Answer
 from jitd.core.text import clean
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState
 from jitd.examine.lines import broken, ok, unknown, warning
-from jitd.service import deciding, placing, rules
+from jitd.service import deciding, ownersfile, placing, rules
 from jitd.service.call import View
 from jitd.service.examination import Examination
 from jitd.store import accounts, devices, facts, interfaces, networks, outbox, unreadable
@@ -24,6 +24,12 @@ _AGAIN: Final = "jitd tries again by itself; its log says more: journalctl -u ji
 
 
 def look_around(view: View) -> tuple[wire.Check, ...]:
+    """What this machine does to granted traffic, or behind jitd's back: for status."""
+    files = [line for one in interfaces.all_(view.rows) for line in ownersfile.look(view, one)]
+    return (*files, *_around(view))
+
+
+def _around(view: View) -> tuple[wire.Check, ...]:
     """What other tables, routes and settings of this machine do to granted traffic."""
     every = interfaces.all_(view.rows)
     pools = {one.name: [pool for pool in (one.pool4, one.pool6) if pool is not None] for one in every}
@@ -125,7 +131,10 @@ def _interfaces(one: Examination) -> list[wire.Check]:
             )
         )
     for interface in every:
-        found += _interface(view, interface, one.links.get(interface.name))
+        found += [
+            *_interface(view, interface, one.links.get(interface.name)),
+            *ownersfile.look(view, interface),
+        ]
     return [*found, *_unreadable(view)]
 
 
@@ -212,6 +221,7 @@ def _interface(view: View, interface: Interface, link: LinkState | EnforceError 
                 f"jitctl interface set {name} --endpoint HOST:{interface.port}",
             )
         )
+    found += _called(interface)
     if not networks.of_interface(view.rows, interface.id):
         found.append(
             warning(f"{name} has no network yet", f"jitctl network add NAME --interface {name} --route …")
@@ -224,6 +234,23 @@ def _interface(view: View, interface: Interface, link: LinkState | EnforceError 
             ),
         )
     return found
+
+
+def _called(interface: Interface) -> list[wire.Check]:
+    """Whether clients call where it listens."""
+    if not interface.endpoint:
+        return []
+    outer = parsing.endpoint(interface.endpoint)
+    if outer.port == interface.port:
+        return []
+    here = parsing.Endpoint(outer.host, interface.port)
+    return [
+        warning(
+            f"clients are told to call UDP port {outer.port} ({outer}), and {interface.name} listens on {interface.port}: right only"
+            " where something in between forwards the one to the other",
+            jitctl("interface", "set", interface.name, options=["--endpoint", here]),
+        )
+    ]
 
 
 def _firewall(one: Examination) -> list[wire.Check]:
@@ -256,7 +283,7 @@ def _firewall(one: Examination) -> list[wire.Check]:
                 "set close_local_users = true under [enforce] in jitd.toml, then restart jitd",
             )
         )
-    around = look_around(view)
+    around = _around(view)
     found += around
     if view.backend != "memory" and view.firewall.active and every and not around:
         found.append(

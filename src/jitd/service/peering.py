@@ -64,6 +64,9 @@ class Peering:
     _addresses: dict[int, frozenset[IPv4Interface | IPv6Interface]] = field(default_factory=dict)
     #: Interfaces that were not found when they were looked for last.
     _lost: set[int] = field(default_factory=set)
+    #: Own interfaces whose routes were gone at the last look, and those for which nothing helped.
+    _unrouted: set[int] = field(default_factory=set)
+    _unroutable: set[int] = field(default_factory=set)
 
     def forget(self, interface_id: int) -> None:
         """Stop caring for a removed interface."""
@@ -71,7 +74,8 @@ class Peering:
         self._indexes.pop(interface_id, None)
         self.called.pop(interface_id, None)
         self._addresses.pop(interface_id, None)
-        self._lost.discard(interface_id)
+        for some in (self._lost, self._unrouted, self._unroutable):
+            some.discard(interface_id)
 
     def spec(self, interface: Interface) -> LinkSpec:
         """An own interface as it should be: the gateway has the first host address of each pool."""
@@ -111,7 +115,20 @@ class Peering:
             raise
         self._lost.discard(interface.id)
         self._addresses[interface.id] = state.addresses
+        self._see_routes(interface)
         return state
+
+    def _see_routes(self, interface: Interface) -> None:
+        """What became of routes that were gone: reading an own interface puts them back."""
+        if interface.id not in self._unrouted:
+            return
+        self._unrouted.discard(interface.id)
+        place = self.wireguard.locate(interface.name)
+        if place is not None and place.routed:
+            self.tell("routes_restored", interface=interface.name)
+        else:
+            log.error("the routes into %s lead elsewhere: see jitctl doctor firewall", interface.name)
+            self._unroutable.add(interface.id)
 
     def _read(self, interface: Interface, *, known: bool) -> LinkState:
         self._know(interface)
@@ -154,12 +171,17 @@ class Peering:
         }
 
     def is_in_place(self, interface: Interface) -> bool:
-        """Whether an interface is the one that was left, under the same name and with the same addresses. Its peers are
-        not looked at. Raises nothing.
+        """Whether an own interface is the one that was left, under the same name, with the same addresses and with its
+        routes. Its peers are not looked at. Raises nothing.
         """
         try:
             place = self.wireguard.locate(interface.name)
         except EnforceError:
+            return False
+        if place is None or place.routed:
+            self._unroutable.discard(interface.id)
+        elif interface.id not in self._unroutable:
+            self._unrouted.add(interface.id)
             return False
         return (
             place is not None
@@ -171,6 +193,7 @@ class Peering:
 
     def whole(
         self,
+        rows: Rows,
         interface: Interface,
         state: LinkState,
         wanted: Mapping[str, Wanted],
@@ -188,7 +211,7 @@ class Peering:
         todo = difference(wanted, actual, leave=leave)
         if closed:
             todo = closing(todo, actual)
-        self.tell_strangers(interface, (key for key in todo.to_remove if key not in expected))
+        self.tell_strangers(rows, interface, (key for key in todo.to_remove if key not in expected))
         if not touched:
             self.tell_changed(interface, expected, state.peers)
         # Whoever made the interface again has forgotten where they are. As new peers they are called at once: to one that
@@ -307,11 +330,12 @@ class Peering:
         )
 
     def keep_unmanaged(
-        self, rows: Rows, interface: Interface, state: LinkState, retired: Collection[str], now: Now
+        self, rows: Rows, interface: Interface, state: LinkState, retired: Mapping[str, object], now: Now
     ) -> frozenset[str]:
         """Follow what the owner of an unenforced interface does to the peers there; returns the keys to leave.
 
-        Those in `retired` are left no more, and keys of devices that were reported lost never are.
+        Those in `retired` are left no more, and keys of devices that were reported lost never are. Where such a key comes
+        back, it is told whose it was.
         """
         if interface.enforced:
             return frozenset()
@@ -322,6 +346,7 @@ class Peering:
             if tunnel.device.public_key not in known
         }
         closed = {*retired, *devices.lost_keys(rows)}
+        self.tell_brought_back(rows, interface, interfaces.kept_out(rows, interface.id), state.peers)
         present = set()
         for key, peer in state.peers.items():
             if key in ours or key in closed:
@@ -337,11 +362,24 @@ class Peering:
             self.tell("unmanaged_gone", interface=interface.name, public_key=key)
         return frozenset(present)
 
-    def tell_strangers(self, interface: Interface, keys: Iterable[str]) -> None:
-        """Tell of peers that nobody knows, which are removed."""
+    def tell_strangers(self, rows: Rows, interface: Interface, keys: Iterable[str]) -> None:
+        """Tell of peers that have no business there, which are removed; and whose keys they were."""
         for key in keys:
             log.warning("removed a stranger from %s: %s", interface.name, key)
-            self.tell("stranger_removed", interface=interface.name, public_key=key)
+            device, account = devices.last_of_key(rows, key) or (None, None)
+            more = {"device": device.name} if device else {}
+            self.tell("stranger_removed", interface=interface.name, account=account, public_key=key, **more)
+
+    def tell_brought_back(
+        self, rows: Rows, interface: Interface, keys: Iterable[str], there: Mapping[str, Peer]
+    ) -> None:
+        """Tell of keys that were let in and taken out again, and that somebody, or a file of his, has put back."""
+        left = self.left.get(interface.id, {})
+        for key in keys:
+            if key in there:
+                # One event, and not that somebody changed it besides.
+                left.pop(key, None)
+                self.tell_strangers(rows, interface, [key])
 
     def tell_changed(
         self, interface: Interface, expected: Mapping[str, Passing], there: Mapping[str, Peer]

@@ -205,9 +205,9 @@ def _gateway(view: View) -> wire.GatewayStatus:
                 f"{interface.name} has no network yet (jitctl network add NAME --interface {interface.name})"
             )
     broken = [one["what"] for one in view.agreement.around if one["level"] == "broken"]
-    warnings += [f"{what} (jitctl doctor firewall)" for what in broken[:3]]
+    warnings += [f"{what} (jitctl doctor)" for what in broken[:3]]
     if len(broken) > 3:
-        warnings.append(f"and {len(broken) - 3} more of the kind: see jitctl doctor firewall")
+        warnings.append(f"and {len(broken) - 3} more of the kind: see jitctl doctor")
     if view.backend == "memory":
         warnings.append("the memory backend enforces nothing: it is for dry runs")
     unsure = [account.name for account in devices.owners(view.rows) if _is_unsure(view, account)]

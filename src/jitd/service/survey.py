@@ -55,7 +55,7 @@ def begin(converger: Converger, rows: Rows, interface: Interface, now: Now) -> S
         keys, ips = devices.known_on(rows, interface.id)
         strangers = [key for key in state.peers if key not in keys]
         if strangers:
-            converger.peering.tell_strangers(interface, strangers)
+            converger.peering.tell_strangers(rows, interface, strangers)
             converger.peering.apply(interface, strangers, [])
         foreign = [member for member in members if member.ip not in ips]
         if foreign:

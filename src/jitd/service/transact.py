@@ -636,7 +636,6 @@ class Transactor:
             **{**self._common(rows, actor), "people": people},
             wireguard=self._wireguard,
             host=self._host,
-            owner_of=self._owner_of,
             link_spec=self._converger.peering.spec,
             forget_interface=self._converger.forget,
         )
@@ -654,6 +653,7 @@ class Transactor:
             "rules": self._converger.guard.rules,
             "gateway": self._converger.guard.gateway,
             "started_ms": self._started_ms,
+            "owner_of": self._owner_of,
         }
 
 

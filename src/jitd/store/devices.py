@@ -58,6 +58,18 @@ def by_key(rows: Rows, public_key: str) -> tuple[Device, Account] | None:
     return (_device(row, row["id"]), accounts.of_row(row)) if row else None
 
 
+def last_of_key(rows: Rows, public_key: str) -> tuple[Device, Account] | None:
+    """Whose this public key is, or was last: a device that is gone, or has another key by now, included."""
+    row = rows.one(
+        f"SELECT d.id, d.name, d.public_key, d.created_ms, d.ends_ms, {accounts.SELECTED}"
+        " FROM device d JOIN account a ON a.id = d.account_id WHERE d.public_key = ?"
+        " OR d.id IN (SELECT device_id FROM retired WHERE public_key = ?)"
+        " ORDER BY d.removed_ms IS NULL DESC, d.id DESC LIMIT 1",
+        (public_key, public_key),
+    )
+    return (_device(row, row["id"]), accounts.of_row(row)) if row else None
+
+
 def of_account(rows: Rows, account_id: int) -> list[Device]:
     """The devices of an account, by name."""
     found = rows.all(

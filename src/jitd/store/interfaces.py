@@ -136,22 +136,54 @@ def forget_unmanaged(rows: Rows, interface_id: int, public_key: str) -> None:
     rows.run("DELETE FROM unmanaged WHERE interface_id = ? AND public_key = ?", (interface_id, public_key))
 
 
-def retire(rows: Rows, interface_id: int, public_key: str, ips: Collection[IPNetwork]) -> None:
-    """A device's key is to go from an interface with the addresses that it had. Where that is enforced, everybody goes
-    who is not known, and nothing is recorded.
+def retire(
+    rows: Rows,
+    interface_id: int,
+    public_key: str,
+    ips: Collection[IPNetwork],
+    *,
+    device_id: int | None,
+    given: bool,
+) -> None:
+    """A device's key is to go from an adopted interface with the addresses that it had. Where that is enforced, everybody
+    goes who is not known. `given`: jitd let it in, so that it stays out, also when the interface is enforced no more.
     """
     rows.run(
-        "INSERT OR REPLACE INTO retired SELECT id, ?, ? FROM interface WHERE id = ? AND enforced = 0",
-        (public_key, json.dumps(sorted(str(ip) for ip in ips)), interface_id),
+        "INSERT OR REPLACE INTO retired (interface_id, public_key, ips, device_id, given) SELECT id, ?, ?, ?, ?"
+        " FROM interface WHERE id = ? AND adopted = 1 AND (enforced = 0 OR ?)",
+        (
+            public_key,
+            json.dumps(sorted(str(ip) for ip in ips)),
+            device_id,
+            int(given),
+            interface_id,
+            int(given),
+        ),
     )
 
 
 def retired(rows: Rows, interface_id: int) -> dict[str, frozenset[IPNetwork]]:
-    """The keys that are to go from an interface and were not seen to be gone, with the addresses that they had."""
+    """The keys that are to go from an interface, or to stay away, with the addresses that they had.
+
+    One that was seen to be gone, and stays away, has none.
+    """
     found = rows.all("SELECT public_key, ips FROM retired WHERE interface_id = ?", (interface_id,))
     return {row["public_key"]: frozenset(values.networks(json.loads(row["ips"]))) for row in found}
 
 
 def forget_retired(rows: Rows, interface_id: int, public_key: str) -> None:
-    """A key was seen to be gone."""
-    rows.run("DELETE FROM retired WHERE interface_id = ? AND public_key = ?", (interface_id, public_key))
+    """A key was seen to be gone. Of one that jitd gave out only the addresses are forgotten."""
+    where = (interface_id, public_key)
+    rows.run("DELETE FROM retired WHERE interface_id = ? AND public_key = ? AND NOT given", where)
+    rows.run("UPDATE retired SET ips = '[]' WHERE interface_id = ? AND public_key = ?", where)
+
+
+def kept_out(rows: Rows, interface_id: int) -> set[str]:
+    """The keys that were let in by jitd before, were seen to be gone, and are of nobody's device there now."""
+    found = rows.all(
+        "SELECT r.public_key FROM retired r WHERE r.interface_id = ? AND r.given AND r.ips = '[]' AND NOT EXISTS ("
+        "SELECT 1 FROM device d JOIN tunnel t ON t.device_id = d.id AND t.interface_id = r.interface_id"
+        " WHERE d.public_key = r.public_key AND d.removed_ms IS NULL)",
+        (interface_id,),
+    )
+    return {row["public_key"] for row in found}

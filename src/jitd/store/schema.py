@@ -522,6 +522,12 @@ CREATE TABLE freed (
 CREATE INDEX freed_at ON freed (freed_ms);
 """
 
+_GIVEN: Final = """
+-- A key that jitd let in and the interface's owner did not: it stays out for good, whatever file brings it back.
+ALTER TABLE retired ADD COLUMN given INTEGER NOT NULL DEFAULT 0 CHECK (given IN (0, 1));
+ALTER TABLE retired ADD COLUMN device_id INTEGER REFERENCES device (id);  -- whose key it was; null: not known
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _FIRST,
     _POLICY,
@@ -536,4 +542,5 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _DECIDERS,
     _FOUR_EYES,
     _FREED,
+    _GIVEN,
 )

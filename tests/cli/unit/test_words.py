@@ -181,6 +181,10 @@ def test_what_a_verb_has_done_is_one_sentence(given: dict[str, object], told: st
         ),
         (event("device_imported"), "gave a peer of wg0 to alice as laptop"),
         (event("stranger_removed", public_key="KEY="), "removed a stranger from wg0: KEY="),
+        (
+            event("stranger_removed", public_key="KEY=", device="laptop"),
+            "removed alice's laptop, which has no access, from wg0: KEY=",
+        ),
         (event("unmanaged_seen", public_key="KEY="), "a new unmanaged peer is on wg0: KEY="),
         (event("unmanaged_gone", public_key="KEY="), "an unmanaged peer has left wg0: KEY="),
         (event("started", backend="kernel"), "jitd started (kernel backend)"),

@@ -15,7 +15,7 @@ from jitd.core.model import IPNetwork
 from jitd.enforce.finding import BROKEN, WARNING, Finding
 from jitd.enforce.surroundings import programs as programs
 from jitd.enforce.surroundings.filter import bypassed, dropped, shut
-from jitd.enforce.surroundings.forwarding import misdirected, switched_off
+from jitd.enforce.surroundings.forwarding import misdirected, overlapping, switched_off
 from jitd.enforce.surroundings.nat import redirected, unanswered
 from jitd.enforce.surroundings.routes import links
 from jitd.enforce.surroundings.trips import goals, sides, trips
@@ -48,6 +48,7 @@ def look(
         there = trips(side, goals(rules, side.interface), network)
         everywhere += there
         found += misdirected(side, there)
+        found += overlapping(side, network)
         found += unanswered(side, there, listing.tables, network)
         found += redirected(side, there, listing.tables)
     found += switched_off(everywhere)
@@ -57,7 +58,7 @@ def look(
         found += bypassed(listing.flowtables, listing.tables, interface.name, mine, os.uname().release)
     for name, port in (ports or {}).items():
         if name in network.names:
-            found += shut(listing.tables, name, port, network)
+            found += shut(listing.tables, name, port, network, {one.name for one in rules.interfaces})
     found += flushed(etc)
     found += [
         Finding(level=WARNING, what=f"rules of iptables are not looked at: {trouble}", fix="")

@@ -1,9 +1,10 @@
 """Chains that would drop what jitd has granted, and flowtables that carry it past jitd's chains."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from jitd.core import parsing
 from jitd.core.firewallrules import TABLE
 from jitd.enforce.finding import BROKEN, WARNING, Finding
 from jitd.enforce.surroundings.chains import Chain, Fate, Table, fate
@@ -69,26 +70,39 @@ def bypassed(
             )
 
 
-def shut(tables: Iterable[Table], interface: str, port: int, links: Links) -> Iterator[Finding]:
-    """Chains that surely drop what comes to WireGuard's own port from the way to the internet."""
-    for route in links.routes:
-        if route.network.prefixlen:
-            continue
+def shut(
+    tables: Iterable[Table], interface: str, port: int, links: Links, tunnels: Collection[str]
+) -> Iterator[Finding]:
+    """Chains that surely drop what comes to WireGuard's own port from the way to the internet; where there is none, from
+    any device that is no tunnel of ours.
+    """
+    ways = {
+        (one.device, one.network.version): one.network for one in links.routes if not one.network.prefixlen
+    }
+    if not ways:
+        ways = {
+            (one.device, one.network.version): parsing.network(
+                "0.0.0.0/0" if one.network.version == 4 else "::/0"
+            )
+            for one in links.routes
+            if one.device not in tunnels
+        }
+    for (device, version), anywhere in ways.items():
         traffic = Traffic(
-            source=route.network,
-            destination=route.network,
-            iif=route.device,
+            source=anywhere,
+            destination=anywhere,
+            iif=device,
             protocol="udp",
             dport=(port, port),
             local=True,
         )
         for table, chain in _foreign(tables):
-            if table.judges(route.network.version) and _passes(chain, traffic):
+            if table.judges(version) and _passes(chain, traffic):
                 found = fate(table, chain, traffic)
                 if found.verdict == "drop" and "accept" not in found.possible:
                     yield Finding(
                         level=BROKEN,
-                        what=f"{table}{_owners(table)}, chain {chain.name} drops udp/{port} from {route.device}, where"
+                        what=f"{table}{_owners(table)}, chain {chain.name} drops udp/{port} from {device}, where"
                         f" WireGuard listens for {interface}: clients reach nothing",
                         fix=_fix_port(table, chain, port),
                     )

@@ -1,11 +1,12 @@
 """Whether the kernel forwards at all, and where to."""
 
 import errno
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from jitd.enforce.finding import BROKEN, WARNING, Finding
-from jitd.enforce.surroundings.routes import setting
+from jitd.enforce.surroundings.routes import Links, setting
 from jitd.enforce.surroundings.trips import Side, Trip, within
 
 _NO_ROUTE: Final = {
@@ -42,6 +43,21 @@ def misdirected(side: Side, trips: Sequence[Trip]) -> Iterator[Finding]:
                 done.add(finding.what)
                 yield finding
     yield from _back(side, trips)
+
+
+def overlapping(side: Side, links: Links) -> Iterator[Finding]:
+    """Routes of this machine through other devices that take a part of the clients' addresses away."""
+    if side.pool is None:
+        return
+    for route in links.routes:
+        if route.device != side.name and route.network.prefixlen and within(route.network, side.pool):
+            yield Finding(
+                level=WARNING,
+                what=f"the route {route.network} through {route.device} lies in the pool {side.pool} of {side.name}: answers"
+                " to clients with those addresses go there",
+                fix=f"ip route del {route.network} dev {shlex.quote(route.device)}"
+                "   # or another pool: jitctl interface set --help",
+            )
 
 
 def _off4(devices: Sequence[str]) -> Iterator[Finding]:
