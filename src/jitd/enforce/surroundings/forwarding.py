@@ -46,11 +46,14 @@ def misdirected(side: Side, trips: Sequence[Trip]) -> Iterator[Finding]:
 
 
 def overlapping(side: Side, links: Links) -> Iterator[Finding]:
-    """Routes of this machine through other devices that take a part of the clients' addresses away."""
+    """Routes of this machine through other devices that take a part of the clients' addresses away; one that takes all of
+    them shows where the answers go (`misdirected`).
+    """
     if side.pool is None:
         return
     for route in links.routes:
-        if route.device != side.name and route.network.prefixlen and within(route.network, side.pool):
+        inside = within(route.network, side.pool) and route.network != side.pool
+        if inside and route.device != side.name:
             yield Finding(
                 level=WARNING,
                 what=f"the route {route.network} through {route.device} lies in the pool {side.pool} of {side.name}: answers"
