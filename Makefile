@@ -5,9 +5,9 @@ SHELL := /bin/sh
 SETUP := packaging/setup
 BIN := .venv/bin
 LINTED := src tests packaging
-TYPED := src tests/support tests/demo tests/bench tests/faults tests/fuzz
+TYPED := src tests/support tests/demo tests/bench tests/faults tests/simulation tests/fuzz
 
-.PHONY: help demo screenshots bench faults fuzz test test-fast lint format venv packages clean
+.PHONY: help demo screenshots bench faults simulate fuzz test test-fast lint format venv packages clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -38,6 +38,10 @@ fuzz: ## send jitd what nobody would write, for an hour (wants root; ARGS="--sec
 	@$(SETUP)/packages demo
 	@$(SETUP)/venv
 	@PYTHONPATH=tests $(BIN)/python -m fuzz.run $(ARGS)
+
+simulate: ## search for sequences that break a promise, without root, in simulated time (SECONDS=60, or SEED=N for one)
+	@$(SETUP)/venv
+	@cd tests && ../$(BIN)/python -m simulation.run --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 test: ## run all tests; as an ordinary user, those that work without root, and say what could not run
 	@$(SETUP)/packages test

@@ -1,0 +1,186 @@
+"""Faults that are planted in jitd on purpose, to see that the search finds them: without them it is worth nothing.
+
+Each is a small patch of one function's text, applied in the running process. A patch that does not apply any more is an
+error, and is to be written anew for what the function has become.
+"""
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import CodeType, FunctionType
+from typing import Any, Final
+
+from jitd.core import firewallrules, model, policy
+from jitd.enforce import firewall
+from jitd.service import access, converge, granting, grants, guard, service, transact
+from jitd.store import database, requests, tombstones
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """`old` stands exactly once in the text of a function, and `new` in its place."""
+
+    function: Callable[..., Any]
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A fault, the words of the failure that it has to be found by, and the first seed that is tried."""
+
+    name: str
+    patches: tuple[Patch, ...]
+    found: str  # a regular expression
+    first: int = 1
+
+
+PLANTED: Final = (
+    Planted(
+        "the firewall knows interfaces by their names alone",
+        (
+            Patch(firewallrules._dispatch, "if numbers:", "if False:"),
+            Patch(firewallrules._dispatch, "if _SAFE.fullmatch(one.called):", "if False:"),
+            Patch(
+                firewallrules._dispatch,
+                "    for one in rules.interfaces\n        for ip",
+                "    for one in ()\n        for ip",
+            ),
+            Patch(firewall._devices, "if one.index in there:", "if False:"),
+        ),
+        r"after its end|without a reason",
+    ),
+    Planted(
+        "what a closing verb takes away is cut behind the commit",
+        (Patch(transact.Transactor._change, "cuts = bool(call.touched) and", "cuts = False and"),),
+        r"it is being closed",
+    ),
+    Planted(
+        "a closing verb waits while the exchange of another interface hangs",
+        (
+            Patch(
+                service.Service._close,
+                "if not await _either(running, cut.wait(), PROMPT_SECONDS):",
+                "if await _either(running, cut.wait(), PROMPT_SECONDS) is None:",
+            ),
+        ),
+        r"it is being closed",
+    ),
+    Planted(
+        "a uid that comes back under another name is taken for the one who had it",
+        (Patch(policy.is_own, "who == (account.uid, account.name)", "who[0] == account.uid"),),
+        r"what is alice's|what is bob's",
+    ),
+    Planted(
+        "a user who comes back with another uid has what the former one had",
+        (Patch(policy.is_there, "person.uid != account.uid", "False"),),
+        r"is gone",
+    ),
+    Planted(
+        "the login uid of anybody is believed",
+        (Patch(policy.is_own, "actor.login_is_claimed", "actor.login_uid is None"),),
+        r"what is \w+'s",
+    ),
+    Planted(
+        "elements have no timeout",
+        (Patch(guard.Guard._apply, "given[member].left_ms - spent", "10**10"),),
+        r"after its end",
+    ),
+    Planted(
+        "a grant ends by the wall clock alone",
+        (
+            Patch(model.Grant.left_ms, "self.ends_boot_ms - now.boot_ms", "self.ends_ms - now.wall_ms"),
+            Patch(model.Grant.is_over, "now.boot_ms >= self.ends_boot_ms", "False"),
+        ),
+        r"after its end|boot clock",
+    ),
+    Planted(
+        "tombstones are not written",
+        (
+            Patch(
+                tombstones.TombstoneFile._write, "os.pwrite(self._file, text.", "os.pwrite(self._file, b''."
+            ),
+        ),
+        r"being closed|revoked|released",
+    ),
+    Planted(
+        "a denial is taken whatever the request has become",
+        (
+            Patch(grants.deny, "request.status(call.now) is not Status.PENDING or", ""),
+            Patch(requests.deny, "state = 'pending'", "state IN ('pending', 'denied')"),
+        ),
+        r"decided twice",
+    ),
+    Planted(
+        "people decide about their own requests",
+        (Patch(granting.refuse_own, "if policy.may_be_own(call.actor, account)", "if False"),),
+        r"which is their own",
+    ),
+    Planted(
+        "standing access is kept after a membership is lost",
+        (Patch(access.Memory.decide, "answer is Answer.NO", "False"),),
+        r"there was never one|no member|is gone",
+    ),
+    Planted(
+        "commits are not synced",
+        (Patch(database._prepare, "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF"),),
+        r"events were lost|acknowledged, and not there|does not come back",
+    ),
+    Planted(
+        "what could not be closed is not tried again",
+        (Patch(converge.Converger.next_retry, "retry.at_boot_ms for", "retry.at_boot_ms + 10**9 for"),),
+        r"without a reason|held out",
+    ),
+    Planted(
+        "a flushed table is not noticed",
+        (Patch(guard.Guard.ensure, "self.firewall.ensure(self.rules(rows), repairing)", "Ensured.NOTHING"),),
+        r"without a reason|after its end",
+    ),
+)
+
+
+class DoesNotApply(Exception):
+    """The text that a patch is for is not there any more."""
+
+
+def named(name: str) -> Planted:
+    """The one whose name holds these words."""
+    (found,) = [one for one in PLANTED if name in one.name]
+    return found
+
+
+@contextmanager
+def planted(fault: Planted) -> Iterator[None]:
+    """Within it, jitd has this fault."""
+    before: list[tuple[FunctionType, CodeType]] = []
+    try:
+        patches: dict[FunctionType, list[Patch]] = {}
+        for patch in fault.patches:
+            patches.setdefault(_plain(patch.function), []).append(patch)
+        for function, some in patches.items():
+            before.append((function, function.__code__))
+            function.__code__ = _patched(function, some)
+        yield
+    finally:
+        for function, code in reversed(before):
+            function.__code__ = code
+
+
+def _plain(function: Any) -> FunctionType:
+    found = inspect.unwrap(getattr(function, "fget", function))
+    assert isinstance(found, FunctionType)
+    return found
+
+
+def _patched(function: FunctionType, patches: Iterable[Patch]) -> CodeType:
+    text = textwrap.dedent(inspect.getsource(function))
+    for patch in patches:
+        if text.count(patch.old) != 1:
+            raise DoesNotApply(f"{function.__qualname__} does not hold {patch.old!r} once:\n{text}")
+        text = text.replace(patch.old, patch.new)
+    names: dict[str, Any] = {}
+    # In a namespace of its own: only the code is taken.
+    exec(compile(text, inspect.getfile(function), "exec"), dict(function.__globals__), names)
+    return _plain(names[function.__name__]).__code__

@@ -1,0 +1,60 @@
+"""The simulation runs: seeds that are kept, new ones, and one twice. Each in a process of its own, which fixes its hashes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulation.planted import PLANTED, Planted
+
+pytestmark = pytest.mark.slow
+
+TESTS = Path(__file__).resolve().parents[1]
+#: How long `make test` looks for seeds that nobody has tried.
+NEW_SECONDS = 120
+#: So many seeds are tried for each fault that was planted.
+WITHIN = 20
+
+
+def simulate(*arguments: str, seconds: float = 600) -> str:
+    """What a run prints; it has to end well."""
+    done = subprocess.run(
+        [sys.executable, "-m", "simulation.run", *arguments],
+        cwd=TESTS, capture_output=True, text=True, timeout=seconds, check=False,
+    )  # fmt: skip
+    said = done.stdout + done.stderr
+    print(said)
+    assert done.returncode == 0, said
+    return said
+
+
+def test_a_seed_is_the_same_to_the_byte() -> None:
+    """Two runs of one seed, each in a process of its own, do the same things at the same moments."""
+    first, second = (simulate("--seed", "5").splitlines()[0] for _ in range(2))
+    assert "trace" in first
+    assert first == second
+
+
+def test_kept_seeds() -> None:
+    """What failed once does not fail any more."""
+    simulate("--kept")
+
+
+def test_new_seeds() -> None:
+    """Two minutes of seeds that nobody has tried. One that fails is printed, kept in seeds/, and blocks."""
+    simulate("--seconds", str(NEW_SECONDS), "--keep")
+
+
+def test_the_document_lists_what_is_planted() -> None:
+    """README.md names each planted fault."""
+    said = (TESTS / "simulation/README.md").read_text()
+    assert [
+        line[2:] for line in said.partition("## Faults that are planted")[2].splitlines() if line[:2] == "- "
+    ] == [one.name for one in PLANTED]
+
+
+@pytest.mark.parametrize("fault", PLANTED, ids=lambda one: one.name.replace(" ", "-"))
+def test_a_planted_fault_is_found(fault: Planted) -> None:
+    """The search finds a fault that was put into jitd on purpose, and names what it breaks."""
+    simulate("--planted", fault.name, "--within", str(WITHIN))
