@@ -80,7 +80,17 @@ class Chat:
     urls: Mapping[str, str] = field(
         default_factory=dict
     )  # by name; {secret} stands for what `jitd secret set` keeps
-    about: tuple[str, ...] = ("requested", "break_glass", "waiting", "lapsed", "device_lost", "undecidable")
+    about: tuple[str, ...] = (
+        "requested",
+        "break_glass",
+        "waiting",
+        "lapsed",
+        "device_lost",
+        "undecidable",
+        "change_proposed",
+        "rules_changed",
+        "people_changed",
+    )
     digest_from: int = 10
     timeout_seconds: int = 30
 

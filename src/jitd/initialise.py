@@ -106,7 +106,7 @@ timeout_seconds = 30
 # {secret} stands for what is kept with: jitd secret set chat-ops
 urls = {}
 # Which messages go there, see docs/mail.md.
-about = ["requested", "break_glass", "waiting", "lapsed", "device_lost", "undecidable"]
+about = ["requested", "break_glass", "waiting", "lapsed", "device_lost", "undecidable", "change_proposed", "rules_changed", "people_changed"]
 # So many messages to one of them within ten minutes; then they come together.
 digest_from = 10
 # How long one may take.

@@ -22,6 +22,7 @@ class Post:
     """A mail server that says to every recipient what the test wants."""
 
     said = NO
+    taken = 0
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -33,6 +34,7 @@ class Post:
 
     async def handle_DATA(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802
         """A mail."""
+        self.taken += 1
         return "250 OK"
 
 
@@ -60,7 +62,12 @@ def daemon(post: Controller) -> Iterator[Running]:
         email_domain="example.org",
     )
     with running(mail=mail) as made:
+        post.handler.said = "250 OK"
         made.furnish()
+        # What was set up is told to administrators, too.
+        until(lambda: post.handler.taken == 3, "that is delivered")
+        until(lambda: made.get("/v1/outbox/list")[1]["messages"] == [], "that is recorded")
+        post.handler.said = NO
         yield made
 
 
@@ -72,17 +79,17 @@ def test_what_waits_and_why(daemon: Running, post: Controller, jitctl: Typed) ->
     listed = jitctl("outbox")
     assert [line.split()[:4] for line in listed.out.splitlines()] == [
         ["ID", "TO", "ABOUT", "REQUEST"],
-        ["1", "admin@example.org", "requested", "1"],
-        ["2", "alice@example.org", "received", "1"],
+        ["4", "admin@example.org", "requested", "1"],
+        ["5", "alice@example.org", "received", "1"],
     ]
     assert jitctl("outbox", "list").out == listed.out
     (first, _) = json.loads(jitctl("outbox", "--json").out)["messages"]
     assert (first["error"], first["next"], first["attempts"]) == (NO, None, 1)
     assert f"2 messages wait to be delivered: {NO} (jitctl outbox list)" in jitctl("status", "--json").out
-    said = jitctl("outbox", "retry", "1", "7")
+    said = jitctl("outbox", "retry", "4", "7")
     assert (said.status, said.err.splitlines()[0]) == (10, "jitctl: cannot retry message 7: it does not wait")
     post.handler.said = "250 OK"
-    assert jitctl("outbox", "retry", "1").out == "1 message is tried again; 2 wait\n"
+    assert jitctl("outbox", "retry", "4").out == "1 message is tried again; 2 wait\n"
     until(lambda: "requested" not in jitctl("outbox").out, "it is delivered")
     assert jitctl("outbox", "drop").status == 2
     assert jitctl("outbox", "drop", "--yes").out == "1 message is given up; nothing waits\n"

@@ -7,7 +7,7 @@ import pytest
 from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 from jitd.config import Chat, Mail
-from jitd.core import notices
+from jitd.core import changed, notices
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
@@ -31,11 +31,18 @@ async def telling(tmp_path: Path):
     world.service = world._new()
     await world.start()
     await world.furnish()
+    await everything_told(world)
+    await forget(world)
     yield world
     await world.stop()
 
 
 async def told(world: World) -> list[tuple[str, str]]:
+    """(template, address) of what waits beside changes of rules and people, after everything was looked at."""
+    return [one for one in await everything_told(world) if one[0] not in changed.TEMPLATES]
+
+
+async def everything_told(world: World) -> list[tuple[str, str]]:
     """(template, address) of everything that waits, after everything that happened was looked at."""
     while await world.service.tell() == world.clock.now_ms():
         pass
@@ -147,7 +154,8 @@ async def test_what_others_end_is_told(telling: World) -> None:
     await telling.do(users.disable, CAROL, user="alice", reason="on leave")
     await telling.do(removal.remove, CAROL, user="bob", device="laptop")
     assert await told(telling) == [("cancelled", "alice@example.org"), ("ended", "bob@example.org")]
-    first, second = await telling.service.outbox(lambda rows: waiting(rows, 10))
+    found = await telling.service.outbox(lambda rows: waiting(rows, 10))
+    first, second = (one for one in found if one.template not in changed.TEMPLATES)
     assert (first.request_id, first.data["by"], first.data["ended_comment"]) == (
         alice,
         "carol",
@@ -198,6 +206,8 @@ async def test_a_group_that_cannot_be_looked_up_is_told_later(telling: World) ->
     """Whom nobody can name now is told as soon as somebody can, once; the others do not wait for that."""
     telling.people.put_into("bob", "dba")
     await telling.do(networks.set_, ROOT, name="office", changes=["approvers=@dba"])
+    await everything_told(telling)
+    await forget(telling)
     telling.people.silent.add("dba")
     await telling.asked(ALICE)
     people = [("requested", one) for one in DECIDERS]
@@ -476,3 +486,48 @@ def test_the_pauses_grow() -> None:
     """A minute, twice that and so on, at most a day."""
     waits = [notices.next_attempt(attempts, 0) // MINUTE for attempts in range(1, 14)]
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1440, 1440]
+
+
+async def test_all_administrators_are_told_of_rules_and_people(telling: World) -> None:
+    """Attack: one administrator changes a rule, makes a person, or puts a key of her own beside somebody's, and nobody hears
+    of it. All who administer are told, she herself too: what, by whom and why.
+    """
+    until = telling.clock.now_ms() + 24 * HOUR
+    for verb, body, template, what in (
+        (
+            networks.set_,
+            {"name": "office", "changes": ["jit.exempt=bob"]},
+            "rules_changed",
+            "jit.exempt: none -> bob",
+        ),
+        (networks.jit, {"name": "office", "on": True}, "", ""),
+        (users.add, {"user": "zoe", "until": until}, "people_changed", "registered"),
+        (users.disable, {"user": "alice", "reason": "left"}, "people_changed", "disabled"),
+        (users.enable, {"user": "alice"}, "people_changed", "enabled again"),
+        (
+            devices.add,
+            {"name": "bobs", "user": "bob", "public_key": key("carol")},
+            "people_changed",
+            "a key was registered in their name: bobs",
+        ),
+        (networks.remove, {"name": "office"}, "rules_changed", "the network is removed"),
+    ):
+        await telling.do(verb, CAROL, **{"reason": "ticket 7", **body} if verb is not devices.add else body)
+        wanted = [(template, one) for one in DECIDERS] if template else []
+        assert [one for one in await everything_told(telling) if one[0] in changed.TEMPLATES] == wanted, verb
+        for one in await telling.service.outbox(lambda rows: waiting(rows, 10)):
+            if one.template in changed.TEMPLATES:
+                assert (one.data["by"], one.data["what"][0].startswith(what)) == ("carol", True)
+                assert one.data["reason"] in ("ticket 7", "left", "")
+        await forget(telling)
+
+
+async def test_a_change_that_waits_is_told_to_who_decides(telling: World) -> None:
+    """Administrators and the approvers of the network are asked to agree to a change of its rules."""
+    await telling.do(networks.set_, ROOT, name="office", changes=["approvals=2", "approvers=bob"])
+    await everything_told(telling)
+    await forget(telling)
+    with pytest.raises(JitError, match="waits as change 1"):
+        await telling.do(networks.set_, CAROL, name="office", changes=["approvals=1"])
+    wanted = [("change_proposed", one) for one in ("bob@example.org", *DECIDERS)]
+    assert await everything_told(telling) == wanted

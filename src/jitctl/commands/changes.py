@@ -71,11 +71,9 @@ def _show(one: wire.ChangeView) -> None:
     from jitctl.moments import shown
 
     agreed = ", ".join(one["approved_by"]) or "nobody"
-    out(clean(f"{one['id']}  {one['verb']}, proposed by {one['proposed_by']}: {'; '.join(one['what'])}"))
+    proposed = f"{one['verb']}, proposed by {one['proposed_by']}: {'; '.join(one['what'])}"
+    out(f"{one['id']}  {clean(proposed)}")
     why = f"{one['reason']}; " if one["reason"] else ""
-    until = shown(one["lapses"])
-    out(
-        clean(
-            f"    {why}{len(one['approved_by'])} of {one['quorum']} have agreed ({agreed}); waits until {until}"
-        )
-    )
+    number, quorum, until = len(one["approved_by"]), one["quorum"], shown(one["lapses"])
+    state = f"{why}{number} of {quorum} have agreed ({agreed}); waits until {until}"
+    out(f"    {clean(state)}")

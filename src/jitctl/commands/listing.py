@@ -240,6 +240,7 @@ def _list_table(
             )
         else:
             out("no requests yet")
+        _say_changes(reply)
         next_step("jitctl list" if filtered else 'jitctl request NETWORK --reason "…"')
         return
     from jitctl.render.requests import draw_list
@@ -247,7 +248,17 @@ def _list_table(
     draw_list(reply["requests"], reply["now"], chosen)
     if not filtered:
         say(", ".join(f"{number:,} {tab}" for tab, number in reply["counts"].items()))
+    _say_changes(reply)
     next_step(*_steps(reply))
+
+
+def _say_changes(reply: wire.ListReply) -> None:
+    """Changes of rules wait for the same people as requests do."""
+    number = reply.get("changes", 0)
+    if number:
+        say(
+            f"{number} change{'s' if number > 1 else ''} of rules wait{'' if number > 1 else 's'} for you: jitctl change list"
+        )
 
 
 def _steps(reply: wire.ListReply) -> list[str]:
@@ -262,8 +273,6 @@ def _steps(reply: wire.ListReply) -> list[str]:
         steps.append(f"jitctl review | jitctl {_yes(waiting)} | jitctl deny {pending} -r …")
     if reply.get("decides") and unreviewed:
         steps.append(f"jitctl acknowledge {unreviewed} --comment …")
-    if reply.get("changes"):
-        steps.append("jitctl change list")
     return steps or [f"jitctl show {reply['requests'][0]['id']}"]
 
 

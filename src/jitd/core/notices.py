@@ -43,7 +43,29 @@ OF_EVENT: Final[Mapping[str, tuple[Notice, ...]]] = {
     "lapsed": (Notice("unanswered", _USER), Notice("lapsed", _DECIDERS)),
     "device_lost": (Notice("device_lost", Audience.ADMINS),),
     "undecidable": (Notice("undecidable", Audience.ADMINS),),
+    "change_proposed": (Notice("change_proposed", _DECIDERS),),
+    **dict.fromkeys(
+        (
+            *(
+                "network_added",
+                "network_changed",
+                "network_removed",
+                "jit_on",
+                "jit_off",
+                "enforce_on",
+                "enforce_off",
+            ),
+            *("change_rejected", "decided_alone", "unreviewed"),
+        ),
+        (Notice("rules_changed", Audience.ADMINS),),
+    ),
+    **dict.fromkeys(
+        ("user_added", "user_changed", "user_disabled", "user_enabled", "user_confirmed", "directory_fault"),
+        (Notice("people_changed", Audience.ADMINS),),
+    ),
 }
+#: A key that somebody registered in another's name.
+KEY_GIVEN: Final = (Notice("people_changed", Audience.ADMINS),)
 #: What a user does himself, and need not be told.
 _DONE_BY_ONESELF: Final = ("released", "cancelled")
 #: Notices that time alone makes.

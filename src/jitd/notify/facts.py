@@ -9,6 +9,7 @@ TO_DECIDERS: Final[Mapping[str, str]] = {
     "break_glass": "somebody has opened a network alone, and it has to be looked at",
     "waiting": "a request waits for too long",
     "lapsed": "nobody decided in time, and the request has lapsed",
+    "change_proposed": "a change of rules waits until several have agreed",
 }
 #: Messages to the user whose request or grant it is.
 TO_USERS: Final[Mapping[str, str]] = {
@@ -27,6 +28,8 @@ TO_USERS: Final[Mapping[str, str]] = {
 TO_ADMINS: Final[Mapping[str, str]] = {
     "device_lost": "a device was reported lost; it is cut, and its key is never let in again",
     "undecidable": "too few people are left who may decide about a network",
+    "rules_changed": "somebody has changed the rules of a network, or root decided alone",
+    "people_changed": "somebody has registered, changed or shut out a person, or registered a key in another's name",
 }
 #: All of them: what core.notices tells.
 MESSAGES: Final[Mapping[str, str]] = {**TO_DECIDERS, **TO_USERS, **TO_ADMINS}
@@ -37,7 +40,7 @@ FACTS: Final[Mapping[str, str]] = {
     "id": "number of the request, which is that of its grant too",
     "user": "who asked, or has access, or whose device it is",
     "network": "what for",
-    "reason": "why, as the user wrote it",
+    "reason": "why, as the user wrote it; of a change of rules or people, as whoever made it wrote",
     "requested_by": "who called: the user, or an administrator",
     "requested": "when it was asked (a moment)",
     "wanted": "how long it was wished for (a duration)",
@@ -61,6 +64,7 @@ FACTS: Final[Mapping[str, str]] = {
     "ended_by": "who ended it; empty where nobody did",
     "ended_comment": "why it ended",
     "device": "the device that was lost",
+    "what": "what was changed, in sentences (a list)",
     "networks": "the networks that were open for it until then (a list)",
     "at": "when that happened which the mail tells (a moment)",
     "by": "who did that, with the login name behind sudo; empty where jitd did",

@@ -40,6 +40,7 @@ _USUAL: Final[Mapping[str, object]] = {
     "ended_comment": "the laptop was lost",
     "device": "laptop",
     "networks": ["office", "prod-db"],
+    "what": ["approvals: 2 -> 3", "members: none -> alice"],
     "at": _AT + 5 * MINUTE,
     "by": "carol",
 }
@@ -54,6 +55,7 @@ _FULL: Final[Mapping[str, object]] = {
     **dict.fromkeys(_TYPED, _HOSTILE),
     **dict.fromkeys(_NAMED, _NAME),
     "networks": [_NAME, _NAME],
+    "what": [_HOSTILE, _HOSTILE],
     "until": _AT + 3 * HOUR,
     "start": _AT + HOUR,
     "urgent": True,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jitd.config import Config
-from jitd.core import notices, policy
+from jitd.core import changed, notices, policy
 from jitd.core.model import Account, Event, Message, Now, Request, Status
 from jitd.core.notices import Audience, Notice
 from jitd.service.access import People
@@ -82,6 +82,8 @@ class _Teller:
                 about = None
                 if notice.audience is Audience.DECIDERS and request is not None:
                     about = networks.by_id(self.rows, request.network_id)
+                elif notice.audience is Audience.DECIDERS and isinstance(data.get("network"), str):
+                    about = networks.by_name(self.rows, str(data["network"]))
                 found = Deciders.of(self.people, about)
                 self._mail_all(found.names, request, notice.template, key, data)
                 for group in found.unknown:
@@ -148,20 +150,27 @@ def tell(rows: Rows, people: People, ways: Ways, now: Now) -> None:
     for event in found:
         _plan(rows, event, ways.first_ms, now)
         request = requests.by_id(rows, event.request_id) if event.request_id is not None else None
-        for notice in notices.of_event(
-            event.kind,
-            own=event.actor is not None
-            and request is not None
-            and policy.is_own(event.actor, request.account),
-            acted=event.actor is not None,
-            rule=bool(event.data.get("rule")),
+        given = changed.gives_key(event)
+        for notice in (
+            notices.KEY_GIVEN
+            if given
+            else notices.of_event(
+                event.kind,
+                own=event.actor is not None
+                and request is not None
+                and policy.is_own(event.actor, request.account),
+                acted=event.actor is not None,
+                rule=bool(event.data.get("rule")),
+            )
         ):
             about = (
                 _facts(rows, request, now)
                 if request
-                else {"id": None, "user": event.user, "network": event.network}
+                else {"id": None, "user": event.user, "network": event.network or event.interface}
             )
             data = {**about, **_of_event(event)}
+            if notice.template in changed.TEMPLATES:
+                data |= {"what": changed.what(event), "reason": event.data.get("reason") or ""}
             teller.tell(request, notice, f"{event.seq}:{notice.template}", data)
     if found:
         facts.put(rows, _MARK, found[-1].seq)
@@ -248,6 +257,7 @@ def _facts(rows: Rows, request: Request, now: Now) -> dict[str, object]:
         "before": None,
         "device": None,
         "networks": None,
+        "what": None,
         "at": now.wall_ms,
         "by": "",
     }
