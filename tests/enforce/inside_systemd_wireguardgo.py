@@ -42,3 +42,32 @@ def test_it_has_a_unit_of_its_own():
     until(lambda: systemctl("is-active", UNIT) == "inactive", "its unit has ended", 30, every=0.5)
     assert wireguard.ensure_link(spec("wgunit")) is True
     wireguard.remove_link("wgunit")
+
+
+def test_its_unit_is_closed():
+    """Attack: a hole in wireguard-go, the one program here that parses what strangers on the Internet send.
+
+    Its unit has the rights of the network and one device, writes its socket and nothing else, and serves low ports too.
+    """
+    wireguard = UserspaceWireGuard("/usr/bin/wireguard-go")
+    assert wireguard.ensure_link(spec("wgunit", port=443)) is True
+    try:
+        until(lambda: wireguard.read("wgunit").up, "it is up", 30, every=0.5)
+        assert wireguard.read("wgunit").port == 443
+        said = subprocess.run(
+            ["systemd-analyze", "security", "--no-pager", UNIT], check=True, capture_output=True, text=True
+        ).stdout
+        assert float(said.rpartition("exposure level for ")[2].split(":")[1].split()[0]) <= 2.5, said
+        bound = systemctl("show", "--property=CapabilityBoundingSet", "--value", UNIT).split()
+        assert sorted(bound) == ["cap_net_admin", "cap_net_bind_service"]
+        pid = systemctl("show", "--property=MainPID", "--value", UNIT)
+        inside = Path(f"/proc/{pid}/root")
+        assert list((inside / "home").iterdir()) == []
+        assert list((inside / "root").iterdir()) == []
+        # Its socket is the machine's, and only root's.
+        assert Path("/run/wireguard/wgunit.sock").stat().st_mode & 0o077 == 0
+    finally:
+        wireguard.remove_link("wgunit")
+    until(lambda: systemctl("is-active", UNIT) == "inactive", "its unit has ended", 30, every=0.5)
+    # The directory of the sockets is every interface's.
+    assert Path("/run/wireguard").is_dir()

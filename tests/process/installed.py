@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = Path("/etc/systemd/system")
@@ -46,8 +47,24 @@ def verify(*names: str) -> list[str]:
     return [line for line in said.splitlines() if "man " not in line]
 
 
+def exposure(unit: str) -> float:
+    """What `systemd-analyze security` says of a unit that is loaded: 0 is closed, 10 is open."""
+    said = run("systemd-analyze", "security", "--no-pager", unit).stdout
+    return float(said.rpartition("Overall exposure level for ")[2].split(":")[1].split()[0])
+
+
 def call(method: str, path: str, **body: object) -> dict[str, object]:
-    """One request."""
+    """One request, and the object in its answer."""
+    reply: dict[str, object] = json.loads(_ask(method, path, body))
+    return reply
+
+
+def events() -> list[dict[str, Any]]:
+    """Every event, oldest first."""
+    return [json.loads(line) for line in _ask("GET", "/v1/events", {}).splitlines() if line.strip()]
+
+
+def _ask(method: str, path: str, body: dict[str, object]) -> bytes:
     payload = json.dumps(body).encode() if method == "POST" else b""
     with socket.socket(socket.AF_UNIX) as channel:
         channel.settimeout(LIMIT)
@@ -57,8 +74,7 @@ def call(method: str, path: str, **body: object) -> dict[str, object]:
         answer = b""
         while chunk := channel.recv(65536):
             answer += chunk
-    reply: dict[str, object] = json.loads(answer.partition(b"\r\n\r\n")[2])
-    return reply
+    return answer.partition(b"\r\n\r\n")[2]
 
 
 @contextmanager

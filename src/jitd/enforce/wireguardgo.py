@@ -10,6 +10,42 @@ from typing import Final
 from jitd.enforce.port import EnforceError
 
 LIMIT: Final = 5.0  # seconds
+#: What its unit may do: it is the one program here that parses what strangers on the Internet send.
+_HARDENING: Final = (
+    # The interface and its mark; a port below 1024.
+    "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE",
+    "NoNewPrivileges=yes",
+    # Its socket is all that it writes. Every interface has one in there, so that the directory stays.
+    "ProtectSystem=strict",
+    "RuntimeDirectory=wireguard",
+    "RuntimeDirectoryMode=0755",
+    "RuntimeDirectoryPreserve=yes",
+    "UMask=0077",
+    "PrivateTmp=yes",
+    "PrivateMounts=yes",
+    "DevicePolicy=closed",
+    "DeviceAllow=/dev/net/tun rw",
+    "ProtectKernelTunables=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectControlGroups=yes",
+    "ProtectHostname=yes",
+    "ProtectProc=invisible",
+    "ProcSubset=pid",
+    "RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX",
+    "RestrictNamespaces=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "LockPersonality=yes",
+    "MemoryDenyWriteExecute=yes",
+    "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service",
+    "SystemCallFilter=~@privileged @resources",
+    "SystemCallErrorNumber=EPERM",
+    "LimitCORE=0",  # private keys are in its memory
+)
+#: Where a program may lie that ProtectHome=yes would hide from its own unit.
+_HOMES: Final = ("/home/", "/root/", "/run/user/")
 
 
 def start(program: str, name: str) -> None:
@@ -27,6 +63,7 @@ def start(program: str, name: str) -> None:
                 f"--unit=jitd-wireguard-go-{name}",
                 f"--description=WireGuard interface {name}, started by jitd",
                 "--service-type=exec",
+                *(f"--property={one}" for one in (*_HARDENING, _protect_home(program))),
                 "--",
                 program,
                 "--foreground",
@@ -35,6 +72,12 @@ def start(program: str, name: str) -> None:
         )
     else:
         _run([program, name])
+
+
+def _protect_home(program: str) -> str:
+    """Nothing of the homes, unless the program lies there."""
+    path = Path(shutil.which(program) or program).resolve()
+    return f"ProtectHome={'read-only' if str(path).startswith(_HOMES) else 'yes'}"
 
 
 def _systemd() -> bool:

@@ -53,6 +53,13 @@ def state_dir_problem(state_dir: Path) -> tuple[str, str] | None:
         )
     if stat.S_IMODE(status.st_mode) & _OTHERS_READ:
         return f"{state_dir} is open to others", f"Close it with: {shell('chmod', '700', state_dir)}"
+    for path in sorted(state_dir.glob("*")):
+        # Root without CAP_DAC_OVERRIDE, as its unit has it, is held out as anybody else.
+        if path.is_file() and not os.access(path, os.R_OK | os.W_OK):
+            return (
+                f"{path} cannot be read and written: it belongs to uid {path.stat().st_uid}",
+                f"Mend it with: {shell('chown', os.geteuid(), path)} && {shell('chmod', '600', path)}",
+            )
     return None
 
 
