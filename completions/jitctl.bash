@@ -221,6 +221,9 @@ _jitctl_value() {
     'thaw --socket') _jitctl_kind='file' ;;
     'thaw --host') _jitctl_kind='free' ;;
     'thaw --profile') _jitctl_kind='free' ;;
+    'accept-restored --socket') _jitctl_kind='file' ;;
+    'accept-restored --host') _jitctl_kind='free' ;;
+    'accept-restored --profile') _jitctl_kind='free' ;;
     'network add --route') _jitctl_kind='free' ;;
     'network add --interface'|'network add -i') _jitctl_kind='interfaces' ;;
     'network add --port') _jitctl_kind='free' ;;
@@ -470,6 +473,7 @@ _jitctl_options() {
     'acknowledge') _jitctl_flags=('--comment' '-c' '--json' '--socket' '--host' '--profile' '--help') ;;
     'freeze') _jitctl_flags=('--reason' '-r' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'thaw') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
+    'accept-restored') _jitctl_flags=('--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'network add') _jitctl_flags=('--route' '--interface' '-i' '--port' '--member' '--default-duration' '--max-duration' '--pending-ttl' '--reason' '-r' '--yes' '-y' '--json' '--socket' '--host' '--profile' '--help') ;;
     'network list') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
     'network show') _jitctl_flags=('--json' '--socket' '--host' '--profile' '--help') ;;
@@ -510,7 +514,7 @@ _jitctl_options() {
 _jitctl_verbs() {
   _jitctl_names=()
   case "$1" in
-    '') _jitctl_names=('setup' 'connect' 'disconnect' 'agent' 'request' 'ensure' 'wait' 'status' 'cancel' 'pause' 'resume' 'release' 'device' 'list' 'show' 'why' 'dashboard' 'events' 'report' 'watch' 'review' 'grant' 'extend' 'deny' 'revoke' 'acknowledge' 'freeze' 'thaw' 'network' 'notify' 'outbox' 'policy' 'change' 'user' 'interface' 'doctor' 'gate' 'dial-stdio') ;;
+    '') _jitctl_names=('setup' 'connect' 'disconnect' 'agent' 'request' 'ensure' 'wait' 'status' 'cancel' 'pause' 'resume' 'release' 'device' 'list' 'show' 'why' 'dashboard' 'events' 'report' 'watch' 'review' 'grant' 'extend' 'deny' 'revoke' 'acknowledge' 'freeze' 'thaw' 'accept-restored' 'network' 'notify' 'outbox' 'policy' 'change' 'user' 'interface' 'doctor' 'gate' 'dial-stdio') ;;
     'device ') _jitctl_names=('add' 'list' 'rotate' 'remove' 'config' 'import') ;;
     'policy ') _jitctl_names=('export' 'apply') ;;
     'notify ') _jitctl_names=('show' 'on' 'off' 'test') ;;

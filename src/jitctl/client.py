@@ -123,6 +123,10 @@ class Client:
         """Close everything; see wire.FreezeBody."""
         return cast("wire.FreezeReply", self._post("freeze", body))
 
+    def accept_restored(self, **body: Any) -> wire.AcceptRestoredReply:
+        """Let in again whom a restored store lets in; see wire.AcceptRestoredBody."""
+        return cast("wire.AcceptRestoredReply", self._post("accept-restored", body))
+
     def thaw(self) -> wire.FreezeReply:
         """End a freeze."""
         return cast("wire.FreezeReply", self._post("thaw", {}))

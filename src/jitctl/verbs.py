@@ -54,6 +54,13 @@ VERBS: Final = (
     ),
     Verb("freeze", "freezing", "freeze", "Close everything at once.", SETUP),
     Verb("thaw", "freezing", "thaw", "End a freeze.", SETUP),
+    Verb(
+        "accept-restored",
+        "restoring",
+        "accept_restored",
+        "Let in again whom a restored store lets in.",
+        SETUP,
+    ),
     Verb("network add", "networks", "add", "Add a network that people can ask for.", SETUP),
     Verb("network list", "networks", "list_", "List networks.", SETUP),
     Verb("network show", "networks", "show", "Show one network.", SETUP),

@@ -721,6 +721,20 @@ class NetworkReply(ChangeReply):
     done: NotRequired[bool]
 
 
+class AcceptRestoredBody(TypedDict):
+    """Let in again whom a store lets in that was restored from an older copy."""
+
+    plan: NotRequired[bool]
+    confirm: NotRequired[str | None]
+
+
+class AcceptRestoredReply(ChangeReply):
+    """Who gains access by it. For a plan `done` is false."""
+
+    plan: NotRequired[Plan]
+    done: NotRequired[bool]
+
+
 class NetworkShowReply(Reply):
     """One network."""
 

@@ -28,6 +28,7 @@ from jitd.service import (
     removal,
     report,
     requests,
+    restoring,
     users,
     whys,
 )
@@ -63,6 +64,7 @@ MATRIX = {
     grants.acknowledge: ({"id": 3, "comment": "looked at"}, ADMINS),
     freezing.freeze: ({"reason": "intruder"}, ADMINS),
     freezing.thaw: ({}, ADMINS),
+    restoring.accept: ({}, ADMINS),
     networks.add: ({"name": "new", "interface": "wg2", "routes": ["10.3.0.0/16"]}, ADMINS),
     networks.set_: ({"name": "office", "members": ["alice"]}, ADMINS),
     networks.jit: ({"name": "office", "on": True}, ADMINS),

@@ -153,6 +153,7 @@ _COLOURS: Final = {
     "device_lost": "1;31",
     "undecidable": "1;31",
     "frozen": "1;31",
+    "store_restored": "1;31",
     "closing_undone": "1;31",
     "enforcement_failed": "1;31",
     "interface_lost": "1;31",
@@ -284,6 +285,16 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     "routes_restored": lambda e, d: f"the routes into {e['interface']} were gone, and are there again",  # noqa: ARG005
     "interface_lost": lambda e, d: (
         f"{e['interface']} is not found: closed by its addresses ({d.get('error', '')})"
+    ),
+    "mark_missing": lambda e, d: (  # noqa: ARG005
+        "found no mark of the last closing: whether the store was restored from an older copy cannot be told"
+    ),
+    "store_restored": lambda _, d: (
+        f"found that the store was restored from an older copy: {d['mark'] - d['seq']} events are missing, and its grants and"
+        " keys stay closed (jitctl accept-restored)"
+    ),
+    "restored_accepted": lambda _, d: (
+        f"accepted the restored store: {', '.join(d['gains']) or 'nobody'} may pass again"
     ),
     "closing_undone": lambda e, d: (  # noqa: ARG005
         f"let in again what {d['by']} had cut ({d['what']}): {d.get('why', '')}"

@@ -25,6 +25,7 @@ from jitd.service import (
     removal,
     report,
     requests,
+    restoring,
     users,
     whys,
 )
@@ -56,6 +57,8 @@ ROUTES: Final[tuple[Route, ...]] = (
           wire.DecisionBody, wire.RequestReply, "Say that a use of break-glass was looked at"),
     Route("POST", "/v1/freeze", _CHANGE, freezing.freeze,
           wire.FreezeBody, wire.FreezeReply, "Close everything at once", counted=False),
+    Route("POST", "/v1/accept-restored", _CHANGE, restoring.accept, wire.AcceptRestoredBody, wire.AcceptRestoredReply,
+          "Let in again whom a restored store lets in"),
     Route("POST", "/v1/thaw", _CHANGE, freezing.thaw, NoQuery, wire.FreezeReply, "End a freeze"),
     Route("POST", "/v1/release", _CHANGE, holding.release,
           wire.IdBody, wire.RequestReply, "End a grant of one's own", counted=False),

@@ -10,7 +10,7 @@ from jitd.core.model import REGISTERED, Account, Freeze, Interface, Network, Now
 from jitd.core.peers import Reason, Wanted, wanted
 from jitd.core.people import Answer, Directory, Person, registered
 from jitd.core.policy import Verdict
-from jitd.store import devices, freezes, interfaces, networks, requests
+from jitd.store import devices, freezes, interfaces, networks, requests, restored
 from jitd.store.database import Rows
 from jitd.store.devices import Tunnel
 
@@ -58,11 +58,13 @@ class Memory:
     """What decides beside the store and the system's users; gone with the process.
 
     `sure`: when a standing right was last sure, by (account id, network id), in boot time; the worker thread's.
-    `held` is replaced as a whole, by any thread.
+    `held` is replaced as a whole, by any thread. `leases`: until when standing access goes on while a restored store is in
+    doubt, by (device id, network id), in boot time.
     """
 
     sure: dict[tuple[int, int], int] = field(default_factory=dict)
     held: Held = field(default_factory=Held)
+    leases: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def decide(self, account_id: int, network_id: int, answer: Answer, boot_ms: int) -> bool:
         """Whether the right counts now: yes, or not known while it was sure not long ago."""
@@ -203,9 +205,19 @@ class DeviceAccess:
 
 
 def of_interface(
-    rows: Rows, interface: Interface, people: People, now: Now, device_ids: Iterable[int] | None = None
+    rows: Rows,
+    interface: Interface,
+    people: People,
+    now: Now,
+    device_ids: Iterable[int] | None = None,
+    *,
+    doubt: bool = True,
 ) -> list[DeviceAccess]:
-    """Every tunnel of an interface, or those of some devices, with the reasons for it to be there now."""
+    """Every tunnel of an interface, or those of some devices, with the reasons for it to be there now.
+
+    Without `doubt` also what a restored store lets in and nobody has accepted.
+    """
+    doubted = restored.current(rows) if doubt else None
     only = None if device_ids is None else list(device_ids)
     behind = {network.id: network for network in networks.of_interface(rows, interface.id)}
     held = people.memory.held
@@ -226,14 +238,18 @@ def of_interface(
                 pair = (account.id, network.id)
                 if pair not in lost:
                     lost[pair] = people.lost(network, account, now)
-                if not lost[pair]:
+                if not lost[pair] and not (doubted and doubted.has_grant(request, tunnel.device)):
                     reasons.append(_granted(request, network, tunnel, now))
             for network in behind.values():
                 pair = (account.id, network.id)
                 if pair not in standing:
                     standing[pair] = people.standing(network, account, now)
                 has, why = standing[pair]
-                if has:
+                if has and doubted and doubted.has_device(account, tunnel.device):
+                    lease_ms = people.memory.leases.get((tunnel.device.id, network.id), 0) - now.boot_ms
+                    if lease_ms > 0:
+                        reasons.append(_standing(network, why, tunnel, now, lease_ms))
+                elif has:
                     reasons.append(_standing(network, why, tunnel, now))
         is_over = tunnel.device.ends_ms is not None and tunnel.device.ends_ms <= now.wall_ms
         if is_over:
@@ -257,9 +273,13 @@ def _granted(request: Request, network: Network, tunnel: Tunnel, now: Now) -> Re
     )
 
 
-def _standing(network: Network, why: str, tunnel: Tunnel, now: Now) -> Reason:
-    """A lease that is renewed; near the end of its user or its device, no longer than that."""
+def _standing(network: Network, why: str, tunnel: Tunnel, now: Now, lease_ms: int | None = None) -> Reason:
+    """A lease that is renewed; near the end of its user or its device, no longer than that. `lease_ms`: it is not, and so
+    much is left of it.
+    """
     ends_ms = _end(tunnel)
+    if lease_ms is not None:
+        ends_ms = min(ends_ms or 2**63, now.wall_ms + lease_ms)
     is_last = ends_ms is not None and ends_ms - now.wall_ms <= elements.LEASE_MS
     return Reason(
         kind="standing",

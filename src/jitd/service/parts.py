@@ -12,10 +12,10 @@ from jitd.core.people import Answer
 from jitd.core.text import clean
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState
 from jitd.examine.lines import broken, ok, unknown, warning
-from jitd.service import deciding, ownersfile, placing, rules
+from jitd.service import deciding, ownersfile, placing, restoring, rules
 from jitd.service.call import View
 from jitd.service.examination import Examination
-from jitd.store import accounts, devices, facts, interfaces, networks, outbox, unreadable
+from jitd.store import accounts, devices, facts, interfaces, networks, outbox, restored, unreadable
 
 #: The wall clock against the boot clock since the start: what is less was set gently, second by second.
 _STEP_MS: Final = 2000
@@ -91,6 +91,8 @@ def _socket(one: Examination) -> list[wire.Check]:
 
 def _store(one: Examination) -> list[wire.Check]:
     unrecorded = [broken(said, "df -h; journalctl -u jitd") for said in one.view.agreement.unrecorded]
+    if (doubted := restored.current(one.view.rows)) is not None:
+        unrecorded.append(broken(restoring.sentence(doubted), "jitctl accept-restored"))
     return [*one.machine.store(one.view.config), *unrecorded]
 
 

@@ -9,11 +9,11 @@ from jitd.core.errors import JitError
 from jitd.core.model import Account, Network, Status
 from jitd.core.people import Answer
 from jitd.core.release import VERSION
-from jitd.service import addressees, deciding, views
+from jitd.service import addressees, deciding, restoring, views
 from jitd.service.access import GRACE_MS
 from jitd.service.call import Reply, View
 from jitd.service.lookup import visible
-from jitd.store import accounts, devices, events, freezes, interfaces, listing, networks, outbox
+from jitd.store import accounts, devices, events, freezes, interfaces, listing, networks, outbox, restored
 from jitd.store import requests as store
 
 EVENT_PAGE: Final = 500
@@ -170,6 +170,8 @@ def _network_status(
 def _gateway(view: View) -> wire.GatewayStatus:
     counts = listing.counts(view.rows, None)
     warnings = [*view.agreement.troubles, *view.agreement.doubts]
+    if (doubted := restored.current(view.rows)) is not None:
+        warnings.append(restoring.sentence(doubted))
     frozen = freezes.current(view.rows)
     if frozen is not None:
         warnings.append(f"{frozen.by} has frozen everything: {frozen.reason} (jitctl thaw)")

@@ -17,7 +17,7 @@ from jitd.enforce.firewallport import Firewall
 from jitd.enforce.hostport import HostReader
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import WireGuard
-from jitd.service import deciding, endings, notices, quorums, removal, rules, survey, suspending
+from jitd.service import deciding, endings, notices, quorums, removal, restoring, rules, survey, suspending
 from jitd.service.access import Held, People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Render, Reply, View
@@ -29,8 +29,10 @@ from jitd.service.guard import Guard
 from jitd.service.peering import Peering
 from jitd.service.quorums import QuorumNeeded
 from jitd.service.unrecorded import Unrecorded, told
-from jitd.store import accounts, events, facts, interfaces, networks, requests
+from jitd.store import accounts, events, facts, interfaces, networks, requests, restored
 from jitd.store.database import FILE_NAME, Rows, Store
+from jitd.store.mark import FILE_NAME as MARK
+from jitd.store.mark import Mark
 from jitd.store.tombstones import FILE_NAME as TOMBSTONES
 from jitd.store.tombstones import Tombstone, TombstoneFile
 
@@ -109,9 +111,12 @@ class Transactor:
             peering=peering, guard=guard, people=people, tell=self._tell, closed=closed, agreement=agreement
         )
         self._high_water_ms = 0
+        self._files = serial("jitd-files")
+        self._mark = Mark(config.daemon.state_dir / MARK)
+        self._mark_is_due = False
         self._unrecorded = Unrecorded(
             file=TombstoneFile(config.daemon.state_dir / TOMBSTONES),
-            writing=serial("jitd-tombstones"),
+            writing=self._files,
             openings=self._converger.openings,
             memory=people.memory,
             tell=agreement.tell_unrecorded,
@@ -159,6 +164,7 @@ class Transactor:
                 self._high_water_ms - now.wall_ms,
             )
         with self._store.transaction() as rows:
+            self._compare_with_mark(rows, now)
             rules.bind(rows, self._people)
             backend = {"backend": self._wireguard.name}
             events.add(rows, "started", at_ms=now.wall_ms, actor=None, data=backend)
@@ -166,11 +172,33 @@ class Transactor:
             self._unrecorded.forget_notes(rows)
         self._converger.peering.sampler.load(self._rows)
         self._converger.prepare(self._rows)
+        if restored.current(self._rows) is not None:
+            restoring.keep_leases(self._rows, self._converger, self._people.memory, now)
         self.expire()
         self._converger.everything(self._rows, now, touched=True)
         waiting = {request.id for request in self._unconfirmed}
         self._confirm([one for one in endings.unconfirmed(self._rows) if one.id not in waiting], self._now())
         self._committed()
+
+    def _compare_with_mark(self, rows: Rows, now: Now) -> None:
+        """See whether the store is the one in which something was closed last, or an older copy of it."""
+        last, mark = events.last_seq(rows), self._mark.load()
+        self._mark_is_due = mark is None
+        if mark is None:
+            if last:
+                log.warning(
+                    "there is no %s: whether the store was restored from an older copy cannot be told", MARK
+                )
+                events.add(rows, "mark_missing", at_ms=now.wall_ms, actor=None, data={})
+        elif last < mark:
+            log.critical(
+                "the store was restored from an older copy: %d events are missing; see jitctl accept-restored",
+                mark - last,
+            )
+            restored.note(rows, now.wall_ms, last, mark)
+            events.add(
+                rows, "store_restored", at_ms=now.wall_ms, actor=None, data={"seq": last, "mark": mark}
+            )
 
     def end(self) -> None:
         """Record the stop and close the store. Interfaces stay as they are."""
@@ -273,6 +301,7 @@ class Transactor:
                 cuts = bool(call.touched) and (closing is not None or verb in NARROWING)
                 if cuts:
                     self._converger.cut(rows, call.touched, call.now).agrees(CUT_SECONDS)
+                self._mark_is_due |= cuts or closing is not None
                 if closing is not None:
                     closing.told()
                     if closing.tombstone is not None:
@@ -403,6 +432,7 @@ class Transactor:
             try:
                 with self._store.transaction() as rows:
                     endings.expire(rows, over, now)
+                self._mark_is_due = True
             except JitError:
                 for request in over:
                     if self.agreement.open.isdisjoint(requests.keys_of(self._rows, request.id)):
@@ -415,6 +445,7 @@ class Transactor:
             self._converger.touched(self._rows, endings.people_due(self._rows, now), now)
             with self._store.transaction() as rows:
                 ended, touched = endings.people_over(rows, self._people, now)
+                self._mark_is_due = True
             self._converger.touched(self._rows, touched, now)
             self._confirm([request for request, _ in ended], self._now())
         lapses_ms = requests.next_lapse(self._rows)
@@ -470,6 +501,7 @@ class Transactor:
             deciding.check(rows, self._people, now)
             lost = endings.without_right(rows, self._people, now)
             endings.revoke_lost(rows, lost, now)
+            self._mark_is_due |= bool(lost)
             self._note_time(rows, now)
             self.groups = self._listed_groups(rows)
             self._converger.peering.sampler.flush(rows)
@@ -546,6 +578,7 @@ class Transactor:
         except BaseException:
             self._undo(call)
             raise
+        self._mark_is_due = True
         self._unrecorded.recorded(one)
         self._converger.touched(self._rows, call.touched, now)
         self._confirm(call.ended, now)
@@ -580,6 +613,10 @@ class Transactor:
         wall = min((at for at in (wall, start, lapse, people) if at is not None), default=None)
         boot = min((at for at in (boot, retry) if at is not None), default=None)
         self.agreement.settled = events.last_seq(self._rows)
+        if self._mark_is_due:
+            # Behind the commit, and in a thread of its own: the disk may hang.
+            self._mark_is_due = False
+            self._files.submit(self._mark.save, self.agreement.settled)
         self._committed_to(self.agreement.settled, (wall, boot))
 
     def _note_time(self, rows: Rows, now: Now) -> None:

@@ -193,6 +193,19 @@ def test_what_a_verb_has_done_is_one_sentence(given: dict[str, object], told: st
             event("closing_undone", verb="revoke", what="the end of 7", by="bob", why="he may not"),
             "let in again what bob had cut (the end of 7): he may not",
         ),
+        (
+            event("mark_missing"),
+            "found no mark of the last closing: whether the store was restored from an older copy cannot be told",
+        ),
+        (
+            event("store_restored", seq=40, mark=52),
+            "found that the store was restored from an older copy: 12 events are missing, and its grants and keys stay closed"
+            " (jitctl accept-restored)",
+        ),
+        (
+            event("restored_accepted", gains=["alice/laptop"]),
+            "accepted the restored store: alice/laptop may pass again",
+        ),
         (event("enforcement_failed", error="no such device"), "wg0 does not agree: no such device"),
         (event("enforcement_recovered"), "wg0 agrees again"),
     ],

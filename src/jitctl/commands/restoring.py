@@ -1,0 +1,26 @@
+"""After the store was restored from an older copy."""
+
+from __future__ import annotations
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.commands.shared import Yes, planned
+from jitctl.output import answer, out
+
+
+def accept_restored(context: typer.Context, yes: Yes = False) -> int:
+    """Let in again whom a store lets in that was restored from an older copy. It shows who that is, and asks.
+
+    Grants that were revoked and keys that were lost after the copy was made stand in it as if they were good. End those first:
+    jitctl revoke, jitctl device remove --lost, jitctl user disable.
+
+    Example: jitctl accept-restored
+    """
+    client = settings(context).client()
+    reply = planned(client.accept_restored, {}, yes=yes, question="Let them in again?")
+
+    def tell() -> None:
+        out("the restored store counts: nothing is in doubt any more")
+
+    return answer(context, reply, tell)
