@@ -138,7 +138,7 @@ def test_a_prompt_takes_what_was_answered_lately(laptop: Laptop, daemon: Running
         (("status", "-o", "xml"), 2, "cannot print as 'xml'"),
         (("status", "-o", "waybar", "--json"), 2, "cannot print as JSON and for waybar at once"),
         (("status", "--all", "--watch"), 2, "cannot watch all gateways at once"),
-        (("connect", "office"), 10, "the private key of laptop is not on this machine"),
+        (("connect", "office"), 10, "the private key of laptop is in no file of this machine"),
         (("connect", "--socket", "/x"), 2, "this machine was not set up for a gateway"),
         (("connect", "office", "-r", "x", "--again"), 2, "cannot use --again together with --reason"),
         (("connect", "office", "-d", "soon"), 2, "cannot read"),

@@ -152,7 +152,7 @@ def test_a_key_that_was_rotated_elsewhere(laptop: Laptop) -> None:
     assert status == 200
     said = laptop.jitctl("device", "rotate")
     assert (said.status, said.out) == (8, "")
-    assert "the registered one is not on this machine" in said.err
+    assert "the registered one is in no file of this machine" in said.err
     assert laptop.kept() == kept
     assert laptop.registered() == KEY_OF["third"]
 
@@ -164,7 +164,7 @@ def test_keys_of_other_devices(laptop: Laptop, daemon: Running) -> None:
     assert (said.status, "has another key" in said.out) == (0, True)
     assert laptop.registered("other") != KEY_OF["third"]
     for words, told in (
-        (("other",), "that of other is not on this machine"),
+        (("other",), "that of other is in no file of this machine"),
         (("laptop", "--user", "bob"), "somebody else's device"),
         (("other", "--qr"), "without a terminal"),
         (("other", "--interface", "wg0"), "--interface without --qr"),

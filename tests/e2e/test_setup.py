@@ -70,7 +70,7 @@ def test_a_laptop_is_set_up(far: Far) -> None:
     file.unlink()
     done = world.run(["jitctl", *words], user="alice", where="alice", check=False)
     assert done.returncode == 8
-    assert "a device of that name is registered, whose key is not on this machine" in done.stderr
+    assert "a device of that name is registered, whose key is" in done.stderr
 
 
 def test_a_laptop_with_a_keyring_is_set_up(far: Far) -> None:
