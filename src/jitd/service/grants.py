@@ -179,6 +179,7 @@ def _unasked(call: Call, body: wire.GrantBody, comment: str) -> tuple[Request, N
     network = named_network(call, network_name)
     account = accounts.ensure(call.rows, call.existing_user(user), user, call.now.wall_ms)
     granting.refuse_own(call, "grant", account, network, None)
+    foureyes.refuse_own_making(call, "grant", account, network, None)
     member = call.people.may_use(network, account.uid, user)
     if not member:
         raise JitError(
