@@ -20,6 +20,7 @@ JITD = 500
 #: What closes access, and the lists of an administrator's: no rate refuses them.
 NEVER_REFUSED = {
     "/v1/cancel",
+    "/v1/change/reject",
     "/v1/deny",
     "/v1/revoke",
     "/v1/freeze",
