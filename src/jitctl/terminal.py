@@ -7,13 +7,14 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from jitctl.keys import ALONE_SECONDS, Keys
 from jitctl.output import beside
 from jitd.core.cells import width
+from jitd.core.text import visible, visible_lines
 
 _ENTER: Final = ("\n", "\r")
 _ERASE: Final = ("\x7f", "\b")
@@ -27,8 +28,7 @@ def key(prompt: str) -> str:
 
     Raises KeyboardInterrupt at Ctrl-C.
     """
-    with _unbuffered():
-        beside(prompt)
+    with _unbuffered(lambda: beside(visible_lines(prompt))):
         keys = Keys()
         while True:
             data = _read(None)
@@ -46,8 +46,8 @@ def line(question: str) -> str:
 
     Enter ends it when it came alone: the line ends of what is pasted are blanks.
     """
-    with _unbuffered():
-        typed = _Line(question)
+    typed = _Line(question)
+    with _unbuffered(typed.show):
         keys = Keys()
         try:
             while True:
@@ -69,9 +69,12 @@ class _Line:
 
     def __init__(self, question: str) -> None:
         self.text = ""
-        self._question = question
+        self._question = visible(question)
         self._ended = False  # by a line end, which is a blank where more comes behind it
-        beside(question)
+
+    def show(self) -> None:
+        """The question and what was typed so far."""
+        beside(f"{self._question}{self.text}")
 
     def take(self, chars: str) -> None:
         for char in chars:
@@ -111,20 +114,32 @@ def _read(seconds: float | None) -> bytes | None:
 
 
 @contextmanager
-def _unbuffered() -> Iterator[None]:
-    """The terminal gives each key at once, and shows none. What was typed before does not count."""
+def _unbuffered(show: Callable[[], None]) -> Iterator[None]:
+    """The terminal gives each key at once, and shows none. What was typed before does not count.
+
+    `show` the question: at the beginning, and again where it was stopped (Ctrl-Z), because a shell leaves its own
+    settings behind.
+    """
+    import signal
     import termios
     import tty
 
     fd = sys.stdin.fileno()
     before = termios.tcgetattr(fd)
     marks = os.environ.get("TERM", "dumb") != "dumb"
-    tty.setcbreak(fd)
-    try:
+
+    def begin(*_: object) -> None:
+        tty.setcbreak(fd)
         while _read(ALONE_SECONDS):
             termios.tcflush(fd, termios.TCIFLUSH)
         beside(_MARK if marks else "")
+        show()
+
+    stopped = signal.signal(signal.SIGCONT, begin)
+    try:
+        begin()
         yield
     finally:
+        signal.signal(signal.SIGCONT, stopped)
         beside(_NO_MARKS if marks else "")
         termios.tcsetattr(fd, termios.TCSADRAIN, before)

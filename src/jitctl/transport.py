@@ -9,15 +9,15 @@ import errno
 import io
 import json
 import os
+import re
 import select
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
 from typing import IO, Any, Final, NamedTuple
 
-from jitctl import done
+from jitctl import answers
 from jitd.core.commandline import shell
 from jitd.core.errors import KINDS, JitError
 
@@ -30,6 +30,10 @@ SILENCE_SECONDS: Final = 45.0
 CONNECT_SECONDS: Final = 5.0
 #: Seconds that a connection is good for another request; the daemon closes it after its idle_seconds (30).
 _KEPT_SECONDS: Final = 5.0
+#: Headers of an answer, and digits of a length.
+_MOST_HEADERS: Final = 100
+_MOST_DIGITS: Final = 12
+_STATUS: Final = re.compile(rb"[1-5][0-9]{2}")
 #: What is missing where nothing came, or the connection was reset.
 _NONE: Final = "the connection ended without one"
 
@@ -292,7 +296,7 @@ def follow(
         channel.patience(SILENCE_SECONDS)
         if head.status != 200:
             _answer(head, _whole(head, stream), path)
-        pieces = _chunks(stream) if head.chunked else stream
+        pieces = _chunks(stream) if head.chunked else iter(lambda: stream.readline(answers.MOST_BYTES), b"")
         rest = b""
         if wake is not None:
             yield None
@@ -302,6 +306,7 @@ def follow(
             piece = next(pieces, None)
             if piece is None:
                 break
+            _within(len(rest) + len(piece))
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
                 if line.strip():
@@ -322,10 +327,13 @@ def _pauses(channel: Channel, wake: Callable[[], float]) -> Iterator[None]:
 
 def _line(line: bytes, version: str) -> dict[str, Any]:
     """One line of a stream. Raises JitError where it is the daemon's last word to a reader that it drops."""
-    decoded: dict[str, Any] = _decoded(line, version)
-    if isinstance(decoded.get("error"), dict):
-        raise _told(decoded["error"])
-    return decoded
+    try:
+        found = answers.decoded(line, version)
+    except ValueError:
+        raise _CutOffError("a line of it is not what jitd says") from None
+    if isinstance(found.get("error"), dict):
+        raise _told(found["error"])
+    return found
 
 
 def _head(stream: IO[bytes]) -> _Head:
@@ -334,27 +342,37 @@ def _head(stream: IO[bytes]) -> _Head:
     first = line.split()
     if not line:
         _cut_off()
-    if len(first) < 2 or not first[0].startswith(b"HTTP/") or not first[1].isdigit():
+    if len(first) < 2 or not first[0].startswith(b"HTTP/") or not _STATUS.fullmatch(first[1]):
         # A shell that greets, or another program: its words are the best hint.
         raise _CutOffError(f"what comes begins with {line.decode(errors='replace').strip()[:60]!r}")
     length, chunked, closes, version = None, False, first[0] == b"HTTP/1.0", ""
-    while line := stream.readline(65536).strip():
+    for _ in range(_MOST_HEADERS):
+        line = stream.readline(65536).strip()
+        if not line:
+            break
         name, _, value = line.partition(b":")
         name, value = name.lower(), value.strip()
         if name == b"content-length" and value.isdigit():
-            length = int(value)
+            length = _size(value, 10)
         chunked |= name == b"transfer-encoding" and value.lower() == b"chunked"
         closes |= name == b"connection" and value.lower() == b"close"
         if name == b"server" and value.startswith(b"jitd/"):
             version = value[5:40].decode(errors="replace")
+    else:
+        raise _CutOffError("its head has no end")
     return _Head(int(first[1]), length, chunked, closes, version)
 
 
 def _whole(head: _Head, stream: IO[bytes]) -> bytes:
     """The body of an answer."""
-    body = (
-        b"".join(_chunks(stream)) if head.chunked else stream.read(-1 if head.length is None else head.length)
-    )
+    if head.chunked:
+        pieces, length = [], 0
+        for piece in _chunks(stream):
+            pieces.append(piece)
+            length = _within(length + len(piece))
+        return b"".join(pieces)
+    body = stream.read(answers.MOST_BYTES + 1 if head.length is None else head.length)
+    _within(len(body))
     if head.length is not None and len(body) < head.length:
         raise _CutOffError("the connection broke in the middle of it")
     return body
@@ -363,11 +381,7 @@ def _whole(head: _Head, stream: IO[bytes]) -> bytes:
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
     """The pieces of a chunked body."""
     while True:
-        size = stream.readline(64).partition(b";")[0].strip()
-        try:
-            count = int(size, 16)
-        except ValueError:
-            raise _CutOffError("the connection broke in the middle of it") from None
+        count = _size(stream.readline(64).partition(b";")[0].strip(), 16)
         if count == 0:
             return
         piece = stream.read(count)
@@ -377,17 +391,31 @@ def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
+def _size(digits: bytes, base: int) -> int:
+    """A length in bytes. Raises _CutOffError for what is none, and where no answer has that."""
+    try:
+        count = int(digits[:_MOST_DIGITS], base)
+    except ValueError:
+        raise _CutOffError("the connection broke in the middle of it") from None
+    return _within(count if len(digits) <= _MOST_DIGITS else answers.MOST_BYTES + 1)
+
+
+def _within(count: int) -> int:
+    """So many bytes. Raises _CutOffError where no answer has that."""
+    if not 0 <= count <= answers.MOST_BYTES:
+        raise _CutOffError("it is longer than any answer of jitd")
+    return count
+
+
 def _answer(head: _Head, text: bytes, path: str) -> dict[str, Any]:
     try:
-        decoded = _decoded(text, head.version)
+        decoded = answers.decoded(text, head.version)
     except ValueError:
-        decoded = None
-    if not isinstance(decoded, dict):
         raise JitError(
             "unreachable",
             f"cannot read jitd's answer (HTTP {head.status}): it is not what jitd says",
             "Is it jitd that answers there?",
-        )
+        ) from None
     if head.status < 400:
         return decoded
     error = _told(decoded)
@@ -396,29 +424,6 @@ def _answer(head: _Head, text: bytes, path: str) -> dict[str, Any]:
 
         raise skew.unknown(error, path, head.version)
     raise error
-
-
-class _Said(dict[str, Any]):
-    """An object of an answer. What an older or newer jitd leaves away is told in words where somebody looks for it."""
-
-    version = ""
-
-    def __missing__(self, key: str) -> Any:
-        from jitctl import skew
-
-        raise skew.MissingError(key, self.version)
-
-
-def _decoded(text: bytes, version: str) -> Any:
-    """JSON from jitd. Raises ValueError."""
-    done.answered = True
-    return json.loads(text, object_hook=_said_by(version))
-
-
-@cache
-def _said_by(version: str) -> type[_Said]:
-    """The objects of a jitd of this version."""
-    return type("_Said", (_Said,), {"version": version})
 
 
 def _told(body: Mapping[str, Any]) -> JitError:

@@ -53,6 +53,26 @@ def test_an_interrupted_question_is_130(daemon: Running) -> None:
     assert daemon.get("/v1/list")[1]["requests"] == []
 
 
+def test_a_question_goes_on_after_ctrl_z(daemon: Running) -> None:
+    """Stopped at a question and brought back, it stands there again with what was typed, and is answered as before."""
+    terminal = Terminal(daemon, "request", "office", "--user", "alice")
+    terminal.until("Why do you need access? ")
+    terminal.type("ticket")
+    terminal.until("ticket")
+    terminal.stop()
+    terminal.until("Why do you need access? ticket")
+    terminal.type(" 42\n")
+    assert terminal.end() == 0
+    assert daemon.get("/v1/list")[1]["requests"][0]["reason"] == "ticket 42"
+
+    terminal = Terminal(daemon, "review")
+    terminal.until("[q]uit")
+    terminal.stop()
+    terminal.until("[q]uit")
+    terminal.type("q")
+    assert terminal.end() == 0
+
+
 def test_a_table_fits_the_terminal(daemon: Running) -> None:
     """At 80 and at 160 columns no line is wider; ID, status and time left are always whole; the reason gives way."""
     daemon.post("/v1/request", network="office", reason="x" * 300, user="alice", duration=3_600_000)

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -66,6 +67,18 @@ class Terminal:
     def send(self, text: str) -> None:
         """All of it at once, as a terminal's answers and what is pasted come."""
         os.write(self._main, text.encode())
+
+    def stop(self) -> None:
+        """Ctrl-Z and `fg`: a shell takes the terminal with settings of its own, and gives it back without them.
+
+        What was seen before is forgotten.
+        """
+        self.more()
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)
+        termios.tcsetattr(self._main, termios.TCSANOW, self.modes)
+        self.seen = ""
+        self._process.send_signal(signal.SIGCONT)
 
     def more(self) -> str:
         """All that was printed, with what there is by now."""

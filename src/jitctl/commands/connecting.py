@@ -92,7 +92,7 @@ def connect(
             "refused",
             f"cannot connect: {access.network} is open for {', '.join(access.devices)}, and not for {profile.device},"
             " which was registered after the grant",
-            f"Ask anew: jitctl release {access.network} && jitctl connect {access.network}",
+            f"Ask anew: {jitctl('release', clean(access.network))} && {jitctl('connect', clean(access.network))}",
         )
     file = client.device_config(name=profile.device, interface=access.interface)["config"]
     wish_for = wanted.read(
@@ -277,7 +277,7 @@ def _meant(reply: wire.StatusReply, network: str | None, verb: str) -> wire.Netw
         raise JitError(
             "bad_request",
             f"cannot tell which network is meant: {clean(', '.join(there))}",
-            f"Name one: jitctl {verb} {clean(there[0])}",
+            f"Name one: {jitctl(verb, clean(there[0]))}",
         )
     return found[0]
 
@@ -361,7 +361,7 @@ def _connected(
             out(clean(f"{access.network} is open for {access.user} until {until}, grant {access.id}"))
         if heard_ms:
             out(f"tunnel {tunnel_.name} is up, and the gateway hears from {clean(profile.device)}")
-            next_step("jitctl status --watch", f"jitctl disconnect {access.network}")
+            next_step("jitctl status --watch", jitctl("disconnect", access.network))
 
     status = answer(context, told, tell)
     if heard_ms is None:
@@ -372,6 +372,6 @@ def _connected(
         say(
             f"tunnel {tunnel_.name} is up, but the gateway has not heard from {clean(profile.device)} in {_PATIENCE:.0f} s"
         )
-        say(f"What is wrong: jitctl doctor {access.network}")
+        say(f"What is wrong: {jitctl('doctor', access.network)}")
         return EXIT_FAILURE
     return status

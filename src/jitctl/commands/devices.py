@@ -13,6 +13,7 @@ from jitctl.cli import settings
 from jitctl.commands.shared import User, Yes, planned, show_plan, usage, warn
 from jitctl.output import answer, clean, document, next_step, out, say
 from jitctl.render import times
+from jitd.core.commandline import jitctl
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -73,7 +74,7 @@ def add(
     def tell() -> None:
         _line(reply["device"])
         warn(reply)
-        next_step(f"jitctl device config {name}  its wg-quick file")
+        next_step(f"{jitctl('device', 'config', name)}  its wg-quick file")
 
     return answer(context, reply, tell)
 
@@ -221,7 +222,7 @@ def import_(
     def tell() -> None:
         for one in reply["devices"]:
             _line(one)
-        next_step(f"jitctl interface show {interface}", f"jitctl interface enforce {interface} on")
+        next_step(jitctl("interface", "show", interface), jitctl("interface", "enforce", interface, "on"))
 
     return answer(context, reply, tell)
 

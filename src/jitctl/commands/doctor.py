@@ -136,7 +136,7 @@ class _Sections:
             there = (
                 []
                 if self._far
-                else [f"jitctl --host ssh://USER@GATEWAY doctor {network}   # where the tunnel is"]
+                else [f"{jitctl('--host', 'ssh://USER@GATEWAY', 'doctor', network)}   # where the tunnel is"]
             )
             next_step(jitctl("why", operands=[*self._of, network]), *there)
         return EXIT_FAILURE if counts["broken"] else 0

@@ -11,6 +11,7 @@ from jitctl.commands.networks import Switch
 from jitctl.commands.shared import Why, Yes, planned, warn
 from jitctl.output import answer, clean, next_step, out, say
 from jitctl.render import times, words
+from jitd.core.commandline import jitctl
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -57,7 +58,9 @@ def add(
         .client()
         .interface_add(name=name, pools=pool or [], endpoint=endpoint, port=port, dns=dns, mtu=mtu)
     )
-    return _told(context, reply, f"jitctl network add office --interface {name} --route 10.0.0.0/8")
+    return _told(
+        context, reply, jitctl("network", "add", "office", "--interface", name, "--route", "10.0.0.0/8")
+    )
 
 
 def adopt(
@@ -71,8 +74,8 @@ def adopt(
     return _told(
         context,
         reply,
-        f"jitctl device import {name} --map FILE   name the owners of its peers",
-        f"jitctl interface enforce {name} on      let jitd decide about all of them",
+        f"{jitctl('device', 'import', name)} --map FILE   name the owners of its peers",
+        f"{jitctl('interface', 'enforce', name, 'on')}      let jitd decide about all of them",
     )
 
 
@@ -186,7 +189,9 @@ def show(context: typer.Context, name: Name) -> int:
     reply = settings(context).client().interface_show(name)
     nobodys = any(not peer["managed"] for peer in reply["peers"])
     return _told(
-        context, reply, f"jitctl device import {name} --map FILE" if nobodys else "jitctl doctor interfaces"
+        context,
+        reply,
+        f"{jitctl('device', 'import', name)} --map FILE" if nobodys else "jitctl doctor interfaces",
     )
 
 

@@ -379,7 +379,7 @@ def _following(one: wire.RequestView, *, decides: bool) -> list[str]:
         "pending": [f"jitctl wait {number} | jitctl cancel {number}"],
         "scheduled": [f"jitctl release {number}"],
         "active": [f"jitctl extend {number} -d 1h | jitctl {switch} {number} | jitctl release {number}"],
-    }.get(status, [f"jitctl why {number}", f"jitctl request {one['network']} --again"])
+    }.get(status, [f"jitctl why {number}", jitctl("request", one["network"], "--again")])
 
 
 def tell_history(reply: wire.ShowReply) -> None:

@@ -12,6 +12,7 @@ from jitctl.cli import settings
 from jitctl.commands.shared import Why, Yes, duration_ms, planned
 from jitctl.output import answer, clean, next_step, out, say
 from jitd.core import durations
+from jitd.core.commandline import jitctl
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -98,7 +99,9 @@ def add(
         "reason": reason,
     }
     reply = planned(client.network_add, body, yes=yes, question=f"Add {name}?")
-    return _told(context, reply, f'jitctl request {name} --reason "…"', f"jitctl network jit {name} off")
+    return _told(
+        context, reply, f'{jitctl("request", name)} --reason "…"', jitctl("network", "jit", name, "off")
+    )
 
 
 def set_(

@@ -13,6 +13,7 @@ from jitctl.cli import settings
 from jitctl.commands.shared import usage
 from jitctl.output import clean, control, next_step, out
 from jitctl.terminal import key
+from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -137,6 +138,6 @@ def _advice(columns: int) -> list[str]:
 def _tell(name: str) -> None:
     out("the key in the code was made here and is kept nowhere")
     next_step(
-        f"jitctl device rotate {name} --qr  shows another one, where it was not scanned",
-        f"jitctl device remove {name} --lost  where somebody else may have it",
+        f"{jitctl('device', 'rotate', name)} --qr  shows another one, where it was not scanned",
+        f"{jitctl('device', 'remove', name)} --lost  where somebody else may have it",
     )

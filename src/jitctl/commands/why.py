@@ -62,7 +62,7 @@ def _show(reply: wire.WhyReply, *, of_other: bool) -> None:
     elif of_other:
         next_step(jitctl("list", "--user", reply["user"], "--network", reply["network"]))
     else:
-        next_step(f'jitctl request {reply["network"]} --reason "…" --dry-run')
+        next_step(f'{jitctl("request", reply["network"])} --reason "…" --dry-run')
 
 
 def _print_lines(lines: list[wire.WhyLine]) -> None:

@@ -275,7 +275,7 @@ def _emergencies(reply: wire.ReportReply) -> list[str]:
     if not reply["emergencies"]:
         return []
     rows = "".join(
-        f'<tr><td>{one["id"]}</td><td class="text">{_safe(one["user"])}</td><td class="text">{_safe(one["network"])}</td>'
+        f'<tr><td>{_safe(one["id"])}</td><td class="text">{_safe(one["user"])}</td><td class="text">{_safe(one["network"])}</td>'
         f'<td class="text">{_safe(times.local(one["at"]))}</td><td class="text">{_safe(one["reason"])}</td>'
         + (
             f'<td class="text">{_safe(one["reviewed_by"])}</td></tr>'

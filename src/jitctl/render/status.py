@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from jitctl import tunnel
 from jitctl.output import clean
 from jitctl.render import times
+from jitd.core.commandline import jitctl
 
 if TYPE_CHECKING:
     from jitctl.laptop import Laptop
@@ -51,8 +52,8 @@ def warnings(reply: wire.StatusReply) -> Iterator[str]:
     # Administrators are told whom else that is true of.
     if reply.get("address") == "" and not reply["admin"]:
         yield (
-            "warning: you are told nothing by mail, nobody knows your address (an administrator types jitctl user set"
-            f" {clean(reply['user'])} --email …)"
+            "warning: you are told nothing by mail, nobody knows your address (an administrator types"
+            f" {jitctl('user', 'set', reply['user'])} --email …)"
         )
     if not reply["devices"] and not reply["admin"]:
         yield "you have no device yet: jitctl device add laptop --public-key KEY"
@@ -85,8 +86,12 @@ def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
         case "active":
             left = times.left((network["ends"] or now) - now)
             if network["paused"]:
-                return f"= paused, {left} left{more}", "yellow", f"jitctl resume {name}"
-            return f"* active, {left} left{more}", "green", f"jitctl pause {name} | jitctl release {name}"
+                return f"= paused, {left} left{more}", "yellow", jitctl("resume", name)
+            return (
+                f"* active, {left} left{more}",
+                "green",
+                f"{jitctl('pause', name)} | {jitctl('release', name)}",
+            )
         case "pending":
             since = times.local(network["since"] or now, now)
             steps = f"jitctl show {network['id']} | jitctl cancel {network['id']}"
@@ -100,7 +105,7 @@ def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
         case "standing":
             return "* always open", "green", ""
         case "request":
-            return "  request", "", f'jitctl request {name} --reason "…" --duration 2h'
+            return "  request", "", f'{jitctl("request", name)} --reason "…" --duration 2h'
         case "closed":
             return "x closed", "red", ""
         case other:
@@ -124,12 +129,12 @@ def _connecting(network: wire.NetworkStatus, up: bool) -> str:
         return ""
     match network["state"]:
         case "active" if network["paused"] or not up:
-            return f"jitctl connect {name}"
+            return jitctl("connect", name)
         case "active":
-            return f"jitctl disconnect {name}"
+            return jitctl("disconnect", name)
         case "standing" if not up:
-            return f"jitctl connect {name}"
+            return jitctl("connect", name)
         case "request":
-            return f'jitctl connect {name} --reason "…" --duration 2h'
+            return f'{jitctl("connect", name)} --reason "…" --duration 2h'
         case _:
             return ""
