@@ -153,6 +153,28 @@ async def test_a_hanging_disk_keeps_nobody_in(
         assert kinds.count(kind) == 1, f"{kind} was recorded twice"
 
 
+@pytest.mark.parametrize(
+    ("verb", "actor", "name"), [(removal.remove, ALICE, "laptop"), (networks.remove, CAROL, "office")]
+)
+async def test_a_plan_while_the_disk_hangs(
+    slow: World, monkeypatch: pytest.MonkeyPatch, verb: ChangeVerb, actor: Actor, name: str
+) -> None:
+    """Who is asked before a closing is asked also while the writer hangs, and the yes to that plan closes."""
+    monkeypatch.setattr(service, "PLAN_SECONDS", 0.05)
+    await slow.granted(ALICE)
+    async with hanging(slow):
+        plan = (await slow.do(verb, actor, name=name, plan=True))["plan"]
+        assert [(line["user"], line["network"]) for line in plan["loses"]] == [("alice", "office")]
+        assert slow.members() == {"1 10.9.0.2": HOUR}
+        with pytest.raises(JitError) as caught:
+            await slow.do(verb, actor, name=name, confirm=plan["token"])
+        assert caught.value.code == "unrecorded"
+        assert slow.members() == {}
+    await slow.service.check()
+    assert (await slow.ask(queries.status, ROOT))["gateway"]["waiting"] == []
+    assert (await slow.ask(queries.show, ROOT, id=1))["request"]["status"] in ("released", "revoked")
+
+
 async def test_a_closing_that_hangs_itself_is_recorded_as_it_was(slow: World) -> None:
     """Where the disk begins to hang in the very transaction of a revoke, it is cut, told, and recorded all the same."""
     number = await slow.granted(ALICE)

@@ -199,6 +199,16 @@ class DeviceAccess:
         return wanted(self.tunnel.device.public_key, self.tunnel.ips, self.tunnel.preshared_key, self.reasons)
 
     @property
+    def passages(self) -> "list[Passage]":
+        """Where it passes, and why."""
+        device, user = self.tunnel.device, self.tunnel.account.name
+        return [
+            Passage(user, device.name, device.public_key, reason.network, reason.why)
+            for reason in self.reasons
+            if not reason.paused
+        ]
+
+    @property
     def rights(self) -> dict[Member, Right]:
         """In which networks its addresses may pass, and for how long from now."""
         return elements.rights(self.tunnel.ips, self.reasons)
@@ -314,13 +324,7 @@ def passages(rows: Rows, interface: Interface, people: People, now: Now) -> set[
     for access in of_interface(rows, interface, people, now):
         device = access.tunnel.device
         owners[device.public_key] = (access.tunnel.account.name, device.name)
-        for reason in access.reasons:
-            if not reason.paused:
-                found.add(
-                    Passage(
-                        access.tunnel.account.name, device.name, device.public_key, reason.network, reason.why
-                    )
-                )
+        found.update(access.passages)
     if not interface.enforced:
         passing = {passage.public_key for passage in found}
         for peer in interfaces.unmanaged(rows, interface.id):

@@ -155,6 +155,8 @@ CLOSING: Final[Mapping[ChangeVerb, tuple[str, Callable[[Known], Scope | None]]]]
     networks.remove: ("network_remove", _network_remove),
 }
 VERBS: Final[Mapping[str, ChangeVerb]] = {name: verb for verb, (name, _) in CLOSING.items()}
+#: What the token of a plan begins with that was made without the store.
+MADE_BESIDE: Final = "beside-"
 #: And those that may narrow what is open: what they take away is cut before it is recorded, too.
 NARROWING: Final[frozenset[ChangeVerb]] = frozenset({networks.set_, networks.jit, policies.apply, users.set_})
 

@@ -23,7 +23,7 @@ from jitd.enforce.port import WireGuard
 from jitd.service import addressees, changes, doctor, notices, parts, report
 from jitd.service.access import Memory, People
 from jitd.service.call import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
-from jitd.service.closings import CLOSING, Closing
+from jitd.service.closings import CLOSING, MADE_BESIDE, Closing
 from jitd.service.doctor import ExamineVerb
 from jitd.service.examination import Examination, Links, Machine
 from jitd.service.feed import EventFeed
@@ -49,6 +49,8 @@ CHECKPOINT_SECONDS: Final = 0.05
 EXAMINERS: Final = 2
 #: How long a closing waits for the worker to cut, before that is done beside it; seconds.
 PROMPT_SECONDS: Final = 0.01
+#: How long the plan of a closing waits for the worker, before it is made of what is known without the store; seconds.
+PLAN_SECONDS: Final = 2.0
 #: How long the caller of a closing waits for its record, in seconds.
 RECORD_SECONDS: Final = 4.5
 #: How long the worker may not come to a question before that is told, in seconds.
@@ -193,6 +195,11 @@ class Service:
 
         The exception is code `unrecorded`, of verbs that close.
         """
+        if str(body.get("confirm") or "").startswith(MADE_BESIDE):
+            body = {
+                **body,
+                "confirm": None,
+            }  # of a plan that was made beside the worker, which it would make otherwise
         closes = verb in CLOSING and not body.get("plan")
         await self._look_up(actor, body, reads=not closes)
         if verb is changes.approve:
@@ -201,7 +208,18 @@ class Service:
         priority = Priority.ADMIN if self._is_admin(actor) else Priority.USER
         if closes:
             return await self._close(verb, actor, body, priority)
-        running = self._worker.run(lambda: self._transactor.change(verb, actor, body), priority)
+        running = asyncio.ensure_future(
+            self._worker.run(lambda: self._transactor.change(verb, actor, body), priority)
+        )
+        running.add_done_callback(_take_error)
+        if verb in CLOSING:
+            # What closes is asked for with a plan first, also while the worker hangs with the disk.
+            await asyncio.wait({running}, timeout=PLAN_SECONDS)
+            closing = Closing(verb=verb, actor=actor, body=body)
+            if not running.done() and (
+                plan := await self._beside(lambda: self._transactor.plan_beside(closing))
+            ):
+                return plan
         return await self._bounded(running)
 
     async def _close(self, verb: ChangeVerb, actor: Actor, body: Body, priority: Priority) -> Reply:

@@ -17,12 +17,23 @@ from jitd.enforce.firewallport import Firewall
 from jitd.enforce.hostport import HostReader
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import WireGuard
-from jitd.service import deciding, endings, notices, quorums, removal, restoring, rules, survey, suspending
+from jitd.service import (
+    deciding,
+    endings,
+    notices,
+    plans,
+    quorums,
+    removal,
+    restoring,
+    rules,
+    survey,
+    suspending,
+)
 from jitd.service.access import Held, People
 from jitd.service.agreement import Agreement
 from jitd.service.call import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Render, Reply, View
 from jitd.service.closed import Closed
-from jitd.service.closings import NARROWING, VERBS, Closing
+from jitd.service.closings import MADE_BESIDE, NARROWING, VERBS, Closing
 from jitd.service.converge import Converger
 from jitd.service.exchange import Exchanges
 from jitd.service.guard import Guard
@@ -354,6 +365,21 @@ class Transactor:
             closing.told()
             if cut.agrees(CUT_SECONDS):
                 self._unrecorded.seen_cut(closing, now)
+
+    def plan_beside(self, closing: Closing) -> Reply | None:
+        """The plan of a closing from what is known without the store; None when that cannot be told."""
+        now = self._now()
+        scope = closing.look(self._converger.openings, self._people, now)
+        if scope is None:
+            return None
+        taken = self._converger.openings.without(scope.held, self._people)
+        before, after = (
+            plans.State(frozenset(passage for access in part for passage in access.passages))
+            for part in ([one.before for one in taken], [one.rest for one in taken])
+        )
+        plan = plans.make(before, after, ["the store does not answer: this is what is open now"])
+        plan["token"] = MADE_BESIDE + plan["token"]
+        return {"now": now.wall_ms, "plan": plan, "done": False, "agrees": True, "waiting": ""}
 
     def leave_to_record(self, closing: Closing) -> JitError | None:
         """The worker has not recorded a closing in time. Returns what to tell the caller; None: that it goes on."""
