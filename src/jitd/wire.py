@@ -52,7 +52,7 @@ class Health(Reply):
 class RequestView(TypedDict):
     """A request or grant, as shown.
 
-    `status` is one of model.Status; `marks` hold activating, cutting, paused, frozen, urgent, unreviewed.
+    `status` is one of model.Status; `marks` hold activating, cutting, paused, frozen, closed, urgent, unreviewed.
     `managed_by` is who decided or ended it last. `wanted`, `starts`, `ends`, `decided` and `ended` are null where they
     do not apply. `start` and `until` are what was wished; `extends` is the grant that it asks more of. While it is
     pending, `approvals` is how many have to agree, and `approved_by` who does already.

@@ -131,6 +131,8 @@ async def test_a_hanging_disk_keeps_nobody_in(
         assert caught.value.message.startswith(("cut: ", "closed: "))
         assert slow.members() == {}
         assert not slow.peers().get("alice")
+        if "id" in body and verb is grants.revoke:
+            assert (await slow.ask(queries.show, ROOT, id=1))["request"]["marks"] == ["closed"]
         assert "not recorded yet" in (await slow.ask(queries.status, ROOT))["gateway"]["waiting"][0]
         kept = slow.config.daemon.state_dir / "tombstones"
         await until(lambda: b"closings" in kept.read_bytes(), "the file has it")

@@ -64,6 +64,8 @@ async def test_a_backup_revives_nothing(office: World) -> None:
     for _ in range(2):
         assert (dict(office.peers()), office.members()) == ({}, {})
         assert len(await warnings(office)) == 1
+        shown = (await office.ask(queries.show, ROOT, id=revoked))["request"]
+        assert (shown["status"], shown["marks"]) == ("active", ["closed"])
         assert await kinds(office, "store_restored") == ["store_restored"]
         await office.service.check()
         await office.restart()

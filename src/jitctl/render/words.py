@@ -123,6 +123,8 @@ def outcome(request: wire.RequestView, now: int) -> str:
             return (
                 f"grant {request['extends']} of {user} for {network} goes on until {times.local(ends, now)}"
             )
+        case "active" if "closed" in request["marks"]:
+            return f"{network} is closed for {user}, whatever grant {number} says: see jitctl status"
         case "active" if "frozen" in request["marks"]:
             return f"{network} is frozen for {user}; grant {number} runs on until {times.local(ends, now)}"
         case "active" if "paused" in request["marks"]:

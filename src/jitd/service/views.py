@@ -20,7 +20,7 @@ from jitd.core.people import Answer
 from jitd.enforce.port import LinkState
 from jitd.service import deciding
 from jitd.service.call import View
-from jitd.store import devices, events, freezes, interfaces, networks, requests, usage
+from jitd.store import devices, events, freezes, interfaces, networks, requests, restored, usage
 from jitd.store.devices import Tunnel
 
 
@@ -88,11 +88,26 @@ def _marks(view: View, request: Request, status: Status) -> list[str]:
         marks.append("paused")
     if status is Status.ACTIVE and freezes.current(view.rows) and not view.people.is_kept(request.account):
         marks.append("frozen")
+    if status is Status.ACTIVE and _is_closed(view, request):
+        marks.append("closed")
     if request.urgent and status is Status.PENDING:
         marks.append("urgent")
     if (request.break_glass or request.unreviewed) and request.review is None:
         marks.append("unreviewed")
     return marks
+
+
+def _is_closed(view: View, request: Request) -> bool:
+    """Whether a grant that the store calls good opens nothing: its end is not recorded yet, or the store is in doubt."""
+    held = view.people.memory.held
+    if (
+        request.id in held.grants
+        or request.network_id in held.networks
+        or request.account.id in held.accounts
+    ):
+        return True
+    doubted = restored.current(view.rows)
+    return doubted is not None and request.grant is not None and request.grant.decided_ms <= doubted.at_ms
 
 
 def _is_being_opened(view: View, request: Request) -> bool:
