@@ -6,7 +6,7 @@ import pytest
 from world import ALICE, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, interfaces, networks, queries
+from jitd.service import devices, grants, interfaces, listing, networks, queries
 
 
 async def test_a_network_starts_with_jit_on(office: World) -> None:
@@ -174,3 +174,25 @@ async def test_what_cannot_be_added(office: World, body, code: str) -> None:
         await office.do(networks.add, ROOT, **body)
     assert caught.value.code == code
     assert [one["name"] for one in (await office.ask(networks.list_, ROOT))["networks"]] == ["office"]
+
+
+async def test_who_has_no_right_any_more_is_not_called_active(office: World) -> None:
+    """What a change of members takes away is ended with it: no list, status or reply says for a moment that it is active."""
+    number = await office.granted(ALICE)
+    await office.do(networks.set_, ROOT, name="office", members=["bob"], confirmed=True)
+    assert (await office.ask(queries.show, ALICE, id=number))["request"]["status"] == "revoked"
+    assert office.members() == {}
+    assert not (await office.ask(listing.list_, ROOT, status=["active"]))["requests"]
+
+
+async def test_a_scheduled_grant_without_a_right_never_begins(office: World) -> None:
+    """Its user is gone at its start, which nobody has noticed yet: it ends, and no event says that it is open now."""
+    start = office.clock.now_ms() + HOUR
+    number = await office.asked(start=start)
+    await office.do(grants.grant, ROOT, id=number, duration=HOUR)
+    office.people.people.pop("alice")
+    await office.advance(HOUR)
+    assert (await office.ask(queries.show, ROOT, id=number))["request"]["status"] == "revoked"
+    told = [one["kind"] for one in (await office.ask(queries.events_page, ROOT))["events"]]
+    assert "activated" not in told
+    assert told[-2:] == ["revoked", "cut_confirmed"] or told[-1] == "revoked"

@@ -86,6 +86,13 @@ def revoke_lost(rows: Rows, lost: Iterable[tuple[Request, str]], now: Now) -> To
     return found
 
 
+def end_without_right(rows: Rows, people: People, found: Touched, now: Now) -> list[Request]:
+    """Revoke what a change of rules or people has taken the right for. Returns the grants as they were."""
+    lost = without_right(rows, people, now)
+    found.devices |= revoke_lost(rows, lost, now).devices
+    return [request for request, _ in lost]
+
+
 def people_due(rows: Rows, now: Now) -> Touched:
     """The devices of the accounts whose time is over, and those whose own time is. Their access looks at that already."""
     mine = [
@@ -177,25 +184,33 @@ def retire(rows: Rows, found: Touched, interface_id: int, public_key: str, ips: 
     found.keys[interface_id, public_key] = ips
 
 
-def activate(rows: Rows, now: Now, high_water_ms: int) -> Touched:
+def activate(rows: Rows, people: People, now: Now, high_water_ms: int) -> tuple[list[Request], Touched]:
     """Activate the live grants that have begun and are not active in this boot: scheduled ones, and those of an
-    earlier boot.
+    earlier boot. Whose user has no right any more ends instead. Returns those, as they were, and what to converge.
 
     What is left of them is counted by the wall clock, the only one that goes on over a reboot; so nothing is
     activated while it is behind the highest value that it ever had.
     """
     found, names = Touched(), _Names(rows)
+    lost = list[tuple[Request, str]]()
     if now.wall_ms < high_water_ms:
-        return found
+        return [], found
     for request in requests.waiting(rows, now.boot_id, now.wall_ms):
         grant = request.grant
         assert grant is not None
-        if now.wall_ms < grant.ends_ms:
-            requests.set_boot_end(rows, request.id, now.boot_id, now.boot_ms + grant.ends_ms - now.wall_ms)
-            touch(rows, found, request)
-            if not grant.boot_id:
-                _record(names, "activated", request, now, {"starts": grant.starts_ms, "ends": grant.ends_ms})
-    return found
+        if now.wall_ms >= grant.ends_ms:
+            continue
+        why = people.lost(networks.by_id(rows, request.network_id), request.account, now)
+        if why and not request.account.suspended_in_fault:
+            lost.append((request, why))
+            continue
+        requests.set_boot_end(rows, request.id, now.boot_id, now.boot_ms + grant.ends_ms - now.wall_ms)
+        touch(rows, found, request)
+        # What is closed for a fault of the directory is not open, whatever its time says.
+        if not grant.boot_id and not why:
+            _record(names, "activated", request, now, {"starts": grant.starts_ms, "ends": grant.ends_ms})
+    found.devices |= revoke_lost(rows, lost, now).devices
+    return [request for request, _ in lost], found
 
 
 def next_start(rows: Rows, now: Now, high_water_ms: int) -> int | None:

@@ -307,6 +307,9 @@ class Transactor:
                 if closing is not None and closing.is_late and closing.tombstone is not None:
                     _as_of_then(call, closing.tombstone)
                 render = verb(call, body)
+                if call.touched.interfaces:
+                    # Who has no right any more by this is cut with it: nobody is to be told for 30 s that he is in.
+                    call.ended += endings.end_without_right(rows, people, call.touched, call.now)
                 self._note_time(rows, call.now)
                 # Nothing can refuse any more: what it takes away is cut now, and committed then.
                 cuts = bool(call.touched) and (closing is not None or verb in NARROWING)
@@ -480,8 +483,9 @@ class Transactor:
                 endings.lapse(rows, now)
         if requests.waiting(self._rows, now.boot_id, now.wall_ms):
             with self._store.transaction() as rows:
-                touched = endings.activate(rows, now, self._high_water_ms)
+                never_begun, touched = endings.activate(rows, self._people, now, self._high_water_ms)
             self._converger.touched(self._rows, touched, now)
+            self._confirm(never_begun, self._now())
         self._committed()
 
     def begin_check(self) -> list[Step]:
