@@ -1,5 +1,6 @@
 """Messages that waited are looked at again before they go out: nobody is asked to decide what was decided meanwhile."""
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,11 +10,12 @@ import pytest
 from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World
 
 from jitd.config import Mail
+from jitd.core.errors import JitError
 from jitd.core.model import Message
 from jitd.notify.courier import Courier
 from jitd.notify.render import Rendered, Templates
 from jitd.notify.way import DeliveryError
-from jitd.service import grants, holding, networks, outbox, requests
+from jitd.service import changes, grants, holding, networks, outbox, requests
 from jitd.store.outbox import COLLECTED
 
 MINUTE = 60_000
@@ -89,7 +91,10 @@ async def post(tmp_path: Path) -> AsyncIterator[Post]:
     world.service = world._new()
     await world.start()
     await world.furnish()
-    yield Post(world)
+    made = Post(world)
+    await made.deliver()
+    await world.do(outbox.drop, ROOT)  # that the office was made is told, too
+    yield made
     await world.stop()
 
 
@@ -184,6 +189,45 @@ async def test_who_has_agreed_is_not_asked_again(post: Post) -> None:
     await post.world.do(grants.grant, CAROL, id=number)
     sent = await post.back()
     assert {to for to, subject in sent if subject.startswith("alice asks")} == {"dave"}
+
+
+@pytest.mark.parametrize(
+    ("becomes", "asked"),
+    [
+        ("nothing", {"dave", "bob"}),
+        ("approved", set()),
+        ("rejected", set()),
+        ("too old", set()),
+        ("agreed", {"dave"}),
+    ],
+)
+async def test_a_change_of_rules_that_was_decided(post: Post, becomes: str, asked: set[str]) -> None:
+    """Nobody is asked to agree to a change that was made, rejected or forgotten meanwhile, or that they agreed to."""
+    world = post.world
+    many = 3 if becomes == "agreed" else 2
+    await world.do(
+        networks.set_,
+        ROOT,
+        name="office",
+        changes=[f"approvals={many}", "jit.admins_too=on", "approvers=bob"],
+    )
+    with pytest.raises(JitError, match="waits as change 1"):
+        await world.do(networks.set_, CAROL, name="office", changes=["jit.exempt+=carol"])
+    await post.deliver()
+    match becomes:
+        case "approved":
+            await world.do(changes.approve, DAVE, id=1)
+        case "agreed":
+            with contextlib.suppress(JitError):
+                await world.do(changes.approve, BOB, id=1)
+        case "rejected":
+            await world.do(changes.reject, CAROL, id=1)
+        case "too old":
+            await world.advance(8 * 24 * HOUR)
+    sent = await post.back()
+    assert {
+        to for to, subject in sent if subject.startswith("A change of the rules of office waits")
+    } == asked
 
 
 async def test_a_warning_of_an_end_that_was_moved(post: Post) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jitctl.output import clean
 from jitctl.render import times
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _items(gateway: Gateway) -> list[_Item]:
 
 
 def _item(network: wire.NetworkStatus, gateway: Gateway) -> _Item | None:
-    name, now = f"{gateway.prefix}{clean(network['network'])}", gateway.now
+    name, now = f"{gateway.prefix}{_plain(network['network'])}", gateway.now
     left_ms = (network["ends"] or now) - now
     match network["state"]:
         case "active" | "standing" if network.get("frozen"):
@@ -95,6 +95,11 @@ def _item(network: wire.NetworkStatus, gateway: Gateway) -> _Item | None:
             return _Item("scheduled", f"{name} at {at}", f"{name}: opens at {at}")
         case _:
             return None
+
+
+def _plain(name: str) -> str:
+    """The name of a network. Prompts and bars act on what they are given (zsh's `%`, tmux' `#`): it has none of that."""
+    return re.sub(r"[^A-Za-z0-9._-]", "?", name)
 
 
 def _brief(ms: int) -> str:

@@ -86,6 +86,8 @@ EMERGENCIES: Final = frozenset({"break_glass", "device_lost"})
 
 #: What `jitctl notify test` sends: it is about nothing, and is not tried again.
 TEST: Final = "test"
+#: Asks to agree to a change of rules.
+PROPOSED: Final = "change_proposed"
 
 #: So long before its end a user is told, milliseconds, as far as the grant lasts longer than twice that.
 WARNINGS_MS: Final = (10 * durations.MINUTE, 2 * durations.MINUTE)
@@ -123,6 +125,17 @@ def outdated(message: Message, request: Request | None, voters: Container[str], 
         if message.template == ENDING.template and grant is not None and told != grant.ends_ms:
             return "not sent: it ends at another time"
     return ""
+
+
+def outdated_proposal(
+    message: Message, ended: str, lapses_ms: int, voters: Container[str], now_ms: int
+) -> str:
+    """The same of a change of rules that several have to agree to; `ended` is what became of it, "" while it waits."""
+    if ended:
+        return f"not sent: it is {ended} meanwhile"
+    if lapses_ms <= now_ms:
+        return "not sent: nobody can agree to it any more"
+    return "not sent: they have agreed meanwhile" if message.recipient in voters else ""
 
 
 def next_warning(starts_ms: int, ends_ms: int, now_ms: int) -> int | None:

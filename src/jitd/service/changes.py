@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from jitd import wire
-from jitd.core import durations, foureyes, policy, policyfile, principals, settings, text
+from jitd.core import foureyes, policy, policyfile, principals, settings, text
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.model import Network
@@ -15,8 +15,6 @@ from jitd.store import networks as all_networks
 from jitd.store.changes import Change
 from jitd.store.database import Rows
 
-#: How long a change waits, milliseconds. Nothing happens then: it is too old to be approved.
-WAITS_MS: Final = 7 * durations.DAY
 #: What can be proposed, by the words of its command.
 VERBS: Final[Mapping[str, ChangeVerb]] = {
     "network add": networks.add,
@@ -30,13 +28,13 @@ VERBS: Final[Mapping[str, ChangeVerb]] = {
 
 def list_(view: View, _query: object) -> Reply:
     """The changes that wait, as far as the caller decides about the networks that they are about."""
-    found = store.waiting(view.rows, view.now.wall_ms - WAITS_MS)
+    found = store.waiting(view.rows, view.now.wall_ms - store.WAITS_MS)
     return {"changes": [_view(view, one) for one in found if _may(view, one)]}
 
 
 def number_waiting(view: View) -> int:
     """How many changes wait for the caller's yes."""
-    found = [one for one in store.waiting(view.rows, view.now.wall_ms - WAITS_MS) if _may(view, one)]
+    found = [one for one in store.waiting(view.rows, view.now.wall_ms - store.WAITS_MS) if _may(view, one)]
     return sum(1 for one in found if not _has_agreed(view, one))
 
 
@@ -125,7 +123,7 @@ def _waiting(call: Call, change_id: int, verb: str) -> Change:
     change = store.by_id(call.rows, change_id)
     if change is None or not _may(call, change):
         raise JitError("not_found", f"cannot find a change {change_id}", "See jitctl change list.")
-    if change.ended_how or change.proposed_ms <= call.now.wall_ms - WAITS_MS:
+    if change.ended_how or change.proposed_ms <= call.now.wall_ms - store.WAITS_MS:
         became = (
             f"{change.ended_by} {change.ended_how} it"
             if change.ended_how
@@ -182,7 +180,7 @@ def _view(view: View, change: Change) -> wire.ChangeView:
         "reason": change.reason,
         "proposed": change.proposed_ms,
         "proposed_by": change.proposed_by,
-        "lapses": change.proposed_ms + WAITS_MS,
+        "lapses": change.proposed_ms + store.WAITS_MS,
         "quorum": change.quorum,
         "approved_by": [one.name for one in store.votes(view.rows, change.id)],
         "status": change.ended_how or "pending",

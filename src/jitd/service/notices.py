@@ -171,6 +171,8 @@ def tell(rows: Rows, people: People, ways: Ways, now: Now) -> None:
             data = {**about, **_of_event(event)}
             if notice.template in changed.TEMPLATES:
                 data |= {"what": changed.what(event), "reason": event.data.get("reason") or ""}
+            if notice.template == notices.PROPOSED:
+                data["change"] = event.data.get("change")
             teller.tell(request, notice, f"{event.seq}:{notice.template}", data)
     if found:
         facts.put(rows, _MARK, found[-1].seq)

@@ -3,10 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from jitd.core import durations
 from jitd.core.model import Vote
 from jitd.store.database import Rows
+
+#: How long a change waits, milliseconds. Nothing happens then: it is too old to be approved.
+WAITS_MS: Final = 7 * durations.DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

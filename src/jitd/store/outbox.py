@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from jitd.core import notices
 from jitd.core.model import Message, Now
-from jitd.store import requests
+from jitd.store import changes, requests
 from jitd.store.database import Rows
 
 _WAITING: Final = "sent_ms IS NULL AND dropped_ms IS NULL"
@@ -140,12 +140,27 @@ def outdated(rows: Rows, messages: Iterable[Message], now: Now) -> dict[int, str
     """The messages that are not true any more, by id, and why."""
     found: dict[int, str] = {}
     for one in messages:
+        if one.template == notices.PROPOSED:
+            why = _outdated_proposal(rows, one, now.wall_ms)
+            if why:
+                found[one.id] = why
+            continue
         request = requests.by_id(rows, one.request_id) if one.request_id is not None else None
         voters = {vote.name for vote in requests.votes(rows, request.id)} if request is not None else set()
         why = notices.outdated(one, request, voters, now)
         if why:
             found[one.id] = why
     return found
+
+
+def _outdated_proposal(rows: Rows, message: Message, now_ms: int) -> str:
+    number = message.data.get("change")
+    change = changes.by_id(rows, number) if isinstance(number, int) else None
+    if change is None:
+        return ""
+    voters = {vote.name for vote in changes.votes(rows, change.id)}
+    lapses_ms = change.proposed_ms + changes.WAITS_MS
+    return notices.outdated_proposal(message, change.ended_how, lapses_ms, voters, now_ms)
 
 
 def fate(rows: Rows, number: int) -> Fate | None:

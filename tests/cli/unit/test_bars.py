@@ -49,8 +49,20 @@ def test_a_gateway_that_does_not_answer_hides_no_other() -> None:
 def test_nothing_is_read_as_markup() -> None:
     """What a gateway says is text for Pango, and moves no terminal."""
     shown = json.loads(one("waybar", network="<b>&\x1b[31m"))
-    assert shown["text"] == "&lt;b&gt;&amp;[31m 1h00m"
-    assert "\x1b" not in one("prompt", network="a\x1b[31mb")
+    assert shown["text"] == "?b????31m 1h00m"
+
+
+def test_nothing_is_read_as_a_command() -> None:
+    """Attack: zsh expands what stands in its prompt once more, and tmux what stands in its bar: a gateway's network is
+    called `%F{$(id)}` or `#(id)`.
+    """
+    for name in ("%F{$(id)}", "#(id)", "`id`", "\\$(id)", "a\nb", "#[fg=red]"):
+        for form in ("prompt", "waybar", "i3bar"):
+            assert (
+                not set("%#$(){}[]`\\\n")
+                & set(name)
+                & set(one(form, network=name).replace("{", "").replace("}", "").replace("#50fa7b", ""))
+            )
 
 
 def test_hours_are_told() -> None:
