@@ -152,7 +152,7 @@ def _unreadable(view: View) -> list[wire.Check]:
     return [
         broken(
             f"the {one.noun} {one.name} has a {one.what} that cannot be read, and is not used: {clean(one.value)[:80]!r}",
-            fixes[one.noun, one.what].format(one.name),
+            fixes[one.noun, one.what].format(shell(one.name)),
         )
         for one in unreadable.all_(view.rows)
     ]

@@ -1,10 +1,10 @@
 """Whether the kernel forwards at all, and where to."""
 
 import errno
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from jitd.core.commandline import shell
 from jitd.enforce.finding import BROKEN, WARNING, Finding
 from jitd.enforce.surroundings.routes import Links, setting
 from jitd.enforce.surroundings.trips import Side, Trip, within
@@ -58,8 +58,8 @@ def overlapping(side: Side, links: Links) -> Iterator[Finding]:
                 level=WARNING,
                 what=f"the route {route.network} through {route.device} lies in the pool {side.pool} of {side.name}: answers"
                 " to clients with those addresses go there",
-                fix=f"ip route del {route.network} dev {shlex.quote(route.device)}"
-                "   # or another pool: jitctl interface set --help",
+                fix=shell("ip", "route", "del", route.network, "dev", route.device)
+                + "   # or another pool: jitctl interface set --help",
             )
 
 
@@ -77,7 +77,7 @@ def _off4(devices: Sequence[str]) -> Iterator[Finding]:
                 level=BROKEN,
                 what=f"the kernel forwards no IPv4 packets that come from {name}"
                 f" (net.ipv4.conf.{name}.forwarding is 0)",
-                fix=f"sysctl -w {_key('ipv4', name)}.forwarding=1{_KEPT}",
+                fix=shell("sysctl", "-w", f"{_key('ipv4', name)}.forwarding=1") + _KEPT,
             )
 
 
@@ -164,7 +164,7 @@ def _refused(device: str, who: str, source: str, to: str) -> Finding:
             level=BROKEN,
             what=f"the kernel drops {who} from {source} that come from {device} for {to}: its own route to them"
             f" leads elsewhere, and the reverse path filter is strict (rp_filter=1)",
-            fix=f"sysctl -w {_key('ipv4', device)}.rp_filter=2{_KEPT}",
+            fix=shell("sysctl", "-w", f"{_key('ipv4', device)}.rp_filter=2") + _KEPT,
         )
     return Finding(
         level=BROKEN,

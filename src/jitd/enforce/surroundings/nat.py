@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from jitd.core.commandline import shell
 from jitd.core.firewallrules import TABLE
 from jitd.core.model import IPNetwork
 from jitd.enforce.finding import WARNING, Finding
@@ -44,9 +45,12 @@ def unanswered(side: Side, trips: Iterable[Trip], tables: Sequence[Table], links
         level=WARNING,
         what=f"no masquerade for clients of {side.name} towards {', '.join(places[:_NAMED])}{more}: hosts there need a route"
         f" to {side.clients} through this gateway, or their answers go elsewhere",
-        fix=f"nft 'add table {family} clients-nat; add chain {family} clients-nat postrouting"
-        " { type nat hook postrouting priority srcnat; };"
-        f" add rule {family} clients-nat postrouting {family} saddr {side.clients} oifname {{ {devices} }} masquerade'",
+        fix=shell(
+            "nft",
+            f"add table {family} clients-nat; add chain {family} clients-nat postrouting"
+            " { type nat hook postrouting priority srcnat; };"
+            f" add rule {family} clients-nat postrouting {family} saddr {side.clients} oifname {{ {devices} }} masquerade",
+        ),
     )
 
 
