@@ -1,10 +1,15 @@
 """What the documents say is what the program does."""
 
+import ast
+import importlib
 import importlib.util
 import json
 import re
 from pathlib import Path
 
+import pytest
+
+from jitd import config
 from jitd.core import errors
 from jitd.server.routes import ROUTES
 
@@ -117,8 +122,6 @@ def test_the_manual_of_the_configuration_names_every_key() -> None:
     """Each key with its default has a line in man/jitd.toml.5, and no other."""
     import dataclasses
 
-    from jitd import config
-
     text = (ROOT / "man" / "jitd.toml.5").read_text()
     described = re.findall(r"^\.TP\n\.B (\w+)\n((?:[^.].*\n)+)", text, re.MULTILINE)
     known = [
@@ -153,3 +156,35 @@ def test_every_event_has_a_sentence() -> None:
     kinds |= set(re.findall(r"""\("(element_\w+)",""", source))
     assert len(kinds) > 25
     assert kinds - _SENTENCES.keys() == set()
+
+
+def test_the_tests_that_hold_the_promises_exist() -> None:
+    """Each `path::name` of docs/security.md is a function of that file."""
+    text = (ROOT / "docs" / "security.md").read_text()
+    named = set(re.findall(r"`([\w/.]+)::(\w+)`", text))
+    assert len(named) == len(set(re.findall(r"\S+::\S+", text.replace(",", "")))) > 100, (
+        "one of them cannot be read"
+    )
+    for path, name in sorted(named):
+        defined = {
+            node.name
+            for node in ast.walk(ast.parse((ROOT / path).read_text()))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        assert name in defined, f"docs/security.md names {path}::{name}"
+
+
+def test_the_bounds_are_those_of_the_code() -> None:
+    """Each row of the table of bounds that names a constant has its number, in seconds."""
+    text = (ROOT / "docs" / "security.md").read_text()
+    rows = re.findall(r"^\| .* \| ([0-9.,]+) \| `([\w.]+)` \|$", text, re.MULTILINE)
+    assert len(rows) == len(re.findall(r"\| `jit\w+\.[\w.]+` \|$", text, re.MULTILINE))
+    assert len(rows) > 20
+    for shown, constant in rows:
+        where, _, name = constant.rpartition(".")
+        if where == "jitd.config.Limits":
+            value = getattr(config.Limits(), name)
+        else:
+            value = getattr(importlib.import_module(where), name)
+        seconds = value / 1000 if name.endswith("_MS") else value
+        assert float(shown.replace(",", "")) == pytest.approx(seconds), constant
