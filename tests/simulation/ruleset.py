@@ -1,7 +1,7 @@
 """Reads the text that jitd loads into nftables, and says what becomes of a packet. What it does not know it refuses.
 
-It knows the part of nft's language that `core/firewallrules.py` writes. `tests/simulation/test_ruleset.py` holds it
-against the kernel's own.
+It knows the part of nft's language that `core/firewallrules.py` writes; `test_ruleset.py` holds it against what those
+rules mean.
 """
 
 import re
