@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from jitd.core import firewallrules, model, policy
 from jitd.enforce import firewall
-from jitd.service import access, converge, granting, grants, guard, service, transact
+from jitd.service import access, call, converge, granting, grants, guard, lookup, service, transact
 from jitd.store import database, requests, tombstones
 
 
@@ -70,17 +70,34 @@ PLANTED: Final = (
     ),
     Planted(
         "a uid that comes back under another name is taken for the one who had it",
-        (Patch(policy.is_own, "who == (account.uid, account.name)", "who[0] == account.uid"),),
+        (
+            Patch(policy.is_own, "who == (account.uid, account.name)", "who[0] == account.uid"),
+            Patch(
+                lookup.own,
+                "request.account.uid != uid or request.account.name != name",
+                "request.account.uid != uid",
+            ),
+        ),
         r"what is alice's|what is bob's",
     ),
     Planted(
         "a user who comes back with another uid has what the former one had",
-        (Patch(policy.is_there, "person.uid != account.uid", "False"),),
+        (
+            Patch(policy.is_there, "person.uid != account.uid", "False"),
+            Patch(access.People.person, "found.uid is not None and found.uid != uid", "False"),
+        ),
         r"is gone",
     ),
     Planted(
         "the login uid of anybody is believed",
-        (Patch(policy.is_own, "actor.login_is_claimed", "actor.login_uid is None"),),
+        (
+            Patch(policy.is_own, "actor.login_is_claimed", "actor.login_uid is None"),
+            Patch(
+                call.View.person_behind,
+                "self.actor.uid == 0 and self.actor.login_uid",
+                "self.actor.login_uid",
+            ),
+        ),
         r"what is \w+'s",
     ),
     Planted(
@@ -120,13 +137,18 @@ PLANTED: Final = (
     ),
     Planted(
         "standing access is kept after a membership is lost",
-        (Patch(access.Memory.decide, "answer is Answer.NO", "False"),),
+        (
+            Patch(access.Memory.decide, "answer is Answer.NO", "False"),
+            # It is looked for in two ways.
+            Patch(access.People.is_lost, "if self.lost", "if kind == 'grant' and self.lost"),
+            Patch(access.People.is_lost, 'kind == "standing" and', "False and"),
+        ),
         r"there was never one|no member|is gone",
     ),
     Planted(
         "commits are not synced",
         (Patch(database._prepare, "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF"),),
-        r"events were lost|acknowledged, and not there|does not come back",
+        r"events were lost|acknowledged, and not there|cannot be read",
     ),
     Planted(
         "what could not be closed is not tried again",

@@ -5,6 +5,7 @@ what jitd could do since: it is dead, nftables or the interface refuses, the dir
 have closed longer ago than it promises is a failure.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -146,7 +147,11 @@ class Promises:
     def _read(self) -> bool:
         if not self.reader.is_open and not self.reader.open(self.machine.database):
             return False
-        self.records = self.reader.read()
+        try:
+            self.records = self.reader.read()
+        except sqlite3.Error as error:
+            self.found(f"the store cannot be read: {error}")
+            return False
         for row in self.records.requests.values():
             self._note_end(row)
         return True

@@ -475,7 +475,8 @@ class Search:
             if name in SUCCESSOR and random.random() < 0.5:
                 # The next one gets the number at once.
                 machine.people.come(SUCCESSOR[name], uid)
-                return f"{name} goes, and {SUCCESSOR[name]} comes with the same uid"
+                taken = self._take_over(name)
+                return f"{name} goes, and {SUCCESSOR[name]} comes with the same uid; {taken}"
             if random.random() < 0.3:
                 machine.people.come(name, uid + 500)
                 for group in PEOPLE[name][1]:
@@ -490,6 +491,25 @@ class Search:
         inside = not machine.people.is_in(name, group)
         machine.people.put(name, group, inside=inside)
         return f"{name} {'joins' if inside else 'leaves'} {group}"
+
+    def _take_over(self, name: str) -> str:
+        """Whoever has somebody's uid now tries to take what is still open or pending of them."""
+        records = self.promises.records
+        theirs = [
+            row
+            for row in records.requests.values()
+            if row["state"] in ("granted", "pending") and records.accounts[row["account_id"]]["name"] == name
+        ]
+        actor = self.actor(SUCCESSOR[name])
+        calls = [
+            self.call(
+                requests.cancel if row["state"] == "pending" else self.pick((holding.release, holding.pause)),
+                actor,
+                id=row["id"],
+            )
+            for row in theirs
+        ]
+        return ", ".join(map(str, calls))
 
     # --- what happens to the machine ---
 
