@@ -167,7 +167,8 @@ class Disk:
         for connection in self.connections:
             connection.close()
         for file in list(self.files._open):
-            self.files.close(file)
+            if self.files._of(file) is not None:
+                self.files.close(file)
 
 
 class _Files:
@@ -175,7 +176,7 @@ class _Files:
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        self._open: dict[int, Handle] = {}
+        self._open: dict[int, tuple[Handle, int]] = {}  # with the inode
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
@@ -183,13 +184,26 @@ class _Files:
     def open(self, path: Any, flags: int, mode: int = 0o777, **more: Any) -> int:
         """As os.open."""
         disk = self._disk
-        is_ours = str(path).startswith(str(disk.state))
+        # What is only read has nothing to lose.
+        is_ours = str(path).startswith(str(disk.state)) and bool(flags & (os.O_WRONLY | os.O_RDWR))
         if is_ours:
             self._meet("open", Path(path).name, "cache")
         file = os.open(path, flags, mode, **more)
         if is_ours:
-            self._open[file] = Handle(disk.image(Path(path)), disk._scheduler.current.process)
+            handle = Handle(disk.image(Path(path)), disk._scheduler.current.process)
+            self._open[file] = (handle, os.fstat(file).st_ino)
         return file
+
+    def _of(self, file: int) -> Handle | None:
+        """What a descriptor is, if it is one of these still: a file object closes its own."""
+        handle, inode = self._open.get(file, (None, 0))
+        try:
+            if handle is not None and os.fstat(file).st_ino == inode:
+                return handle
+        except OSError:
+            pass
+        self._open.pop(file, None)
+        return None
 
     def close(self, file: int) -> None:
         """As os.close."""
@@ -198,30 +212,32 @@ class _Files:
 
     def pwrite(self, file: int, data: bytes, offset: int) -> int:
         """As os.pwrite."""
-        if handle := self._open.get(file):
+        if handle := self._of(file):
             self._meet("pwrite", handle.image.path.name, self._cache())
             handle.image.pending.append((offset, bytes(data)))
         return os.pwrite(file, data, offset)
 
     def write(self, file: int, data: bytes) -> int:
         """As os.write."""
-        if handle := self._open.get(file):
+        if handle := self._of(file):
             self._meet("write", handle.image.path.name, self._cache())
             handle.image.pending.append((os.lseek(file, 0, os.SEEK_CUR), bytes(data)))
         return os.write(file, data)
 
     def ftruncate(self, file: int, size: int) -> None:
         """As os.ftruncate."""
-        if handle := self._open.get(file):
+        if handle := self._of(file):
             self._meet("ftruncate", handle.image.path.name, self._cache())
             handle.image.pending.append((size, None))
         os.ftruncate(file, size)
 
     def fsync(self, file: int) -> None:
         """As os.fsync."""
-        if handle := self._open.get(file):
+        if handle := self._of(file):
             self._meet("fsync", handle.image.path.name, "disk", SYNC_US)
             handle.image.settle()
+            # Also what was written in other ways than by these calls.
+            handle.image.synced = bytearray(os.pread(file, os.fstat(file).st_size, 0))
 
     fdatasync = fsync
 

@@ -101,6 +101,11 @@ PLANTED: Final = (
         r"what is \w+'s",
     ),
     Planted(
+        "an older store that was restored is taken for the newest",
+        (Patch(transact.Transactor._compare_with_mark, "elif last < mark:", "elif False:"),),
+        r"before an older store was restored",
+    ),
+    Planted(
         "elements have no timeout",
         (Patch(guard.Guard._apply, "given[member].left_ms - spent", "10**10"),),
         r"after its end",

@@ -26,7 +26,7 @@ RETRY_US: Final = 40_000_000
 #: How much later than its end an element may go. It is given some milliseconds less, so: nothing.
 LATE_US: Final = 0
 
-CLOSING: Final = ("revoke", "release", "freeze", "remove")
+MARK: Final = "closings.mark"
 
 
 @dataclass(slots=True)
@@ -58,6 +58,10 @@ class Promises:
     intervals: list[Interval] = field(default_factory=list)
     disturbed_us: int = 0
     ready_us: int = 0
+    is_restored: bool = False
+    #: Grants that were closed and stand as open in a store that was restored: (id, decided_ms).
+    closed_since: set[tuple[int, int]] = field(default_factory=set)
+    _is_jumping: bool = False
     were_gone: set[str] = field(default_factory=set)
     is_hopeless: bool = False
     _wrong: dict[tuple[str, int], Wrong] = field(default_factory=dict)
@@ -91,9 +95,26 @@ class Promises:
         self.reader.close()
         if older:
             self._acknowledged.clear()
+            self._is_jumping = True  # behind what a restored store has, its events go on with other numbers
             self._seq = 0
             self._decided.clear()
             self._ended.clear()
+
+    def restored(self) -> None:
+        """An older store is in the place of this one: what was closed since stays closed."""
+        before = self.records
+        self.reopened(older=True)
+        self.is_restored = True
+        if not self._read():
+            return
+        mark = self.machine.disk.state / MARK
+        noted = int(mark.read_bytes().split()[0]) if mark.exists() else 0
+        if noted <= self.records.last_seq:
+            return  # nothing was closed since, or the disk has not taken the mark
+        for number, row in self.records.requests.items():
+            later = before.requests.get(number)
+            if row["state"] == "granted" and later is not None and later["ended_how"] is not None:
+                self.closed_since.add((number, row["decided_ms"]))
 
     def booted(self) -> None:
         """The kernel is another one: nothing of the old one's timers is left."""
@@ -125,8 +146,8 @@ class Promises:
         for (interface_id, device_id), ips in sorted(self.records.tunnels.items()):
             device = self.records.devices[device_id]
             account = self.records.accounts[device["account_id"]]
-            if account["name"] in self.were_gone:
-                continue  # who was gone is not always let in again
+            if account["name"] in self.were_gone or self.is_restored:
+                continue  # who was gone is not always let in again, and a restored store is in doubt
             for network_id, network in self._networks():
                 if network["interface_id"] != interface_id or device["removed_ms"] is not None:
                     continue
@@ -280,6 +301,8 @@ class Promises:
                 over = f"{account['name']} is gone"
             if not over and not self._may_use(account, network):
                 over = f"{account['name']} is no member"
+            if not over and (row["id"], row["decided_ms"]) in self.closed_since:
+                over = "it was closed before an older store was restored"
             if not over and row["id"] in self.closed:
                 over = "it is being closed"
             yield (f"{text}: {over}" if over else text, bool(over))
@@ -430,8 +453,9 @@ class Promises:
         if self.records.last_seq < self._seq:
             self.found(f"events were lost: the last one was {self._seq}, and is {self.records.last_seq} now")
         for row in rows:
-            if row["seq"] != self._seq + 1:
+            if row["seq"] != self._seq + 1 and not (self._is_jumping and row["seq"] > self._seq):
                 self.found(f"SEQ has a gap: {row['seq']} comes behind {self._seq}")
+            self._is_jumping = self._is_jumping and row["seq"] == self._seq + 1
             self._seq = row["seq"]
             self._event(row)
 

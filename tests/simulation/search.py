@@ -11,7 +11,7 @@ from jitd.service import devices, freezing, grants, holding, interfaces, network
 from jitd.service.call import ChangeVerb
 from simulation.faults import Fault
 from simulation.kernel import public_of
-from simulation.machine import ADMINS, Call, Jitd, Machine, machine
+from simulation.machine import ADMINS, DATABASE, Call, Jitd, Machine, machine
 from simulation.promises import Promises
 from simulation.schedule import Stuck
 
@@ -682,6 +682,19 @@ class Search:
         self._pass_time(until - self.machine.now_us)
         return f"until {until / 1e6:.3f}"
 
+    def do_restore(self) -> str:
+        """An administrator makes a backup of the store, and one day puts it in the place of a newer one."""
+        jitd = self._alive()
+        if not self.has_backup or jitd is None:
+            self.has_backup = True
+            self.machine.disk.copy("backup")
+            return "a backup is made"
+        self.machine.power_goes = False
+        self.machine.kill(jitd.process)
+        self.machine.disk.restore("backup", DATABASE)
+        self.promises.restored()
+        return "the backup is restored"
+
     def do_stop(self) -> str:
         """systemctl restart."""
         jitd = self._alive()
@@ -723,7 +736,7 @@ class Search:
 STEP_WEIGHTS: Final = {
     "ask": 6, "grant": 7, "give": 5, "deny": 2, "revoke": 6, "release": 3, "switch": 2, "extend": 2, "cancel": 1,
     "forge": 2, "device": 3, "freeze": 1, "rules": 2, "enforce": 1, "people": 3, "wait": 10, "step_clock": 1,
-    "suspend": 1, "rename": 1, "take_away": 1, "flush": 1, "break_disk": 3, "break_exchange": 3, "break_names": 1, "squeeze": 4,
+    "suspend": 1, "rename": 1, "take_away": 1, "flush": 1, "break_disk": 3, "break_exchange": 3, "break_names": 1, "squeeze": 4, "restore": 2,
     "mend": 3, "kill": 3, "stay_dead": 1, "stop": 1, "power": 1,
 }  # fmt: skip
 
