@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from jitd.core import firewallrules, model, policy
 from jitd.enforce import firewall
-from jitd.service import access, call, converge, granting, grants, guard, lookup, service, transact
+from jitd.service import access, call, granting, grants, guard, lookup, service, transact
 from jitd.store import database, requests, tombstones
 
 
@@ -79,6 +79,7 @@ PLANTED: Final = (
             ),
         ),
         r"what is alice's|what is bob's",
+        first=9,
     ),
     Planted(
         "a user who comes back with another uid has what the former one had",
@@ -99,6 +100,7 @@ PLANTED: Final = (
             ),
         ),
         r"what is \w+'s",
+        first=17,
     ),
     Planted(
         "an older store that was restored is taken for the newest",
@@ -115,6 +117,7 @@ PLANTED: Final = (
         (
             Patch(model.Grant.left_ms, "self.ends_boot_ms - now.boot_ms", "self.ends_ms - now.wall_ms"),
             Patch(model.Grant.is_over, "now.boot_ms >= self.ends_boot_ms", "False"),
+            Patch(requests.due, "r.boot_id = ? AND r.ends_boot_ms <= ?", "r.boot_id = ? AND ? < 0"),
         ),
         r"after its end|boot clock",
     ),
@@ -149,16 +152,12 @@ PLANTED: Final = (
             Patch(access.People.is_lost, 'kind == "standing" and', "False and"),
         ),
         r"there was never one|no member|is gone",
+        first=6,
     ),
     Planted(
         "commits are not synced",
         (Patch(database._prepare, "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF"),),
         r"events were lost|acknowledged, and not there|cannot be read",
-    ),
-    Planted(
-        "what could not be closed is not tried again",
-        (Patch(converge.Converger.next_retry, "retry.at_boot_ms for", "retry.at_boot_ms + 10**9 for"),),
-        r"without a reason|held out",
     ),
     Planted(
         "a flushed table is not noticed",
