@@ -1,4 +1,4 @@
-"""The one thread that owns the writing store and the interfaces. It runs one call at a time: no locks, no races."""
+"""The one thread that owns the writing store. It runs one call at a time, so that decisions cannot race."""
 
 import asyncio
 import itertools
