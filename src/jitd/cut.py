@@ -16,7 +16,7 @@ from jitd.core.model import Interface
 from jitd.enforce import nft
 from jitd.enforce.choose import choose, choose_firewall
 from jitd.enforce.firewallport import Firewall
-from jitd.enforce.port import EnforceError, InterfaceGone, RemovePeer, WireGuard
+from jitd.enforce.port import EnforceError, InterfaceGone, Known, RemovePeer, WireGuard
 from jitd.lock import Lock
 from jitd.store import database, devices, interfaces
 from jitd.store.database import Rows
@@ -187,6 +187,8 @@ def _close_members(found: Sequence[Guarded], firewall: Firewall, done: Done) -> 
 
 def _remove_peers(one: Guarded, wireguard: WireGuard, done: Done) -> None:
     name = one.interface.name
+    # Whatever it is called by now.
+    wireguard.know(Known.of(one.interface))
     try:
         ours = [key for key in wireguard.read(name).peers if one.is_ours(key)]
         if ours:

@@ -10,7 +10,7 @@ from jitd import cut, stop
 from jitd.app import CLOSED_FILE
 from jitd.config import Config
 from jitd.cut import Done, Guarded
-from jitd.enforce.port import EnforceError, InterfaceGone, WireGuard
+from jitd.enforce.port import EnforceError, InterfaceGone, Known, WireGuard
 
 UNIT_DIRECTORIES: Final = ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 UNITS: Final = (stop.UNIT, "jitd-closed.service")
@@ -58,12 +58,13 @@ def _take_away(config: Config, found: Sequence[Guarded]) -> Done:
     done = cut.cut(found, lambda: cut.open_wireguard(config), lambda: cut.open_firewall(config))
     if done.left:
         return done
-    own = [one.interface.name for one in found if not one.interface.adopted]
+    own = [one.interface for one in found if not one.interface.adopted]
     try:
         if own:
             with closing(cut.open_wireguard(config)) as wireguard:
-                for name in own:
-                    _remove_link(name, wireguard, done)
+                for interface in own:
+                    wireguard.know(Known.of(interface))
+                    _remove_link(interface.name, wireguard, done)
         if done.left:
             return done
         with closing(cut.open_firewall(config)) as firewall:

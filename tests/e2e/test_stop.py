@@ -43,7 +43,9 @@ def test_a_stop_lets_pass_and_a_cut_does_not(office: Site) -> None:
     for stream in streams:
         assert stream.silent()
     assert office.gateway.peers() == {}
-    assert not [one for one in table(office) if "elem" in str(one.get("set"))]
+    sets = [one["set"] for one in table(office) if "elem" in str(one.get("set"))]
+    # Left are the addresses that are judged whatever their interface is called.
+    assert {one["name"] for one in sets} <= {"given-wg0-4"}
     again = office.world.run(["jitd", "stop", "--cut"]).stdout
     assert again.splitlines()[:3] == ["jitd was not running", "firewall: closed", "wg0: nobody was in"]
 
@@ -130,3 +132,14 @@ def test_uninstall_leaves_nobody_in(office: Site) -> None:
     assert not closed.exists()
     assert "  rm -r /var/lib/jitd " in done.stdout
     assert office.world.path("/var/lib/jitd/jitd.db").exists()
+
+
+def test_a_cut_finds_a_renamed_interface(office: Site) -> None:
+    """Attack: an interface is renamed before everybody is cut. Its peers go all the same, and no packet passes."""
+    office.grant("alice", "1h")
+    stream, _ = office.both_ways("alice")
+    stream.arrives()
+    for line in ("set wg0 down", "set wg0 name renamed", "set renamed up"):
+        office.world.run(["ip", "link", *line.split()])
+    assert "wg0: 1 peer removed" in office.world.run(["jitd", "stop", "--cut"]).stdout.splitlines()
+    assert stream.silent()

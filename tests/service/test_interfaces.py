@@ -1,5 +1,6 @@
 """Interfaces of jitd's own, and adopted ones."""
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -324,3 +325,12 @@ async def test_a_saved_peer_that_jitd_had_let_in_does_not_come_back(
         await world.granted(ALICE)
         await world.service.check()
         assert "alice" in world.peers()
+
+
+async def test_a_renamed_interface_is_not_adopted_a_second_time(office: World) -> None:
+    """Attack: an interface of jitd's is renamed and adopted under its new name, so that two would fight over its peers."""
+    state = office.wireguard.read("wg0")
+    office.wireguard.add_foreign_link("renamed", addresses=["10.77.0.1/24"], port=51877)
+    office.wireguard._links["renamed"] = replace(state, name="renamed")
+    with pytest.raises(JitError, match="it has the key of wg0"):
+        await office.do(interfaces.adopt, ROOT, name="renamed")

@@ -8,9 +8,9 @@ a bounded time (5 s for each exchange).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
-from typing import Protocol
+from typing import Protocol, Self
 
-from jitd.core.model import IPNetwork
+from jitd.core.model import Interface, IPNetwork
 
 
 class EnforceError(Exception):
@@ -123,6 +123,12 @@ class Known:
     name: str
     public_key: str
     pools: tuple[IPNetwork, ...]
+
+    @classmethod
+    def of(cls, interface: Interface) -> Self:
+        """As the store has it."""
+        pools = tuple(pool for pool in (interface.pool4, interface.pool6) if pool is not None)
+        return cls(name=interface.name, public_key=interface.public_key, pools=pools)
 
 
 class WireGuard(Protocol):

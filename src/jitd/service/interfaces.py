@@ -86,6 +86,13 @@ def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render:
             f"cannot adopt {name}: the machine has no WireGuard interface of this name",
             f"Bring it up first (wg-quick up {name}), or let jitd make one: jitctl interface add {name} --pool …",
         )
+    for other in store.all_(call.rows):
+        if state.public_key and state.public_key == other.public_key:
+            raise JitError(
+                "conflict",
+                f"cannot adopt {name}: it has the key of {other.name}, and may be that one under another name",
+                f"See jitctl doctor interfaces, or remove {other.name} first.",
+            )
     pools = placing.pools(body.get("pools") or _own_pools(state))
     interface = Interface(
         id=0,

@@ -91,15 +91,11 @@ class Peering:
 
     def glance(self, interface: Interface) -> LinkState | None:
         """An interface as it is, before anything is made or mended; None when it cannot be read. Raises nothing."""
-        self._know(interface)
+        self.wireguard.know(Known.of(interface))
         try:
             return self.wireguard.read(interface.name)
         except EnforceError:
             return None
-
-    def _know(self, interface: Interface) -> None:
-        pools = tuple(pool for pool in (interface.pool4, interface.pool6) if pool is not None)
-        self.wireguard.know(Known(name=interface.name, public_key=interface.public_key, pools=pools))
 
     def read(self, interface: Interface, *, known: bool) -> LinkState:
         """Read an interface; an own one is made when it is not there, which is told when it was `known` before."""
@@ -131,7 +127,7 @@ class Peering:
             self._unroutable.add(interface.id)
 
     def _read(self, interface: Interface, *, known: bool) -> LinkState:
-        self._know(interface)
+        self.wireguard.know(Known.of(interface))
         if not interface.adopted and self.wireguard.ensure_link(self.spec(interface)):
             self.left.pop(interface.id, None)
             self._indexes.pop(interface.id, None)
