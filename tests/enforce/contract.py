@@ -237,6 +237,16 @@ class Contract:
 
     # --- peers ---
 
+    def test_a_peer_that_is_not_there_is_not_added(self, wireguard: WireGuard, wg: str):
+        """What is only to be changed where it is there: a peer that somebody has just removed does not come back."""
+        there, gone = new_peer(), new_peer()
+        wireguard.apply(wg, [SetPeer(public_key=there, allowed_ips=ips("10.90.0.2/32"))])
+        wireguard.apply(
+            wg, [SetPeer(public_key=key, allowed_ips=ips(), if_there=True) for key in (there, gone)]
+        )
+        peers = wireguard.read(wg).peers
+        assert {key: peer.allowed_ips for key, peer in peers.items()} == {there: ips()}
+
     def test_a_peer_is_set_whole(self, wireguard: WireGuard, wg: str):
         """Everything that a peer was given is read back."""
         peer, preshared = new_peer(), new_key()

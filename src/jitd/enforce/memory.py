@@ -89,6 +89,8 @@ class MemoryWireGuard:
             if isinstance(change, RemovePeer):
                 peers.pop(change.public_key, None)
                 continue
+            if change.if_there and change.public_key not in peers:
+                continue
             if change.public_key == state.public_key:
                 continue  # WireGuard takes no peer with its own key, without a word
             for ip in change.allowed_ips:

@@ -55,6 +55,7 @@ class SetPeer:
     endpoint: str | None = None
     keepalive: int | None = None  # seconds; 0 switches it off
     preshared_key: str | None = field(default=None, repr=False)
+    if_there: bool = False  # a peer that is not there is not added
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ def set_peers(changes: Sequence[Change]) -> bytes:
         if isinstance(change, RemovePeer):
             lines.append("remove=true")
             continue
+        if change.if_there:
+            lines.append("update_only=true")
         if change.preshared_key is not None:
             lines.append(f"preshared_key={_hex(change.preshared_key) or _NO_KEY}")
         if change.endpoint:

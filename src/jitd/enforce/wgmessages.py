@@ -93,7 +93,7 @@ def _entries(change: Change) -> Iterator[tuple[Entry, int]]:
 def _first(change: SetPeer) -> list[list[Any]]:
     attributes: list[list[Any]] = [
         ["WGPEER_A_PUBLIC_KEY", change.public_key],
-        ["WGPEER_A_FLAGS", WGPEER_F_REPLACE_ALLOWEDIPS],
+        ["WGPEER_A_FLAGS", WGPEER_F_REPLACE_ALLOWEDIPS | (WGPEER_F_UPDATE_ONLY if change.if_there else 0)],
     ]
     if change.preshared_key is not None:
         attributes.append(["WGPEER_A_PRESHARED_KEY", change.preshared_key or NO_KEY])

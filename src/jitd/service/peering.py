@@ -271,7 +271,8 @@ class Peering:
         They stay there, and with them what they have passed until now, which the worker reads before it removes them.
         """
         return self.wireguard.close_peers(
-            interface.name, [SetPeer(public_key=key, allowed_ips=ips) for key, ips in passing.items()]
+            interface.name,
+            [SetPeer(public_key=key, allowed_ips=ips, if_there=True) for key, ips in passing.items()],
         )
 
     def differing(self, interface: Interface, expected: Mapping[str, Passing]) -> set[str]:
