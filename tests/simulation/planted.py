@@ -129,6 +129,7 @@ PLANTED: Final = (
             ),
         ),
         r"being closed|revoked|released",
+        first=15,
     ),
     Planted(
         "a denial is taken whatever the request has become",
@@ -161,8 +162,8 @@ PLANTED: Final = (
     ),
     Planted(
         "a flushed table is not noticed",
-        (Patch(guard.Guard.ensure, "self.firewall.ensure(self.rules(rows), repairing)", "Ensured.NOTHING"),),
-        r"without a reason|after its end",
+        (Patch(firewall.NftFirewall.ensure, "if same and self._fingerprint() == self._print:", "if same:"),),
+        r"without a reason|after its end|held out",
     ),
 )
 
