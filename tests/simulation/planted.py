@@ -120,6 +120,7 @@ PLANTED: Final = (
             Patch(requests.due, "r.boot_id = ? AND r.ends_boot_ms <= ?", "r.boot_id = ? AND ? < 0"),
         ),
         r"after its end|boot clock",
+        first=11,
     ),
     Planted(
         "tombstones are not written",
@@ -164,6 +165,7 @@ PLANTED: Final = (
         "a flushed table is not noticed",
         (Patch(firewall.NftFirewall.ensure, "if same and self._fingerprint() == self._print:", "if same:"),),
         r"without a reason|after its end|held out",
+        first=12,
     ),
 )
 

@@ -1,6 +1,6 @@
 """One seed: a gateway, its people, and a sequence of what they and the world do, with promises checked at each step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_interface, ip_network
 from typing import Any, Final
@@ -686,14 +686,31 @@ class Search:
         """An administrator makes a backup of the store, and one day puts it in the place of a newer one."""
         jitd = self._alive()
         if not self.has_backup or jitd is None:
-            self.has_backup = True
+            # Of a moment at which something is open for long.
+            self.has_backup = any(self._open_for_long())
+            if not self.has_backup:
+                return self.do_give()
             self.machine.disk.copy("backup")
             return "a backup is made"
         self.machine.power_goes = False
+        for number in list(self._open_for_long())[:2]:
+            # What the backup has as open is closed before.
+            self._closes(self.call(grants.revoke, ROOT, id=number), number, own=False)
+        self._pass_time(1 * SECOND)
+        self.look()
+        jitd = self._alive()
+        if jitd is None or self.failures:
+            return "jitd has died before"
         self.machine.kill(jitd.process)
         self.machine.disk.restore("backup", DATABASE)
         self.promises.restored()
         return "the backup is restored"
+
+    def _open_for_long(self) -> Iterator[int]:
+        wall = self.machine.clock.now_ms()
+        for row in self.promises.records.requests.values():
+            if row["state"] == "granted" and row["extends_id"] is None and row["ends_ms"] > wall + 120_000:
+                yield row["id"]
 
     def do_stop(self) -> str:
         """systemctl restart."""
