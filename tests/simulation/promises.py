@@ -62,6 +62,7 @@ class Promises:
     #: Grants that were closed and stand as open in a store that was restored: (id, decided_ms).
     closed_since: set[tuple[int, int]] = field(default_factory=set)
     _is_jumping: bool = False
+    _is_unrepaired: bool = False  # what others did to the kernel may still be as they left it
     were_gone: set[str] = field(default_factory=set)
     is_hopeless: bool = False
     _wrong: dict[tuple[str, int], Wrong] = field(default_factory=dict)
@@ -89,6 +90,7 @@ class Promises:
     def disturbed(self) -> None:
         """Somebody else has changed the kernel."""
         self.disturbed_us = self.machine.now_us
+        self._is_unrepaired = True
 
     def reopened(self, *, older: bool = False) -> None:
         """The store is another file: after a crash, or one that was restored."""
@@ -104,6 +106,7 @@ class Promises:
         """An older store is in the place of this one: what was closed since stays closed."""
         before = self.records
         self.reopened(older=True)
+        self.disturbed()  # what passes by a grant that this store does not know goes when jitd is back
         self.is_restored = True
         if not self._read():
             return
@@ -127,6 +130,7 @@ class Promises:
         """Everything that is to hold at any moment."""
         if self.is_hopeless or not self._read():
             return
+        self._see_repair()
         addresses = self._addresses()
         for network_id, network in self._networks():
             destination = self._destination(network)
@@ -240,7 +244,7 @@ class Promises:
         for device in devices:
             grants = list(self._grants(device, network_id))
             # Its element is the kernel's, and goes whatever becomes of jitd.
-            if grants and all(self._is_past(row) for row in grants) and not self._is_disturbed(key):
+            if grants and all(self._is_past(row) for row in grants) and not self._is_unrepaired:
                 self.found(f"{who} passes {network['name']} after its end: grant {grants[-1]['id']}")
                 return
         wrong = self._wrong.get(pair)
@@ -428,8 +432,12 @@ class Promises:
         ends = [min(one.ends_us, machine.now_us) for one in self._faults(key)]
         return max(self.ready_us, *ends, 0)
 
-    def _is_disturbed(self, key: str) -> bool:
-        return self.machine.now_us - self.disturbed_us < REPAIR_US
+    def _see_repair(self) -> None:
+        """A table that is flushed while jitd is dead, or refused, is not there before jitd has had its time."""
+        since = max(self.disturbed_us, self._able_us(""))
+        failed = any(one.ends_us > self.disturbed_us for one in self._faults(""))
+        if self.machine.now_us - since > (RETRY_US if failed else REPAIR_US):
+            self._is_unrepaired = False
 
     def _bound(self, wrong: Wrong, key: str) -> int:
         bound = CUT_US
