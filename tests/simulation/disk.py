@@ -237,7 +237,7 @@ class _Files:
             self._meet("fsync", handle.image.path.name, "disk", SYNC_US)
             handle.image.settle()
             # Also what was written in other ways than by these calls.
-            handle.image.synced = bytearray(os.pread(file, os.fstat(file).st_size, 0))
+            handle.image.synced = bytearray(handle.image.path.read_bytes())
 
     fdatasync = fsync
 
