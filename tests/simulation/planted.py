@@ -106,6 +106,7 @@ PLANTED: Final = (
         "an older store that was restored is taken for the newest",
         (Patch(transact.Transactor._compare_with_mark, "elif last < mark:", "elif False:"),),
         r"before an older store was restored",
+        first=5,
     ),
     Planted(
         "elements have no timeout",
