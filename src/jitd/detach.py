@@ -69,15 +69,23 @@ def _background(
                 status = serve(lambda: say(_READY))
     except JitError as error:
         log.error("%s %s", error.message, error.hint)  # noqa: TRY400 - a refusal, not a fault
+        _write_log()
         say(error.message.encode())
         status = error.exit_status
     except Exception as error:
         log.exception("jitd ends by a mistake of its own")
+        _write_log()
         say(f"cannot go on: {error}".encode())
     finally:
         # Nothing of the process that was typed is to be run a second time here.
         logging.shutdown()
         os._exit(status)
+
+
+def _write_log() -> None:
+    """Have the log's lines written: whoever waits for the start is shown its end."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def _tail(path: Path, start: int) -> str:

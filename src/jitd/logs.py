@@ -79,11 +79,15 @@ class Output:
             return f"{lost} lines of its log are lost: they could not be written in time"
         return ""
 
-    def finish(self, seconds: float = _LAST_SECONDS) -> None:
-        """Wait for what is still to be written, for so long at most, and let the thread end."""
+    def drain(self, seconds: float = _LAST_SECONDS) -> None:
+        """Wait for what is still to be written, for so long at most."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and self._queue.unfinished_tasks:
             time.sleep(0.005)
+
+    def finish(self, seconds: float = _LAST_SECONDS) -> None:
+        """Wait for what is still to be written, for so long at most, and let the thread end."""
+        self.drain(seconds)
         with contextlib.suppress(queue.Full):
             self._queue.put_nowait(None)
 
@@ -150,6 +154,9 @@ class _Handler(logging.Handler):
             self._output.put(self.format(record))
         except Exception as error:  # noqa: BLE001 - a line that cannot be formatted must not end what said it
             self._output.put(f"a log line of {record.name} cannot be formatted: {error}")
+
+    def flush(self) -> None:
+        self._output.drain()
 
     def close(self) -> None:
         self._output.finish()

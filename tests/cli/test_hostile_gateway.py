@@ -58,6 +58,7 @@ LINES = {
     "acknowledge": "acknowledge 1 -c x",
     "freeze": "freeze -r x --yes",
     "thaw": "thaw",
+    "accept-restored": "accept-restored --yes",
     "network add": "network add n --route 10.0.0.0/8",
     "network list": "network list",
     "network show": "network show n",

@@ -32,6 +32,7 @@ from jitd.service import (
     users,
     whys,
 )
+from jitd.store import restored
 
 SERVICE = Actor(uid=1, user="daemon")
 GATE = Actor(uid=61009, user="jit", login_uid=61009, login_user="jit")
@@ -64,7 +65,7 @@ MATRIX = {
     grants.acknowledge: ({"id": 3, "comment": "looked at"}, ADMINS),
     freezing.freeze: ({"reason": "intruder"}, ADMINS),
     freezing.thaw: ({}, ADMINS),
-    restoring.accept: ({}, ADMINS),
+    restoring.accept_restored: ({}, ADMINS),
     networks.add: ({"name": "new", "interface": "wg2", "routes": ["10.3.0.0/16"]}, ADMINS),
     networks.set_: ({"name": "office", "members": ["alice"]}, ADMINS),
     networks.jit: ({"name": "office", "on": True}, ADMINS),
@@ -150,6 +151,8 @@ async def test_who_may_call_what(world: World, verb, caller: str) -> None:
         await world.do(networks.set_, DAVE, name="strict", changes=["approvals=1"])
     if caller == "owner" and verb is requests.request:
         await world.do(requests.cancel, ALICE, id=1)
+    if verb is restoring.accept_restored:
+        await world.service.record_delivery(lambda rows: restored.note(rows, 1, 1, 2))
     world.wireguard.add_foreign_link("wg9", addresses=("10.5.0.1/24",), port=9)
     route = next(route for route in ROUTES if route.verb is verb)
     body, allowed = MATRIX[verb]

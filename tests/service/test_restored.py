@@ -73,18 +73,18 @@ async def test_a_backup_revives_nothing(office: World) -> None:
     assert (await office.ask(queries.health, ROOT))["seq"] > seq
     for actor in (ALICE, BOB):
         with pytest.raises(JitError) as refused:
-            await office.do(restoring.accept, actor)
+            await office.do(restoring.accept_restored, actor)
         assert refused.value.code == "not_permitted"
     # What is known to be wrong is ended first.
     await office.do(grants.revoke, CAROL, id=revoked)
-    plan = (await office.do(restoring.accept, CAROL, plan=True))["plan"]
+    plan = (await office.do(restoring.accept_restored, CAROL, plan=True))["plan"]
     assert [line["user"] for line in plan["gains"]] == ["bob"]
     assert office.members() == {}
-    await office.do(restoring.accept, CAROL, confirm=plan["token"])
+    await office.do(restoring.accept_restored, CAROL, confirm=plan["token"])
     assert set(office.peers()) == {"bob"}
     assert await warnings(office) == []
     with pytest.raises(JitError, match="nothing is in doubt"):
-        await office.do(restoring.accept, CAROL)
+        await office.do(restoring.accept_restored, CAROL)
 
 
 async def test_what_is_decided_after_that_is_in_no_doubt(office: World) -> None:

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
+from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
+from jitd.service import changes as rule_changes
 from jitd.service import devices, freezing, grants, holding, networks, removal, requests, users, whys
 
 SUDO_DAVE = Actor(uid=0, user="root", login_uid=61004, login_user="dave")
@@ -76,7 +77,7 @@ async def test_every_rule_has_its_line(office: World) -> None:
     )
     assert lines["is it granted without waiting"][0] == "no"
     assert "its hours are daily 00:00-00:01 UTC" in lines["is it granted without waiting"][1]
-    await office.do(networks.set_, ROOT, name="office", changes=["jit.hours="])
+    await agreed(office, "jit.hours=")
     assert (await told(office))["is it granted without waiting"][:2] == (
         "no",
         'it is longer than the rule "alice up to 1h, 3 a week" allows',
@@ -123,6 +124,13 @@ async def test_who_may_ask_about_whom(office: World) -> None:
     with pytest.raises(JitError) as caught:
         await office.ask(whys.why, BOB)
     assert caught.value.code == "bad_request"
+
+
+async def agreed(world: World, change: str) -> None:
+    """Change what two have to agree to: carol proposes it, dave is the second."""
+    with pytest.raises(JitError, match="it waits as change 1"):
+        await world.do(networks.set_, CAROL, name="office", changes=[change])
+    await world.do(rule_changes.approve, DAVE, id=1)
 
 
 async def settle(world: World, *changes: str) -> None:
@@ -275,7 +283,7 @@ async def test_how_several_decided(office: World) -> None:
     await office.do(grants.grant, CAROL, id=number, duration=HOUR, comment="an hour will do")
     assert (await outcome(office, number))[2][:2] == ("who decided", "nobody yet")
     await office.do(grants.grant, SUDO_DAVE, id=number)
-    await settle(office, "approvals=1")
+    await agreed(office, "approvals=1")
     await office.do(grants.extend, CAROL, id=number, duration=HOUR)
     await office.do(grants.revoke, CAROL, id=number, comment="enough")
     assert await outcome(office, number) == [

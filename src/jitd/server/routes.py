@@ -57,7 +57,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           wire.DecisionBody, wire.RequestReply, "Say that a use of break-glass was looked at"),
     Route("POST", "/v1/freeze", _CHANGE, freezing.freeze,
           wire.FreezeBody, wire.FreezeReply, "Close everything at once", counted=False),
-    Route("POST", "/v1/accept-restored", _CHANGE, restoring.accept, wire.AcceptRestoredBody, wire.AcceptRestoredReply,
+    Route("POST", "/v1/accept-restored", _CHANGE, restoring.accept_restored, wire.AcceptRestoredBody, wire.AcceptRestoredReply,
           "Let in again whom a restored store lets in"),
     Route("POST", "/v1/thaw", _CHANGE, freezing.thaw, NoQuery, wire.FreezeReply, "End a freeze"),
     Route("POST", "/v1/release", _CHANGE, holding.release,

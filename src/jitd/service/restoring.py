@@ -14,7 +14,7 @@ from jitd.store.database import Rows
 from jitd.store.restored import Restored
 
 
-def accept(call: Call, body: wire.AcceptRestoredBody) -> Render:
+def accept_restored(call: Call, body: wire.AcceptRestoredBody) -> Render:
     """Let in again whom the restored store lets in. With `plan` only say whom."""
     call.require_admin("accept a restored store")
     found = restored.current(call.rows)

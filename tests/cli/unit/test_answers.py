@@ -53,6 +53,7 @@ def test_the_numbers_are_those_of_every_answer() -> None:
     scalar = {int, float, bool, type(None)}
     assert {name for name, those in found.items() if those <= scalar} == answers.NUMBERS
     assert free - {"by"} == answers.FREE
+    assert {name for name, those in found.items() if object in those} == answers.ANY
 
 
 @pytest.mark.parametrize(
