@@ -29,7 +29,7 @@ PEOPLE: Final = {
 }
 USERS: Final = ("alice", "bob", "erin", "frank")
 #: Who comes in the place of somebody with the same uid.
-SUCCESSOR: Final = {"alice": "mallory", "bob": "oscar"}
+SUCCESSOR: Final = {"alice": "mallory", "bob": "oscar", "erin": "trudy", "frank": "victor"}
 NETWORKS: Final = ("office", "db", "lab", "old")
 STEPS: Final = 110
 
@@ -454,7 +454,7 @@ class Search:
     def do_people(self) -> str:
         """Somebody goes, comes back, is replaced under the same uid, or changes groups."""
         machine, random = self.machine, self.machine.random
-        name = random.choice(list(PEOPLE))
+        name = random.choice([*PEOPLE, *USERS])
         uid = PEOPLE[name][0]
         self.promises.were_gone.add(name)
         if name not in machine.people.users:
