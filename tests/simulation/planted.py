@@ -29,12 +29,12 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A fault, the words of the failure that it has to be found by, and the first seed that is tried."""
+    """A fault, the words of the failure that it has to be found by, and the steps that are made often to find it soon."""
 
     name: str
     patches: tuple[Patch, ...]
     found: str  # a regular expression
-    first: int = 1
+    often: tuple[str, ...] = ()
 
 
 PLANTED: Final = (
@@ -51,11 +51,13 @@ PLANTED: Final = (
             Patch(firewall._devices, "if one.index in there:", "if False:"),
         ),
         r"after its end|without a reason",
+        often=("rename",),
     ),
     Planted(
         "what a closing verb takes away is cut behind the commit",
         (Patch(transact.Transactor._change, "cuts = bool(call.touched) and", "cuts = False and"),),
         r"it is being closed",
+        often=("squeeze",),
     ),
     Planted(
         "a closing verb waits while the exchange of another interface hangs",
@@ -67,6 +69,7 @@ PLANTED: Final = (
             ),
         ),
         r"it is being closed",
+        often=("squeeze",),
     ),
     Planted(
         "a uid that comes back under another name is taken for the one who had it",
@@ -79,6 +82,7 @@ PLANTED: Final = (
             ),
         ),
         r"what is \w+'s",
+        often=("people", "ask"),
     ),
     Planted(
         "a user who comes back with another uid has what the former one had",
@@ -87,6 +91,7 @@ PLANTED: Final = (
             Patch(access.People.person, "found.uid is not None and found.uid != uid", "False"),
         ),
         r"is gone",
+        often=("people",),
     ),
     Planted(
         "the login uid of anybody is believed",
@@ -99,16 +104,19 @@ PLANTED: Final = (
             ),
         ),
         r"what is \w+'s",
+        often=("forge",),
     ),
     Planted(
         "an older store that was restored is taken for the newest",
         (Patch(transact.Transactor._compare_with_mark, "elif last < mark:", "elif False:"),),
         r"before an older store was restored",
+        often=("restore",),
     ),
     Planted(
         "elements have no timeout",
         (Patch(guard.Guard._apply, "given[member].left_ms - spent", "10**10"),),
         r"after its end",
+        often=("stay_dead",),
     ),
     Planted(
         "a grant ends by the wall clock alone",
@@ -118,6 +126,7 @@ PLANTED: Final = (
             Patch(requests.due, "r.boot_id = ? AND r.ends_boot_ms <= ?", "r.boot_id = ? AND ? < 0"),
         ),
         r"after its end|boot clock",
+        often=("step_clock",),
     ),
     Planted(
         "tombstones are not written",
@@ -127,6 +136,7 @@ PLANTED: Final = (
             ),
         ),
         r"being closed|revoked|released",
+        often=("squeeze", "kill"),
     ),
     Planted(
         "a denial is taken whatever the request has become",
@@ -135,11 +145,13 @@ PLANTED: Final = (
             Patch(requests.deny, "state = 'pending'", "state IN ('pending', 'denied')"),
         ),
         r"decided twice",
+        often=("deny",),
     ),
     Planted(
         "people decide about their own requests",
         (Patch(granting.refuse_own, "if policy.may_be_own(call.actor, account)", "if False"),),
         r"which is their own",
+        often=("grant",),
     ),
     Planted(
         "standing access is kept after a membership is lost",
@@ -150,16 +162,19 @@ PLANTED: Final = (
             Patch(access.People.is_lost, 'kind == "standing" and', "False and"),
         ),
         r"there was never one|no member|is gone",
+        often=("people", "wait"),
     ),
     Planted(
         "commits are not synced",
         (Patch(database._prepare, "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF"),),
         r"events were lost|acknowledged, and not there|cannot be read",
+        often=("power",),
     ),
     Planted(
         "a flushed table is not noticed",
         (Patch(firewall.NftFirewall.ensure, "if same and self._fingerprint() == self._print:", "if same:"),),
         r"without a reason|after its end|held out",
+        often=("flush",),
     ),
 )
 

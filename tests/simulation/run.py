@@ -105,10 +105,10 @@ def _look_for(words: str, within: int) -> int:
 
     fault = planted.named(words)
     with planted.planted(fault):
-        for seed in range(fault.first, fault.first + within):
-            result = search.run(seed)
+        for seed in range(1, within + 1):
+            result = search.run(seed, often=frozenset(fault.often))
             if any(re.search(fault.found, one) for one in result.failures):
-                print(f"found by seed {seed} ({seed - fault.first + 1} tried): {'; '.join(result.failures)}")
+                print(f"found by seed {seed}: {'; '.join(result.failures)}")
                 return 0
             for one in result.failures:
                 print(f"seed {seed} fails otherwise: {one}")
