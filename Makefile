@@ -7,7 +7,7 @@ BIN := .venv/bin
 LINTED := src tests packaging
 TYPED := src tests/support tests/demo tests/bench tests/faults tests/simulation tests/fuzz
 
-.PHONY: help demo screenshots bench faults simulate fuzz test test-fast lint format venv packages clean
+.PHONY: help planted demo screenshots bench faults simulate fuzz test test-fast lint format venv packages clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -42,6 +42,10 @@ fuzz: ## send jitd what nobody would write, for an hour (wants root; ARGS="--sec
 simulate: ## search for sequences that break a promise, without root, in simulated time (SECONDS=60, or SEED=N for one)
 	@$(SETUP)/venv
 	@cd tests && ../$(BIN)/python -m simulation.run --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+planted: ## see that the simulation finds each fault that is put into jitd on purpose (a quarter of an hour)
+	@$(SETUP)/venv
+	@$(BIN)/python -m pytest -q -m planted tests/simulation
 
 test: ## run all tests; as an ordinary user, those that work without root, and say what could not run
 	@$(SETUP)/packages test

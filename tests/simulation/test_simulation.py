@@ -54,6 +54,7 @@ def test_the_document_lists_what_is_planted() -> None:
     ] == [one.name for one in PLANTED]
 
 
+@pytest.mark.planted
 @pytest.mark.parametrize("fault", PLANTED, ids=lambda one: one.name.replace(" ", "-"))
 def test_a_planted_fault_is_found(fault: Planted) -> None:
     """The search finds a fault that was put into jitd on purpose, and names what it breaks."""

@@ -135,6 +135,9 @@ class Service:
 
     async def stop(self) -> None:
         """Finish what was accepted, record the stop, close the store. Interfaces stay as they are."""
+        if self._checkpoint_task is not None:
+            # The end of the store does the same.
+            self._checkpoint_task.cancel()
         # In a thread: an examination may take some seconds more, and the loop has to answer meanwhile.
         await asyncio.to_thread(self._examining.shutdown, cancel_futures=True)
         # Readers first: the last connection that is closed puts the write-ahead log into the database.
