@@ -34,7 +34,18 @@ def test_a_gateway_in_order(office: Site) -> None:
     """Every part is examined by name and nothing is broken; jitd check agrees, and looks without the daemon."""
     said = office.world.run(["jitctl", "doctor"]).stdout
     titles = [line for line in said.splitlines() if line.isalpha()]
-    assert titles == ["config", "socket", "store", "clock", "interfaces", "firewall", "sshd", "mail", "files"]
+    assert titles == [
+        "config",
+        "socket",
+        "store",
+        "clock",
+        "interfaces",
+        "firewall",
+        "sshd",
+        "people",
+        "mail",
+        "files",
+    ]
     assert "BROKEN" not in said
     checked = office.world.run(["jitd", "check", "--verbose"]).stdout
     assert "ok: the database is whole" in checked

@@ -94,7 +94,9 @@ def compare(daemon: Daemon, told: Acknowledged) -> None:
             "denied": ["requested", "denied"],
             "revoked": ["requested", "granted", "revoked", "cut_confirmed"],
         }[reply["request"]["status"]]
-        assert kinds == wanted, (number, kinds)
+        # Who grants for a device that they registered themselves is to be reviewed, and that is told once.
+        assert kinds.count("unreviewed") <= 1, (number, kinds)
+        assert [kind for kind in kinds if kind != "unreviewed"] == wanted, (number, kinds)
 
 
 def settle(daemon: Daemon, user: str) -> None:
