@@ -46,6 +46,8 @@ FAULTS = (
     ),
     Fault("boot-clock-back", "started under a boot clock that is behind", life.boot_clock_back),
     Fault("boot-clock-ahead", "started under a boot clock that is ahead", life.boot_clock_ahead, often=False),
+    Fault("run-directory-gone", "the run directory removed, before a revoke", life.run_directory_gone),
+    Fault("log-pipe-full", "the pipe for the log full, and nobody drains it; a revoke", life.log_pipe_full),
     Fault(
         "killed-at-steps",
         "jitd killed at each write, sync and message of a grant and of a revoke",

@@ -1,13 +1,16 @@
 """What happens to the daemon itself: killed, stopped, started under another boot clock."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from random import Random
 
 from faults.outcome import Outcome
 from faults.scene import BACK, STARTED, Scene, played
+from support.gateway import SOCKET
 from support.site import Site
 from support.wait import until
 
@@ -74,6 +77,54 @@ def boot_clock_ahead(site: Site, chance: Random) -> Outcome:
         assert _clock(scene, granted.number) == "boot"
         scene.recovery = "the boot clock decided, and the event says so"
         return scene.finish()
+
+
+def run_directory_gone(site: Site, chance: Random) -> Outcome:
+    """Somebody removes the run directory with the socket in it: jitd puts both back, and a revoke is taken again."""
+    with played(site) as scene:
+        granted = scene.grant("1h")
+        scene.world.run(["rm", "-rf", str(Path(SOCKET).parent)])
+        with scene.recovering("jitd put its socket back; the revoke cut"):
+            until(scene.gateway.answers, "the socket is back", BACK)
+            scene.revoke(granted.number)
+            scene.shut()
+            site.ended(granted.number, BACK)
+        scene.silent()
+        return scene.finish()
+
+
+def log_pipe_full(site: Site, chance: Random) -> Outcome:
+    """Nobody drains the pipe that jitd logs to, and it is full: a revoke is answered, and cuts, all the same."""
+    with played(site) as scene, _with_full_log(scene):
+        granted = scene.grant("1h")
+        daemon = scene.gateway.daemon
+        assert daemon is not None
+        daemon.send(signal.SIGHUP)  # a line for the log
+        with scene.recovering("nobody waited for the log; the revoke cut"):
+            scene.revoke(granted.number)
+            scene.shut()
+            site.ended(granted.number, BACK)
+        scene.silent()
+        return scene.finish()
+
+
+@contextmanager
+def _with_full_log(scene: Scene) -> Iterator[None]:
+    """jitd with a full pipe as its standard error, and with its file again afterwards."""
+    scene.gateway.stop()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    os.set_blocking(writing, True)
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "w") as output:
+        scene.gateway.daemon = scene.world.start(["jitd", "run"], output=output)
+        until(scene.gateway.answers, "jitd answers", STARTED)
+        yield
+        # It is not to wait at its end for lines that nobody takes.
+        scene.gateway.stop(signal.SIGKILL)
+    scene.start()
 
 
 def _clock(scene: Scene, number: int) -> str:
