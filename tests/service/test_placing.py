@@ -279,3 +279,31 @@ async def test_what_can_be_set_can_be_emptied(office: World) -> None:
     assert (reply["interface"]["dns"], reply["interface"]["endpoint"]) == ([], "")
     await refused(office, interfaces.set_, "would have no addresses", "bad_request", name="wg0", pools=[""])
     await refused(office, networks.set_, "without routes", "bad_request", name="office", routes=[""])
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [
+        (
+            {"endpoint": "127.0.0.1:51820"},
+            "the endpoint 127.0.0.1:51820: it is one of the loopback addresses (127.0.0.0/8)",
+        ),
+        ({"endpoint": "192.0.2.7:443"}, "clients are sent to port 443, and wg0 listens on 51820"),
+        ({"port": 51999}, "clients are sent to port 51820, and wg0 listens on 51999"),
+        (
+            {"dns": ["127.0.0.53"]},
+            "the DNS server 127.0.0.53: it is one of the loopback addresses (127.0.0.0/8)",
+        ),
+        ({"dns": ["::1"]}, "the DNS server ::1: it is one of the addresses of this host (::/96)"),
+    ],
+    ids=str,
+)
+async def test_what_no_other_machine_reaches_is_warned_of(
+    office: World, change: dict[str, Any], warning: str
+) -> None:
+    """It can be meant (a client on the same machine, a port that something forwards), and is said when it is set."""
+    said = await office.do(interfaces.set_, ROOT, name="wg0", **change)
+    (told,) = said["warnings"]
+    assert told.startswith(warning)
+    again = await office.do(interfaces.set_, ROOT, name="wg0", mtu=1380)
+    assert "warnings" not in again, "what did not change is not told again"

@@ -209,3 +209,22 @@ async def test_freeze_without_the_store_is_for_administrators(office: World) -> 
         await office.do(freezing.freeze, BOB, reason="because")
     assert caught.value.code in ("store", "not_permitted")
     assert set(office.peers()) == {"alice"}
+
+
+@pytest.mark.parametrize("look", ["compare", "check"])
+@pytest.mark.parametrize("table", ["interface", "network", "device"])
+async def test_rules_that_are_flushed_come_back_without_the_store(
+    office: World, look: str, table: str
+) -> None:
+    """The attack: the store cannot be read, and somebody flushes the ruleset. Who is a peer for one network would pass the
+    others of that interface, for as long as nobody mends the store.
+
+    The rules come back as they were last; who was let in stays out until the store can be read.
+    """
+    await office.granted(ALICE)
+    ruin(office, table)
+    office.firewall.remove_all()
+    with pytest.raises(JitError):
+        await getattr(office.service, look)()
+    assert office.firewall.present()
+    assert office.members() == {}

@@ -138,7 +138,21 @@ def endpoint(where: Address, *, pools: Iterable[Taken], routes: Iterable[Taken])
         for one in routes
         if one.network.prefixlen and overlap(one.network, single)
     ]
-    return Findings(tuple(collisions))
+    return Findings(tuple(collisions), tuple(_unreachable(where)))
+
+
+def dns(where: Address) -> Findings:
+    """A DNS server that clients are to ask."""
+    return Findings((), tuple(_unreachable(where)))
+
+
+def _unreachable(where: Address) -> list[str]:
+    """Why another machine does not reach an address, which is warned of: a client may run on the same machine."""
+    return [
+        f"it is one of the {what}, which no other machine reaches"
+        for nowhere, what in _NOWHERE
+        if within(parsing.single(where), nowhere)
+    ]
 
 
 def addresses(wanted: Iterable[Network], *, gateway: Iterable[Address], taken: Iterable[Taken]) -> Findings:

@@ -263,6 +263,13 @@ class Converger:
         """Make the firewall's rules be what the store says. Returns whether somebody had changed or flushed them."""
         return self.guard.ensure(rows, self._hush_what_ends)
 
+    def ensure_known(self) -> None:
+        """The same where the store cannot be read: rules that somebody flushed must not be missing until it can."""
+        try:
+            self.guard.ensure_known(self._hush_what_ends)
+        except EnforceError as error:
+            log.error("the firewall: %s", error)  # noqa: TRY400
+
     def devices(
         self,
         rows: Rows,

@@ -57,6 +57,8 @@ class Guard:
     _seen: dict[int, _Seen] = field(default_factory=dict)
     #: Until when each member of an interface was last let in, in boot time: what is otherwise is somebody else's doing.
     _believed: dict[int, dict[Member, int]] = field(default_factory=dict)
+    #: The rules as the store had them last.
+    _rules: Rules | None = None
 
     @property
     def active(self) -> bool:
@@ -91,7 +93,16 @@ class Guard:
 
         `repairing` is called before that is put right.
         """
-        done = self.firewall.ensure(self.rules(rows), repairing)
+        self._rules = self.rules(rows)
+        return self._ensure(self._rules, repairing)
+
+    def ensure_known(self, repairing: Callable[[], None]) -> None:
+        """Where the store cannot be read: put back the rules that were there last. Members that went with them stay out."""
+        if self._rules is not None:
+            self._ensure(self._rules, repairing)
+
+    def _ensure(self, rules: Rules, repairing: Callable[[], None]) -> bool:
+        done = self.firewall.ensure(rules, repairing)
         if done is not Ensured.NOTHING:
             self._close_again()
         if done is not Ensured.REPAIRED:

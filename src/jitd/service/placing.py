@@ -78,7 +78,28 @@ def check_interface(call: Call, before: Interface | None, after: Interface) -> l
                 f"cannot use the endpoint {after.endpoint}",
                 "Name an address that clients reach without a tunnel.",
             )
+            warnings += [f"the endpoint {after.endpoint}: {one}" for one in found.overlaps]
+    warnings += _unlike_port(before, after)
+    if before is None or before.dns != after.dns:
+        warnings += _dns(after)
     return warnings
+
+
+def _unlike_port(before: Interface | None, after: Interface) -> list[str]:
+    """A port of the endpoint that is another one than the interface's: it can be meant, where something forwards it."""
+    if not after.endpoint or (before and (before.endpoint, before.port) == (after.endpoint, after.port)):
+        return []
+    port = parsing.endpoint(after.endpoint).port
+    if port == after.port:
+        return []
+    return [
+        f"clients are sent to port {port}, and {after.name} listens on {after.port}: right only where something forwards it"
+    ]
+
+
+def _dns(interface: Interface) -> list[str]:
+    servers = [one for one in map(parsing.dns, interface.dns) if not isinstance(one, str)]
+    return [f"the DNS server {one}: {why}" for one in servers for why in placing.dns(one).overlaps]
 
 
 def check_network(call: Call, interface: Interface, before: Network | None, after: Network) -> list[str]:

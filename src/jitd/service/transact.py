@@ -1,8 +1,9 @@
 """The one way through the service, in the worker: authorise, change, record, converge, answer."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -495,29 +496,45 @@ class Transactor:
         gone opens nothing, recorded or not: the record comes last (`end_check`).
         """
         steps: list[Step] = []
-        for interface in interfaces.all_(self._rows):
-            parts = survey.slices(self._rows, interface)
-            steps += (
-                [partial(self._compare, interface.id)] if len(parts) <= 1 else self._survey(interface, parts)
-            )
+        with self._rules_kept():
+            for interface in interfaces.all_(self._rows):
+                parts = survey.slices(self._rows, interface)
+                steps += (
+                    [partial(self._compare, interface.id)]
+                    if len(parts) <= 1
+                    else self._survey(interface, parts)
+                )
         return steps
 
     def _compare(self, interface_id: int) -> None:
-        interface = interfaces.by_id(self._rows, interface_id)
-        if interface in interfaces.all_(self._rows):
-            self._converger.interface(self._rows, interface, self._now())
+        with self._rules_kept():
+            interface = interfaces.by_id(self._rows, interface_id)
+            if interface in interfaces.all_(self._rows):
+                self._converger.interface(self._rows, interface, self._now())
+
+    @contextmanager
+    def _rules_kept(self) -> Iterator[None]:
+        """While the store cannot be read, rules that somebody flushed are put back as they were last."""
+        try:
+            yield
+        except JitError as error:
+            if error.code == "store":
+                self._converger.ensure_known()
+            raise
 
     def _survey(self, interface: Interface, parts: list[list[int]]) -> list[Step]:
         surveyed: list[survey.Survey] = []
 
         def begin() -> None:
-            if interface in interfaces.all_(self._rows):
-                found = survey.begin(self._converger, self._rows, interface, self._now())
-                surveyed.extend([found] if found is not None else [])
+            with self._rules_kept():
+                if interface in interfaces.all_(self._rows):
+                    found = survey.begin(self._converger, self._rows, interface, self._now())
+                    surveyed.extend([found] if found is not None else [])
 
         def compare(part: list[int]) -> None:
-            for one in surveyed:
-                survey.compare(self._converger, self._rows, one, part, self._now())
+            with self._rules_kept():
+                for one in surveyed:
+                    survey.compare(self._converger, self._rows, one, part, self._now())
 
         return [begin, *(partial(compare, part) for part in parts)]
 
@@ -560,7 +577,8 @@ class Transactor:
     def look(self) -> None:
         """Compare what somebody else may change, and what was changed a moment ago."""
         now = self._now()
-        self._converger.look(self._rows, now)
+        with self._rules_kept():
+            self._converger.look(self._rows, now)
         self._record_held(now)
         self._confirm([], self._now())
         self._committed()
