@@ -75,17 +75,22 @@ class Process:
     @property
     def pid(self) -> int:
         """The program's process id outside of the world. Raises AssertionError when it does not start."""
+        child = self._started()
+        assert child is not None, f"{self.popen.args!r} ended at once"
+        return child
+
+    def _started(self) -> int | None:
+        """The program's process id, None when it has ended before anybody asked."""
         if self._child is None:
             until(lambda: self.popen.poll() is not None or only_child(self.popen.pid), "the program starts")
             self._child = only_child(self.popen.pid)
-        assert self._child is not None, f"{self.popen.args!r} ended at once"
         return self._child
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal; a program that is gone already is not an error."""
-        if self.popen.poll() is None:
+        if self.popen.poll() is None and (child := self._started()) is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+                os.kill(child, number)
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 15) -> int:
         """End the program with a signal and return its exit status; one that does not end in time is killed."""
