@@ -22,6 +22,12 @@ with sqlite3.connect(sys.argv[1], isolation_level=None) as line:
     sys.stdin.read()
 """
 
+EMPTIED = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1], isolation_level=None) as line:
+    line.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+"""
+
 
 def disk_full_at_expiry(site: Site, chance: Random) -> Outcome:
     """The disk is full when a grant ends: it is cut on time; a new grant is refused and changes nothing."""
@@ -203,8 +209,16 @@ def no_inodes_at_revoke(site: Site, chance: Random) -> Outcome:
 
 
 def _fill(site: Site) -> None:
-    # The last part of a page too.
-    site.world.run(["sh", "-c", f"cat /dev/zero >{STATE}/full"], check=False)
+    """Leave no room, in the write-ahead log neither: what it has of its own is enough for a commit."""
+
+    def filled() -> bool:
+        _free(site)
+        site.world.run([sys.executable, "-I", "-c", EMPTIED, f"{STATE}/jitd.db"])
+        # The last part of a page too.
+        site.world.run(["sh", "-c", f"cat /dev/zero >{STATE}/full"], check=False)
+        return site.world.path(f"{STATE}/jitd.db-wal").stat().st_size == 0
+
+    until(filled, "the disk is full, and the log is empty")
     assert site.world.run(["sh", "-c", f"echo more >{STATE}/more"], check=False).returncode != 0
 
 
