@@ -136,7 +136,7 @@ PLANTED: Final = (
             ),
         ),
         r"being closed|revoked|released",
-        often=("squeeze", "kill"),
+        often=("squeeze", "stay_dead"),
     ),
     Planted(
         "a denial is taken whatever the request has become",

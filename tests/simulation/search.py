@@ -143,7 +143,7 @@ class Search:
     def _is_in_memory(self, call: Call) -> bool:
         """Whether a tombstone may never have come to the disk: that failed, or jitd died a moment later."""
         assert call.ended_us is not None
-        return call.ended_us + SECOND > self._died_us or any(
+        return call.ended_us + 100 * MS > self._died_us or any(
             one.place.startswith("disk") and one.ends_us >= call.begun_us and one.begins_us <= call.ended_us
             for one in self.promises.intervals
         )
