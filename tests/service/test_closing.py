@@ -15,7 +15,7 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.elements import Member
 from jitd.core.errors import JitError
-from jitd.core.model import Actor
+from jitd.core.model import Actor, Now
 from jitd.enforce.memory import MemoryWireGuard
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.port import Change, LinkSpec, LinkState, NoAnswer, SetPeer
@@ -35,6 +35,8 @@ from jitd.service import (
 from jitd.service.call import Call, ChangeVerb, Render
 from jitd.service.closed import Closed
 from jitd.service.closings import Closing
+from jitd.service.converge import Converger
+from jitd.service.cutting import Cut
 from jitd.service.exchange import Exchanges
 from jitd.service.threads import SerialExecutor
 from jitd.service.worker import Priority
@@ -326,6 +328,34 @@ async def test_expiry_while_the_disk_hangs(tmp_path: Path, monkeypatch: pytest.M
     await running
     assert world.peers() == {}
     await world.stop()
+
+
+async def test_what_is_over_is_not_cut_without_pause_while_the_disk_hangs(
+    slow: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attack: let a grant end while the disk hangs, and jitd uses a whole core and fills what waits for an interface.
+
+    What is over is cut at once, and again after a second, not as often as can be.
+    """
+    await slow.granted(ALICE, duration=HOUR)
+    rounds = 0
+    close_over = Converger.close_over
+
+    def counted(self: Converger, now: Now) -> Cut:
+        nonlocal rounds
+        rounds += 1
+        return close_over(self, now)
+
+    monkeypatch.setattr(Converger, "close_over", counted)
+    async with hanging(slow):
+        slow.clock.advance(HOUR)
+        running = asyncio.ensure_future(slow.service.expire())
+        await until(lambda: slow.members() == {}, "alice is out")
+        await asyncio.sleep(0.3)
+        assert 1 <= rounds <= 2
+        monkeypatch.setattr(service, "AGAIN_SECONDS", 0.01)
+        await until(lambda: rounds >= 4, "it is cut again")
+    await running
 
 
 async def test_who_is_no_member_any_more_is_out_while_the_disk_hangs(slow: World) -> None:

@@ -119,17 +119,15 @@ class Openings:
             and one.at_boot_ms + reason.left_ms <= now.boot_ms
         }
 
-    def next_end(self) -> int | None:
-        """When the next grant that is open will be over, in boot time; None when there is none."""
-        return min(
-            (
-                one.at_boot_ms + reason.left_ms
-                for one in self.all()
-                for reason in one.access.reasons
-                if reason.left_ms is not None
-            ),
-            default=None,
+    def next_end(self, now: Now) -> int | None:
+        """When the next grant that is not over yet will be, in boot time; None when there is none."""
+        ends = (
+            one.at_boot_ms + reason.left_ms
+            for one in self.all()
+            for reason in one.access.reasons
+            if reason.left_ms is not None
         )
+        return min((end for end in ends if end > now.boot_ms), default=None)
 
     def without(self, held: Held, people: People) -> list[Taken]:
         """What is open and would not be with this closed."""

@@ -57,6 +57,8 @@ RECORD_SECONDS: Final = 4.5
 STUCK_SECONDS: Final = 5.0
 #: How long a caller waits for the worker, in seconds. The verb itself is not given up: it was accepted.
 LONGEST_WAIT: Final = 25.0
+#: What is over is cut again after so many seconds while the worker cannot record it: the first time may have failed.
+AGAIN_SECONDS: Final = 1.0
 
 
 class Service:
@@ -302,10 +304,10 @@ class Service:
         running.add_done_callback(_take_error)
         done, _ = await asyncio.wait({running}, timeout=PROMPT_SECONDS)
         while not done:
-            await self._beside(self._transactor.close_over)
-            next_over = asyncio.ensure_future(self._clock.wait(None, self._transactor.next_over()))
+            next_ms = await self._beside(self._transactor.close_over)
+            next_over = asyncio.ensure_future(self._clock.wait(None, next_ms))
             done, _ = await asyncio.wait(
-                {running, next_over}, timeout=LONGEST_WAIT, return_when=asyncio.FIRST_COMPLETED
+                {running, next_over}, timeout=AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED
             )
             next_over.cancel()
             done.discard(next_over)

@@ -400,9 +400,14 @@ class Transactor:
             self._unrecorded.seen_cut(closing, now)
         return told(scope, JitError("store", "the store has not taken it in time"), agrees=agrees)
 
-    def close_over(self) -> None:
-        """Cut the grants whose time is over, while the worker is busy or hangs with the disk."""
-        self._converger.close_over(self._now())
+    def close_over(self) -> int | None:
+        """Cut the grants whose time is over, while the worker is busy or hangs with the disk.
+
+        Returns when there will be more of them, in boot time: what is over stays known until the worker has its turn.
+        """
+        now = self._now()
+        self._converger.close_over(now)
+        return self._converger.openings.next_end(now)
 
     def close_lost(self) -> None:
         """Cut those who may not use a network any more, while the worker is busy or hangs with the disk."""
@@ -416,10 +421,6 @@ class Transactor:
     def open_names(self) -> set[str]:
         """The names of all whom something is open for."""
         return {one.access.tunnel.account.name for one in self._converger.openings.all()}
-
-    def next_over(self) -> int | None:
-        """When `close_over` has something to do next, in boot time."""
-        return self._converger.openings.next_end()
 
     # --- in the worker ---
 
