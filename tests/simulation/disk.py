@@ -5,6 +5,7 @@ the process is killed the files stay as they are; when the power goes, what was 
 seed says.
 """
 
+import contextlib
 import errno
 import os
 import shutil
@@ -99,6 +100,12 @@ class Disk:
         if code == sqlitevfs.OK:
             file.image.settle()
         return code
+
+    def sleep(self, us: int) -> None:
+        """As `sqlitevfs.Watch`."""
+        if self._scheduler.current.process is not None:
+            with contextlib.suppress(Killed):
+                self._scheduler.sleep(us)
 
     def _meet(self, file: Handle, what: str, cost_us: int, refusal: int) -> int:
         if file.process is None:

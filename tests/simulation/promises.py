@@ -173,8 +173,10 @@ class Promises:
         if not self.reader.is_open and not self.reader.open(self.machine.database):
             return False
         try:
-            self.records = self.reader.read()
+            self.records = self.reader.read(self._seq)
         except sqlite3.Error as error:
+            if "lock" in str(error):
+                return False  # somebody is at it: that is looked at again later
             self.found(f"the store cannot be read: {error}")
             return False
         for row in self.records.requests.values():
@@ -457,10 +459,9 @@ class Promises:
     # --- who did what ---
 
     def _events(self) -> None:
-        rows = self.reader.all("SELECT * FROM event WHERE seq > ? ORDER BY seq", self._seq)
         if self.records.last_seq < self._seq:
             self.found(f"events were lost: the last one was {self._seq}, and is {self.records.last_seq} now")
-        for row in rows:
+        for row in self.records.events:
             if row["seq"] != self._seq + 1 and not (self._is_jumping and row["seq"] > self._seq):
                 self.found(f"SEQ has a gap: {row['seq']} comes behind {self._seq}")
             self._is_jumping = self._is_jumping and row["seq"] == self._seq + 1

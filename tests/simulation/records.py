@@ -26,6 +26,8 @@ class Records:
     unmanaged: dict[int, set[str]] = field(default_factory=dict)
     frozen: Row | None = None
     last_seq: int = 0
+    #: Behind the one that was asked for.
+    events: list[Row] = field(default_factory=list)
 
     def of_key(self, public_key: str) -> list[Row]:
         """The devices that have this key now."""
@@ -43,7 +45,7 @@ class Reader:
         self.close()
         if not path.exists():
             return False
-        uri = f"file:{path}?mode=ro&vfs={sqlitevfs.original_name()}"
+        uri = f"file:{path}?mode=ro&vfs={sqlitevfs.UNWATCHED}"
         self._connection = sqlite3.connect(
             uri, uri=True, isolation_level=None, check_same_thread=False, timeout=0
         )
@@ -70,8 +72,8 @@ class Reader:
         assert self._connection is not None
         return [dict(row) for row in self._connection.execute(sql, values)]
 
-    def read(self) -> Records:
-        """Everything that counts, in one snapshot."""
+    def read(self, seq: int) -> Records:
+        """Everything that counts, in one snapshot; of the events those behind `seq`."""
         assert self._connection is not None
         found = Records()
         self._connection.execute("BEGIN")
@@ -93,6 +95,7 @@ class Reader:
             for row in self.all("SELECT interface_id, public_key FROM unmanaged"):
                 found.unmanaged.setdefault(row["interface_id"], set()).add(row["public_key"])
             found.frozen = next(iter(self.all("SELECT * FROM freeze")), None)
+            found.events = self.all("SELECT * FROM event WHERE seq > ? ORDER BY seq", seq)
             found.last_seq = self.all("SELECT coalesce(max(seq), 0) AS seq FROM event")[0]["seq"]
         finally:
             self._connection.execute("COMMIT")

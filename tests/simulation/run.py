@@ -2,9 +2,11 @@
 
 import argparse
 import ctypes
+import faulthandler
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +16,8 @@ SEEDS: Final = Path(__file__).parent / "seeds"
 #: ADDR_NO_RANDOMIZE of personality(2): some objects are ordered by where they lie in memory.
 _FIXED_ADDRESSES: Final = 0x0040000
 _MARK: Final = "JITD_SIMULATION"
+#: A seed that has not ended after so many real seconds hangs, and has failed. Usual ones take one or two.
+HANGS_SECONDS: Final = 90
 
 
 def main() -> int:
@@ -51,6 +55,45 @@ def _begin_anew() -> None:
     os.execve(sys.executable, [sys.executable, "-m", "simulation.run", *sys.argv[1:]], environment)
 
 
+class Watchdog:
+    """Ends this program when a seed hangs: then its number and the stacks of all threads are printed.
+
+    One thread for all seeds, which was there before the first: none begins while a seed runs.
+    """
+
+    def __init__(self, *, keep: bool) -> None:
+        self._keep = keep
+        self._seed, self._until = 0, float("inf")
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def begins(self, seed: int) -> None:
+        """A seed begins, and with it its time."""
+        self._seed, self._until = seed, time.monotonic() + HANGS_SECONDS
+        # Where no thread of Python's can go on, this one can; it knows no seed.
+        faulthandler.dump_traceback_later(HANGS_SECONDS + 10, exit=True)
+
+    def ends(self) -> None:
+        """It has ended."""
+        self._until = float("inf")
+        faulthandler.cancel_dump_traceback_later()
+
+    def _watch(self) -> None:
+        while time.monotonic() < self._until:
+            time.sleep(1)
+        seed = self._seed
+        print(f"seed {seed} fails\n  it hangs: it has not ended after {HANGS_SECONDS} s")
+        print(f"  again: make simulate SEED={seed}", flush=True)
+        faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
+        if self._keep:
+            SEEDS.mkdir(exist_ok=True)
+            with (SEEDS / f"{seed}.txt").open("w") as file:
+                print(f"it hangs: it has not ended after {HANGS_SECONDS} s\n", file=file, flush=True)
+                faulthandler.dump_traceback(file=file, all_threads=True)
+            print(f"  kept as {SEEDS / f'{seed}.txt'}", flush=True)
+        # Threads may be stuck where nothing ends them.
+        os._exit(1)
+
+
 def _seeds(arguments: argparse.Namespace) -> Iterator[int]:
     if arguments.kept:
         yield from sorted(int(path.stem) for path in SEEDS.glob("*.txt"))
@@ -65,12 +108,17 @@ def _seeds(arguments: argparse.Namespace) -> Iterator[int]:
 def _run(seeds: Iterable[int], arguments: argparse.Namespace) -> int:
     from simulation import search
 
+    watchdog = Watchdog(keep=arguments.keep)
     ran, failed = 0, 0
     for seed in seeds:
+        watchdog.begins(seed)
         result = search.run(seed)
+        watchdog.ends()
         ran += 1
         if arguments.twice:
+            watchdog.begins(seed)
             again = search.run(seed)
+            watchdog.ends()
             if again.trace_hash != result.trace_hash:
                 result.failures.append(f"it is not the same twice: {result.trace_hash}, {again.trace_hash}")
         if arguments.seed is not None or arguments.twice:
@@ -104,9 +152,12 @@ def _look_for(words: str, within: int) -> int:
     from simulation import planted, search
 
     fault = planted.named(words)
+    watchdog = Watchdog(keep=False)
     with planted.planted(fault):
         for seed in range(1, within + 1):
+            watchdog.begins(seed)
             result = search.run(seed, often=frozenset(fault.often))
+            watchdog.ends()
             if any(re.search(fault.found, one) for one in result.failures):
                 print(f"found by seed {seed}: {'; '.join(result.failures)}")
                 return 0

@@ -1,5 +1,6 @@
 """One seed: a gateway, its people, and a sequence of what they and the world do, with promises checked at each step."""
 
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_interface, ip_network
@@ -772,6 +773,8 @@ def run(seed: int, *, often: frozenset[str] = frozenset()) -> Result:
             search.run()
         except Stuck as stuck:
             failures.append(f"stuck: {stuck}")
+        except Exception:  # noqa: BLE001 - it is the simulation's own, and its seed is to be known
+            failures.append(f"the simulation itself fails: {traceback.format_exc()}")
         finally:
             made.kernel.changed = lambda: None
             promises.reader.close()

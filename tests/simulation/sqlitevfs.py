@@ -1,6 +1,6 @@
 """SQLite's own system calls, seen: every write and sync of a database goes through Python, the rest is SQLite's.
 
-A VFS that is the default one in everything but three methods of its files. `watch` is told of each before it happens,
+A VFS that is the default one in everything but three methods of its files and its sleep. `watch` is told before it happens,
 and may refuse it with an error code of SQLite's.
 """
 
@@ -15,6 +15,8 @@ IOERR_TRUNCATE: Final = 10 | (6 << 8)
 FULL: Final = 13
 
 _NAME: Final = b"simulated"
+#: Nobody watches this one, and it never waits for a lock: it is for the simulation's own reading.
+UNWATCHED: Final = "unwatched"
 _P = ctypes.c_void_p
 _INT = ctypes.c_int
 _I64 = ctypes.c_int64
@@ -24,6 +26,9 @@ _CLOSE = ctypes.CFUNCTYPE(_INT, _P)
 _WRITE = ctypes.CFUNCTYPE(_INT, _P, _P, _INT, _I64)
 _TRUNCATE = ctypes.CFUNCTYPE(_INT, _P, _I64)
 _SYNC = ctypes.CFUNCTYPE(_INT, _P, _INT)
+_SLEEP = ctypes.CFUNCTYPE(_INT, _P, _INT)
+#: Where xSleep stands among the methods behind xOpen.
+_SLEEPING: Final = 8
 
 
 class _Vfs(ctypes.Structure):
@@ -70,6 +75,9 @@ class Watch(Protocol):
     def sync(self, file: Any) -> int:
         """It is to be on the disk when this comes back."""
 
+    def sleep(self, us: int) -> None:
+        """SQLite waits for somebody else's lock."""
+
 
 class _Shim:
     def __init__(self) -> None:
@@ -92,7 +100,15 @@ class _Shim:
             _TRUNCATE(self._truncate),
             _SYNC(self._sync),
         )
+        self.sleeps = (_SLEEP(self._sleep), _SLEEP(lambda _vfs, us: us))
         self.vfs.xOpen = ctypes.cast(self.callbacks[0], _P).value
+        self.vfs.rest[_SLEEPING] = ctypes.cast(self.sleeps[0], _P).value
+        self.unwatched = _Vfs()
+        ctypes.memmove(ctypes.byref(self.unwatched), self.original, ctypes.sizeof(_Vfs))
+        self.unwatched.zName = UNWATCHED.encode()
+        self.unwatched.pNext = None
+        self.unwatched.rest[_SLEEPING] = ctypes.cast(self.sleeps[1], _P).value
+        self.library.sqlite3_vfs_register(ctypes.byref(self.unwatched), 0)
 
     def _open(self, vfs: int, name: int, file: int, flags: int, out: Any) -> int:
         # The files of the original know nothing of who holds their methods.
@@ -116,6 +132,12 @@ class _Shim:
         self.open_files[file] = (known, original)
         handle.pMethods = ctypes.pointer(self.methods[address])
         return OK
+
+    def _sleep(self, vfs: int, us: int) -> int:
+        del vfs
+        if self.watch is not None:
+            self.watch.sleep(us)
+        return us
 
     def _close(self, file: int) -> int:
         _, original = self.open_files.pop(file)
@@ -151,8 +173,3 @@ def install(watch: Watch | None) -> None:
         shim.library.sqlite3_vfs_register(ctypes.byref(shim.vfs), 1)
     else:
         shim.library.sqlite3_vfs_register(shim.original, 1)
-
-
-def original_name() -> str:
-    """The VFS that nobody watches, for `?vfs=` in a URI."""
-    return "unix"

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from simulation import schedule
 from simulation.planted import PLANTED, Planted
+from simulation.schedule import Process, Scheduler, Stuck
 
 pytestmark = pytest.mark.slow
 
@@ -18,14 +20,19 @@ WITHIN = 20
 
 
 def simulate(*arguments: str, seconds: float = 600) -> str:
-    """What a run prints; it has to end well."""
-    done = subprocess.run(
+    """What a run prints; it has to end well, and in time."""
+    with subprocess.Popen(
         [sys.executable, "-m", "simulation.run", *arguments],
-        cwd=TESTS, capture_output=True, text=True, timeout=seconds, check=False,
-    )  # fmt: skip
-    said = done.stdout + done.stderr
+        cwd=TESTS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as running:  # fmt: skip
+        try:
+            said, _ = running.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            said, _ = running.communicate()
+            pytest.fail(f"it had not ended after {seconds:.0f} s, and said:\n{said}")
     print(said)
-    assert done.returncode == 0, said
+    assert running.returncode == 0, said
     return said
 
 
@@ -52,6 +59,41 @@ def test_the_document_lists_what_is_planted() -> None:
     assert [
         line[2:] for line in said.partition("## Faults that are planted")[2].splitlines() if line[:2] == "- "
     ] == [one.name for one in PLANTED]
+
+
+def test_a_seed_that_hangs_is_named() -> None:
+    """The watchdog prints the seed and the stacks, and ends the process, which is stuck."""
+    program = """
+import time
+from simulation import run
+run.HANGS_SECONDS = 1
+run.Watchdog(keep=False).begins(4711)
+time.sleep(100)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=TESTS, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "make simulate SEED=4711" in done.stdout
+    assert "most recent call first" in done.stderr
+
+
+def test_a_loop_without_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that go on for ever without letting time pass end the run, also where the driver waits for a later time."""
+    monkeypatch.setattr(schedule, "MOST_TURNS", 500)
+    scheduler = Scheduler(1)
+    looping = Process("looping")
+
+    def loop() -> None:
+        while True:
+            scheduler.seam()
+
+    scheduler.spawn("one", loop, looping)
+    scheduler.spawn("two", loop, looping)
+    with pytest.raises(Stuck):
+        scheduler.sleep(1_000_000)
+    scheduler.kill(looping)
+    scheduler.drain()
 
 
 @pytest.mark.planted
