@@ -111,6 +111,26 @@ def test_a_hostile_reason_does_nothing(daemon: Running) -> None:
     assert terminal.end() == 0
 
 
+def test_a_long_past_pushes_nothing_off_the_screen(daemon: Running) -> None:
+    """Attack: ask with reasons as long as they may be, so that the next request scrolls away before whoever decides."""
+    for number in range(1, 4):
+        assert ask(daemon, "alice", reason=f"{number} " + "long " * 197) == number
+        assert daemon.post("/v1/deny", id=number, comment="no")[0] == 200
+    ask(daemon, "alice", reason="read the logs")
+    terminal = Terminal(daemon, "review", columns=80)
+    terminal.until(KEYS)
+    shown = terminal.plain
+    before = next(place for place, line in enumerate(shown) if line.startswith("before "))
+    past = shown[before : before + 3]
+    assert [line[11:].split()[0] for line in past] == ["3", "2", "1"]
+    assert all(len(line) <= 80 and line.endswith("…") for line in past)
+    title = shown.index("request 4: alice asks for office")
+    assert len(shown) - title < 24
+    assert "reason     read the logs" in shown[title:]
+    terminal.type("q")
+    assert terminal.end() == 0
+
+
 def test_nothing_to_review(daemon: Running, jitctl: Typed) -> None:
     """An empty list is said; without a terminal it is a usage error that names what to type instead."""
     terminal = Terminal(daemon, "review")

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from textual import events
@@ -19,6 +20,7 @@ from textual.widgets import DataTable, Input, Static, Tab
 from jitctl.client import Client
 from jitctl.dashboard.app import Dashboard
 from jitctl.dashboard.dialogs import Ask, Show
+from jitctl.dashboard.look import network_line
 from jitctl.keys import ALONE_SECONDS
 from support.running import Running, running
 from support.terminal import Terminal
@@ -183,6 +185,18 @@ async def test_search_as_it_is_typed(daemon: Running) -> None:
         await until(pilot, lambda: users(pilot) == ["bob", "alice"], "both are back")
 
 
+async def test_what_cannot_be_searched_is_told(daemon: Running) -> None:
+    """Emoji and signs are not in the index: the search says so, and does not look as if there were none."""
+    ask(daemon, "alice", reason="🔥 disk is full")
+    async with shown(daemon) as pilot:
+        await until(pilot, lambda: users(pilot) == ["alice"], "alice waits")
+        await pilot.press("slash", "🔥")
+        await until(pilot, lambda: "cannot search for 🔥 as it is typed" in text(pilot, "told"), "it is told")
+        await pilot.press("backspace", *"disk")
+        await until(pilot, lambda: not text(pilot, "told"), "what can be searched needs no word")
+        assert users(pilot) == ["alice"]
+
+
 async def test_what_is_typed_at_once_goes_where_its_key_leads(daemon: Running) -> None:
     """Keys that come together, as over a slow line: words of a search and of a dialog are never taken for keys."""
     ask(daemon, "alice", reason="zebra")
@@ -275,6 +289,17 @@ async def test_a_user_sees_their_own(daemon: Running) -> None:
             lambda: str(pilot.app.screen.query_one("#error", Static).render()).startswith("cannot "),
             "jitd has answered",
         )
+
+
+def test_a_long_name_runs_into_no_sentence() -> None:
+    """A name that fills its column is a word of its own all the same."""
+    for more, told in (
+        ({"state": "request"}, "closed (n: ask for access)"),
+        ({"state": "request", "asked": 7}, "closed (n: ask for access), request 7 asks for more"),
+        ({"state": "pending", "id": 7}, "access request 7 pending"),
+    ):
+        one: Any = {**NOTHING, "network": "scada-plant-hamburg", "ends": None, **more}
+        assert network_line(one, 0) == f"scada-plant-hamburg {told}"
 
 
 async def test_names_that_are_long_push_nothing_away(daemon: Running) -> None:

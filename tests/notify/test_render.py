@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jitd.core import notices
+from jitd.core.durations import HOUR
 from jitd.core.errors import JitError
 from jitd.core.notices import Audience
 from jitd.notify import facts, render, samples
@@ -109,6 +110,26 @@ def test_the_words_of_each_mail(name: str) -> None:
         )
     )
     assert f"{usual}\n{'-' * 72}\n\n{other}" == (EXPECTED / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize("name", ["granted", "extended"])
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ({"wanted": 8 * HOUR}, "8h"),
+        ({"wanted": None, "until": 1_795_437_000_000 + 9 * HOUR}, "until Mon 2026-11-23 21:30 UTC"),
+    ],
+)
+def test_what_was_cut_from_a_wish(name: str, wish: Mapping[str, object], told: str) -> None:
+    """Who gets less than they asked for reads both, and why; who gets all of it reads nothing of a wish."""
+    cap = "the maximum of office is 2h"
+    mail = SHIPPED.render(name, samples.usual(**wish, cap=cap))
+    assert f"\nAsked for:   {told}\n" in mail.text
+    assert f"\nNote:        {cap}\n" in mail.text
+    page = " ".join(_Page(mail.html).text.split())
+    assert f"Asked for{told}" in page.replace("Asked for ", "Asked for")
+    assert cap in page
+    assert "Asked for" not in SHIPPED.render(name, samples.usual()).text
 
 
 def test_the_page_says_what_the_text_says() -> None:

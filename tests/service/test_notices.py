@@ -86,6 +86,33 @@ async def test_a_request_and_its_grant(telling: World) -> None:
     assert await told(telling) == [("ended", "alice@example.org")]
 
 
+async def test_a_wish_that_was_cut_is_told(telling: World) -> None:
+    """With the wish, what was given of it, and why; a decider's shorter time, too."""
+    await telling.do(networks.set_, ROOT, name="office", changes=["jit.hours=Mon-Fri 08:00-15:13 UTC"])
+    number = await telling.asked(ALICE, duration=3 * HOUR)
+    await told(telling)
+    await forget(telling)
+    await telling.do(grants.grant, CAROL, id=number)
+    assert await told(telling) == [("granted", "alice@example.org")]
+    (message,) = await telling.service.outbox(lambda rows: waiting(rows, 10))
+    given = {name: message.data[name] for name in ("wanted", "duration")}
+    assert given == {"wanted": 3 * HOUR, "duration": HOUR - 20_000}
+    assert str(message.data["cap"]).startswith("the shift ends at")
+
+
+async def test_nobodys_words_are_taken_for_a_users(telling: World) -> None:
+    """Who was given access without a request asks for more without a reason: none is mailed, that of the giver neither."""
+    await telling.do(networks.set_, ROOT, name="office", changes=["reason=optional"])
+    reply = await telling.do(grants.grant, CAROL, user="alice", network="office", duration=HOUR)
+    assert reply["request"]["reason"] == "granted by carol without a request"
+    await told(telling)
+    await forget(telling)
+    await telling.do(grants.extend, ALICE, id=reply["request"]["id"], duration=HOUR)
+    assert {template for template, _ in await told(telling)} == {"requested", "received"}
+    for one in await telling.service.outbox(lambda rows: waiting(rows, 10)):
+        assert one.data["reason"] == ""
+
+
 async def test_reminders_before_the_end(telling: World) -> None:
     """Ten minutes and two minutes before it, once each; an extension moves them."""
     number = await telling.granted(ALICE, duration=HOUR)

@@ -220,11 +220,9 @@ def _command(verb: str, options: Mapping[str, Any]) -> str:
 
 def _say_not_searched(reply: wire.ListReply) -> None:
     """Emoji and signs, which a search does not find: the answer must not look as if there were none."""
-    words = reply.get("not_searched")
-    if words:
-        say(
-            f"cannot search for {clean(' '.join(words))} as it is typed: emoji and signs are not in the index"
-        )
+    left_out = reply.get("not_searched")
+    if left_out:
+        say(words.not_searched(left_out))
 
 
 def _list_table(

@@ -268,7 +268,10 @@ class Dashboard(App[None]):
         empty = (
             "" if keys else f"nothing matches {self._search!r}" if self._search else f"nothing is {self._tab}"
         )
-        self.query_one("#told", Static).update(Text(clean(empty + (" (the first 200)" if seen.more else ""))))
+        told = [empty, "(the first 200)" if seen.more else ""]
+        # A search that cannot find them must not look as if there were none.
+        told += [words.not_searched(seen.not_searched)] if seen.not_searched else []
+        self.query_one("#told", Static).update(Text(clean("; ".join(one for one in told if one))))
 
     def _columns(self, table: DataTable[Text], rows: list[list[str]]) -> None:
         """Empty the table; its columns are as wide as the screen lets them be."""

@@ -44,6 +44,8 @@ class Look:
     now: int  # the daemon's, milliseconds UTC
     decides: bool
     status: wire.StatusReply
+    #: Words of the search that are emoji or signs, which are not looked for.
+    not_searched: list[str] = field(default_factory=list)
     peers: list[tuple[str, wire.PeerView]] = field(default_factory=list)  # (interface, peer)
 
 
@@ -59,6 +61,7 @@ def look(client: Client, tab: str, search: str, *, peers: bool) -> Look:
         now=listed["now"],
         decides=listed["decides"],
         status=status,
+        not_searched=listed.get("not_searched", []),
         peers=_peers(client) if peers and status["admin"] else [],
     )
 

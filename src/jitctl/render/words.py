@@ -106,6 +106,13 @@ def ended(request: wire.RequestView) -> str:
     return f"{times.local(request['ended'])}{by}{why}"
 
 
+def not_searched(left_out: list[str]) -> str:
+    """What is said of the words of a search that the index does not have."""
+    return (
+        f"cannot search for {clean(' '.join(left_out))} as it is typed: emoji and signs are not in the index"
+    )
+
+
 def outcome(request: wire.RequestView, now: int) -> str:
     """What a verb has done, in one sentence."""
     number, user, network = request["id"], clean(request["user"]), clean(request["network"])

@@ -78,6 +78,15 @@ def test_wants_stays_what_was_wished() -> None:
     assert words.granted(request(wanted=HOUR)) == ""
 
 
+def test_an_end_is_told_with_whoever_made_it() -> None:
+    """And why, where somebody said so; there is no blank before the colon where nobody ended it."""
+    assert words.ended(request()) == ""
+    assert words.ended(request(ended=NOW)) == "2026-09-21 14:13:20 UTC"
+    assert words.ended(request(ended=NOW, ended_comment="lost")) == "2026-09-21 14:13:20 UTC: lost"
+    told = words.ended(request(ended=NOW, ended_by="carol", ended_comment="lost"))
+    assert told == "2026-09-21 14:13:20 UTC by carol: lost"
+
+
 def test_time_left_comes_from_the_reply() -> None:
     """It is counted from the daemon's now, and only for a grant that lives."""
     active = request(status="active", starts=NOW, ends=NOW + 2 * HOUR)
