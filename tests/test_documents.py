@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jitd import config
-from jitd.core import errors
+from jitd.core import configuration, errors
 from jitd.server.routes import ROUTES
 
 ROOT = Path(__file__).parent.parent
@@ -126,7 +125,14 @@ def test_the_manual_of_the_configuration_names_every_key() -> None:
     described = re.findall(r"^\.TP\n\.B (\w+)\n((?:[^.].*\n)+)", text, re.MULTILINE)
     known = [
         (key.name, getattr(table(), key.name))
-        for table in (config.Daemon, config.Enforce, config.Limits, config.Mail, config.Chat, config.Policy)
+        for table in (
+            configuration.Daemon,
+            configuration.Enforce,
+            configuration.Limits,
+            configuration.Mail,
+            configuration.Chat,
+            configuration.Policy,
+        )
         for key in dataclasses.fields(table)
     ]
     assert [name for name, _ in described] == [name for name, _ in known]
@@ -182,8 +188,8 @@ def test_the_bounds_are_those_of_the_code() -> None:
     assert len(rows) > 20
     for shown, constant in rows:
         where, _, name = constant.rpartition(".")
-        if where == "jitd.config.Limits":
-            value = getattr(config.Limits(), name)
+        if where == "jitd.core.configuration.Limits":
+            value = getattr(configuration.Limits(), name)
         else:
             value = getattr(importlib.import_module(where), name)
         seconds = value / {"MS": 1000, "US": 1_000_000}.get(name[-2:], 1)

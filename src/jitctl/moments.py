@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import TZPATH, ZoneInfo
 
+from jitd.core import durations, text
 from jitd.core.errors import JitError
 from jitd.core.localtime import parse_moment, zone_of
 
@@ -97,3 +98,27 @@ def _first_line(path: Path) -> str:
         return path.read_text("utf-8").partition("\n")[0].strip()
     except (OSError, ValueError):
         return ""
+
+
+def past_ms(typed: str | None, *, last: bool = False) -> int | None:
+    """A duration before now, or a local date and time, as milliseconds UTC; None stays None.
+
+    `last`: a date alone is its last moment, and not its first. Raises JitError bad_request.
+    """
+    if typed is None:
+        return None
+    try:
+        return int(datetime.now().astimezone().timestamp() * 1000) - durations.parse(typed)
+    except JitError:
+        pass
+    try:
+        at = datetime.fromisoformat(typed)
+        if last and len(typed) == len("2026-12-01"):
+            at += timedelta(days=1, milliseconds=-1)
+        return int(at.astimezone().timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise JitError(
+            "bad_request",
+            f"cannot read the time {text.clean(typed)[:40]!r}",
+            'Type a duration such as 2h, or "2026-12-01 09:00".',
+        ) from None

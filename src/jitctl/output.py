@@ -11,15 +11,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import Final, TextIO
 
 from jitctl import done
 from jitd.core import cells, text
-from jitd.core.errors import EXIT_FAILURE, JitError, exit_status
-
-if TYPE_CHECKING:
-    import typer
+from jitd.core.errors import EXIT_FAILURE, JitError
 
 BOLD: Final = "1"
 DIM: Final = "2"
@@ -136,24 +132,6 @@ def finish(status: int) -> int:
         also = "; what was asked for is done" if done.changed and not status else ""
         say(f"jitctl: cannot write to standard output: {_failed.strerror}{also}")
     return status if done.changed else status or EXIT_FAILURE
-
-
-def answer(context: typer.Context, reply: Mapping[str, Any], words: Callable[[], None]) -> int:
-    """Show a reply: as it is with --json, else in words. Returns the exit status.
-
-    A change that the kernel does not agree with yet is told on standard error.
-    """
-    from jitctl.cli import settings
-
-    if settings(context).json:
-        out_json(reply, indent=2 if sys.stdout.isatty() else None)
-    else:
-        words()
-    if not reply.get("agrees", True):
-        disagrees(str(reply.get("waiting", "")))
-        say("jitd goes on trying; see jitctl status")
-        return exit_status("disagrees")
-    return 0
 
 
 def disagrees(waiting: str) -> None:

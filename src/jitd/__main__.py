@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jitd import config
+from jitd.core import configuration
 from jitd.core.errors import EXIT_DONE, EXIT_FAILURE, JitError
 from jitd.core.release import VERSION
 
@@ -59,9 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument(
         "--admin-group", metavar="GROUP", help="its members administer this gateway, as root does"
     )
-    init.add_argument("--socket", type=_absolute, default=config.Daemon().socket, metavar="PATH")
-    init.add_argument("--state-dir", type=_absolute, default=config.Daemon().state_dir, metavar="DIR")
-    init.add_argument("--backend", choices=config.BACKENDS, default="auto")
+    init.add_argument("--socket", type=_absolute, default=configuration.Daemon().socket, metavar="PATH")
+    init.add_argument("--state-dir", type=_absolute, default=configuration.Daemon().state_dir, metavar="DIR")
+    init.add_argument("--backend", choices=configuration.BACKENDS, default="auto")
     init.add_argument("--force", action="store_true", help="overwrite an existing configuration")
     init.set_defaults(act=_init)
 
@@ -70,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--pidfile", type=_absolute, metavar="PATH", help="write the pid there while it is ready"
     )
-    run.add_argument("--log-level", choices=config.LOG_LEVELS, help="instead of the one in the configuration")
+    run.add_argument(
+        "--log-level", choices=configuration.LOG_LEVELS, help="instead of the one in the configuration"
+    )
     run.set_defaults(act=_run)
 
     stop = verbs.add_parser("stop", parents=[common], help="end the running daemon; whoever is in stays in")
@@ -241,7 +244,7 @@ def _stop(asked: argparse.Namespace) -> int:
     return _cut(loaded) if asked.cut else EXIT_DONE
 
 
-def _cut(loaded: config.Config) -> int:
+def _cut(loaded: configuration.Config) -> int:
     from jitd import cut
 
     return _tell(cut.everybody(loaded), "still open")

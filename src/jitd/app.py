@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from jitd import localfiles, scheduler
-from jitd.config import Config
+from jitd.config import load
 from jitd.core.clock import Clock
+from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.people import Directory
 from jitd.directory import SystemDirectory
@@ -122,7 +123,7 @@ async def _run(
             firewall=members,
             host=choose_host(peers.name),
             directory=directory,
-            machine=Machine(path),
+            machine=Machine(path, load),
         )
         server = Server(
             config=config, service=service, directory=directory, clock=clock, version=version("jitctl")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jitd import nss, stop, wire
-from jitd.config import Config
 from jitd.core import policyfile
+from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.firewall import NetworkRules, ambiguous
 from jitd.enforce.choose import choose, choose_firewall

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from jitd.app import CLOSED_FILE
-from jitd.config import Config
 from jitd.core import elements, text
+from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.firewall import InterfaceRules, IPAddress, Rules
 from jitd.core.model import Interface

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from jitd import app, config, logs, sdnotify
-from jitd.config import Config
+from jitd.core.configuration import Config, needs_restart, taken_over
 from jitd.core.errors import EXIT_DONE, JitError
 from jitd.detach import detach
 from jitd.examine import files
@@ -155,9 +155,9 @@ class _Process:
         except JitError as error:
             log.error("%s; going on with the configuration as it was", error.message)  # noqa: TRY400
         else:
-            if later := config.needs_restart(self._config, new):
+            if later := needs_restart(self._config, new):
                 log.warning("%s changed: it takes effect at the next start", ", ".join(later))
-            self._config = config.taken_over(self._config, new)
+            self._config = taken_over(self._config, new)
             logs.set_level(self._log_level or self._config.daemon.log_level)
             reloads.put_nowait(self._config)
             log.info("configuration read again")

@@ -8,7 +8,7 @@ from typing import Final
 
 from jitd import cut, stop
 from jitd.app import CLOSED_FILE
-from jitd.config import Config
+from jitd.core.configuration import Config
 from jitd.cut import Done, Guarded
 from jitd.enforce.port import EnforceError, InterfaceGone, Known, WireGuard
 

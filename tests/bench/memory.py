@@ -18,7 +18,8 @@ from typing import Self
 from bench import fill
 from bench.daemon import LONGEST_START, Answer, Daemon
 from bench.inside import call
-from jitd import app, config
+from jitd import app
+from jitd.core import configuration
 from jitd.enforce.memory import MemoryWireGuard
 from jitd.systemclock import SystemClock
 from support.people import StaticDirectory
@@ -103,15 +104,15 @@ class MemoryDaemon(Daemon):
         return Answer(status, text, begun, time.monotonic_ns())
 
 
-def settings(directory: Path, mail_port: int = 0) -> config.Config:
+def settings(directory: Path, mail_port: int = 0) -> configuration.Config:
     """A configuration of the memory backend, without a firewall, in a directory; and mail at a port of this machine."""
-    return config.Config(
-        daemon=config.Daemon(
+    return configuration.Config(
+        daemon=configuration.Daemon(
             socket=directory / "jitd.sock", state_dir=directory / "state", admin_groups=("admins",)
         ),
-        enforce=config.Enforce(backend="memory", firewall="none"),
-        limits=config.Limits(connections_per_user=128, watchers_per_user=128),
-        mail=config.Mail(
+        enforce=configuration.Enforce(backend="memory", firewall="none"),
+        limits=configuration.Limits(connections_per_user=128, watchers_per_user=128),
+        mail=configuration.Mail(
             server="127.0.0.1" if mail_port else "",
             port=mail_port or 25,
             security="none",

@@ -9,7 +9,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from jitd.config import Mail
+from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
 from support.running import Running, running
 from support.typed import Typed

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from jitd import config, wire
-from jitd.config import Config, Daemon, Limits
+from jitd.core import configuration
+from jitd.core.configuration import Config, Daemon, Limits
 from jitd.examine import door, files, settings, store
 from jitd.examine.bounded import Bounded
 from jitd.store.database import FILE_NAME, Store, quick_check
@@ -116,7 +117,7 @@ def test_files_that_others_may_read_or_change(tmp_path: Path, state_dir: Path) -
     (secrets / "smtp").chmod(0o600)
     running = Config(
         daemon=Daemon(state_dir=state_dir),
-        mail=replace(config.Mail(), secrets=secrets, templates=tmp_path / "no"),
+        mail=replace(configuration.Mail(), secrets=secrets, templates=tmp_path / "no"),
     )
     assert said(files.examine(running, file), "broken") == []
     (state_dir / FILE_NAME).chmod(0o644)
@@ -138,7 +139,7 @@ def test_templates_that_others_may_write_or_nobody_can_use(tmp_path: Path, state
     templates = tmp_path / "templates"
     templates.mkdir()
     (templates / "granted.txt").write_text("{{ nonsense")
-    mail = replace(config.Mail(), server="localhost", templates=templates, secrets=tmp_path / "none")
+    mail = replace(configuration.Mail(), server="localhost", templates=templates, secrets=tmp_path / "none")
     running = Config(daemon=Daemon(state_dir=state_dir), mail=mail)
     (line,) = said(files.examine(running, None), "broken")
     assert "granted.txt" in line
@@ -153,9 +154,9 @@ def test_the_configuration_on_disk_against_what_runs(tmp_path: Path) -> None:
     file = tmp_path / "jitd.toml"
     file.write_text("")
     running = config.load(file)
-    assert "what runs is what the file says" in said(settings.examine(running, file), "ok")
+    assert "what runs is what the file says" in said(settings.examine(running, file, config.load), "ok")
     file.write_text("[limits]\nrequests_per_hour = 5\nconnections = 99\n")
-    changed = settings.examine(running, file)
+    changed = settings.examine(running, file, config.load)
     assert [
         check["fix"].split(" ")[1] for check in changed if "jitd.toml" in check["what"] and check["fix"]
     ] == [
@@ -164,7 +165,7 @@ def test_the_configuration_on_disk_against_what_runs(tmp_path: Path) -> None:
     ]
     assert "limits.connections" in said(changed, "warning")[0]
     file.write_text("[limits]\nrequest_per_hour = 5\n")
-    (line,) = said(settings.examine(running, file), "broken")
+    (line,) = said(settings.examine(running, file, config.load), "broken")
     assert line.startswith("jitd runs, and could not start again: cannot use [limits] request_per_hour")
     assert Config(limits=Limits()) == running
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jitd.config import Chat, parse
+from jitd.config import parse
+from jitd.core.configuration import Chat
 from jitd.core.errors import JitError
 from jitd.notify import secret
 from jitd.notify.chat import ChatWay

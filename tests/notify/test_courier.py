@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError
 
-from jitd.config import Config, Mail
 from jitd.core import notices
+from jitd.core.configuration import Config, Mail
 from jitd.core.errors import JitError
 from jitd.notify import samples, secret
 from jitd.notify.courier import Courier

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_courier import Post, certificate, serving
 
-from jitd.config import Mail
+from jitd.core.configuration import Mail
 from jitd.examine import mail
 from jitd.notify import secret
 

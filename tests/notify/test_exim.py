@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from jitd.config import Mail
+from jitd.core.configuration import Mail
 from jitd.notify import secret
 from jitd.store import outbox
 from notify.test_courier import MINUTE, Box, certificate, config, courier

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from jitd import config
+from jitd.core.configuration import needs_restart, taken_over
 from jitd.core.errors import JitError
 
 
@@ -108,7 +109,7 @@ def test_what_needs_a_restart() -> None:
             "limits": {"requests_per_hour": 5},
         }
     )
-    assert config.needs_restart(old, new) == ["daemon.socket", "enforce.backend"]
+    assert needs_restart(old, new) == ["daemon.socket", "enforce.backend"]
 
 
 def test_a_running_jitd_takes_over_only_what_may_change() -> None:
@@ -120,6 +121,6 @@ def test_a_running_jitd_takes_over_only_what_may_change() -> None:
             "limits": {"devices_per_user": 3, "body_bytes": 2048},
         }
     )
-    now = config.taken_over(old, new)
+    now = taken_over(old, new)
     assert (now.daemon.state_dir, now.daemon.log_level) == (Path("/a"), "debug")
     assert (now.limits.devices_per_user, now.limits.body_bytes) == (3, old.limits.body_bytes)

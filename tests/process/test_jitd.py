@@ -58,8 +58,8 @@ def test_every_key_is_in_the_written_file(daemon: Daemon) -> None:
     import dataclasses
     import tomllib
 
-    from jitd.config import Daemon as DaemonTable
-    from jitd.config import Enforce, Limits
+    from jitd.core.configuration import Daemon as DaemonTable
+    from jitd.core.configuration import Enforce, Limits
 
     written = tomllib.loads(daemon.config.read_text())
     for table, kind in (("daemon", DaemonTable), ("enforce", Enforce), ("limits", Limits)):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from jitd.config import Config, Daemon, Enforce, Limits
+from jitd.core.configuration import Config, Daemon, Enforce, Limits
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person

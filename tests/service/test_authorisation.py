@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from world import ALICE, BOB, CAROL, DAVE, ROOT, World, key
 
-from jitd.config import Mail
+from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.server.route import Kind

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
-from jitd.config import Policy
+from jitd.core.configuration import Policy
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.service import changes, devices, grants, interfaces, listing, networks, policies, queries

@@ -3,7 +3,7 @@
 import pytest
 from world import ALICE, BOB, CAROL, ROOT, World, key
 
-from jitd.config import Limits
+from jitd.core.configuration import Limits
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.service import devices, interfaces, networks, removal

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
-from jitd.config import Mail
+from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import RemovePeer, SetPeer

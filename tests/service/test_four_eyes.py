@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
-from jitd.config import Policy
+from jitd.core.configuration import Policy
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
 from jitd.service import devices, grants, history, networks, queries, requests, users

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
-from jitd.config import Chat, Mail
 from jitd.core import changed, notices
+from jitd.core.configuration import Chat, Mail
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person

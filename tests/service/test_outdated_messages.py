@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World
 
-from jitd.config import Mail
+from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
 from jitd.core.model import Message
 from jitd.notify.courier import Courier

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jitd.config import Config, Daemon, Enforce, Limits
+from jitd.config import load
+from jitd.core.configuration import Config, Daemon, Enforce, Limits
 from jitd.core.model import Actor
 from jitd.core.placing import Host
 from jitd.enforce.firewallport import Firewall
@@ -92,7 +93,7 @@ class World:
             host=self.host,
             directory=self.people,
             owner_of=lambda _: self.owner,
-            machine=Machine(None),
+            machine=Machine(None, load),
         )
 
     async def start(self) -> None:

@@ -5,17 +5,14 @@ the program nft and the netlink socket.
 """
 
 import socket
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any, Final
 
 from jitd.core import parsing
 from jitd.core.elements import Member
-from jitd.core.firewall import Rules
 from jitd.core.firewallrules import set_name
-from jitd.core.model import IPNetwork
 from jitd.enforce import links, nft
-from jitd.enforce.finding import Finding
 from jitd.enforce.firewall import NftFirewall
 from jitd.enforce.nfmessages import Family, Found, Kind
 from jitd.enforce.nfnetlink import Change
@@ -151,12 +148,6 @@ class SimulatedFirewall(NftFirewall):
         super().__init__()
         self._kernel, self._faults, self._notices = kernel, faults, notices
         self._families = (Family.INET, Family.NETDEV)
-
-    def look_around(
-        self, rules: Rules, pools: Mapping[str, Sequence[IPNetwork]], ports: Mapping[str, int]
-    ) -> list[Finding]:
-        """Nothing else is on this machine."""
-        return []
 
     def notices(self) -> Any:
         """As the port says."""

@@ -9,19 +9,21 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import jitd.nss
-from jitd import keypair, scheduler
-from jitd.config import Config, Daemon, Enforce, Limits
+from jitd import config, keypair, scheduler
+from jitd.core.configuration import Config, Daemon, Enforce, Limits
 from jitd.core.errors import JitError
-from jitd.core.model import Actor
+from jitd.core.firewall import Rules
+from jitd.core.model import Actor, IPNetwork
 from jitd.directory import SystemDirectory
 from jitd.enforce import links, nfnetlink, nft
+from jitd.enforce.finding import Finding
 from jitd.enforce.hostport import EmptyHost
 from jitd.enforce.owner import Owner
 from jitd.examine.machine import Machine as Examined
@@ -53,6 +55,16 @@ DATABASE: Final = "jitd.db"
 STOP_US: Final = 60_000_000
 #: How long a call that was taken may go on while jitd stops, in seconds.
 GRACE_SECONDS: Final = 10.0
+
+
+class Alone(Examined):
+    """A machine with no other rules than jitd's."""
+
+    def firewall(
+        self, rules: Rules, pools: Mapping[str, Sequence[IPNetwork]], ports: Mapping[str, int]
+    ) -> list[Finding]:
+        """Nothing else is there."""
+        return []
 
 
 @dataclass
@@ -131,7 +143,7 @@ class Jitd:
             directory=directory,
             host=EmptyHost(),
             owner_of=lambda _: Owner(kind="by hand"),
-            machine=Examined(None),
+            machine=Alone(None, config.load),
         )
         try:
             await service.start()

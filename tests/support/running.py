@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jitd import app
-from jitd.config import Config, Enforce, Limits, Mail
-from jitd.config import Daemon as DaemonTable
+from jitd.core.configuration import Config, Enforce, Limits, Mail
+from jitd.core.configuration import Daemon as DaemonTable
 from jitd.enforce.memory import MemoryWireGuard
 from jitd.store.database import FILE_NAME
 from support.clock import TestClock

@@ -12,7 +12,7 @@ import typer
 from jitctl import attending, background, elapsed, following, lately, ownfiles, profiles, tunnel
 from jitctl.cli import settings
 from jitctl.client import Client
-from jitctl.commands.connecting import device_profile
+from jitctl.commands.shared import device_profile
 from jitctl.desktop import Desktop
 from jitctl.following import Lost, Moment
 from jitctl.profiles import Profile

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import Yes, planned
-from jitctl.output import answer, clean, next_step, out
+from jitctl.commands.shared import Yes, answer, planned
+from jitctl.output import clean, next_step, out
 
 if TYPE_CHECKING:
     from jitd import wire

@@ -11,17 +11,28 @@ import typer
 from jitctl import background, done, keypair, keystore, profiles, tunnel
 from jitctl.cli import settings
 from jitctl.client import Client
-from jitctl.commands.shared import Timeout, Until, ask, duration_ms, interactive, usage, wish
-from jitctl.commands.watching import Waiting, became
-from jitctl.output import answer, clean, next_step, out, say
+from jitctl.commands.shared import (
+    Timeout,
+    Until,
+    answer,
+    ask,
+    device_profile,
+    duration_ms,
+    interactive,
+    usage,
+    wish,
+)
+from jitctl.output import clean, next_step, out, say
 from jitctl.profiles import Profile
 from jitctl.render import times, words
 from jitctl.render.line import Line
 from jitctl.tunnel import wanted
 from jitctl.tunnel.manager import manager, take_down
 from jitctl.tunnel.names import name_of
+from jitctl.waiting import Waiting, became
 from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE, EXIT_INTERRUPTED, JitError
+from jitd.core.wireguard import REJECT_AFTER_MS
 
 if TYPE_CHECKING:
     from jitctl.tunnel.wanted import Tunnel
@@ -101,7 +112,7 @@ def connect(
         public_key=keypair.public_key(key),
     )
     _remember(profile, access.interface)
-    since_ms = access.now - tunnel.FRESH_MS
+    since_ms = access.now - REJECT_AFTER_MS
     if not by.is_as(wish_for):
         if tunnel.is_up(wish_for.name):
             take_down(wish_for.name)
@@ -247,18 +258,6 @@ def disconnect(
         "down": down,
     }
     return answer(context, told, tell)
-
-
-def device_profile(context: typer.Context, verb: str) -> Profile:
-    """The gateway that is meant, for which this machine was set up. Raises JitError bad_request."""
-    profile = settings(context).profile_meant()
-    if profile is None or not profile.device:
-        raise JitError(
-            "bad_request",
-            f"cannot {verb}: this machine was not set up for a gateway",
-            "Type: jitctl setup ssh://you@gateway (and no --host, --socket, JITCTL_HOST or JITCTL_SOCKET)",
-        )
-    return profile
 
 
 def _meant(reply: wire.StatusReply, network: str | None, verb: str) -> wire.NetworkStatus:

@@ -10,19 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import User, Yes, planned, show_plan, usage, warn
-from jitctl.output import answer, clean, document, next_step, out, say
+from jitctl.commands.shared import User, Yes, answer, planned, show_plan, usage, warn
+from jitctl.deviceoptions import Interface, Name, given_key
+from jitctl.output import clean, document, next_step, out, say
 from jitctl.render import times
 from jitd.core.commandline import jitctl
 
 if TYPE_CHECKING:
     from jitd import wire
 
-Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The device, if there are several.")]
-Interface = Annotated[
-    str | None,
-    typer.Option("--interface", "-i", metavar="NAME", help="With --qr: for which interface, of several."),
-]
 _FIELDS = 3
 
 
@@ -77,14 +73,6 @@ def add(
         next_step(f"{jitctl('device', 'config', name)}  its wg-quick file")
 
     return answer(context, reply, tell)
-
-
-def given_key(typed: str) -> str:
-    """A public key as typed; - reads it from standard input. Raises JitError bad_request."""
-    key = sys.stdin.readline(200).strip() if typed == "-" else typed
-    if not key:
-        raise usage("cannot read a public key: standard input is empty", "Pipe what wg pubkey prints.")
-    return key
 
 
 def _end(until: str | None) -> int | None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import User, usage
-from jitctl.output import BOLD, answer, clean, columns, joined, next_step, out, out_flush, paint
+from jitctl.commands.shared import User, answer, usage
+from jitctl.output import BOLD, clean, columns, joined, next_step, out, out_flush, paint
 from jitd.core.cells import wrap
 from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE, JitError

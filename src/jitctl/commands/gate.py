@@ -66,7 +66,7 @@ def gate(
     verb = words[0] if words[0] in ALLOWED else " ".join(words[:2])
     if verb not in ALLOWED or any(word.partition("=")[0] in _ELSEWHERE for word in words):
         raise _refused(typed)
-    from jitctl.__main__ import main
+    from jitctl.running import main
 
     client.speaking_for = user
     return main(words)

@@ -15,6 +15,7 @@ from jitctl.commands.shared import (
     Wait,
     Yes,
     agreed,
+    answer,
     ask,
     interactive,
     keeping,
@@ -22,7 +23,7 @@ from jitctl.commands.shared import (
     usage,
     wish,
 )
-from jitctl.output import answer, clean, hang, next_step, out, say
+from jitctl.output import clean, hang, next_step, out, say
 from jitctl.render import times, words
 from jitd.core.errors import exit_status
 
@@ -138,7 +139,7 @@ def extend(
     patience = patience_ms(wait, timeout)
     reply = settings(context).client().extend(id=number, **wanted, comment=comment)
     if wait:
-        from jitctl.commands.watching import finish
+        from jitctl.waiting import finish
 
         return finish(context, reply, patience, lambda: _told(context, "extend", reply))
     return _told(context, "extend", reply)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.networks import Switch
-from jitctl.commands.shared import Why, Yes, planned, warn
-from jitctl.output import answer, clean, next_step, out, say
+from jitctl.commands.shared import Switch, Why, Yes, answer, planned, warn
+from jitctl.output import clean, next_step, out, say
 from jitctl.render import times, words
 from jitd.core.commandline import jitctl
 

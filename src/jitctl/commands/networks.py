@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import Why, Yes, duration_ms, planned
-from jitctl.output import answer, clean, next_step, out, say
+from jitctl.commands.shared import Switch, Why, Yes, answer, duration_ms, planned
+from jitctl.output import clean, next_step, out, say
 from jitd.core import durations
 from jitd.core.commandline import jitctl
 
@@ -50,13 +49,6 @@ Changes = Annotated[
         metavar="[KEY=VALUE]…", help="Any setting, as in a policy file: KEY=VALUE, KEY+=VALUE, KEY-=VALUE."
     ),
 ]
-
-
-class Switch(StrEnum):
-    """On or off."""
-
-    ON = "on"
-    OFF = "off"
 
 
 def add(

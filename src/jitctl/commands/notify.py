@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from jitctl.cli import settings
-from jitctl.output import answer, clean, out, out_json, say
+from jitctl.commands.shared import answer
+from jitctl.output import clean, out, out_json, say
 from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import Yes, agreed, interactive, usage
-from jitctl.output import answer, next_step, out, say
+from jitctl.commands.shared import Yes, agreed, answer, interactive, usage
+from jitctl.output import next_step, out, say
 from jitctl.render import times
 
 if TYPE_CHECKING:

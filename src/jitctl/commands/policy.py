@@ -10,8 +10,8 @@ import typer
 
 from jitctl import done
 from jitctl.cli import settings
-from jitctl.commands.shared import Why, Yes, agreed, interactive, show_plan, usage
-from jitctl.output import answer, clean, document, next_step, out, say
+from jitctl.commands.shared import Why, Yes, agreed, answer, interactive, show_plan, usage
+from jitctl.output import clean, document, next_step, out, say
 from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE
 from jitd.core.text import visible_lines

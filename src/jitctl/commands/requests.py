@@ -13,6 +13,7 @@ from jitctl.commands.shared import (
     Until,
     User,
     Wait,
+    answer,
     ask,
     duration_ms,
     interactive,
@@ -23,7 +24,7 @@ from jitctl.commands.shared import (
     usage,
     wish,
 )
-from jitctl.output import answer, clean, next_step, out, say
+from jitctl.output import clean, next_step, out, say
 from jitctl.render import words
 from jitd.core.errors import exit_status
 
@@ -101,7 +102,7 @@ def request(
 
         background.begin(profile)
     if wait:
-        from jitctl.commands.watching import finish
+        from jitctl.waiting import finish
 
         return finish(context, reply, patience, lambda: _asked(context, reply, dry_run=False))
     return _asked(context, reply, dry_run=dry_run)
@@ -145,7 +146,7 @@ def ensure(
         .ensure(network=network, duration=duration_ms(duration), reason=reason or "")
     )
     if wait:
-        from jitctl.commands.watching import finish
+        from jitctl.waiting import finish
 
         return finish(context, reply, patience, lambda: _asked(context, reply, dry_run=False))
     status = _asked(context, reply, dry_run=False)

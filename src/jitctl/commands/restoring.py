@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import Yes, planned
-from jitctl.output import answer, out
+from jitctl.commands.shared import Yes, answer, planned
+from jitctl.output import out
 
 
 def accept_restored(context: typer.Context, yes: Yes = False) -> int:

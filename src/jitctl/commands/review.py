@@ -8,11 +8,11 @@ import typer
 
 from jitctl.cli import settings
 from jitctl.client import Client
-from jitctl.commands.listing import tell_history
 from jitctl.commands.shared import ask, interactive, usage
 from jitctl.output import BOLD, clean, columns, disagrees, hang, out, say, show_error
 from jitctl.render import times, words
 from jitctl.render.before import lines
+from jitctl.render.events import print_history
 from jitctl.terminal import key
 from jitd.core import durations
 from jitd.core.errors import JitError
@@ -102,7 +102,7 @@ def _one(client: Client, number: int, waiting: int) -> str:
                 if (did := _deny(client, number)) is not None:
                     return did
             case "h":
-                tell_history(client.show(number))
+                print_history(client.show(number))
             case "s":
                 return "skipped"
             case "q" | "":

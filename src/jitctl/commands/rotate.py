@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.devices import Interface, Name, given_key
-from jitctl.commands.shared import User, usage
-from jitctl.output import answer, clean, next_step, out, say
+from jitctl.commands.shared import User, answer, usage
+from jitctl.deviceoptions import Interface, Name, given_key
+from jitctl.output import clean, next_step, out, say
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from jitctl.output import clean, say
+from jitctl.cli import settings
+from jitctl.output import clean, disagrees, out_json, say
 from jitd.core import durations
 from jitd.core.commandline import jitctl
-from jitd.core.errors import JitError
+from jitd.core.errors import JitError, exit_status
 
 if TYPE_CHECKING:
+    from jitctl.profiles import Profile
     from jitd import wire
 
 Until = Annotated[
@@ -42,6 +45,13 @@ Timeout = Annotated[
         "--timeout", metavar="TIME", help="Wait so long at most, for example 10m; what was asked stands."
     ),
 ]
+
+
+class Switch(StrEnum):
+    """On or off."""
+
+    ON = "on"
+    OFF = "off"
 
 
 def duration_ms(typed: str | None) -> int | None:
@@ -174,3 +184,31 @@ def target(typed: str | None) -> dict[str, Any]:
     if typed is None:
         return {}
     return {"id": int(typed)} if typed.isascii() and typed.isdigit() else {"network": typed}
+
+
+def device_profile(context: typer.Context, verb: str) -> Profile:
+    """The gateway that is meant, for which this machine was set up. Raises JitError bad_request."""
+    profile = settings(context).profile_meant()
+    if profile is None or not profile.device:
+        raise JitError(
+            "bad_request",
+            f"cannot {verb}: this machine was not set up for a gateway",
+            "Type: jitctl setup ssh://you@gateway (and no --host, --socket, JITCTL_HOST or JITCTL_SOCKET)",
+        )
+    return profile
+
+
+def answer(context: typer.Context, reply: Mapping[str, Any], words: Callable[[], None]) -> int:
+    """Show a reply: as it is with --json, else in words. Returns the exit status.
+
+    A change that the kernel does not agree with yet is told on standard error.
+    """
+    if settings(context).json:
+        out_json(reply, indent=2 if sys.stdout.isatty() else None)
+    else:
+        words()
+    if not reply.get("agrees", True):
+        disagrees(str(reply.get("waiting", "")))
+        say("jitd goes on trying; see jitctl status")
+        return exit_status("disagrees")
+    return 0

@@ -11,8 +11,8 @@ import typer
 from jitctl import elapsed
 from jitctl.cli import settings
 from jitctl.client import Client
-from jitctl.commands.shared import usage
-from jitctl.output import answer, clean, next_step, out, out_json, say
+from jitctl.commands.shared import answer, usage
+from jitctl.output import clean, next_step, out, out_json, say
 from jitctl.render import bars, times
 from jitctl.render import status as render
 from jitd.core.errors import JitError

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import Why, Yes, ask, interactive, planned, usage
-from jitctl.output import answer, clean, next_step, out
+from jitctl.commands.shared import Why, Yes, answer, ask, interactive, planned, usage
+from jitctl.output import clean, next_step, out
 from jitd.core.commandline import jitctl
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitctl.cli import settings
-from jitctl.commands.shared import usage
-from jitctl.output import answer, clean, hang, next_step, out
+from jitctl.commands.shared import answer, usage
+from jitctl.output import clean, hang, next_step, out
 from jitctl.render import words
 from jitd.core.commandline import jitctl
 

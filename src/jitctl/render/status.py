@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from jitctl import tunnel
 from jitctl.output import clean
 from jitctl.render import times
 from jitd.core.commandline import jitctl
+from jitd.core.wireguard import REJECT_AFTER_MS
 
 if TYPE_CHECKING:
-    from jitctl.laptop import Laptop
     from jitd import wire
 
 NOTHING: Final = "there is no network that you may ask for"
 DECIDE: Final = ("jitctl review | jitctl list --decidable",)
+
+
+class Laptop(Protocol):
+    """A machine with tunnels of its own: `machine/laptop.py`."""
+
+    def is_up(self, network: wire.NetworkStatus) -> bool:
+        """Whether the tunnel to a network is there."""
+        ...
+
+    def heard_ms(self, reply: wire.StatusReply) -> int:
+        """When the gateway heard from this machine, milliseconds UTC; 0 for never."""
+        ...
 
 
 class Row(NamedTuple):
@@ -118,7 +129,7 @@ def _tunnel(up: bool, heard_ms: int, now: int) -> tuple[str, str]:
         return "down", ""
     if not heard_ms:
         return "up, never heard", "yellow"
-    fresh = now - heard_ms <= tunnel.FRESH_MS
+    fresh = now - heard_ms <= REJECT_AFTER_MS
     return f"up, heard {times.ago(heard_ms, now)}", "green" if fresh else "yellow"
 
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from jitctl.tunnel.wanted import Tunnel
 
-#: After so long without a handshake nothing passes any more (REJECT_AFTER_TIME of WireGuard), milliseconds.
-FRESH_MS: Final = 180_000
 #: Nobody has to listen there (discard, RFC 863).
 _PORT: Final = 9
 

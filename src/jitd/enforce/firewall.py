@@ -19,9 +19,7 @@ from jitd.core import firewallrules, parsing
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import InterfaceRules, Rules
 from jitd.core.firewallrules import TABLE, given_name, set_name
-from jitd.core.model import IPNetwork
-from jitd.enforce import nfmessages, nft, surroundings
-from jitd.enforce.finding import Finding
+from jitd.enforce import nfmessages, nft
 from jitd.enforce.firewallport import Ensured, nothing
 from jitd.enforce.nfmessages import Family, Kind
 from jitd.enforce.nfnetlink import Change, NftError, NftSocket
@@ -201,21 +199,6 @@ class NftFirewall:
         rules = _here(self._rules)
         text = "".join(self._tables(rules, _devices(rules)).values())
         return text == self._loaded and self._fingerprint() == self._print
-
-    def look_around(
-        self, rules: Rules, pools: Mapping[str, Sequence[IPNetwork]], ports: Mapping[str, int]
-    ) -> list[Finding]:
-        """As the port says."""
-        # The machine's own rules know an interface by the name that it has now.
-        called = {one.name: one.called or one.name for one in rules.interfaces}
-        now = replace(
-            rules, interfaces=tuple(replace(one, name=called[one.name]) for one in rules.interfaces)
-        )
-        return surroundings.look(
-            now,
-            pools={called.get(name, name): pool for name, pool in pools.items()},
-            ports={called.get(name, name): port for name, port in ports.items()},
-        )
 
     def notices(self) -> NftNotices:
         """As the port says."""

@@ -5,14 +5,12 @@ All methods block and give up after a bounded time (5 s for each operation). The
 but for `close_members`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import IntEnum
 from typing import Protocol
 
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
-from jitd.core.model import IPNetwork
-from jitd.enforce.finding import Finding
 
 
 class Ensured(IntEnum):
@@ -89,16 +87,6 @@ class Firewall(Protocol):
 
     def present(self) -> bool:
         """Whether the rules stand as `ensure` left them, on the devices that exist now. Raises EnforceError."""
-        ...
-
-    def look_around(
-        self, rules: Rules, pools: Mapping[str, Sequence[IPNetwork]], ports: Mapping[str, int]
-    ) -> list[Finding]:
-        """What in this machine's own set-up would drop what the rules let through, or get around them.
-
-        `pools` are the interfaces' address pools by name, `ports` the UDP ports that they listen on. Takes up to some seconds, and may be called in any thread.
-        Raises EnforceError.
-        """
         ...
 
     def notices(self) -> Notices | None:

@@ -9,10 +9,9 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from jitd.core.parsing import InterfaceAddress
 from jitd.core.placing import Host
-from jitd.enforce import links
+from jitd.enforce import links, routes
 from jitd.enforce.netlink import refusal, talk
 from jitd.enforce.port import EnforceError
-from jitd.enforce.surroundings import routes
 
 #: On every address, as WireGuard listens.
 _ANYWHERE: Final = ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::"))  # noqa: S104 - nothing is received there

@@ -1,12 +1,10 @@
 """The second layer in this process only: for dry runs, and for tests of everything above the port."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
-from jitd.core.model import IPNetwork
-from jitd.enforce.finding import Finding
 from jitd.enforce.firewallport import Ensured, nothing
 from jitd.enforce.port import EnforceError
 
@@ -78,12 +76,6 @@ class MemoryFirewall:
     def present(self) -> bool:
         """As the port says."""
         return self._rules is not None and self._rules == self._loaded
-
-    def look_around(
-        self, _rules: Rules, _pools: Mapping[str, Sequence[IPNetwork]], _ports: Mapping[str, int]
-    ) -> list[Finding]:
-        """Nothing: there is no second layer that something could drop or get around."""
-        return []
 
     def notices(self) -> None:
         """None: nobody else can change it."""

@@ -1,11 +1,9 @@
 """No second layer: enforce.firewall = "none"."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from jitd.core.elements import Element, Lease, Member
 from jitd.core.firewall import Rules
-from jitd.core.model import IPNetwork
-from jitd.enforce.finding import Finding
 from jitd.enforce.firewallport import Ensured, nothing
 
 
@@ -43,12 +41,6 @@ class NoFirewall:
     def present(self) -> bool:
         """True: nothing is missing."""
         return True
-
-    def look_around(
-        self, _rules: Rules, _pools: Mapping[str, Sequence[IPNetwork]], _ports: Mapping[str, int]
-    ) -> list[Finding]:
-        """Nothing: there is no second layer that something could drop or get around."""
-        return []
 
     def notices(self) -> None:
         """None: nobody else can change it."""

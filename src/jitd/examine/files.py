@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from jitd import wire
-from jitd.config import Config
 from jitd.core.commandline import shell
+from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.examine.lines import broken, ok, warning
 from jitd.store.database import FILE_NAME

@@ -11,8 +11,8 @@ from typing import Any, Final
 import aiosmtplib
 
 from jitd import wire
-from jitd.config import Mail
 from jitd.core import parsing
+from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
 from jitd.examine.lines import broken, ok, warning
 from jitd.notify import hello, secret

@@ -1,19 +1,20 @@
 """The configuration as it is on disk, against what runs."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from jitd import config, wire
-from jitd.config import Config
+from jitd import wire
+from jitd.core.configuration import Config, needs_restart, taken_over
 from jitd.core.errors import JitError
 from jitd.examine.lines import broken, ok, warning
 
 
-def examine(running: Config, path: Path | None) -> list[wire.Check]:
-    """What the next start, or the next reload, would find in the file. `path` None: it came from no file."""
+def examine(running: Config, path: Path | None, load: Callable[[Path], Config]) -> list[wire.Check]:
+    """What the next start, or the next reload, would find in the file. `path` None: it came from no file; `load` reads it."""
     if path is None:
         return [ok("the configuration was given by whoever started jitd, and by no file")]
     try:
-        there = config.load(path)
+        there = load(path)
     except JitError as error:
         return [
             broken(
@@ -21,7 +22,7 @@ def examine(running: Config, path: Path | None) -> list[wire.Check]:
                 error.hint or f"mend {path}, then type: sudo jitd check",
             ),
         ]
-    later = config.needs_restart(running, there)
+    later = needs_restart(running, there)
     found = [ok(f"{path} can be read")]
     if later:
         found.append(
@@ -30,7 +31,7 @@ def examine(running: Config, path: Path | None) -> list[wire.Check]:
                 "systemctl restart jitd # whoever is in stays in",
             )
         )
-    if config.taken_over(running, there) != running:
+    if taken_over(running, there) != running:
         found.append(warning(f"{path} has changes that jitd has not taken over yet", "systemctl reload jitd"))
     if len(found) == 1:
         found.append(ok("what runs is what the file says"))

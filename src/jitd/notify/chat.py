@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from jitd.config import PLACEHOLDER, Chat
+from jitd.core.configuration import PLACEHOLDER, Chat
 from jitd.core.errors import JitError
 from jitd.core.model import Message
 from jitd.notify import secret

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from jitd.config import Config
 from jitd.core.clock import Clock
+from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.notify.chat import ChatWay
 from jitd.notify.courier import Courier, Outbox

@@ -5,7 +5,7 @@ import socket
 
 import aiosmtplib
 
-from jitd.config import Mail
+from jitd.core.configuration import Mail
 from jitd.core.text import is_host_name
 
 #: Names that say nothing of the machine.

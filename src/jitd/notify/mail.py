@@ -13,7 +13,7 @@ from typing import Final
 
 import aiosmtplib
 
-from jitd.config import Mail
+from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
 from jitd.core.model import Message
 from jitd.notify import hello, secret

@@ -12,8 +12,8 @@ from typing import Any, Final, cast
 
 from aiohttp import web
 
-from jitd.config import Config
 from jitd.core.clock import Clock
+from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
 from jitd.core.people import Directory

@@ -14,7 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
-from jitd.config import Limits
+from jitd.core.configuration import Limits
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Directory

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jitd.config import Config
 from jitd.core import principals, text
 from jitd.core.commandline import jitctl
+from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.firewall import IPAddress, Rules
-from jitd.core.model import REGISTERED, Account, Actor, Interface, IPNetwork, Network, Now, Request
+from jitd.core.model import REGISTERED, Account, Actor, Interface, Network, Now, Request
 from jitd.core.people import Answer, Person
 from jitd.core.policy import Verdict
 from jitd.enforce.firewallport import Firewall
@@ -19,26 +19,12 @@ from jitd.enforce.owner import Owner
 from jitd.enforce.port import LinkSpec, WireGuard
 from jitd.service.access import People
 from jitd.service.agreement import Agreement
+from jitd.service.changeset import ChangeSet
 from jitd.store import accounts, events, networks
 from jitd.store.database import Rows
 
 Body = Mapping[str, Any]
 Reply = dict[str, object]
-
-
-@dataclass(slots=True)
-class Touched:
-    """What a verb changed, so that just that is converged: whole interfaces, or single devices on them."""
-
-    interfaces: set[int] = field(default_factory=set)
-    devices: set[tuple[int, int]] = field(default_factory=set)  # (interface id, device id)
-    #: (interface id, public key) of devices that are gone, with the addresses that they had.
-    keys: dict[tuple[int, str], frozenset[IPNetwork]] = field(default_factory=dict)
-    rules: bool = False  # the firewall's rules alone: an interface is gone
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to converge."""
-        return bool(self.interfaces or self.devices or self.keys or self.rules)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -239,7 +225,7 @@ class Call(View):
     host: HostReader
     link_spec: Callable[[Interface], LinkSpec]
     forget_interface: Callable[[int], None]  # after a removal: nothing of it is retried any more
-    touched: Touched = field(default_factory=Touched)
+    touched: ChangeSet = field(default_factory=ChangeSet)
     ended: list[Request] = field(default_factory=list)  # grants that end here, as they were before
     undo: list[Callable[[], None]] = field(default_factory=list)  # run when the transaction fails
     recorded_later: bool = False  # it was done when it could not be recorded

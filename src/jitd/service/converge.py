@@ -18,7 +18,7 @@ from jitd.enforce.port import EnforceError, LinkState, NoAnswer
 from jitd.service import access, standing
 from jitd.service.access import DeviceAccess, Held, People
 from jitd.service.agreement import Agreement
-from jitd.service.call import Touched
+from jitd.service.changeset import ChangeSet
 from jitd.service.closed import Closed
 from jitd.service.cutting import Cut, Cutter
 from jitd.service.guard import Guard
@@ -72,7 +72,7 @@ class Converger:
 
     # --- what to converge ---
 
-    def touched(self, rows: Rows, touched: Touched, now: Now) -> bool:
+    def touched(self, rows: Rows, touched: ChangeSet, now: Now) -> bool:
         """Converge what a verb touched. Returns whether all of it agrees."""
         agrees = True
         single: dict[int, tuple[set[int], dict[str, frozenset[IPNetwork]]]] = {}
@@ -173,7 +173,7 @@ class Converger:
                 taken.append(Taken(one.interface, one.access, replace(one.access, reasons=tuple(rest))))
         return self._cutter.cut(taken)
 
-    def cut(self, rows: Rows, touched: Touched, now: Now) -> Cut:
+    def cut(self, rows: Rows, touched: ChangeSet, now: Now) -> Cut:
         """Take away what a transaction takes away, before it is committed. Opens nothing, and waits for nothing."""
         taken, gone = list[Taken](), list[tuple[Interface, str]]()
         for interface in interfaces.all_(rows):

@@ -7,7 +7,7 @@ from typing import Final
 from jitd.core.model import NOBODY_DECIDED, Device, Ending, Grant, IPNetwork, Now, Request, Status
 from jitd.service.access import People
 from jitd.service.agreement import Agreement
-from jitd.service.call import Touched
+from jitd.service.changeset import ChangeSet
 from jitd.store import accounts, devices, events, interfaces, networks, requests
 from jitd.store.database import Rows
 
@@ -25,9 +25,9 @@ def next_end(rows: Rows, now: Now) -> tuple[int | None, int | None]:
     return requests.next_end(rows, now.boot_id)
 
 
-def touched(rows: Rows, over: Iterable[Request]) -> Touched:
+def touched(rows: Rows, over: Iterable[Request]) -> ChangeSet:
     """The devices of these grants."""
-    return Touched(devices=requests.tunnels_of(rows, [request.id for request in over]))
+    return ChangeSet(devices=requests.tunnels_of(rows, [request.id for request in over]))
 
 
 def expire(rows: Rows, over: Iterable[Request], now: Now) -> None:
@@ -75,9 +75,9 @@ def without_right(rows: Rows, people: People, now: Now) -> list[tuple[Request, s
     return found
 
 
-def revoke_lost(rows: Rows, lost: Iterable[tuple[Request, str]], now: Now) -> Touched:
+def revoke_lost(rows: Rows, lost: Iterable[tuple[Request, str]], now: Now) -> ChangeSet:
     """Revoke the grants of those who may not use the network any more."""
-    found, names = Touched(), _Names(rows)
+    found, names = ChangeSet(), _Names(rows)
     for request, why in lost:
         ending = Ending(how=Status.REVOKED, at_ms=now.wall_ms, by="", comment=why)
         if requests.end(rows, request.id, ending):
@@ -86,27 +86,27 @@ def revoke_lost(rows: Rows, lost: Iterable[tuple[Request, str]], now: Now) -> To
     return found
 
 
-def end_without_right(rows: Rows, people: People, found: Touched, now: Now) -> list[Request]:
+def end_without_right(rows: Rows, people: People, found: ChangeSet, now: Now) -> list[Request]:
     """Revoke what a change of rules or people has taken the right for. Returns the grants as they were."""
     lost = without_right(rows, people, now)
     found.devices |= revoke_lost(rows, lost, now).devices
     return [request for request, _ in lost]
 
 
-def people_due(rows: Rows, now: Now) -> Touched:
+def people_due(rows: Rows, now: Now) -> ChangeSet:
     """The devices of the accounts whose time is over, and those whose own time is. Their access looks at that already."""
     mine = [
         one.id for account in accounts.over(rows, now.wall_ms) for one in devices.of_account(rows, account.id)
     ]
     mine += [device.id for device, _ in devices.over(rows, now.wall_ms)]
-    return Touched(
+    return ChangeSet(
         devices={(one.interface_id, one.device.id) for one in devices.tunnels(rows, device_ids=mine)}
     )
 
 
-def people_over(rows: Rows, people: People, now: Now) -> tuple[list[tuple[Request, str]], Touched]:
+def people_over(rows: Rows, people: People, now: Now) -> tuple[list[tuple[Request, str]], ChangeSet]:
     """Record that the time of accounts and devices is over. Returns the grants that ended, why, and what to converge."""
-    found, ended, names = Touched(), list[tuple[Request, str]](), _Names(rows)
+    found, ended, names = ChangeSet(), list[tuple[Request, str]](), _Names(rows)
     for account in accounts.over(rows, now.wall_ms):
         accounts.note_end(rows, account.id, now.wall_ms)
         accounts.suspend(rows, account.id, now.wall_ms)
@@ -151,7 +151,7 @@ def next_people_end(rows: Rows) -> int | None:
 
 
 def drop_device(
-    rows: Rows, found: Touched, device: Device, at_ms: int, by: str, why: str
+    rows: Rows, found: ChangeSet, device: Device, at_ms: int, by: str, why: str
 ) -> list[tuple[Request, str]]:
     """Remove a device. A grant that has no other one is released: returns those, with what was recorded as comment."""
     released = []
@@ -168,7 +168,9 @@ def drop_device(
     return released
 
 
-def retire(rows: Rows, found: Touched, interface_id: int, public_key: str, ips: frozenset[IPNetwork]) -> None:
+def retire(
+    rows: Rows, found: ChangeSet, interface_id: int, public_key: str, ips: frozenset[IPNetwork]
+) -> None:
     """A key is to go from an interface, whoever let it in. `ips` are the addresses that it had."""
     known = devices.by_key(rows, public_key)
     by_owner = any(peer.public_key == public_key for peer in interfaces.unmanaged(rows, interface_id))
@@ -184,14 +186,14 @@ def retire(rows: Rows, found: Touched, interface_id: int, public_key: str, ips: 
     found.keys[interface_id, public_key] = ips
 
 
-def activate(rows: Rows, people: People, now: Now, high_water_ms: int) -> tuple[list[Request], Touched]:
+def activate(rows: Rows, people: People, now: Now, high_water_ms: int) -> tuple[list[Request], ChangeSet]:
     """Activate the live grants that have begun and are not active in this boot: scheduled ones, and those of an
     earlier boot. Whose user has no right any more ends instead. Returns those, as they were, and what to converge.
 
     What is left of them is counted by the wall clock, the only one that goes on over a reboot; so nothing is
     activated while it is behind the highest value that it ever had.
     """
-    found, names = Touched(), _Names(rows)
+    found, names = ChangeSet(), _Names(rows)
     lost = list[tuple[Request, str]]()
     if now.wall_ms < high_water_ms:
         return [], found
@@ -219,7 +221,7 @@ def next_start(rows: Rows, now: Now, high_water_ms: int) -> int | None:
     return None if starts_ms is None else max(starts_ms, high_water_ms)
 
 
-def touch(rows: Rows, found: Touched, request: Request) -> None:
+def touch(rows: Rows, found: ChangeSet, request: Request) -> None:
     """Note the devices of a grant as touched."""
     interface_id = networks.by_id(rows, request.network_id).interface_id
     found.devices.update((interface_id, device_id) for device_id, _ in requests.devices_of(rows, request.id))

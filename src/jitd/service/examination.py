@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from jitd import wire
-from jitd.config import Config
+from jitd.core.configuration import Config
+from jitd.core.firewall import Rules
+from jitd.core.model import IPNetwork
+from jitd.enforce.finding import Finding
 from jitd.enforce.port import EnforceError, LinkState
 from jitd.service.call import View
 
@@ -38,6 +41,16 @@ class Machine(Protocol):
 
     def sshd(self, users: Sequence[str], *, closed: bool) -> list[wire.Check]:
         """What sshd forwards."""
+        ...
+
+    def firewall(
+        self, rules: Rules, pools: Mapping[str, Sequence[IPNetwork]], ports: Mapping[str, int]
+    ) -> list[Finding]:
+        """What in this machine's own set-up would drop what the rules let through, or get around them.
+
+        `pools` are the interfaces' address pools by name, `ports` the UDP ports that they listen on. Takes up to some
+        seconds. Raises EnforceError.
+        """
         ...
 
     def mail(self, running: Config) -> list[wire.Check]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from jitd.config import Config
 from jitd.core import changed, notices, policy
+from jitd.core.configuration import Config
 from jitd.core.model import Account, Event, Message, Now, Request, Status
 from jitd.core.notices import Audience, Notice
 from jitd.service.access import People

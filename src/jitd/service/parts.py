@@ -14,7 +14,7 @@ from jitd.enforce.port import EnforceError, InterfaceGone, LinkState
 from jitd.examine.lines import broken, ok, unknown, warning
 from jitd.service import deciding, ownersfile, placing, restoring, rules
 from jitd.service.call import View
-from jitd.service.examination import Examination
+from jitd.service.examination import Examination, Machine
 from jitd.store import accounts, devices, facts, interfaces, networks, outbox, restored, unreadable
 
 #: The wall clock against the boot clock since the start: what is less was set gently, second by second.
@@ -23,19 +23,21 @@ _HIGH_WATER: Final = "wall_high_ms"
 _AGAIN: Final = "jitd tries again by itself; its log says more: journalctl -u jitd"
 
 
-def look_around(view: View) -> tuple[wire.Check, ...]:
+def look_around(view: View, machine: Machine) -> tuple[wire.Check, ...]:
     """What this machine does to granted traffic, or behind jitd's back: for status."""
     files = [line for one in interfaces.all_(view.rows) for line in ownersfile.look(view, one)]
-    return (*files, *_around(view))
+    return (*files, *_around(view, machine))
 
 
-def _around(view: View) -> tuple[wire.Check, ...]:
+def _around(view: View, machine: Machine) -> tuple[wire.Check, ...]:
     """What other tables, routes and settings of this machine do to granted traffic."""
+    if not view.firewall.active or view.backend == "memory":
+        return ()  # there is no second layer that something could drop or get around
     every = interfaces.all_(view.rows)
     pools = {one.name: [pool for pool in (one.pool4, one.pool6) if pool is not None] for one in every}
     ports = {one.name: one.port for one in every}
     try:
-        found = view.firewall.look_around(view.rules(view.rows), pools, ports)
+        found = machine.firewall(view.rules(view.rows), pools, ports)
     except EnforceError as error:
         return (warning(f"cannot look around: {error}"),)
     return tuple({"level": one.level, "what": one.what, "fix": one.fix} for one in found)
@@ -285,7 +287,7 @@ def _firewall(one: Examination) -> list[wire.Check]:
                 "set close_local_users = true under [enforce] in jitd.toml, then restart jitd",
             )
         )
-    around = _around(view)
+    around = _around(view, one.machine)
     found += around
     if view.backend != "memory" and view.firewall.active and every and not around:
         found.append(

@@ -1,11 +1,10 @@
 """Whether somebody's access to one network works: what is granted, the peers, the key, the last handshake."""
 
-from typing import Final
-
 from jitd import wire
 from jitd.core import durations
 from jitd.core.model import Account, Device, Interface, Network, Status
 from jitd.core.people import Answer
+from jitd.core.wireguard import REJECT_AFTER_MS
 from jitd.enforce.port import LinkState
 from jitd.examine.lines import broken, ok, unknown, warning
 from jitd.service.call import Reply, View
@@ -13,9 +12,6 @@ from jitd.service.examination import Links
 from jitd.service.lookup import named_network
 from jitd.store import accounts, devices, freezes, interfaces, networks
 from jitd.store import requests as store
-
-#: WireGuard makes a new handshake every two minutes while something passes; after three nothing of the old one is left.
-_FRESH_MS: Final = 180_000
 
 
 def networks_of(view: View) -> list[str]:
@@ -185,11 +181,11 @@ def _handshakes(view: View, heard: list[Device], interface: Interface, link: Lin
     now = view.now.wall_ms
     seen = {device.name: link.peers[device.public_key].last_handshake_ms for device in heard}
     ages = {name: max(0, now - at_ms) for name, at_ms in seen.items() if at_ms}
-    fresh = any(age <= _FRESH_MS for age in ages.values())
+    fresh = any(age <= REJECT_AFTER_MS for age in ages.values())
     found = []
     for device in heard:
         age = ages.get(device.name)
-        if age is not None and age <= _FRESH_MS:
+        if age is not None and age <= REJECT_AFTER_MS:
             found.append(
                 ok(f"{device.name}: last handshake {durations.show(max(1000, age // 1000 * 1000))} ago")
             )

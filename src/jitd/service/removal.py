@@ -6,7 +6,8 @@ from jitd import wire
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Actor, Device, Request
 from jitd.service import endings, plans
-from jitd.service.call import Call, Render, Touched
+from jitd.service.call import Call, Render
+from jitd.service.changeset import ChangeSet
 from jitd.service.devices import named, view_of
 from jitd.store import accounts, events, interfaces
 from jitd.store import devices as store
@@ -61,7 +62,7 @@ def remove(call: Call, body: wire.DeviceRemoveBody) -> Render:
 
 def lose(
     rows: Rows,
-    found: Touched,
+    found: ChangeSet,
     account: Account,
     device: Device,
     *,

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Executor
 from typing import Any, Final, TypeVar, cast
 
-from jitd.config import Config
 from jitd.core import policyfile, principals, settings
 from jitd.core.clock import Clock
+from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Directory
@@ -329,8 +329,12 @@ class Service:
 
     async def look_around(self) -> None:
         """See what else on this machine drops or gets around, for status."""
-        actor = Actor(uid=0, user="root")
-        found = await self._in_reader(lambda rows: parts.look_around(self._transactor.view(rows, actor)))
+        actor, machine = Actor(uid=0, user="root"), self._machine
+        if machine is None:
+            return
+        found = await self._in_reader(
+            lambda rows: parts.look_around(self._transactor.view(rows, actor), machine)
+        )
         self._transactor.agreement.around = found
 
     @property

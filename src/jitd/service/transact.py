@@ -8,10 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from jitd.config import Config
 from jitd.core import principals
 from jitd.core.clock import Clock
 from jitd.core.commandline import jitctl
+from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Actor, Interface, Now, Request
 from jitd.enforce.firewallport import Firewall

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from jitctl import moments
-from jitctl.commands.listing import past_ms
+from jitctl.moments import past_ms
 from jitd.core.errors import JitError
 
 HOUR = 3_600_000

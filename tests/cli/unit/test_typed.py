@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from jitctl.client import _query
 from jitctl.commands.devices import owners
-from jitctl.commands.listing import _command, past_ms
+from jitctl.commands.listing import _command
 from jitctl.commands.shared import target
+from jitctl.moments import past_ms
 from jitctl.output import dumps
 from jitctl.render import sheet
 from jitd.core.errors import JitError

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jitctl.commands import listing
-from jitctl.render import words
+from jitctl.render import events, words
 from jitd import wire
 
 NOW = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
@@ -259,8 +258,8 @@ def test_an_event_among_others_says_whose_it_is() -> None:
     """In a log of everything each line names its request and whose that is; in the history of one it does not."""
     made = event("denied", comment="no")
     made["actor"] = {"uid": 1, "user": "carol", "login_uid": None, "login_user": None, "pid": 1, "origin": ""}  # type: ignore[typeddict-item]
-    assert listing.line(made) == "2026-09-21 14:13:20 UTC  carol: denied office: no"
-    assert listing.entry(made) == "2026-09-21 14:13:20 UTC  carol, 7 of alice: denied office: no"
+    assert events.line(made) == "2026-09-21 14:13:20 UTC  carol: denied office: no"
+    assert events.entry(made) == "2026-09-21 14:13:20 UTC  carol, 7 of alice: denied office: no"
     made["actor"]["user"] = "alice"  # type: ignore[index]
-    assert listing.entry(made) == "2026-09-21 14:13:20 UTC  alice, 7: denied office: no"
-    assert listing.entry({**made, "id": None}) == "2026-09-21 14:13:20 UTC  alice: denied office: no"
+    assert events.entry(made) == "2026-09-21 14:13:20 UTC  alice, 7: denied office: no"
+    assert events.entry({**made, "id": None}) == "2026-09-21 14:13:20 UTC  alice: denied office: no"

@@ -13,11 +13,11 @@ from typing import Final
 from jitd.core.firewall import Rules
 from jitd.core.model import IPNetwork
 from jitd.enforce.finding import BROKEN, WARNING, Finding
+from jitd.enforce.routes import links
 from jitd.enforce.surroundings import programs as programs
 from jitd.enforce.surroundings.filter import bypassed, dropped, shut
 from jitd.enforce.surroundings.forwarding import misdirected, overlapping, switched_off
 from jitd.enforce.surroundings.nat import redirected, unanswered
-from jitd.enforce.surroundings.routes import links
 from jitd.enforce.surroundings.trips import goals, sides, trips
 
 __all__ = ["Finding", "look"]

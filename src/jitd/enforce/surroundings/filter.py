@@ -7,9 +7,9 @@ from typing import Final
 from jitd.core import parsing
 from jitd.core.firewallrules import TABLE
 from jitd.enforce.finding import BROKEN, WARNING, Finding
+from jitd.enforce.routes import Links
 from jitd.enforce.surroundings.chains import Chain, Fate, Table, fate
 from jitd.enforce.surroundings.nft import Flowtable
-from jitd.enforce.surroundings.routes import Links
 from jitd.enforce.surroundings.traffic import Traffic
 from jitd.enforce.surroundings.trips import Trip
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from jitd.core.commandline import shell
 from jitd.enforce.finding import BROKEN, WARNING, Finding
-from jitd.enforce.surroundings.routes import Links, setting
+from jitd.enforce.routes import Links, setting
 from jitd.enforce.surroundings.trips import Side, Trip, within
 
 _NO_ROUTE: Final = {

@@ -7,8 +7,8 @@ from jitd.core.commandline import shell
 from jitd.core.firewallrules import TABLE
 from jitd.core.model import IPNetwork
 from jitd.enforce.finding import WARNING, Finding
+from jitd.enforce.routes import Links
 from jitd.enforce.surroundings.chains import Chain, Rule, Table, fate, paths
-from jitd.enforce.surroundings.routes import Links
 from jitd.enforce.surroundings.traffic import Traffic
 from jitd.enforce.surroundings.trips import Side, Trip, within
 

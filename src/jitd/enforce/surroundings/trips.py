@@ -7,7 +7,7 @@ from typing import Final
 from jitd.core import parsing
 from jitd.core.firewall import InterfaceRules, IPAddress, Rules
 from jitd.core.model import IPNetwork, Ports
-from jitd.enforce.surroundings.routes import Links, Question, Way, ask
+from jitd.enforce.routes import Links, Question, Way, ask
 from jitd.enforce.surroundings.traffic import Span, Traffic
 
 #: An interface with more is looked at in so many places: this runs beside the daemon.

@@ -1,0 +1,142 @@
+"""events: the audit log, oldest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+import typer
+
+from jitctl.cli import settings
+from jitctl.moments import past_ms
+from jitctl.output import csv_line, out_json, say
+from jitctl.render import sheet
+from jitctl.render.events import print_event
+from jitd.core.errors import JitError
+
+#: How many events are printed where nobody says how many.
+LAST_EVENTS: Final = 500
+
+
+class EventsFormat(StrEnum):
+    """How `events` prints."""
+
+    HUMAN = "human"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+def events(
+    context: typer.Context,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="A duration (2h), or a date and time.")
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", help="As --since; a date alone: its last moment."),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", "-u", metavar="NAME", help="Only about this user.")
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option("--network", "-n", metavar="NAME", help="Only this network.")
+    ] = None,
+    number: Annotated[int | None, typer.Option("--id", metavar="ID", help="Only this request.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="KIND", help="Only this kind, for example granted.")
+    ] = None,
+    after: Annotated[
+        int | None, typer.Option("--after", metavar="SEQ", help="Only what came behind this one.")
+    ] = None,
+    last: Annotated[
+        int | None,
+        typer.Option(
+            "--last", metavar="N", help="Only so many of the newest, up to 10000.", min=1, max=10_000
+        ),
+    ] = None,
+    before: Annotated[
+        int | None, typer.Option("--before", metavar="SEQ", help="With --last: the newest before this one.")
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option("--all", help="From the first on; as --output jsonl and csv do by themselves.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")
+    ] = False,
+    output: Annotated[
+        EventsFormat, typer.Option("--output", "-o", help="How to print.")
+    ] = EventsFormat.HUMAN,
+) -> int:
+    """Print what happened, oldest first: the audit log. A table begins with the newest 500.
+
+    Example: jitctl events --since 24h --network office -o jsonl
+    """
+    if settings(context).json:
+        output = EventsFormat.JSONL
+    if last is None and output is EventsFormat.HUMAN and not whole and since is None and after is None:
+        last = LAST_EVENTS
+    found = (
+        settings(context)
+        .client()
+        .events(
+            since=past_ms(since),
+            until=past_ms(until, last=True),
+            user=user,
+            network=network,
+            id=number,
+            kind=kind,
+            after=after,
+            last=last,
+            before=before,
+            follow=follow or None,
+        )
+    )
+    columns = [
+        "seq",
+        "at",
+        "kind",
+        "by",
+        "login_user",
+        "login_claimed",
+        "origin",
+        "id",
+        "user",
+        "network",
+        "interface",
+        "device",
+        "data",
+    ]
+    if output is EventsFormat.CSV:
+        csv_line(columns)
+    told, first = 0, 0
+    for event in found:
+        told += 1
+        first = first or event["seq"]
+        if output is EventsFormat.JSONL:
+            out_json(event, flush=follow)
+        elif output is EventsFormat.CSV:
+            actor: Mapping[str, Any] = event["actor"] or {}
+            flat = {
+                **event,
+                "by": actor.get("user", "jitd"),
+                "login_user": actor.get("login_user"),
+                "login_claimed": actor.get("login_claimed"),
+                "origin": actor.get("origin"),
+                "data": json.dumps(event["data"], ensure_ascii=False, sort_keys=True),
+            }
+            csv_line([sheet.cell(flat[column]) for column in columns])
+        else:
+            print_event(event, flush=follow)
+    if follow:
+        raise JitError(
+            "unreachable",
+            "cannot go on following: jitd has ended the stream, so it is stopping",
+            "Go on when it is back, behind the last number: jitctl watch --after SEQ (which goes on by itself)",
+        )
+    if not told and output is EventsFormat.HUMAN:
+        say("nothing happened that matches")
+    elif told == last and output is EventsFormat.HUMAN:
+        say(f"older ones: the same with --last {last} --before {first}, or with --all")
+    return 0
