@@ -16,7 +16,7 @@ from world import ALICE, BOB, CAROL, ROOT, World
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.enforce.port import RemovePeer
-from jitd.service import devices, freezing, grants, holding, networks, queries, removal, requests
+from jitd.service import devices, eventlog, freezing, grants, holding, networks, removal, requests
 from jitd.service.guard import TICK_MS
 
 pytestmark = pytest.mark.slow
@@ -262,7 +262,7 @@ class AnySequence(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         assert all(times == 1 for times in self.decided.values())
-        page = self.loop.run_until_complete(self.world.ask(queries.events_page, ROOT))["events"]
+        page = self.loop.run_until_complete(self.world.ask(eventlog.events_, ROOT))["events"]
         decisions = [event["id"] for event in page if event["kind"] in ("granted", "denied")]
         assert len(decisions) == len(set(decisions))
 

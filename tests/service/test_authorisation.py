@@ -14,6 +14,7 @@ from jitd.service import (
     changes,
     devices,
     doctor,
+    eventlog,
     freezing,
     grants,
     history,
@@ -23,12 +24,13 @@ from jitd.service import (
     networks,
     notify,
     outbox,
+    overview,
     policies,
-    queries,
     removal,
     report,
     requests,
     restoring,
+    show,
     users,
     whys,
 )
@@ -106,13 +108,13 @@ MATRIX = {
     users.list_: ({}, ADMINS),
     users.gate: ({"user": "contractor"}, {"gate"}),
     listing.list_: ({}, EVERYBODY),
-    queries.show: ({"id": 1}, {"owner", *ADMINS}),
+    show.show: ({"id": 1}, {"owner", *ADMINS}),
     history.history: ({"id": 1}, ADMINS),
     whys.why: ({"user": "alice", "network": "office"}, {"owner", *ADMINS}),
     report.report: ({"user": "alice"}, {"owner", *ADMINS}),
-    queries.status: ({}, EVERYBODY),
-    queries.events_page: ({}, EVERYBODY),
-    queries.health: ({}, EVERYBODY),
+    overview.status: ({}, EVERYBODY),
+    eventlog.events_: ({}, EVERYBODY),
+    overview.health: ({}, EVERYBODY),
     doctor.doctor: ({"network": "office", "user": "alice"}, {"owner", *ADMINS}),
 }
 
@@ -156,7 +158,7 @@ async def test_who_may_call_what(world: World, verb, caller: str) -> None:
     world.wireguard.add_foreign_link("wg9", addresses=("10.5.0.1/24",), port=9)
     route = next(route for route in ROUTES if route.verb is verb)
     body, allowed = MATRIX[verb]
-    before = (await world.ask(queries.events_page, ROOT))["next"]
+    before = (await world.ask(eventlog.events_, ROOT))["next"]
     call = (
         world.service.query
         if route.kind in (Kind.STREAM, Kind.GATE)
@@ -168,4 +170,4 @@ async def test_who_may_call_what(world: World, verb, caller: str) -> None:
     with pytest.raises(JitError) as caught:
         await call(verb, CALLERS[caller], body)
     assert caught.value.code in ("not_permitted", "not_found")
-    assert (await world.ask(queries.events_page, ROOT))["next"] == before
+    assert (await world.ask(eventlog.events_, ROOT))["next"] == before

@@ -5,7 +5,7 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, freezing, grants, listing, networks, queries, requests
+from jitd.service import devices, eventlog, freezing, grants, listing, networks, overview, requests, show
 
 DAY = 24 * HOUR
 REASON = "the database is on fire"
@@ -36,11 +36,11 @@ async def test_it_opens_at_once_and_is_unreviewed(glass: World) -> None:
         made["id"],
         made["id"] + 1,
     ]
-    warnings = (await glass.ask(queries.status, ROOT))["gateway"]["warnings"]
+    warnings = (await glass.ask(overview.status, ROOT))["gateway"]["warnings"]
     assert any("not acknowledged by anybody else: 1" in one for one in warnings)
     await glass.advance(HOUR)
     assert glass.peers() == {}
-    assert (await glass.ask(queries.show, ROOT, id=made["id"]))["request"]["marks"] == ["unreviewed"]
+    assert (await glass.ask(show.show, ROOT, id=made["id"]))["request"]["marks"] == ["unreviewed"]
     after = (await glass.do(grants.acknowledge, CAROL, id=made["id"], comment="it was"))["request"]
     assert (after["marks"], after["reviewed_by"], after["reviewed_comment"]) == ([], "carol", "it was")
     with pytest.raises(JitError, match="carol has done so already"):
@@ -90,7 +90,7 @@ async def test_what_waits_is_replaced(glass: World) -> None:
     """A pending request of the same user is cancelled by it, and says so."""
     number = await glass.asked(ALICE)
     await broken(glass)
-    after = (await glass.ask(queries.show, ROOT, id=number))["request"]
+    after = (await glass.ask(show.show, ROOT, id=number))["request"]
     assert (after["status"], after["ended_comment"]) == ("cancelled", "break-glass instead")
 
 
@@ -115,7 +115,7 @@ async def test_freeze_closes_everything(glass: World) -> None:
     reply = await glass.do(freezing.freeze, CAROL, reason="intruder")
     assert (reply["agrees"], reply["freeze"]["by"], reply["kept"]) == (True, "carol", [])
     assert (glass.peers(), glass.members()) == ({}, {})
-    assert "frozen" in (await glass.ask(queries.show, ROOT, id=number))["request"]["marks"]
+    assert "frozen" in (await glass.ask(show.show, ROOT, id=number))["request"]["marks"]
     assert (await glass.do(freezing.freeze, ROOT, reason="again"))["already"] is True
     await glass.restart()
     await glass.advance(HOUR)
@@ -123,7 +123,7 @@ async def test_freeze_closes_everything(glass: World) -> None:
     await glass.do(freezing.thaw, ROOT)
     assert set(glass.peers()) == {"bob", "carol"}
     assert glass.members()["1 10.9.0.3"] == HOUR
-    kinds = [one["kind"] for one in (await glass.ask(queries.events_page, ROOT))["events"]]
+    kinds = [one["kind"] for one in (await glass.ask(eventlog.events_, ROOT))["events"]]
     assert (kinds.count("frozen"), kinds.count("thawed")) == (1, 1)
 
 

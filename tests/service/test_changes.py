@@ -9,7 +9,7 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 from jitd.core.configuration import Policy
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import changes, devices, grants, interfaces, listing, networks, policies, queries
+from jitd.service import changes, devices, eventlog, grants, interfaces, listing, networks, policies
 
 SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
 SUDO_BOB = Actor(uid=0, user="root", login_uid=61002, login_user="bob")
@@ -179,7 +179,7 @@ async def test_root_with_a_login_changes_rules_where_too_few_are_left(strict: Wo
     body = {"name": "office", "changes": ["approvers-=bob", "approvals=1"]}
     assert (await refusal(strict, networks.set_, ROOT, **body)).code == "pending"
     await strict.do(networks.set_, SUDO_BOB, **body)
-    (alone,) = (await strict.ask(queries.events_page, ROOT, kind="decided_alone"))["events"]
+    (alone,) = (await strict.ask(eventlog.events_, ROOT, kind="decided_alone"))["events"]
     assert alone["data"]["comment"] == "office: approvals: 2 -> 1"
 
 
@@ -190,7 +190,7 @@ async def test_reasons_are_wanted_where_root_wants_them(office: World) -> None:
     assert (said.code, "without a reason" in said.message) == ("bad_request", True)
     await office.do(networks.set_, CAROL, name="office", changes=["approvers+=bob"], plan=True)
     await office.do(networks.set_, CAROL, name="office", changes=["approvers+=bob"], reason="bob takes over")
-    (event,) = (await office.ask(queries.events_page, ROOT, kind="network_changed"))["events"]
+    (event,) = (await office.ask(eventlog.events_, ROOT, kind="network_changed"))["events"]
     assert event["data"]["reason"] == "bob takes over"
 
 

@@ -21,15 +21,17 @@ from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.port import Change, LinkSpec, LinkState, NoAnswer, SetPeer
 from jitd.service import (
     devices,
+    eventlog,
     exchange,
     freezing,
     grants,
     holding,
     interfaces,
     networks,
-    queries,
+    overview,
     removal,
     service,
+    show,
     users,
 )
 from jitd.service.call import Call, ChangeVerb, Render
@@ -134,8 +136,8 @@ async def test_a_hanging_disk_keeps_nobody_in(
         assert slow.members() == {}
         assert not slow.peers().get("alice")
         if "id" in body and verb is grants.revoke:
-            assert (await slow.ask(queries.show, ROOT, id=1))["request"]["marks"] == ["closed"]
-        assert "not recorded yet" in (await slow.ask(queries.status, ROOT))["gateway"]["waiting"][0]
+            assert (await slow.ask(show.show, ROOT, id=1))["request"]["marks"] == ["closed"]
+        assert "not recorded yet" in (await slow.ask(overview.status, ROOT))["gateway"]["waiting"][0]
         kept = slow.config.daemon.state_dir / "tombstones"
         await until(lambda: b"closings" in kept.read_bytes(), "the file has it")
         tombstones = kept.read_bytes()
@@ -148,8 +150,8 @@ async def test_a_hanging_disk_keeps_nobody_in(
     await slow.service.check()
     assert slow.members() == {}
     assert not slow.peers().get("alice")
-    assert (await slow.ask(queries.status, ROOT))["gateway"]["waiting"] == []
-    events = (await slow.ask(queries.events_page, ROOT))["events"]
+    assert (await slow.ask(overview.status, ROOT))["gateway"]["waiting"] == []
+    events = (await slow.ask(eventlog.events_, ROOT))["events"]
     (event,) = [one for one in events if one["data"].get("recorded_later")][-1:]
     assert event["actor"]["user"] == actor.user
     kinds = [one["kind"] for one in events]
@@ -175,8 +177,8 @@ async def test_a_plan_while_the_disk_hangs(
         assert caught.value.code == "unrecorded"
         assert slow.members() == {}
     await slow.service.check()
-    assert (await slow.ask(queries.status, ROOT))["gateway"]["waiting"] == []
-    assert (await slow.ask(queries.show, ROOT, id=1))["request"]["status"] in ("released", "revoked")
+    assert (await slow.ask(overview.status, ROOT))["gateway"]["waiting"] == []
+    assert (await slow.ask(show.show, ROOT, id=1))["request"]["status"] in ("released", "revoked")
 
 
 async def test_a_closing_that_hangs_itself_is_recorded_as_it_was(slow: World) -> None:
@@ -190,7 +192,7 @@ async def test_a_closing_that_hangs_itself_is_recorded_as_it_was(slow: World) ->
         at_ms = slow.clock.now_ms()
         slow.clock.advance(HOUR // 2)
     await slow.service.check()
-    shown = await slow.ask(queries.show, ROOT, id=number)
+    shown = await slow.ask(show.show, ROOT, id=number)
     assert (shown["request"]["status"], shown["request"]["ended"]) == ("revoked", at_ms)
     assert [one["kind"] for one in shown["events"]].count("revoked") == 1
     assert slow.members() == {}
@@ -210,7 +212,7 @@ async def test_what_was_cut_beside_the_worker_is_not_taken_for_unknown(slow: Wor
     assert caught.value.code == "unrecorded"
     assert slow.members() == {}
     await slow.service.check()
-    assert (await slow.ask(queries.show, ROOT, id=number))["request"]["status"] == "revoked"
+    assert (await slow.ask(show.show, ROOT, id=number))["request"]["status"] == "revoked"
 
 
 async def test_what_a_busy_worker_is_late_for_is_an_ordinary_success(
@@ -225,7 +227,7 @@ async def test_what_a_busy_worker_is_late_for_is_an_ordinary_success(
         assert not running.done()
     reply = await running
     assert (reply["request"]["status"], reply["agrees"]) == ("revoked", True)
-    assert (await slow.ask(queries.status, ROOT))["gateway"]["waiting"] == []
+    assert (await slow.ask(overview.status, ROOT))["gateway"]["waiting"] == []
 
 
 @pytest.mark.parametrize(
@@ -307,7 +309,7 @@ async def test_who_was_cut_by_a_closing_that_lost_is_let_in_again(
     assert caught.value.code in ("not_permitted", "not_found")
     assert slow.members() == {"1 10.9.0.2": HOUR}
     assert slow.peers() == {"alice": {"10.9.0.2/32"}}
-    (event,) = (await slow.ask(queries.events_page, ROOT, kind="closing_undone"))["events"]
+    (event,) = (await slow.ask(eventlog.events_, ROOT, kind="closing_undone"))["events"]
     assert (event["data"]["verb"], event["data"]["by"]) == ("revoke", "bob")
 
 
@@ -367,7 +369,7 @@ async def test_who_is_no_member_any_more_is_out_while_the_disk_hangs(slow: World
         await slow.service.refresh_people()
         assert slow.members() == {}
     await slow.service.check()
-    assert (await slow.ask(queries.show, ROOT, id=1))["request"]["status"] == "revoked"
+    assert (await slow.ask(show.show, ROOT, id=1))["request"]["status"] == "revoked"
 
 
 # --- an interface that does not answer ---
@@ -441,20 +443,20 @@ async def test_an_interface_that_hangs_holds_no_other(two: World) -> None:
         assert two.peers("wg1") == {}
         await two.do(grants.grant, ROOT, user="bob", network="lab", duration=HOUR)
         assert two.peers("wg1") == {"bob": {"10.8.0.2/32"}}
-    waiting = (await two.ask(queries.status, ROOT))["gateway"]["waiting"]
+    waiting = (await two.ask(overview.status, ROOT))["gateway"]["waiting"]
     assert any("wg0 does not answer" in one for one in waiting)
     two.wireguard.hangs = ""
     two.wireguard.answers.set()
 
     async def agrees() -> bool:
         await two.service.look()
-        return not (await two.ask(queries.status, ROOT))["gateway"]["waiting"]
+        return not (await two.ask(overview.status, ROOT))["gateway"]["waiting"]
 
     async with asyncio.timeout(SOON):
         while not await agrees():  # noqa: ASYNC110 - what is waited for happens in other threads
             await asyncio.sleep(0.01)
     assert two.peers() == {}
-    kinds = [one["kind"] for one in (await two.ask(queries.events_page, ROOT))["events"]]
+    kinds = [one["kind"] for one in (await two.ask(eventlog.events_, ROOT))["events"]]
     assert kinds.count("enforcement_failed") == kinds.count("enforcement_recovered") == 1
     assert "peer_repaired" not in kinds
 
@@ -538,9 +540,9 @@ async def test_what_an_earlier_jitd_kept_is_recorded(office: World) -> None:
     office.service = office._new()
     await office.service.start()
     assert (office.peers(), office.members()) == ({}, {})
-    shown = (await office.ask(queries.show, ROOT, id=number))["request"]
+    shown = (await office.ask(show.show, ROOT, id=number))["request"]
     assert (shown["status"], shown["ended_comment"]) == ("revoked", "stolen")
-    (event,) = (await office.ask(queries.events_page, ROOT, kind="device_lost"))["events"]
+    (event,) = (await office.ask(eventlog.events_, ROOT, kind="device_lost"))["events"]
     assert (event["actor"]["user"], event["user"], event["data"]["networks"]) == ("carol", "bob", ["office"])
     with pytest.raises(JitError):
         await office.do(devices.add, BOB, name="again", public_key=key("bob"))

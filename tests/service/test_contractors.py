@@ -5,7 +5,19 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
-from jitd.service import devices, grants, holding, listing, networks, queries, removal, requests, users
+from jitd.service import (
+    devices,
+    eventlog,
+    grants,
+    holding,
+    listing,
+    networks,
+    overview,
+    removal,
+    requests,
+    show,
+    users,
+)
 
 DAY = 24 * HOUR
 ZOE = Actor(uid=REGISTERED, user="zoe", origin="gate of jit")
@@ -38,7 +50,7 @@ async def test_somebody_else_asks_for_a_contractor(zoe: World) -> None:
     assert set(zoe.peers()) == {"phone"}
     await zoe.advance(4 * HOUR)
     assert (zoe.peers(), zoe.members()) == ({}, {})
-    ended = (await zoe.ask(queries.events_page, ROOT, kind="user_ended"))["events"]
+    ended = (await zoe.ask(eventlog.events_, ROOT, kind="user_ended"))["events"]
     assert [one["user"] for one in ended] == ["zoe"]
 
 
@@ -71,7 +83,7 @@ async def test_another_one_of_the_same_name_has_nothing_of_the_first(zoe: World)
     assert (uid != ZOE.uid, added["user"]["devices"]) == (True, [])
     assert (await refusal(zoe, requests.request, second, network="office", reason="x")).code == "refused"
     assert (await refusal(zoe, grants.grant, ROOT, user="zoe", network="office")).code == "refused"
-    for verb, query in ((queries.show, {"id": number}), (queries.events_page, {}), (listing.list_, {})):
+    for verb, query in ((show.show, {"id": number}), (eventlog.events_, {}), (listing.list_, {})):
         try:
             seen = await zoe.ask(verb, second, **query)
         except JitError as error:
@@ -99,7 +111,7 @@ async def test_a_shorter_time_cuts_what_runs(zoe: World) -> None:
     assert set(zoe.peers()) == {"phone"}
     await zoe.advance(1)
     assert zoe.peers() == {}
-    after = (await zoe.ask(queries.show, ROOT, id=number))["request"]
+    after = (await zoe.ask(show.show, ROOT, id=number))["request"]
     assert (after["status"], after["ended_comment"]) == ("revoked", "the time of zoe at this gateway is over")
 
 
@@ -118,7 +130,7 @@ async def test_a_contractor_acts_for_himself_alone(zoe: World) -> None:
         await refusal(zoe, users.add, yan, user="x", until=zoe.clock.now_ms() + DAY)
     ).code == "not_permitted"
     assert (await zoe.ask(listing.list_, yan))["requests"] == []
-    seen = (await zoe.ask(queries.events_page, ZOE))["events"]
+    seen = (await zoe.ask(eventlog.events_, ZOE))["events"]
     assert {one["user"] for one in seen} == {"zoe"}
     assert seen[-1]["actor"]["origin"] == "gate of jit"
 
@@ -147,14 +159,14 @@ async def test_disable_cuts_at_once(office: World) -> None:
     for name in ("alice", "bob"):
         await office.do(users.disable, CAROL, user=name, reason="left")
     assert office.peers() == {}
-    statuses = [(await office.ask(queries.show, ROOT, id=one))["request"] for one in (number, waiting)]
+    statuses = [(await office.ask(show.show, ROOT, id=one))["request"] for one in (number, waiting)]
     assert [(one["status"], one["ended_comment"]) for one in statuses] == [
         ("revoked", "alice was disabled: left"),
         ("cancelled", "bob was disabled: left"),
     ]
     error = await refusal(office, requests.request, ALICE, network="office", reason="x")
     assert "an administrator has disabled alice: left" in error.message
-    assert (await office.ask(queries.status, ALICE))["networks"][0]["state"] == "closed"
+    assert (await office.ask(overview.status, ALICE))["networks"][0]["state"] == "closed"
     await office.do(networks.set_, ROOT, name="office", changes=["members=alice,bob", "jit.enabled=off"])
     assert office.peers() == {}
     await office.do(users.enable, CAROL, user="alice")

@@ -10,14 +10,15 @@ from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
 from jitd.service import (
     devices,
+    eventlog,
     grants,
     history,
     interfaces,
     listing,
     networks,
-    queries,
     report,
     requests,
+    show,
     whys,
 )
 
@@ -64,12 +65,10 @@ async def test_an_approver_decides_for_one_network_alone(office: World) -> None:
     for verb in (grants.grant, grants.deny, grants.revoke, grants.extend):
         assert await code_of(office, verb, BOB, id=other, duration=HOUR) == "not_found"
     with pytest.raises(JitError):
-        await office.ask(queries.show, BOB, id=other)
+        await office.ask(show.show, BOB, id=other)
     reply = await office.do(grants.grant, BOB, id=mine, duration=HOUR)
     assert (reply["request"]["status"], reply["request"]["decided_by"]) == ("active", "bob")
-    assert [
-        one["network"] for one in (await office.ask(queries.events_page, BOB))["events"] if one["id"]
-    ] == [
+    assert [one["network"] for one in (await office.ask(eventlog.events_, BOB))["events"] if one["id"]] == [
         "office",
         "office",
     ]
@@ -116,7 +115,7 @@ async def test_two_people_behind_sudo_are_two(office: World) -> None:
     await set_(office, "approvals=2")
     number = await office.asked(ALICE)
     await office.do(grants.grant, SUDO_CAROL, id=number)
-    assert (await office.ask(queries.show, ROOT, id=number))["request"]["approved_by"] == ["carol"]
+    assert (await office.ask(show.show, ROOT, id=number))["request"]["approved_by"] == ["carol"]
     assert (await office.do(grants.grant, SUDO_DAVE, id=number))["request"]["status"] == "active"
 
 
@@ -132,7 +131,7 @@ async def test_a_yes_counts_only_while_its_giver_may_decide(office: World) -> No
     office.people.take_out_of("carol", "admins")
     reply = await office.do(grants.grant, DAVE, id=number)
     assert (reply["request"]["status"], reply["request"]["approved_by"]) == ("pending", ["dave"])
-    void = (await office.ask(queries.events_page, ROOT, kind="approval_void"))["events"]
+    void = (await office.ask(eventlog.events_, ROOT, kind="approval_void"))["events"]
     assert [one["data"]["by"] for one in void] == ["carol"]
     assert (await office.do(grants.grant, SUDO_BOB, id=number))["request"]["status"] == "active"
 
@@ -165,7 +164,7 @@ async def test_an_extension_needs_as_many(office: World) -> None:
     more = (await office.do(grants.extend, CAROL, id=number, duration=HOUR))["request"]
     assert (more["status"], more["extends"], more["approved_by"]) == ("pending", number, ["carol"])
     await office.do(grants.grant, DAVE, id=more["id"])
-    assert (await office.ask(queries.show, ROOT, id=number))["request"]["ends"] == ends + HOUR
+    assert (await office.ask(show.show, ROOT, id=number))["request"]["ends"] == ends + HOUR
 
 
 async def test_automatic_approval_names_its_rule(office: World) -> None:
@@ -186,17 +185,17 @@ async def test_automatic_approval_names_its_rule(office: World) -> None:
     assert "longer than the rule" in longer["note"]
     bobs = await office.do(requests.request, BOB, network="office", reason="logs", duration=HOUR)
     assert (bobs["request"]["status"], bobs["note"]) == ("pending", "")
-    granted = (await office.ask(queries.events_page, ROOT, kind="granted"))["events"]
+    granted = (await office.ask(eventlog.events_, ROOT, kind="granted"))["events"]
     assert [one["actor"] for one in granted] == [None, None]
 
 
 async def test_a_dry_run_changes_nothing(office: World) -> None:
     """It says what would be, and leaves no request and no event."""
-    before = (await office.ask(queries.events_page, ROOT))["next"]
+    before = (await office.ask(eventlog.events_, ROOT))["next"]
     reply = await office.do(requests.request, ALICE, network="office", reason="logs", plan=True)
     assert reply["request"]["status"] == "pending"
     assert (await office.ask(listing.list_, ROOT))["requests"] == []
-    assert (await office.ask(queries.events_page, ROOT))["next"] == before
+    assert (await office.ask(eventlog.events_, ROOT))["next"] == before
 
 
 async def test_ensure_asks_only_for_what_is_missing(office: World) -> None:
@@ -241,11 +240,11 @@ async def test_deciders_and_the_user_race(office: World) -> None:
     lost = [one for one in found if isinstance(one, JitError)]
     assert (len(won), len(lost)) == (1, 3)
     assert {error.code for error in lost} == {"conflict"}
-    status = (await office.ask(queries.show, ROOT, id=number))["request"]["status"]
+    status = (await office.ask(show.show, ROOT, id=number))["request"]["status"]
     assert status == won[0]["request"]["status"]
     decided = [
         event["kind"]
-        for event in (await office.ask(queries.events_page, ROOT))["events"]
+        for event in (await office.ask(eventlog.events_, ROOT))["events"]
         if event["kind"] in ("granted", "denied", "cancelled")
     ]
     assert len(decided) == 1
@@ -256,8 +255,8 @@ async def test_two_of_two_race(office: World) -> None:
     await set_(office, "approvals=2")
     number = await office.asked(ALICE)
     await asyncio.gather(office.do(grants.grant, CAROL, id=number), office.do(grants.grant, DAVE, id=number))
-    assert (await office.ask(queries.show, ROOT, id=number))["request"]["status"] == "active"
-    assert len((await office.ask(queries.events_page, ROOT, kind="granted"))["events"]) == 1
+    assert (await office.ask(show.show, ROOT, id=number))["request"]["status"] == "active"
+    assert len((await office.ask(eventlog.events_, ROOT, kind="granted"))["events"]) == 1
 
 
 async def test_a_network_that_is_made_again_is_another_one(office: World) -> None:
@@ -274,10 +273,10 @@ async def test_a_network_that_is_made_again_is_another_one(office: World) -> Non
     await office.do(networks.add, ROOT, **again)
     later = await office.asked(ALICE, reason="printer")
     for verb, query in (
-        (queries.events_page, {}),
-        (queries.events_page, {"network": "office"}),
-        (queries.events_page, {"last": 50}),
-        (queries.events_page, {"id": number}),
+        (eventlog.events_, {}),
+        (eventlog.events_, {"network": "office"}),
+        (eventlog.events_, {"last": 50}),
+        (eventlog.events_, {"id": number}),
         (listing.list_, {"network": "office"}),
         (history.history, {"id": later}),
         (report.report, {"network": "office"}),
@@ -285,8 +284,8 @@ async def test_a_network_that_is_made_again_is_another_one(office: World) -> Non
     ):
         seen = await office.ask(verb, erin, **query)
         assert "ACME" not in str(seen), verb
-    assert "printer" in str(await office.ask(queries.events_page, erin))
-    for verb in (queries.show, whys.why, history.history):
+    assert "printer" in str(await office.ask(eventlog.events_, erin))
+    for verb in (show.show, whys.why, history.history):
         with pytest.raises(JitError) as caught:
             await office.ask(verb, erin, id=number)
         assert caught.value.code == "not_found"

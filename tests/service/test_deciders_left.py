@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from world import ALICE, CAROL, ROOT, World, key
 
-from jitd.service import devices, networks, queries, requests, whys
+from jitd.service import devices, eventlog, networks, overview, requests, show, whys
 
 TEAM = "approvers=@team"
 
@@ -23,7 +23,7 @@ async def told(world: World) -> list[tuple[str, str]]:
     """(kind, why) of what was told of deciders."""
     found = []
     for kind in ("undecidable", "decidable"):
-        events = (await world.ask(queries.events_page, ROOT, kind=kind))["events"]
+        events = (await world.ask(eventlog.events_, ROOT, kind=kind))["events"]
         found += [(one["seq"], kind, one["data"].get("comment", "")) for one in events]
     return [(kind, why) for _, kind, why in sorted(found)]
 
@@ -62,7 +62,7 @@ async def test_it_is_told_when_it_happens(office: World, happens: Callable[[Worl
     found = await office.examine(ROOT, part="config")
     assert ("broken", said) in [(one["level"], one["what"]) for one in found["checks"]]
     assert (await office.ask(networks.show, CAROL, name="office"))["network"]["shortage"] == said
-    warnings = (await office.ask(queries.status, ROOT))["gateway"]["warnings"]
+    warnings = (await office.ask(overview.status, ROOT))["gateway"]["warnings"]
     assert f"{said} (jitctl network show office)" in warnings
 
 
@@ -75,12 +75,12 @@ async def test_a_request_says_that_too_few_can_decide(office: World) -> None:
     reply = await office.do(requests.request, ALICE, network="office", reason="x")
     assert reply["note"] == said
     number = reply["request"]["id"]
-    assert (await office.ask(queries.show, ALICE, id=number))["shortage"] == said
+    assert (await office.ask(show.show, ALICE, id=number))["shortage"] == said
     lines = (await office.ask(whys.why, ALICE, network="office"))["lines"]
     (line,) = [one for one in lines if one["question"] == "who decides"]
     assert said in line["because"]
     await office.do(requests.cancel, ALICE, id=number)
-    assert (await office.ask(queries.show, ALICE, id=number))["shortage"] == ""
+    assert (await office.ask(show.show, ALICE, id=number))["shortage"] == ""
 
 
 async def test_it_is_told_that_enough_are_there_again(office: World) -> None:

@@ -8,21 +8,21 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.enforce.port import Change, SetPeer
-from jitd.service import devices, grants, interfaces, networks, queries, removal
+from jitd.service import devices, eventlog, grants, interfaces, networks, overview, removal, show
 from jitd.store.database import FILE_NAME, open_reader
 
 
 async def told(world: World, *kinds: str) -> list[dict]:
     """The events of these kinds."""
-    return [one for one in (await world.ask(queries.events_page, ROOT))["events"] if one["kind"] in kinds]
+    return [one for one in (await world.ask(eventlog.events_, ROOT))["events"] if one["kind"] in kinds]
 
 
 async def refused(world: World, verb, actor: Actor, **body) -> JitError:
     """What a verb says that changes nothing."""
-    before = (await world.ask(queries.events_page, ROOT))["next"]
+    before = (await world.ask(eventlog.events_, ROOT))["next"]
     with pytest.raises(JitError) as caught:
         await world.do(verb, actor, **body)
-    assert (await world.ask(queries.events_page, ROOT))["next"] == before
+    assert (await world.ask(eventlog.events_, ROOT))["next"] == before
     return caught.value
 
 
@@ -44,7 +44,7 @@ async def test_rotate_keeps_everything_but_the_key(office: World) -> None:
         key("new"): {"10.9.0.4/32"},
     }
     assert office.members() == members
-    shown = (await office.ask(queries.show, ROOT, id=number))["request"]
+    shown = (await office.ask(show.show, ROOT, id=number))["request"]
     assert (shown["status"], shown["devices"]) == ("active", ["laptop", "phone"])
     (event,) = await told(office, "device_rotated")
     assert (event["user"], event["device"], event["actor"]["user"]) == ("alice", "phone", "alice")
@@ -160,8 +160,8 @@ async def test_a_lost_device_is_cut_and_never_comes_back(office: World) -> None:
     assert (reply["agrees"], reply["already"]) == (True, False)
     assert [line["network"] for line in reply["plan"]["loses"]] == ["office"]
     assert set(office.peers()) == {"bob", "phone"}
-    assert (await office.ask(queries.show, ROOT, id=number))["request"]["status"] == "released"
-    assert (await office.ask(queries.show, ROOT, id=other))["request"]["status"] == "active"
+    assert (await office.ask(show.show, ROOT, id=number))["request"]["status"] == "released"
+    assert (await office.ask(show.show, ROOT, id=other))["request"]["status"] == "active"
     (event,) = await told(office, "device_lost")
     assert (event["device"], event["data"]["networks"], event["data"]["public_key"]) == (
         "laptop",
@@ -243,7 +243,7 @@ async def test_a_lost_device_is_cut_without_the_store(office: World, *, restarte
         assert caught.value.message.startswith("cut: alice's phone; it cannot be recorded yet")
         assert set(office.peers()) == {"alice"}
         assert set(office.members()) == {"1 10.9.0.2", "2 10.9.0.2"}
-        status = await office.ask(queries.status, ROOT)
+        status = await office.ask(overview.status, ROOT)
         assert "the loss of alice's phone is done, and not recorded yet" in status["gateway"]["waiting"][0]
         await office.service.compare()
         assert set(office.peers()) == {"alice"}
@@ -263,8 +263,8 @@ async def test_a_lost_device_is_cut_without_the_store(office: World, *, restarte
     assert event["data"]["recorded_later"]
     assert [one["name"] for one in (await office.ask(devices.list_, ALICE))["devices"]] == ["laptop"]
     assert set(office.peers()) == {"alice"}
-    assert (await office.ask(queries.status, ROOT))["gateway"]["waiting"] == []
-    assert (await office.ask(queries.show, ROOT, id=first))["request"]["status"] == "active"
+    assert (await office.ask(overview.status, ROOT))["gateway"]["waiting"] == []
+    assert (await office.ask(show.show, ROOT, id=first))["request"]["status"] == "active"
 
 
 async def test_a_lost_device_with_nothing_open_says_what_to_do(office: World) -> None:

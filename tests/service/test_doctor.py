@@ -11,7 +11,7 @@ from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import RemovePeer, SetPeer
-from jitd.service import devices, doctor, freezing, grants, holding, networks, queries, users
+from jitd.service import devices, doctor, freezing, grants, holding, networks, overview, users
 from jitd.service import interfaces as verbs
 from jitd.service.parts import PARTS
 
@@ -288,4 +288,4 @@ async def test_what_the_owners_file_would_bring_back(world: World) -> None:
     assert f"alice's laptop ({key('alice')})." in saved
     assert key("old") not in saved
     await world.service.look_around()
-    assert "SaveConfig" in str((await world.ask(queries.status, ROOT))["gateway"])
+    assert "SaveConfig" in str((await world.ask(overview.status, ROOT))["gateway"])

@@ -6,7 +6,7 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
-from jitd.service import freezing, grants, holding, networks, queries, requests
+from jitd.service import eventlog, freezing, grants, holding, networks, requests, show
 
 MINUTE = 60_000
 SECOND = 1000
@@ -26,7 +26,7 @@ async def ensure(world: World, duration: int | None = HOUR, **more: Any) -> dict
 
 async def ends(world: World, number: int) -> int:
     """When a grant ends, from now, milliseconds."""
-    shown = (await world.ask(queries.show, ROOT, id=number))["request"]
+    shown = (await world.ask(show.show, ROOT, id=number))["request"]
     return int(shown["ends"]) - world.clock.now_ms()
 
 
@@ -55,7 +55,7 @@ async def test_a_rule_gives_more_time(office: World) -> None:
     assert (more["request"]["id"], more["request"]["status"], more["already"]) == (number, "active", False)
     assert more["note"] == 'extended by the rule "alice up to 4h, 5 a week"'
     assert await ends(office, number) == HOUR
-    found = (await office.ask(queries.events_page, ROOT, kind="extended"))["events"]
+    found = (await office.ask(eventlog.events_, ROOT, kind="extended"))["events"]
     assert [(one["id"], one["actor"]) for one in found] == [(number, None)]
     assert office.members()["1 10.9.0.2"] == HOUR
 

@@ -9,7 +9,7 @@ from world import ALICE, BOB, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.enforce.port import RemovePeer, SetPeer
-from jitd.service import grants, holding, listing, networks, queries, requests
+from jitd.service import eventlog, grants, holding, listing, networks, overview, requests, show
 from jitd.store.database import FILE_NAME
 
 
@@ -28,7 +28,7 @@ async def test_a_grant_ends_at_its_end_and_not_before(office: World) -> None:
     assert set(office.peers()) == {"alice"}
     await office.advance(1)
     assert office.peers() == {}
-    shown = await office.ask(queries.show, ALICE, id=number)
+    shown = await office.ask(show.show, ALICE, id=number)
     assert shown["request"]["status"] == "expired"
     assert [event["kind"] for event in shown["events"]] == [
         "requested",
@@ -51,7 +51,7 @@ async def test_status_is_right_before_the_expiry_was_handled(office: World) -> N
     """A query after the end says expired, even if nothing was done yet."""
     number = await office.granted(ALICE, duration=HOUR)
     office.clock.advance(HOUR)
-    shown = (await office.ask(queries.show, ALICE, id=number))["request"]
+    shown = (await office.ask(show.show, ALICE, id=number))["request"]
     assert (shown["status"], shown["tab"]) == ("expired", "ended")
     listed = await office.ask(listing.list_, ROOT, status=["expired"])
     assert [one["id"] for one in listed["requests"]] == [number]
@@ -76,7 +76,7 @@ async def test_stepping_the_wall_clock_back_lengthens_nothing(office: World) -> 
     office.clock.step(-HOUR)
     await office.advance(HOUR)
     assert office.peers() == {}
-    events = (await office.ask(queries.show, ALICE, id=number))["events"]
+    events = (await office.ask(show.show, ALICE, id=number))["events"]
     assert events[2]["data"]["clock"] == "boot"
 
 
@@ -86,7 +86,7 @@ async def test_stepping_the_wall_clock_forward_ends_and_says_why(office: World) 
     office.clock.step(2 * HOUR)
     await office.service.expire()
     assert office.peers() == {}
-    events = (await office.ask(queries.show, ALICE, id=number))["events"]
+    events = (await office.ask(show.show, ALICE, id=number))["events"]
     assert events[2]["data"]["clock"] == "wall"
 
 
@@ -99,7 +99,7 @@ async def test_what_ended_while_jitd_was_down_is_cut_at_start(office: World) -> 
     office.service = office._new()
     await office.start()
     assert set(office.peers()) == {"bob"}
-    events = (await office.ask(queries.show, ROOT, id=number))["events"]
+    events = (await office.ask(show.show, ROOT, id=number))["events"]
     assert events[-1]["kind"] == "cut_confirmed"
     assert events[-1]["data"]["lateness"] == HOUR
 
@@ -160,11 +160,11 @@ async def test_a_locked_database_keeps_nobody_in(office: World) -> None:
         await office.advance(HOUR)
     assert caught.value.code == "store"
     assert office.peers() == {}
-    assert (await office.ask(queries.show, ALICE, id=number))["request"]["status"] == "expired"
+    assert (await office.ask(show.show, ALICE, id=number))["request"]["status"] == "expired"
     other.execute("ROLLBACK")
     other.close()
     await office.advance(5000)
-    events = (await office.ask(queries.show, ALICE, id=number))["events"]
+    events = (await office.ask(show.show, ALICE, id=number))["events"]
     assert [event["kind"] for event in events] == ["requested", "granted", "expired", "cut_confirmed"]
     # When it was seen, and not when that could be written down.
     assert events[-1]["data"]["lateness"] == 0
@@ -186,12 +186,12 @@ async def test_a_cut_that_failed_is_confirmed_when_the_kernel_agrees(office: Wor
     office.wireguard.remove_link("wg0")
     office.wireguard.add_other_link("wg0")
     await office.advance(HOUR)
-    shown = await office.ask(queries.show, ROOT, id=number)
+    shown = await office.ask(show.show, ROOT, id=number)
     assert (shown["request"]["status"], shown["request"]["marks"]) == ("expired", ["cutting"])
     assert shown["events"][-1]["kind"] == "expired"
     office.wireguard.remove_other_link("wg0")
     await office.advance(5000)
-    shown = await office.ask(queries.show, ROOT, id=number)
+    shown = await office.ask(show.show, ROOT, id=number)
     assert shown["request"]["marks"] == []
     assert (shown["events"][-1]["kind"], shown["events"][-1]["data"]["lateness"]) == ("cut_confirmed", 5000)
 
@@ -201,7 +201,7 @@ async def test_a_stranger_is_removed_and_told(office: World) -> None:
     office.wireguard.apply("wg0", [SetPeer(public_key=key("old"), allowed_ips=frozenset())])
     await office.service.check()
     assert office.peers() == {}
-    events = (await office.ask(queries.events_page, ROOT, kind="stranger_removed"))["events"]
+    events = (await office.ask(eventlog.events_, ROOT, kind="stranger_removed"))["events"]
     assert [event["data"]["public_key"] for event in events] == [key("old")]
 
 
@@ -219,7 +219,7 @@ async def test_an_interface_that_was_taken_away_comes_back(office: World) -> Non
     office.wireguard.remove_link("wg0")
     await office.service.check()
     assert set(office.peers()) == {"alice"}
-    assert (await office.ask(queries.events_page, ROOT, kind="interface_recreated"))["events"]
+    assert (await office.ask(eventlog.events_, ROOT, kind="interface_recreated"))["events"]
 
 
 async def test_a_grant_on_a_lost_interface_makes_it_again(office: World) -> None:
@@ -237,12 +237,12 @@ async def test_a_request_lapses_when_nobody_decides(office: World) -> None:
     await office.do(networks.set_, ROOT, name="office", pending_ttl=HOUR)
     number = await office.asked()
     office.clock.advance(HOUR - 1)
-    assert (await office.ask(queries.show, ROOT, id=number))["request"]["status"] == "pending"
+    assert (await office.ask(show.show, ROOT, id=number))["request"]["status"] == "pending"
     assert office.service.next_deadline()[0] == office.clock.now_ms() + 1
     office.clock.advance(1)
-    assert (await office.ask(queries.show, ROOT, id=number))["request"]["status"] == "lapsed"
+    assert (await office.ask(show.show, ROOT, id=number))["request"]["status"] == "lapsed"
     await office.service.expire()
-    shown = await office.ask(queries.show, ROOT, id=number)
+    shown = await office.ask(show.show, ROOT, id=number)
     assert [event["kind"] for event in shown["events"]] == ["requested", "lapsed"]
     assert shown["request"]["tab"] == "ended"
     for verb, actor in ((grants.grant, ROOT), (requests.cancel, ALICE), (grants.deny, ROOT)):
@@ -254,13 +254,13 @@ async def test_a_request_lapses_when_nobody_decides(office: World) -> None:
     await office.do(grants.grant, ROOT, id=again, duration=HOUR)
     office.clock.advance(HOUR // 2)
     # The time to decide is not the time of access.
-    assert (await office.ask(queries.show, ROOT, id=again))["request"]["status"] == "active"
+    assert (await office.ask(show.show, ROOT, id=again))["request"]["status"] == "active"
 
 
 async def test_a_stop_leaves_one_whole_file(office: World) -> None:
     """After a stop there is no write-ahead log beside the database: a copy of the one file is a backup."""
     await office.granted()
-    await office.ask(queries.status, ROOT)
+    await office.ask(overview.status, ROOT)
     directory = office.config.daemon.state_dir
     assert (directory / f"{FILE_NAME}-wal").exists()
     await office.service.stop()

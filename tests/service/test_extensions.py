@@ -4,7 +4,7 @@ import pytest
 from world import ALICE, BOB, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, grants, networks, queries, removal, requests
+from jitd.service import devices, eventlog, grants, networks, overview, removal, requests, show
 
 MINUTE = 60_000
 DAY = 24 * HOUR
@@ -12,7 +12,7 @@ DAY = 24 * HOUR
 
 async def shown(world: World, number: int) -> dict:
     """A request as it is shown."""
-    return (await world.ask(queries.show, ROOT, id=number))["request"]
+    return (await world.ask(show.show, ROOT, id=number))["request"]
 
 
 async def test_its_user_asks_for_more(office: World) -> None:
@@ -21,7 +21,7 @@ async def test_its_user_asks_for_more(office: World) -> None:
     reply = await office.do(grants.extend, ALICE, id=number, duration=HOUR, comment="not done yet")
     more = reply["request"]
     assert (more["status"], more["extends"], more["wanted"]) == ("pending", number, HOUR)
-    assert (await office.ask(queries.status, ALICE))["networks"][0]["asked"] == more["id"]
+    assert (await office.ask(overview.status, ALICE))["networks"][0]["asked"] == more["id"]
     await office.advance(HOUR - MINUTE)
     await office.do(grants.grant, ROOT, id=more["id"])
     assert (await shown(office, more["id"]))["status"] == "active"
@@ -31,7 +31,7 @@ async def test_its_user_asks_for_more(office: World) -> None:
     await office.advance(HOUR - MINUTE)
     assert office.peers() == {}
     assert [(await shown(office, one))["status"] for one in (number, more["id"])] == ["expired", "expired"]
-    cut = (await office.ask(queries.events_page, ROOT, kind="cut_confirmed"))["events"]
+    cut = (await office.ask(eventlog.events_, ROOT, kind="cut_confirmed"))["events"]
     assert [one["id"] for one in cut] == [number]
 
 
@@ -107,9 +107,9 @@ async def test_access_in_advance(office: World) -> None:
     await office.advance(1)
     assert set(office.peers()) == {"alice"}
     assert office.members()["1 10.9.0.2"] == HOUR
-    assert [
-        one["id"] for one in (await office.ask(queries.events_page, ROOT, kind="activated"))["events"]
-    ] == [number]
+    assert [one["id"] for one in (await office.ask(eventlog.events_, ROOT, kind="activated"))["events"]] == [
+        number
+    ]
     await office.advance(HOUR)
     assert office.peers() == {}
     assert (await shown(office, number))["status"] == "expired"

@@ -14,7 +14,7 @@ from jitd.core.firewall import InterfaceRules, Rules
 from jitd.enforce.firewallport import Ensured, nothing
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.port import EnforceError, SetPeer
-from jitd.service import devices, grants, holding, interfaces, networks, queries, removal
+from jitd.service import devices, eventlog, grants, holding, interfaces, networks, removal, show
 from jitd.service.guard import TICK_MS
 
 MINUTE = 60_000
@@ -49,7 +49,7 @@ class Broken(MemoryFirewall):
 
 async def kinds(world: World) -> list[str]:
     """The events so far."""
-    return [event["kind"] for event in (await world.ask(queries.events_page, ROOT))["events"]]
+    return [event["kind"] for event in (await world.ask(eventlog.events_, ROOT))["events"]]
 
 
 async def test_a_member_ends_with_its_grant_while_nobody_acts(office: World) -> None:
@@ -266,11 +266,11 @@ async def test_a_removed_device_is_not_called_cut_before_it_is(broken: World) ->
     number = await broken.granted(ALICE)
     broken.firewall.fails = "nftables refused: try later"
     await broken.do(removal.remove, ALICE, name="laptop")
-    assert (await broken.ask(queries.show, ROOT, id=number))["request"]["marks"] == ["cutting"]
+    assert (await broken.ask(show.show, ROOT, id=number))["request"]["marks"] == ["cutting"]
     assert "cut_confirmed" not in await kinds(broken)
     broken.firewall.fails = ""
     await broken.advance(2000)
-    assert (await broken.ask(queries.show, ROOT, id=number))["request"]["marks"] == []
+    assert (await broken.ask(show.show, ROOT, id=number))["request"]["marks"] == []
     assert (await kinds(broken)).count("cut_confirmed") == 1
     assert "stranger_removed" not in await kinds(broken)
 
@@ -295,9 +295,7 @@ async def test_what_was_cut_long_ago_is_not_cut_again(broken: World) -> None:
     broken.firewall.fails = "nftables refused: try later"
     number = await broken.asked(ALICE)
     await broken.do(grants.grant, ROOT, id=number, duration=HOUR)
-    marks = {
-        one: (await broken.ask(queries.show, ROOT, id=one))["request"]["marks"] for one in (before, number)
-    }
+    marks = {one: (await broken.ask(show.show, ROOT, id=one))["request"]["marks"] for one in (before, number)}
     assert marks == {before: [], number: ["activating"]}
 
 

@@ -9,7 +9,7 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 from jitd.core.configuration import Policy
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
-from jitd.service import devices, grants, history, networks, queries, requests, users
+from jitd.service import devices, eventlog, grants, history, networks, requests, show, users
 from jitd.store.database import FILE_NAME, Store, _statements
 from jitd.store.schema import MIGRATIONS
 
@@ -27,7 +27,7 @@ async def refusal(world: World, verb: Any, actor: Actor, **body: Any) -> str:
 
 async def marks(world: World, number: int) -> list[str]:
     """The marks of a request."""
-    return list((await world.ask(queries.show, ROOT, id=number))["request"]["marks"])
+    return list((await world.ask(show.show, ROOT, id=number))["request"]["marks"])
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ async def test_root_with_a_login_decides_where_too_few_are_left(strict: World) -
     assert (await strict.do(grants.grant, CAROL, id=number))["request"]["status"] == "pending"
     assert "no login tells" in await refusal(strict, grants.grant, ROOT, id=number)
     assert (await strict.do(grants.grant, SUDO_DAVE, id=number))["request"]["status"] == "active"
-    (alone,) = (await strict.ask(queries.events_page, ROOT, kind="decided_alone"))["events"]
+    (alone,) = (await strict.ask(eventlog.events_, ROOT, kind="decided_alone"))["events"]
     assert "only carol may decide about office" in alone["data"]["comment"]
     # Not for themselves, whoever is left.
     own = await strict.do(requests.request, BOB, network="office", reason="x")

@@ -5,7 +5,7 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, grants, holding, networks, queries, removal
+from jitd.service import devices, eventlog, grants, holding, networks, removal, show
 
 
 async def test_the_default_is_what_was_wished_then_the_networks(office: World) -> None:
@@ -23,7 +23,7 @@ async def test_a_grant_above_the_maximum_is_refused(office: World) -> None:
         await office.do(grants.grant, ROOT, id=number, duration=9 * HOUR)
     assert caught.value.code == "refused"
     assert "its maximum is 8h" in caught.value.message
-    assert (await office.ask(queries.show, ALICE, id=number))["request"]["status"] == "pending"
+    assert (await office.ask(show.show, ALICE, id=number))["request"]["status"] == "pending"
 
 
 async def test_users_decide_nothing(office: World) -> None:
@@ -75,7 +75,7 @@ async def test_of_two_approvers_one_wins(office: World) -> None:
         await office.do(grants.grant, DAVE, id=number, duration=2 * HOUR)
     assert caught.value.code == "conflict"
     assert "carol granted it" in caught.value.message
-    assert (await office.ask(queries.show, ALICE, id=number))["request"]["decided_by"] == "carol"
+    assert (await office.ask(show.show, ALICE, id=number))["request"]["decided_by"] == "carol"
 
 
 async def test_revoke_cuts_at_once(office: World) -> None:
@@ -177,21 +177,21 @@ async def test_a_grant_without_a_request_takes_no_pending_one_by_surprise(office
 async def test_what_cannot_be_granted(office: World, body, code: str) -> None:
     """Unknown ids, users and networks, half a call, system accounts and who has no device: refused, nothing changed."""
     await office.asked()
-    before = (await office.ask(queries.events_page, ROOT))["next"]
+    before = (await office.ask(eventlog.events_, ROOT))["next"]
     with pytest.raises(JitError) as caught:
         await office.do(grants.grant, ROOT, **body)
     assert caught.value.code == code
-    assert (await office.ask(queries.events_page, ROOT))["next"] == before
+    assert (await office.ask(eventlog.events_, ROOT))["next"] == before
 
 
 async def test_a_plan_changes_nothing(office: World) -> None:
     """With `plan` the reply shows the grant as it would be, and the request is pending as before."""
     number = await office.asked()
-    before = (await office.ask(queries.events_page, ROOT))["next"]
+    before = (await office.ask(eventlog.events_, ROOT))["next"]
     planned = await office.do(grants.grant, ROOT, id=number, duration=HOUR, plan=True)
     assert planned["request"]["status"] == "active"
-    assert (await office.ask(queries.show, ALICE, id=number))["request"]["status"] == "pending"
-    assert (await office.ask(queries.events_page, ROOT))["next"] == before
+    assert (await office.ask(show.show, ALICE, id=number))["request"]["status"] == "pending"
+    assert (await office.ask(eventlog.events_, ROOT))["next"] == before
     assert office.peers() == {}
 
 
@@ -207,7 +207,7 @@ async def test_removing_a_device_cuts_it_and_ends_its_grant(office: World) -> No
     number = await office.granted(ALICE)
     await office.do(removal.remove, ALICE, name="laptop")
     assert office.peers() == {}
-    assert (await office.ask(queries.show, ALICE, id=number))["request"]["status"] == "released"
+    assert (await office.ask(show.show, ALICE, id=number))["request"]["status"] == "released"
 
 
 async def test_a_grant_for_somebody_who_is_gone_is_refused(office: World) -> None:
@@ -241,7 +241,7 @@ async def test_who_is_removed_from_the_system_loses_access(office: World) -> Non
     office.people.remove("alice")
     await office.service.check()
     assert set(office.peers()) == {"bob"}
-    events = (await office.ask(queries.show, ROOT, id=number))["events"]
+    events = (await office.ask(show.show, ROOT, id=number))["events"]
     assert [event["kind"] for event in events] == ["requested", "granted", "revoked", "cut_confirmed"]
     assert events[2]["data"]["comment"] == "there is no user alice any more"
     assert events[2]["actor"] is None
@@ -253,7 +253,7 @@ async def test_remove_network_revokes_and_lapses(office: World) -> None:
     await office.do(networks.remove, ROOT, name="office")
     assert office.peers() == {}
     for number, status in ((granted, "revoked"), (pending, "lapsed")):
-        shown = (await office.ask(queries.show, ROOT, id=number))["request"]
+        shown = (await office.ask(show.show, ROOT, id=number))["request"]
         assert (shown["status"], shown["ended_comment"]) == (status, "the network was removed")
 
 

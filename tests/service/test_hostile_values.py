@@ -13,7 +13,7 @@ from world import ALICE, BOB, CAROL, ROOT, World, key
 from jitctl.tunnel import wanted
 from jitd.core.errors import JitError
 from jitd.enforce.owner import Owner
-from jitd.service import devices, interfaces, networks, policies, queries
+from jitd.service import devices, interfaces, networks, overview, policies
 from jitd.store.database import FILE_NAME, Store
 from jitd.store.schema import SPELLINGS
 from support.hostile import VALUES, check_lines
@@ -154,7 +154,7 @@ async def test_stored_values_are_written_anew(tmp_path: Path) -> None:
         check_lines(file, hook=False)
         await world.do(networks.set_, ROOT, name="office", routes=["10.20.0.0/16", "10.21.0.0/16"])
         assert len(await broken(world)) == len(said) - 3
-        assert (await world.ask(queries.status, ROOT))["user"] == "root"
+        assert (await world.ask(overview.status, ROOT))["user"] == "root"
     finally:
         await world.stop()
 

@@ -10,7 +10,7 @@ from jitd.core.errors import JitError
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import EnforceError, InterfaceGone, SetPeer
-from jitd.service import devices, grants, interfaces, networks, queries, removal
+from jitd.service import devices, eventlog, grants, interfaces, networks, removal
 
 
 async def test_add_makes_the_link(world: World) -> None:
@@ -208,7 +208,7 @@ async def test_the_owner_of_an_unenforced_interface_may_change_its_peers(world: 
     )
     await world.service.check()
     assert set(world.peers()) == {"older", "phone"}
-    kinds = [event["kind"] for event in (await world.ask(queries.events_page, ROOT))["events"]]
+    kinds = [event["kind"] for event in (await world.ask(eventlog.events_, ROOT))["events"]]
     assert kinds[-2:] == ["unmanaged_seen", "unmanaged_gone"]
 
 
@@ -274,7 +274,7 @@ async def test_a_removed_device_is_nobody_elses_peer(
     await world.advance(60_000)
     await world.service.check()
     assert set(world.peers()) == {"older"}
-    kinds = [event["kind"] for event in (await world.ask(queries.events_page, ROOT))["events"]]
+    kinds = [event["kind"] for event in (await world.ask(eventlog.events_, ROOT))["events"]]
     assert {"unmanaged_seen", "stranger_removed"}.isdisjoint(kinds)
     # Now its owner may put it there again.
     world.wireguard.apply(
@@ -311,11 +311,11 @@ async def test_a_saved_peer_that_jitd_had_let_in_does_not_come_back(
     there = world.peers()
     assert "alice" not in there
     for _ in range(2):
-        known = len((await world.ask(queries.events_page, ROOT))["events"])
+        known = len((await world.ask(eventlog.events_, ROOT))["events"])
         world.wireguard.apply("wg0", [SetPeer(public_key=key("alice"), allowed_ips=saved.allowed_ips)])
         await world.service.look()
         assert "alice" not in world.peers()
-        told = (await world.ask(queries.events_page, ROOT))["events"][known:]
+        told = (await world.ask(eventlog.events_, ROOT))["events"][known:]
         assert [one["kind"] for one in told][:1] == ["stranger_removed"]
         assert "unmanaged_seen" not in [one["kind"] for one in told]
         assert (told[0]["user"], told[0]["data"]["device"]) == ("alice", "laptop")

@@ -6,7 +6,7 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, grants, networks, queries
+from jitd.service import devices, grants, networks, show
 from jitd.service.call import ChangeVerb
 
 
@@ -98,5 +98,5 @@ async def test_what_becomes_of_requests_when_a_network_goes(office: World) -> No
     assert plan["also"][:2] == [f"revoked: grant {granted} of alice", f"lapsed: request {pending} of bob"]
     await office.do(networks.remove, CAROL, name="office", confirm=plan["token"])
     for number, status in ((past, "revoked"), (granted, "revoked"), (pending, "lapsed")):
-        shown = await office.ask(queries.show, CAROL, id=number)
+        shown = await office.ask(show.show, CAROL, id=number)
         assert shown["request"]["status"] == status

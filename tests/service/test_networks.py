@@ -6,7 +6,7 @@ import pytest
 from world import ALICE, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, grants, interfaces, listing, networks, queries
+from jitd.service import devices, eventlog, grants, interfaces, listing, networks, overview, show
 
 
 async def test_a_network_starts_with_jit_on(office: World) -> None:
@@ -93,7 +93,7 @@ async def test_who_may_not_use_a_network_does_not_see_it(office: World) -> None:
     """A network with members is invisible for others: not listed, not shown, not asked for."""
     await office.do(networks.set_, ROOT, name="office", members=["bob"])
     assert (await office.ask(networks.list_, ALICE))["networks"] == []
-    assert (await office.ask(queries.status, ALICE))["networks"] == []
+    assert (await office.ask(overview.status, ALICE))["networks"] == []
     for asking in (office.ask(networks.show, ALICE, name="office"), office.asked(ALICE)):
         with pytest.raises(JitError) as caught:
             await asking
@@ -180,7 +180,7 @@ async def test_who_has_no_right_any_more_is_not_called_active(office: World) -> 
     """What a change of members takes away is ended with it: no list, status or reply says for a moment that it is active."""
     number = await office.granted(ALICE)
     await office.do(networks.set_, ROOT, name="office", members=["bob"], confirmed=True)
-    assert (await office.ask(queries.show, ALICE, id=number))["request"]["status"] == "revoked"
+    assert (await office.ask(show.show, ALICE, id=number))["request"]["status"] == "revoked"
     assert office.members() == {}
     assert not (await office.ask(listing.list_, ROOT, status=["active"]))["requests"]
 
@@ -192,7 +192,7 @@ async def test_a_scheduled_grant_without_a_right_never_begins(office: World) -> 
     await office.do(grants.grant, ROOT, id=number, duration=HOUR)
     office.people.people.pop("alice")
     await office.advance(HOUR)
-    assert (await office.ask(queries.show, ROOT, id=number))["request"]["status"] == "revoked"
-    told = [one["kind"] for one in (await office.ask(queries.events_page, ROOT))["events"]]
+    assert (await office.ask(show.show, ROOT, id=number))["request"]["status"] == "revoked"
+    told = [one["kind"] for one in (await office.ask(eventlog.events_, ROOT))["events"]]
     assert "activated" not in told
     assert told[-2:] == ["revoked", "cut_confirmed"] or told[-1] == "revoked"

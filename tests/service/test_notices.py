@@ -12,7 +12,18 @@ from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
 from jitd.notify.facts import FACTS, MESSAGES
-from jitd.service import devices, grants, holding, networks, notify, outbox, queries, removal, requests, users
+from jitd.service import (
+    devices,
+    grants,
+    holding,
+    networks,
+    notify,
+    outbox,
+    overview,
+    removal,
+    requests,
+    users,
+)
 from jitd.service.notices import AT_ONCE
 from jitd.store import outbox as stored
 from jitd.store.outbox import waiting
@@ -241,7 +252,7 @@ async def test_a_group_that_cannot_be_looked_up_is_told_later(telling: World) ->
     assert await told(telling) == [*people, ("requested", ""), ("received", "alice@example.org")]
     await telling.advance(MINUTE)
     assert len(await told(telling)) == 4
-    status = await telling.ask(queries.status, ROOT)
+    status = await telling.ask(overview.status, ROOT)
     assert (
         "4 messages wait to be delivered: nobody can say who is in dba (jitctl outbox list)"
         in status["gateway"]["warnings"]
@@ -271,12 +282,12 @@ async def test_a_name_that_is_no_part_of_an_address(telling: World) -> None:
     assert await told(telling) == [("requested", one) for one in DECIDERS]
     assert any(
         f"nobody knows where to send mail to {ann.user} (" in warning
-        for warning in (await telling.ask(queries.status, ROOT))["gateway"]["warnings"]
+        for warning in (await telling.ask(overview.status, ROOT))["gateway"]["warnings"]
     )
-    assert (await telling.ask(queries.status, ann))["address"] == ""
-    assert (await telling.ask(queries.status, ALICE))["address"] == "alice@example.org"
+    assert (await telling.ask(overview.status, ann))["address"] == ""
+    assert (await telling.ask(overview.status, ALICE))["address"] == "alice@example.org"
     await telling.do(notify.off, ALICE)
-    assert "address" not in await telling.ask(queries.status, ALICE)
+    assert "address" not in await telling.ask(overview.status, ALICE)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +381,7 @@ async def test_the_outbox_for_administrators(telling: World) -> None:
     assert (listed["messages_waiting"], listed["stuck"], len(listed["messages"])) == (3, 0, 3)
     ids = [one["id"] for one in listed["messages"]]
     await telling.service.record_delivery(lambda rows: stored.failed(rows, ids, "550 no such user", None))
-    status = await telling.ask(queries.status, ROOT)
+    status = await telling.ask(overview.status, ROOT)
     assert (
         "3 messages wait to be delivered: 550 no such user (jitctl outbox list)"
         in status["gateway"]["warnings"]
@@ -497,7 +508,7 @@ async def test_status_names_those_without_an_address(telling: World) -> None:
     await telling.restart()
     await telling.do(users.set_, ROOT, user="alice", email="alice@home.example")
     await telling.do(notify.off, ROOT, user="dave")
-    warnings = (await telling.ask(queries.status, ROOT))["gateway"]["warnings"]
+    warnings = (await telling.ask(overview.status, ROOT))["gateway"]["warnings"]
     assert (
         "nobody knows where to send mail to bob, carol (jitctl user set bob --email ADDRESS, or email_domain under [mail])"
         in warnings

@@ -8,7 +8,7 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 from jitctl.render import words
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
-from jitd.service import devices, grants, holding, listing, networks, queries, requests, users, whys
+from jitd.service import devices, eventlog, grants, holding, listing, networks, requests, show, users, whys
 
 #: Every way in which the kernel can show that alice is at work.
 ALICES = {
@@ -30,10 +30,10 @@ async def mighty(office: World) -> World:
 
 async def refused(world: World, verb, actor: Actor, **body) -> bool:
     """Whether a verb is refused because it is about oneself, and nothing was recorded."""
-    before = (await world.ask(queries.events_page, ROOT))["next"]
+    before = (await world.ask(eventlog.events_, ROOT))["next"]
     with pytest.raises(JitError) as caught:
         await world.do(verb, actor, **body)
-    assert (await world.ask(queries.events_page, ROOT))["next"] == before
+    assert (await world.ask(eventlog.events_, ROOT))["next"] == before
     return caught.value.code == "refused" and "nobody decides on their own" in caught.value.message
 
 
@@ -44,7 +44,7 @@ async def test_nobody_answers_their_own_request(mighty: World, who: str) -> None
     assert await refused(mighty, grants.grant, ALICES[who], id=number)
     assert await refused(mighty, grants.grant, ALICES[who], id=number, plan=True)
     assert await refused(mighty, grants.deny, ALICES[who], id=number)
-    assert (await mighty.ask(queries.show, ROOT, id=number))["request"]["status"] == "pending"
+    assert (await mighty.ask(show.show, ROOT, id=number))["request"]["status"] == "pending"
     assert (await mighty.do(grants.grant, BOB, id=number))["request"]["status"] == "active"
 
 
@@ -85,7 +85,7 @@ async def test_nobody_lengthens_their_own_grant(mighty: World, who: str) -> None
     )
     assert more["request"]["id"] == asked["id"]
     assert await refused(mighty, grants.grant, ALICES[who], id=asked["id"])
-    assert (await mighty.ask(queries.show, ROOT, id=number))["request"]["ends"] == ends
+    assert (await mighty.ask(show.show, ROOT, id=number))["request"]["ends"] == ends
 
 
 @pytest.mark.parametrize("who", ALICES)
@@ -95,7 +95,7 @@ async def test_nobody_is_one_of_several_on_their_own(mighty: World, who: str) ->
     number = await mighty.asked(ALICE)
     await mighty.do(grants.grant, BOB, id=number)
     assert await refused(mighty, grants.grant, ALICES[who], id=number)
-    assert (await mighty.ask(queries.show, ROOT, id=number))["request"]["approved_by"] == ["bob"]
+    assert (await mighty.ask(show.show, ROOT, id=number))["request"]["approved_by"] == ["bob"]
 
 
 async def test_a_contractor_who_approves_does_not_for_himself(office: World) -> None:
@@ -164,7 +164,7 @@ async def test_a_login_uid_that_the_caller_wrote_opens_nothing(office: World) ->
     mallory = Actor(uid=61002, user="bob", login_uid=61001, login_user="alice")
     number = await office.granted(ALICE)
     for call in (
-        office.ask(queries.show, mallory, id=number),
+        office.ask(show.show, mallory, id=number),
         office.ask(whys.why, mallory, id=number),
         office.do(grants.extend, mallory, id=number, duration=HOUR, comment="put there by mallory"),
         office.do(holding.release, mallory, id=number),
@@ -176,7 +176,7 @@ async def test_a_login_uid_that_the_caller_wrote_opens_nothing(office: World) ->
         assert caught.value.code == "not_found"
     blamed = Actor(uid=61002, user="bob", login_uid=61003, login_user="carol")
     await office.do(requests.request, blamed, network="office", reason="x")
-    (asked,) = (await office.ask(queries.events_page, ROOT, kind="requested", user="bob"))["events"]
+    (asked,) = (await office.ask(eventlog.events_, ROOT, kind="requested", user="bob"))["events"]
     assert (asked["actor"]["login_user"], asked["actor"]["login_claimed"]) == ("carol", True)
     assert words.by(asked) == "bob (login claimed: carol)"
 
@@ -188,5 +188,5 @@ async def test_a_uid_that_another_name_has_now_is_nobodys_own(office: World) -> 
     number = await office.granted(ALICE)
     successor = Actor(uid=61001, user="zelda", login_uid=61001, login_user="zelda")
     with pytest.raises(JitError) as caught:
-        await office.ask(queries.show, successor, id=number)
+        await office.ask(show.show, successor, id=number)
     assert caught.value.code == "not_found"

@@ -4,7 +4,7 @@ import pytest
 from world import ALICE, BOB, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
-from jitd.service import grants, networks, policies, queries, requests
+from jitd.service import eventlog, grants, networks, policies, requests
 
 
 async def exported(world: World) -> str:
@@ -22,10 +22,10 @@ async def test_an_export_changes_nothing(office: World) -> None:
     ]
     await office.do(networks.set_, ROOT, name="office", changes=changes)
     text = await exported(office)
-    before = (await office.ask(queries.events_page, ROOT))["next"]
+    before = (await office.ask(eventlog.events_, ROOT))["next"]
     reply = await office.do(policies.apply, ROOT, text=text)
     assert (reply["changes"], reply["wider"], reply["done"]) == ([], [], True)
-    assert (await office.ask(queries.events_page, ROOT))["next"] == before
+    assert (await office.ask(eventlog.events_, ROOT))["next"] == before
     assert await exported(office) == text
 
 
@@ -61,7 +61,7 @@ routes = ["192.168.9.9/32"]
     await office.do(policies.apply, ROOT, text=text, confirm=plan["plan"]["token"])
     assert [one["name"] for one in (await office.ask(networks.list_, ROOT))["networks"]] == ["db", "office"]
     assert set(office.peers()) == {"alice", "bob"}
-    kinds = [one["kind"] for one in (await office.ask(queries.events_page, ROOT))["events"]]
+    kinds = [one["kind"] for one in (await office.ask(eventlog.events_, ROOT))["events"]]
     assert kinds[-6:-1] == [
         "revoked",
         "network_removed",

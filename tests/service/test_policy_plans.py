@@ -7,7 +7,7 @@ from world import ALICE, BOB, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
 from jitd.core.people import Answer, Person
-from jitd.service import networks, policies, queries, requests
+from jitd.service import eventlog, networks, policies, requests
 
 OFFICE = '[network.office]\nroutes = ["10.0.0.0/8"]\n'
 
@@ -99,9 +99,9 @@ async def test_parts_of_a_second_are_no_difference(office: World) -> None:
     """A caller of the API may set what a file cannot say; an export changes it in no event."""
     await office.do(networks.set_, ROOT, name="office", max_duration=HOUR * 3 + 500)
     text = (await office.ask(policies.export, ROOT))["text"]
-    before = (await office.ask(queries.events_page, ROOT))["next"]
+    before = (await office.ask(eventlog.events_, ROOT))["next"]
     assert (await office.do(policies.apply, ROOT, text=text))["changes"] == []
-    assert (await office.ask(queries.events_page, ROOT))["next"] == before
+    assert (await office.ask(eventlog.events_, ROOT))["next"] == before
 
 
 @pytest.mark.parametrize("text", ["a = " + "[" * 20_000, "a = " + "{a=" * 5_000, "a = " + "1" * 5_000])

@@ -6,7 +6,7 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, grants, networks, queries, requests
+from jitd.service import devices, eventlog, grants, networks, overview, requests
 
 
 async def set_(world: World, *changes: str) -> dict:
@@ -16,7 +16,7 @@ async def set_(world: World, *changes: str) -> dict:
 
 async def kinds(world: World, *wanted: str) -> list[tuple[str, str | None, object]]:
     """(kind, user, why) of the events of these kinds, oldest first."""
-    found = (await world.ask(queries.events_page, ROOT))["events"]
+    found = (await world.ask(eventlog.events_, ROOT))["events"]
     return [
         (one["kind"], one["user"], one["data"].get("why", one["data"].get("comment")))
         for one in found
@@ -67,7 +67,7 @@ async def test_a_group_that_is_gone_makes_everybody_ask(office: World) -> None:
     office.people.groups.discard("staff")
     await office.service.check()
     assert office.peers() == {}
-    status = await office.ask(queries.status, ROOT)
+    status = await office.ask(overview.status, ROOT)
     assert (
         "the group staff does not exist, so everybody has to ask for office (jit.groups)"
         in status["gateway"]["warnings"]
@@ -170,7 +170,7 @@ async def test_changes_name_what_is_wrong(office: World) -> None:
 async def test_a_change_is_an_event_with_before_and_after(office: World) -> None:
     """The event has every setting as it was and as it is."""
     await set_(office, "approvers+=bob", "reason_min_length=5")
-    (event,) = (await office.ask(queries.events_page, ROOT, kind="network_changed"))["events"]
+    (event,) = (await office.ask(eventlog.events_, ROOT, kind="network_changed"))["events"]
     before, after = event["data"]["before"], event["data"]["after"]
     assert {key: (before[key], after[key]) for key in after if before[key] != after[key]} == {
         "approvers": ([], ["bob"]),

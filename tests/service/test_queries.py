@@ -4,14 +4,14 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, freezing, grants, holding, listing, queries, requests
+from jitd.service import devices, eventlog, freezing, grants, holding, listing, overview, requests, show
 
 
 async def test_status_shows_each_state(office: World) -> None:
     """From request over pending to active and back; paused is a mark."""
 
     async def state() -> tuple[str, bool]:
-        (only,) = (await office.ask(queries.status, ALICE))["networks"]
+        (only,) = (await office.ask(overview.status, ALICE))["networks"]
         return only["state"], only["paused"]
 
     assert await state() == ("request", False)
@@ -29,10 +29,10 @@ async def test_status_of_an_administrator_has_the_gateway(office: World) -> None
     """Backend, counts and warnings are for administrators only."""
     await office.granted(ALICE)
     await office.asked(BOB)
-    gateway = (await office.ask(queries.status, ROOT))["gateway"]
+    gateway = (await office.ask(overview.status, ROOT))["gateway"]
     assert (gateway["backend"], gateway["pending"], gateway["active"]) == ("memory", 1, 1)
     assert gateway["warnings"] == ["the memory backend enforces nothing: it is for dry runs"]
-    assert "gateway" not in await office.ask(queries.status, ALICE)
+    assert "gateway" not in await office.ask(overview.status, ALICE)
 
 
 async def test_list_has_pending_first_then_newest(office: World) -> None:
@@ -125,11 +125,11 @@ async def test_what_cannot_be_listed(office: World, query) -> None:
 async def test_what_has_lapsed_says_why_before_it_is_recorded(office: World) -> None:
     """Whoever looks in that moment is told the same as afterwards."""
     number = await office.asked(ALICE)
-    lapses = (await office.ask(queries.show, ALICE, id=number))["request"]["lapses"]
+    lapses = (await office.ask(show.show, ALICE, id=number))["request"]["lapses"]
     office.clock.advance(25 * HOUR)
     told = []
     for _ in range(2):
-        one = (await office.ask(queries.show, ALICE, id=number))["request"]
+        one = (await office.ask(show.show, ALICE, id=number))["request"]
         told.append((one["status"], one["ended_comment"]))
         assert one["ended"] >= lapses
         await office.advance(0)
@@ -140,7 +140,7 @@ async def test_events_have_no_gap_and_name_the_actor(office: World) -> None:
     """SEQ counts up by one; who acted is as the kernel said; users see their own."""
     number = await office.granted(ALICE)
     await office.do(grants.revoke, CAROL, id=number)
-    events = (await office.ask(queries.events_page, ROOT))["events"]
+    events = (await office.ask(eventlog.events_, ROOT))["events"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     revoked = next(event for event in events if event["kind"] == "revoked")
     assert (revoked["actor"]["uid"], revoked["actor"]["user"], revoked["actor"]["login_uid"]) == (
@@ -148,9 +148,9 @@ async def test_events_have_no_gap_and_name_the_actor(office: World) -> None:
         "carol",
         61003,
     )
-    assert {event["user"] for event in (await office.ask(queries.events_page, ALICE))["events"]} == {"alice"}
+    assert {event["user"] for event in (await office.ask(eventlog.events_, ALICE))["events"]} == {"alice"}
     with pytest.raises(JitError):
-        await office.ask(queries.events_page, ALICE, user="bob")
+        await office.ask(eventlog.events_, ALICE, user="bob")
 
 
 async def test_a_freeze_is_told_to_everybody(office: World) -> None:
@@ -158,7 +158,7 @@ async def test_a_freeze_is_told_to_everybody(office: World) -> None:
     await office.asked(BOB)
     await office.do(freezing.freeze, ROOT, reason="intruder")
     await office.do(freezing.thaw, ROOT)
-    seen = [event["kind"] for event in (await office.ask(queries.events_page, ALICE))["events"]]
+    seen = [event["kind"] for event in (await office.ask(eventlog.events_, ALICE))["events"]]
     assert seen == ["device_added", "frozen", "thawed"]
 
 
@@ -178,7 +178,7 @@ async def test_events_are_kept(office: World) -> None:
 async def test_a_reason_is_harmless_when_it_is_shown(office: World) -> None:
     """Escape sequences and bidi characters in a reason never reach the store."""
     number = await office.asked(ALICE, reason="\x1b]0;pwned\x07 for\u202e you")
-    shown = (await office.ask(queries.show, ROOT, id=number))["request"]["reason"]
+    shown = (await office.ask(show.show, ROOT, id=number))["request"]["reason"]
     assert shown == "]0;pwned for you"
 
 
@@ -192,13 +192,13 @@ async def test_waiting_is_told(office: World) -> None:
     assert reply["agrees"] is False
     assert reply["waiting"].startswith("wg0: ")
     assert reply["request"]["marks"] == ["activating"]
-    assert (await office.ask(queries.status, ROOT))["gateway"]["waiting"] == [reply["waiting"]]
+    assert (await office.ask(overview.status, ROOT))["gateway"]["waiting"] == [reply["waiting"]]
     office.wireguard.remove_other_link("wg0")
     await office.advance(2000)
-    shown = (await office.ask(queries.show, ROOT, id=number))["request"]
+    shown = (await office.ask(show.show, ROOT, id=number))["request"]
     assert shown["marks"] == []
     assert set(office.peers()) == {"alice"}
-    kinds = [event["kind"] for event in (await office.ask(queries.events_page, ROOT))["events"]]
+    kinds = [event["kind"] for event in (await office.ask(eventlog.events_, ROOT))["events"]]
     assert "enforcement_failed" in kinds
     assert "enforcement_recovered" in kinds
 
@@ -207,4 +207,4 @@ async def test_a_device_is_named_in_a_grant(office: World) -> None:
     """A grant shows the devices that it was given for."""
     await office.do(devices.add, ALICE, name="phone", public_key=key("phone"))
     number = await office.granted(ALICE)
-    assert (await office.ask(queries.show, ALICE, id=number))["request"]["devices"] == ["laptop", "phone"]
+    assert (await office.ask(show.show, ALICE, id=number))["request"]["devices"] == ["laptop", "phone"]

@@ -7,7 +7,18 @@ import pytest
 from world import ALICE, BOB, CAROL, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, freezing, grants, holding, queries, removal, requests, users
+from jitd.service import (
+    devices,
+    eventlog,
+    freezing,
+    grants,
+    holding,
+    overview,
+    removal,
+    requests,
+    show,
+    users,
+)
 from jitd.service import service as service_module
 from jitd.service.call import Reply, View
 
@@ -26,7 +37,7 @@ async def test_no_question_of_users_stands_before_a_revoke(office: World) -> Non
     asking = [asyncio.ensure_future(office.ask(slow, actor)) for actor in (ALICE, BOB) * 10]
     try:
         async with asyncio.timeout(20):
-            shown = await office.ask(queries.show, CAROL, id=number)
+            shown = await office.ask(show.show, CAROL, id=number)
             assert shown["request"]["status"] == "active"
             revoked = await office.do(grants.revoke, CAROL, id=number, comment="now")
         assert revoked["request"]["status"] == "revoked"
@@ -51,7 +62,7 @@ async def test_a_question_of_a_user_has_an_end(office: World, monkeypatch: pytes
             await office.ask(endless, ALICE)
         assert caught.value.code == "limit"
         assert caught.value.message == "cannot look through that much: it takes longer than 0.05 s"
-    assert (await office.ask(queries.status, ALICE))["user"] == "alice"
+    assert (await office.ask(overview.status, ALICE))["user"] == "alice"
 
 
 async def test_what_closes_writes_nothing_when_it_is_repeated(office: World) -> None:
@@ -75,13 +86,13 @@ async def test_what_closes_writes_nothing_when_it_is_repeated(office: World) -> 
     ]
     for verb, actor, body in closing:
         for again in (False, True, True):
-            before = (await office.ask(queries.events_page, ROOT))["next"]
+            before = (await office.ask(eventlog.events_, ROOT))["next"]
             try:
                 await office.do(verb, actor, **body)
             except JitError as error:
                 assert error.code in ("conflict", "stale", "not_found"), (verb, error)
             if again:
-                after = (await office.ask(queries.events_page, ROOT))["next"]
+                after = (await office.ask(eventlog.events_, ROOT))["next"]
                 assert after == before, verb
 
 

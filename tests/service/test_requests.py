@@ -6,7 +6,7 @@ from world import ALICE, BOB, HOUR, ROOT, World, key
 from jitd.core.configuration import Limits
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, grants, holding, listing, networks, queries, removal, requests
+from jitd.service import devices, grants, holding, listing, networks, removal, requests, show
 
 
 async def test_a_request_is_pending_and_opens_nothing(office: World) -> None:
@@ -90,7 +90,7 @@ async def test_release_cuts_at_once(office: World) -> None:
 async def test_pause_and_resume_switch_within_the_granted_time(office: World) -> None:
     """A paused peer stays without addresses, resume gives them back, and the end does not move."""
     number = await office.granted(duration=HOUR)
-    ends = (await office.ask(queries.show, ALICE, id=number))["request"]["ends"]
+    ends = (await office.ask(show.show, ALICE, id=number))["request"]["ends"]
     reply = await office.do(holding.pause, ALICE)
     assert reply["request"]["marks"] == ["paused"]
     assert office.peers() == {"alice": frozenset()}
@@ -120,7 +120,7 @@ async def test_other_peoples_requests_do_not_exist(office: World) -> None:
             await office.do(verb, BOB, id=number)
         assert caught.value.code == "not_found"
     with pytest.raises(JitError) as caught:
-        await office.ask(queries.show, BOB, id=number)
+        await office.ask(show.show, BOB, id=number)
     assert caught.value.code == "not_found"
     assert office.peers() == {"alice": frozenset({"10.9.0.2/32"})}
 

@@ -8,7 +8,7 @@ import pytest
 from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, grants, networks, queries, removal, restoring, users
+from jitd.service import devices, eventlog, grants, networks, overview, removal, restoring, show, users
 from jitd.store.database import FILE_NAME
 
 
@@ -37,13 +37,13 @@ async def restore(world: World, copy: Path) -> None:
 async def warnings(world: World) -> list[str]:
     """What status warns of."""
     return [
-        one for one in (await world.ask(queries.status, ROOT))["gateway"]["warnings"] if "older copy" in one
+        one for one in (await world.ask(overview.status, ROOT))["gateway"]["warnings"] if "older copy" in one
     ]
 
 
 async def kinds(world: World, *wanted: str) -> list[str]:
     """The events of these kinds."""
-    events = (await world.ask(queries.events_page, ROOT))["events"]
+    events = (await world.ask(eventlog.events_, ROOT))["events"]
     return [one["kind"] for one in events if one["kind"] in wanted]
 
 
@@ -59,18 +59,18 @@ async def test_a_backup_revives_nothing(office: World) -> None:
     await office.do(grants.revoke, CAROL, id=revoked, comment="dismissed")
     await office.do(removal.remove, ALICE, name="laptop", lost=True)
     await office.do(users.disable, CAROL, user="bob", reason="dismissed")
-    seq = (await office.ask(queries.health, ROOT))["seq"]
+    seq = (await office.ask(overview.health, ROOT))["seq"]
     await restore(office, copy)
     for _ in range(2):
         assert (dict(office.peers()), office.members()) == ({}, {})
         assert len(await warnings(office)) == 1
-        shown = (await office.ask(queries.show, ROOT, id=revoked))["request"]
+        shown = (await office.ask(show.show, ROOT, id=revoked))["request"]
         assert (shown["status"], shown["marks"]) == ("active", ["closed"])
         assert await kinds(office, "store_restored") == ["store_restored"]
         await office.service.check()
         await office.restart()
     # Whoever followed the events has seen those that are missing: new ones come behind them.
-    assert (await office.ask(queries.health, ROOT))["seq"] > seq
+    assert (await office.ask(overview.health, ROOT))["seq"] > seq
     for actor in (ALICE, BOB):
         with pytest.raises(JitError) as refused:
             await office.do(restoring.accept_restored, actor)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from world import ALICE, HOUR, ROOT, World
 
 from jitd.enforce.port import Change
-from jitd.service import grants, holding, queries
+from jitd.service import grants, holding, show
 
 
 async def test_a_grant_that_is_on_its_way_is_activating(office: World) -> None:
@@ -25,12 +25,12 @@ async def test_a_grant_that_is_on_its_way_is_activating(office: World) -> None:
     try:
         granting = asyncio.create_task(office.do(grants.grant, ROOT, id=number, duration=HOUR))
         assert await asyncio.to_thread(entered.wait, 10)
-        shown = (await office.ask(queries.show, ALICE, id=number))["request"]
+        shown = (await office.ask(show.show, ALICE, id=number))["request"]
         assert (shown["status"], shown["marks"]) == ("active", ["activating"])
     finally:
         go_on.set()
     assert (await granting)["request"]["marks"] == []
-    assert (await office.ask(queries.show, ALICE, id=number))["request"]["marks"] == []
+    assert (await office.ask(show.show, ALICE, id=number))["request"]["marks"] == []
 
 
 async def test_what_is_planned_is_not_on_its_way(office: World) -> None:

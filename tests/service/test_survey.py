@@ -7,7 +7,7 @@ from world import ALICE, BOB, HOUR, ROOT, World, key
 
 from jitd.core.elements import Lease, Member
 from jitd.enforce.port import RemovePeer, SetPeer
-from jitd.service import devices, grants, queries, removal, survey
+from jitd.service import devices, eventlog, grants, removal, survey
 from jitd.service.worker import Priority
 
 EVERYWHERE = frozenset({ip_network("0.0.0.0/0")})
@@ -25,7 +25,7 @@ async def sliced(office: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 async def kinds(world: World) -> list[str]:
     """The events so far."""
-    return [event["kind"] for event in (await world.ask(queries.events_page, ROOT))["events"]]
+    return [event["kind"] for event in (await world.ask(eventlog.events_, ROOT))["events"]]
 
 
 async def test_a_quiet_check_tells_nothing(sliced: World) -> None:

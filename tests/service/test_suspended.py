@@ -9,7 +9,18 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
-from jitd.service import devices, grants, listing, networks, queries, removal, requests, users
+from jitd.service import (
+    devices,
+    eventlog,
+    grants,
+    listing,
+    networks,
+    overview,
+    removal,
+    requests,
+    show,
+    users,
+)
 
 DAY = 24 * HOUR
 #: Somebody else who has bob's name by now.
@@ -24,7 +35,7 @@ def become(world: World, name: str, uid: int) -> None:
 
 async def kinds(world: World, user: str) -> list[str]:
     """What was recorded about somebody's coming and going."""
-    found = (await world.ask(queries.events_page, ROOT, user=user))["events"]
+    found = (await world.ask(eventlog.events_, ROOT, user=user))["events"]
     return [one["kind"] for one in found if one["kind"].startswith("user_")]
 
 
@@ -77,7 +88,7 @@ async def test_exempt_and_member_are_whoever_was_named(office: World) -> None:
     assert (office.peers(), office.members()) == ({}, {})
     await office.do(devices.add, SECOND, name="phone", public_key=key("phone"))
     assert office.peers() == {}
-    assert (await office.ask(queries.status, SECOND))["networks"] == []
+    assert (await office.ask(overview.status, SECOND))["networks"] == []
 
 
 async def test_a_sure_no_suspends_and_a_return_within_a_day_resumes(office: World) -> None:
@@ -151,15 +162,15 @@ async def test_many_who_go_at_once_are_a_fault_of_the_directory(office: World) -
     office.people.remove("bob")
     await office.service.check()
     assert (office.peers(), office.members()) == ({}, {})
-    (fault,) = (await office.ask(queries.events_page, ROOT, kind="directory_fault"))["events"]
+    (fault,) = (await office.ask(eventlog.events_, ROOT, kind="directory_fault"))["events"]
     assert (fault["data"]["number"], fault["data"]["users"]) == (2, ["alice", "bob"])
     assert "was lost by the directory with others" in await advice(office)
     await office.advance(30 * 60_000)
     office.people.people = known
     await office.service.check()
     assert set(office.peers()) == {"alice"}
-    assert (await office.ask(queries.show, ROOT, id=number))["request"]["status"] == "active"
-    assert (await office.ask(queries.show, ROOT, id=waiting))["request"]["status"] == "pending"
+    assert (await office.ask(show.show, ROOT, id=number))["request"]["status"] == "active"
+    assert (await office.ask(show.show, ROOT, id=waiting))["request"]["status"] == "pending"
     office.people.people = {name: one for name, one in known.items() if name not in ("alice", "bob")}
     await office.service.check()
     await office.advance(3 * DAY)

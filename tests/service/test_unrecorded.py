@@ -8,7 +8,7 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
-from jitd.service import freezing, grants, holding, networks, queries
+from jitd.service import eventlog, freezing, grants, holding, networks, overview, show
 from jitd.store import database
 from jitd.store.database import FILE_NAME
 
@@ -59,21 +59,21 @@ async def test_revoke_under_a_locked_database_cuts_and_is_recorded_later(office:
         assert caught.value.message.startswith(f"cut: {number}, of alice; it cannot be recorded yet")
         assert office.peers() == {}
         assert office.members() == {}
-        status = await office.ask(queries.status, ROOT)
+        status = await office.ask(overview.status, ROOT)
         assert "is done, and not recorded yet" in status["gateway"]["waiting"][0]
         with pytest.raises(JitError) as refused:
             await office.asked(BOB)
         assert refused.value.code == "store"
     await office.service.check()
     await office.advance(10_000)
-    shown = await office.ask(queries.show, ROOT, id=number)
+    shown = await office.ask(show.show, ROOT, id=number)
     assert (shown["request"]["status"], shown["request"]["ended_comment"]) == ("revoked", "lost laptop")
     told = [(event["kind"], (event["actor"] or {}).get("user")) for event in shown["events"]]
     assert told[-2:] == [("revoked", "carol"), ("cut_confirmed", None)]
     assert shown["events"][-2]["data"]["recorded_later"]
     # When it was seen, and not when that could be written down.
     assert shown["events"][-1]["data"]["lateness"] == 0
-    assert (await office.ask(queries.status, ROOT))["gateway"]["waiting"] == []
+    assert (await office.ask(overview.status, ROOT))["gateway"]["waiting"] == []
 
 
 async def test_what_is_held_stays_out_over_a_restart(office: World) -> None:
@@ -87,7 +87,7 @@ async def test_what_is_held_stays_out_over_a_restart(office: World) -> None:
     office.service = office._new()
     await office.service.start()
     assert office.peers() == {}
-    shown = await office.ask(queries.show, ROOT, id=number)
+    shown = await office.ask(show.show, ROOT, id=number)
     assert shown["request"]["status"] == "released"
     assert shown["events"][-1]["data"]["lateness"] == 0
 
@@ -179,7 +179,7 @@ async def test_freeze_closes_without_the_store(office: World, *, restarted: bool
         assert caught.value.code == "unrecorded"
         assert caught.value.message.startswith("closed: everything; it cannot be recorded yet")
         assert (office.peers(), office.members()) == ({}, {})
-        status = await office.ask(queries.status, ROOT)
+        status = await office.ask(overview.status, ROOT)
         assert "everything is frozen, and that is not recorded yet" in status["gateway"]["waiting"][0]
         await office.service.compare()
         assert (office.peers(), office.members()) == ({}, {})
@@ -191,13 +191,13 @@ async def test_freeze_closes_without_the_store(office: World, *, restarted: bool
     await office.service.check()
     await office.advance(10_000)
     assert (office.peers(), office.members()) == ({}, {})
-    (event,) = (await office.ask(queries.events_page, ROOT, kind="frozen"))["events"]
+    (event,) = (await office.ask(eventlog.events_, ROOT, kind="frozen"))["events"]
     assert (event["actor"]["user"], event["data"]["reason"], event["data"]["recorded_later"]) == (
         "carol",
         "intruder",
         True,
     )
-    assert (await office.ask(queries.status, ROOT))["gateway"]["waiting"] == []
+    assert (await office.ask(overview.status, ROOT))["gateway"]["waiting"] == []
     await office.do(freezing.thaw, ROOT)
     assert set(office.peers()) == {"alice", "bob"}
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from world import ALICE, BOB, HOUR, ROOT, World, key
 
 from jitd.enforce.port import SetPeer
-from jitd.service import devices, grants, holding, queries
+from jitd.service import devices, grants, holding, overview, show
 
 MINUTE = 60_000
 
@@ -23,7 +23,7 @@ def passes(
 
 async def usage(world: World, number: int):
     """What show says."""
-    return (await world.ask(queries.show, ROOT, id=number))["usage"]
+    return (await world.ask(show.show, ROOT, id=number))["usage"]
 
 
 async def test_traffic_is_summed_up_by_grant(office: World) -> None:
@@ -96,10 +96,10 @@ async def test_a_short_grant_was_used_too(office: World) -> None:
 async def test_the_last_handshake_of_each_device_is_told(office: World) -> None:
     """status and device list say when a device was heard, as it was read last; one that never was is not in status."""
     await office.granted(ALICE)
-    assert (await office.ask(queries.status, ALICE))["heard"] == {}
+    assert (await office.ask(overview.status, ALICE))["heard"] == {}
     heard_ms = office.clock.now_ms()
     passes(office, 100, 100, heard_ms)
     await office.service.check()
-    assert (await office.ask(queries.status, ALICE))["heard"] == {"laptop": heard_ms}
+    assert (await office.ask(overview.status, ALICE))["heard"] == {"laptop": heard_ms}
     (device,) = (await office.ask(devices.list_, ALICE))["devices"]
     assert device["last_handshake"] == heard_ms
