@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from typer.core import TyperOption
 
-from jitctl import cli
+from jitctl.cli import app as cli
+from jitctl.cli.verbs import GROUPS, VERBS
 from jitctl.render.words import LIST_COLUMNS, STATUS
-from jitctl.verbs import GROUPS, VERBS
 from jitd.core import settings
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "completions"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from typer.core import TyperOption
 
-from jitctl import cli
-from jitctl.verbs import GROUPS, PANELS, VERBS, Verb
+from jitctl.cli import app as cli
+from jitctl.cli.verbs import GROUPS, PANELS, VERBS, Verb
 
 MAN = Path(__file__).resolve().parent.parent / "man"
 

@@ -1,4 +1,4 @@
-"""Which package may import which: ARCHITECTURE.md's arrows, held."""
+"""The order of rooms: a room imports only those below it. ARCHITECTURE.md has the same order."""
 
 import ast
 import subprocess
@@ -9,43 +9,22 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src"
 
-#: For each part, what it may import of the project; the longest matching name counts.
-ALLOWED = {
-    "jitd.core": {"jitd.core"},
-    "jitd.wire": set(),
-    "jitd.config": {"jitd.core"},
-    "jitd.store": {"jitd.core", "jitd.store"},
-    "jitd.enforce": {"jitd.core", "jitd.enforce"},
-    "jitd.directory": {"jitd.core", "jitd.nss", "jitd.questions", "jitd.localfiles", "jitd.uidnames"},
-    "jitd.service": {
-        "jitd.core",
-        "jitd.store",
-        "jitd.service",
-        "jitd.config",
-        "jitd.wire",
-        "jitd.keypair",
-        "jitd.enforce.port",
-        "jitd.enforce.firewallport",
-        "jitd.enforce.hostport",
-        "jitd.enforce.owner",
-        "jitd.examine.lines",
-    },
-    "jitd.examine": {
-        "jitd.core",
-        "jitd.config",
-        "jitd.examine",
-        "jitd.nss",
-        "jitd.notify",
-        "jitd.store",
-        "jitd.wire",
-    },
-    "jitd.server": {"jitd.core", "jitd.service", "jitd.server", "jitd.wire", "jitd.config"},
-    "jitctl": {"jitctl", "jitd.wire", "jitd.core"},
-}
-#: Libraries that must stay out of a part.
+#: The rooms in the order in which a verb passes through them: each imports only itself and those that stand behind it.
+JITD = (
+    "__main__", "cli", "app", "config", "server", "runtime", "engine", "diagnostics", "queries", "verbs", "notify",
+    "reconcile", "enforce", "identity", "store", "wire", "core",
+)  # fmt: skip
+JITCTL = ("__main__", "commands", "dashboard", "desktop", "cli", "shell", "api", "machine", "render")
+#: What jitctl knows of the daemon.
+SHARED = {"wire", "core"}
+#: Libraries that must stay out of a room.
+WORLD = {"socket", "sqlite3", "sqlite_utils", "subprocess", "pyroute2", "aiohttp", "smtplib"}
 FORBIDDEN = {
     "jitd.core": {"socket", "sqlite3", "sqlite_utils", "subprocess", "pyroute2", "aiohttp", "time", "os"},
-    "jitd.service": {"socket", "sqlite3", "sqlite_utils", "subprocess", "pyroute2", "aiohttp", "smtplib"},
+    "jitd.engine": WORLD,
+    "jitd.queries": WORLD,
+    "jitd.verbs": WORLD,
+    "jitd.reconcile": WORLD,
     "jitd.server": {"sqlite3", "sqlite_utils", "pyroute2"},
     "jitctl": {"sqlite3", "sqlite_utils", "pyroute2", "aiohttp", "msgspec", "daemon", "http"},
 }
@@ -72,32 +51,49 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def part_of(name: str, parts: dict[str, set[str]]) -> str | None:
-    """The longest part that a module belongs to."""
-    fitting = [part for part in parts if name == part or name.startswith(part + ".")]
-    return max(fitting, key=len, default=None)
+def room_of(name: str) -> tuple[str, str]:
+    """(program, room) of a module; the room of a package itself is ""."""
+    program, _, rest = name.partition(".")
+    return program, rest.partition(".")[0]
+
+
+def may_import(name: str, other: str) -> bool:
+    """Whether the order of rooms lets one module import another."""
+    (program, room), (of, there) = room_of(name), room_of(other)
+    if not there or not room:
+        return True  # a package itself, which imports nothing
+    if program != of:
+        return program == "jitctl" and there in SHARED
+    order = JITD if program == "jitd" else JITCTL
+    return order.index(there) >= order.index(room)
 
 
 @pytest.mark.parametrize(("name", "path"), modules(), ids=[name for name, _ in modules()])
 def test_arrows(name: str, path: Path) -> None:
-    """A module imports only what its part may know of."""
+    """A module imports only its own room and those below it, and no library that stays out of its room."""
+    known = {known for known, _ in modules()}
     found = imports(path)
-    part = part_of(name, ALLOWED)
-    if part is not None:
-        known = {one for one in found if one.split(".")[0] in ("jitd", "jitctl")} - {"jitd", "jitctl"}
-        allowed = ALLOWED[part]
-        # "from jitd.enforce.port import Peer" also names jitd.enforce.port.Peer; "from jitd.store import events" also
-        # names jitd.store: both are fine where the narrower module is.
-        wrong = {
-            one
-            for one in known
-            if not any(
-                one == fine or one.startswith(fine + ".") or fine.startswith(one + ".") for fine in allowed
-            )
-        }
-        assert not wrong
-    forbidden = FORBIDDEN.get(part_of(name, FORBIDDEN) or "", set())
+    assert not {one for one in found & known if not may_import(name, one)}
+    forbidden = next(
+        (libraries for room, libraries in FORBIDDEN.items() if f"{name}.".startswith(f"{room}.")), set()
+    )
     assert not {one.split(".")[0] for one in found} & forbidden
+
+
+def test_each_module_stands_in_a_room() -> None:
+    """There is no module beside the rooms, and no room without a module."""
+    for program, order in (("jitd", JITD), ("jitctl", JITCTL)):
+        assert {
+            room for name, _ in modules() if (room := room_of(name)[1]) and room_of(name)[0] == program
+        } == set(order)
+
+
+def test_the_order_can_be_broken() -> None:
+    """The rule that is tested above forbids something."""
+    assert may_import("jitd.verbs.grants", "jitd.store.requests")
+    assert not may_import("jitd.store.requests", "jitd.verbs.grants")
+    assert not may_import("jitctl.commands.grants", "jitd.verbs.grants")
+    assert not may_import("jitd.core.model", "jitctl.render.words")
 
 
 #: Run in a Python of its own: imports every module of jitctl where there is neither the daemon's side nor Linux.

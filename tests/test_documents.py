@@ -71,8 +71,8 @@ def test_the_manuals_are_the_programs() -> None:
 
 def test_the_manual_names_every_verb_and_option_of_jitctl() -> None:
     """Each verb stands on its page with an example, and each of its options has a line there that says something."""
-    from jitctl import cli
-    from jitctl.verbs import VERBS
+    from jitctl.cli import app as cli
+    from jitctl.cli.verbs import VERBS
 
     for verb in VERBS:
         group = verb.name.rpartition(" ")[0]
@@ -155,7 +155,7 @@ def test_every_event_has_a_sentence() -> None:
     """Each kind of event that the service records is told in words by jitctl."""
     from jitctl.render.words import _SENTENCES
 
-    source = "".join(path.read_text() for path in (ROOT / "src" / "jitd" / "service").rglob("*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "src" / "jitd").rglob("*.py"))
     kinds = set(
         re.findall(r"""(?:\.event|\btell|_tell|_tell_in|_record)\(\s*(?:names, |rows, )?"(\w+)\"""", source)
     )

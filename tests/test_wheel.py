@@ -40,7 +40,7 @@ EVERYTHING = """
 import importlib, importlib.util, pkgutil, sys
 import jitctl
 from jitctl.__main__ import main
-from jitctl.verbs import VERBS
+from jitctl.cli.verbs import VERBS
 assert "site-packages" in jitctl.__file__, jitctl.__file__
 found = [name for name in sys.argv[1].split() if importlib.util.find_spec(name)]
 assert not found, found
@@ -52,7 +52,7 @@ for verb in VERBS:
 """
 #: Somebody who is no system account: what ssh runs for him, where the tests run as root. Its libraries are loaded before.
 SOMEBODY = (
-    "import os, sys; from jitctl.pump import pump; os.setgid({0}); os.setuid({0}); sys.exit(pump({1!r}))"
+    "import os, sys; from jitctl.api.pump import pump; os.setgid({0}); os.setuid({0}); sys.exit(pump({1!r}))"
 )
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from jitctl.running import main
+from jitctl.cli.run import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,7 +13,7 @@ from jitd.core.errors import EXIT_DONE, EXIT_FAILURE, JitError
 from jitd.core.release import VERSION
 
 if TYPE_CHECKING:
-    from jitd.cut import Done
+    from jitd.cli.cut import Done
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -137,7 +137,7 @@ def _path(asked: argparse.Namespace) -> Path:
 
 
 def _init(asked: argparse.Namespace) -> int:
-    from jitd.initialise import initialise
+    from jitd.cli.init import initialise
 
     # The configuration is for everyone to read, whatever the shell's umask is; what is private is made so by its mode.
     os.umask(0o022)
@@ -154,7 +154,7 @@ def _init(asked: argparse.Namespace) -> int:
 
 
 def _check(asked: argparse.Namespace) -> int:
-    from jitd import check
+    from jitd.cli import check
 
     if asked.policy is not None:
         return _check_policy(asked.policy)
@@ -181,7 +181,7 @@ def _check(asked: argparse.Namespace) -> int:
 
 
 def _check_policy(path: Path) -> int:
-    from jitd import check
+    from jitd.cli import check
 
     problems, cases = check.policy_problems(path)
     for problem in problems:
@@ -224,7 +224,7 @@ def _secret(asked: argparse.Namespace) -> int:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    from jitd import process
+    from jitd.cli import run as process
 
     os.umask(0o077)
     path = _path(asked)
@@ -235,7 +235,7 @@ def _run(asked: argparse.Namespace) -> int:
 
 
 def _stop(asked: argparse.Namespace) -> int:
-    from jitd import stop
+    from jitd.cli import stop
 
     loaded = config.load(_path(asked))
     again = "systemctl stop jitd && jitd stop --cut" if asked.cut else "systemctl stop jitd"
@@ -245,7 +245,7 @@ def _stop(asked: argparse.Namespace) -> int:
 
 
 def _cut(loaded: configuration.Config) -> int:
-    from jitd import cut
+    from jitd.cli import cut
 
     return _tell(cut.everybody(loaded), "still open")
 
@@ -259,7 +259,7 @@ def _tell(done: "Done", left: str) -> int:
 
 
 def _uninstall(asked: argparse.Namespace) -> int:
-    from jitd import uninstall
+    from jitd.cli import uninstall
 
     path = _path(asked)
     loaded = config.load(path)

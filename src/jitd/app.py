@@ -9,25 +9,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from jitd import localfiles, scheduler
 from jitd.config import load
 from jitd.core.clock import Clock
 from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.people import Directory
-from jitd.directory import SystemDirectory
+from jitd.diagnostics.checks.machine import Machine
 from jitd.enforce.choose import choose, choose_firewall, choose_host, forget_firewall
 from jitd.enforce.firewallport import Firewall, Notices
 from jitd.enforce.linknotices import LinkNotices
 from jitd.enforce.port import EnforceError, WireGuard
-from jitd.examine.machine import Machine
-from jitd.filewatch import FileWatch
-from jitd.lock import Lock, NamespaceLock
+from jitd.engine import scheduler
+from jitd.engine.service import Service
+from jitd.identity import localfiles
+from jitd.identity.directory import SystemDirectory
+from jitd.identity.filewatch import FileWatch
+from jitd.runtime.lock import Lock, NamespaceLock
 from jitd.server.app import Server
-from jitd.service.service import Service
 
 if TYPE_CHECKING:
-    from jitd.notify.couriers import Couriers
+    from jitd.notify.workers import Couriers
 
 log = logging.getLogger("jitd")
 
@@ -181,7 +182,7 @@ def _couriers(config: Config, service: Service, clock: Clock) -> "Couriers | Non
     """What tells people, where the configuration has a way to. Raises JitError when a template cannot be used."""
     if not config.tells:
         return None
-    from jitd.notify.couriers import Couriers  # its libraries only where somebody is told
+    from jitd.notify.workers import Couriers  # its libraries only where somebody is told
 
     return Couriers(service, config, clock)
 

@@ -8,9 +8,9 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from jitd.core.model import Grant, Interface, IPNetwork
+from jitd.runtime.clock import SystemClock
 from jitd.store import accounts, devices, interfaces, networks, requests
 from jitd.store.database import FILE_NAME, Rows, Store
-from jitd.systemclock import SystemClock
 
 INTERFACE = "wg0"
 NETWORK = "office"

@@ -7,9 +7,9 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from bench import fill
+from jitd.enforce.keypair import generate
 from jitd.enforce.memory import MemoryWireGuard
 from jitd.enforce.port import LinkSpec, RemovePeer, SetPeer
-from jitd.keypair import generate
 from jitd.store.database import Store
 
 

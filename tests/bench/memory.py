@@ -21,7 +21,7 @@ from bench.inside import call
 from jitd import app
 from jitd.core import configuration
 from jitd.enforce.memory import MemoryWireGuard
-from jitd.systemclock import SystemClock
+from jitd.runtime.clock import SystemClock
 from support.people import StaticDirectory
 
 TESTS = Path(__file__).resolve().parents[1]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from jitctl.verbs import GROUPS, VERBS
+from jitctl.cli.verbs import GROUPS, VERBS
 from jitd.core.people import Answer, Person
 from support.running import KEY_OF, Running
 from support.typed import Typed

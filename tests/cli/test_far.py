@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jitctl.client import Client
+from jitctl.api.client import Client
 from support import sshd_here
 from support.running import Running
 from support.sshd_here import SshdHere

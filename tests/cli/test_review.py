@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from jitctl.keys import ALONE_SECONDS
+from jitctl.cli.keys import ALONE_SECONDS
 from support.running import Running
 from support.terminal import Terminal
 from support.typed import Typed

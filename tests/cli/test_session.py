@@ -268,8 +268,8 @@ def test_a_closed_pipe_is_quiet(daemon: Running) -> None:
 
 def test_every_help_has_an_example() -> None:
     """Each verb's --help ends with an example of that very verb, and each group's with one of its verbs."""
-    from jitctl import cli
-    from jitctl.verbs import GROUPS, VERBS
+    from jitctl.cli import app as cli
+    from jitctl.cli.verbs import GROUPS, VERBS
 
     for verb in VERBS:
         command = cli.load(verb)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from jitd.systemclock import SystemClock
+from jitd.runtime.clock import SystemClock
 
 
 @pytest.mark.parametrize("seconds", [-600, 600])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jitd.systemclock import SystemClock
+from jitd.runtime.clock import SystemClock
 
 
 async def test_waits_for_the_earlier_of_two_deadlines() -> None:

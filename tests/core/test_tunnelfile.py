@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitctl.tunnel import nmprofile, wgquick
-from jitctl.tunnel.wanted import Tunnel
+from jitctl.machine.tunnel import nmprofile, wgquick
+from jitctl.machine.tunnel.wanted import Tunnel
 from jitd.core import parsing, tunnelfile
 from jitd.core.tunnelfile import PrivateKey, TunnelFile
 from support.hostile import KEY, VALUES, check_lines

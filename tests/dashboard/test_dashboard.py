@@ -17,11 +17,11 @@ from textual import events
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static, Tab
 
-from jitctl.client import Client
+from jitctl.api.client import Client
+from jitctl.cli.keys import ALONE_SECONDS
 from jitctl.dashboard.app import Dashboard
 from jitctl.dashboard.dialogs import Ask, Show
 from jitctl.dashboard.look import network_line
-from jitctl.keys import ALONE_SECONDS
 from support.running import Running, running
 from support.terminal import Terminal
 

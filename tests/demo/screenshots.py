@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from jitctl.client import Client
+from jitctl.api.client import Client
 from jitctl.dashboard.app import Dashboard
 from jitd.core.people import Answer, Person
 from support.running import Running, running

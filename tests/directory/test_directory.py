@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jitd import directory, nss
 from jitd.core.people import Answer
-from jitd.directory import SystemDirectory
+from jitd.identity import directory, nss
+from jitd.identity.directory import SystemDirectory
 from support.world import World
 
 
@@ -85,7 +85,7 @@ async def test_strangers_do_not_fill_the_memory() -> None:
 
 LOOK = """
 import asyncio
-from jitd.directory import SystemDirectory
+from jitd.identity.directory import SystemDirectory
 async def main():
     people = SystemDirectory()
     names = ["alice", "bob", "nologin", "expired", "keyonly"]
@@ -129,7 +129,7 @@ DOWN = """
 import asyncio, os, sys
 sys.path.insert(0, "/usr/local/lib/jitctl/src")
 from jitd import directory
-from jitd.directory import SystemDirectory
+from jitd.identity.directory import SystemDirectory
 directory.FRESH_SECONDS = 0
 async def main():
     people = SystemDirectory()
@@ -181,7 +181,7 @@ silent = socket.socket(socket.AF_UNIX)
 silent.bind("/var/run/nscd/socket")
 os.chmod("/var/run/nscd/socket", 0o666)
 silent.listen(100)
-from jitd.directory import SystemDirectory
+from jitd.identity.directory import SystemDirectory
 async def main():
     people = SystemDirectory()
     begun = time.monotonic()

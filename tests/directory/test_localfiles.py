@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from jitd import nss
 from jitd.core.people import Answer
-from jitd.directory import MANY, SystemDirectory
-from jitd.filewatch import FileWatch
-from jitd.localfiles import LocalFiles
+from jitd.identity import nss
+from jitd.identity.directory import MANY, SystemDirectory
+from jitd.identity.filewatch import FileWatch
+from jitd.identity.localfiles import LocalFiles
 
 NAMES = [f"u{number}" for number in range(MANY)]
 

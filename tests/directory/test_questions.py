@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from jitd.questions import Questions, Unanswered
+from jitd.identity.questions import Questions, Unanswered
 
 
 async def test_an_answer_and_an_error_come_back() -> None:

@@ -12,8 +12,8 @@ import pytest
 from jitd import config, wire
 from jitd.core import configuration
 from jitd.core.configuration import Config, Daemon, Limits
-from jitd.examine import door, files, settings, store
-from jitd.examine.bounded import Bounded
+from jitd.diagnostics.checks import door, files, settings, store
+from jitd.diagnostics.checks.bounded import Bounded
 from jitd.store.database import FILE_NAME, Store, quick_check
 
 

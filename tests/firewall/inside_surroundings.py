@@ -14,9 +14,9 @@ import pytest
 from firewall.scene import build, ip, nft
 from jitd.core.firewall import Always, InterfaceRules, NetworkRules, Rules
 from jitd.core.model import Ports
+from jitd.diagnostics.firewall import Finding, look
 from jitd.enforce.firewall import NftFirewall
 from jitd.enforce.port import EnforceError
-from jitd.enforce.surroundings import Finding, look
 
 
 def network(number: int, name: str, *routes: str, ports: tuple[Ports, ...] = ()) -> NetworkRules:
@@ -415,7 +415,7 @@ def test_no_nft(monkeypatch: pytest.MonkeyPatch):
 def test_a_refusal_is_an_error():
     """Without the permission to look, it says so instead of finding nothing."""
     argv = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--reuid=65534", "--clear-groups"]
-    code = "from jitd.core.firewall import *; from jitd.enforce.surroundings import look; look(RULES)"
+    code = "from jitd.core.firewall import *; from jitd.diagnostics.firewall import look; look(RULES)"
     code = code.replace("RULES", "Rules(interfaces=(InterfaceRules(name='wg0', gateway=(), networks=()),))")
     done = subprocess.run([*argv, sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "EnforceError" in done.stderr

@@ -8,8 +8,8 @@ import pytest
 
 from firewall.scene import ip, nft
 from jitd.core.firewall import InterfaceRules, NetworkRules, Rules
+from jitd.diagnostics.firewall import Finding, look
 from jitd.enforce.firewall import NftFirewall
-from jitd.enforce.surroundings import Finding, look
 
 OFFICE = NetworkRules(id=1, name="office", routes=(ip_network("10.78.0.0/24"),), ports=())
 RULES = Rules(

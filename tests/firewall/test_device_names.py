@@ -5,8 +5,8 @@ import shlex
 from types import SimpleNamespace
 from typing import Any
 
+from jitd.diagnostics.firewall import forwarding, nat
 from jitd.enforce.routes import Links, Route
-from jitd.enforce.surroundings import forwarding, nat
 
 #: The kernel takes it: no slash, no colon, no blank, at most 15 bytes.
 DEVICE = "a';id;$(id)'b"

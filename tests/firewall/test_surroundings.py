@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from firewall.test_rules_and_packets import NAMESPACES
+from jitd.diagnostics.firewall import flushed, iptables, nft
+from jitd.diagnostics.firewall.chains import Chain, Fate, Table, fate
+from jitd.diagnostics.firewall.traffic import Traffic
 from jitd.enforce.port import EnforceError
-from jitd.enforce.surroundings import flushed, iptables, nft
-from jitd.enforce.surroundings.chains import Chain, Fate, Table, fate
-from jitd.enforce.surroundings.traffic import Traffic
 from support.inside import run_inside
 
 

@@ -14,7 +14,7 @@ from jitd.core.configuration import Chat
 from jitd.core.errors import JitError
 from jitd.notify import secret
 from jitd.notify.chat import ChatWay
-from jitd.notify.courier import Courier
+from jitd.notify.delivery import Courier
 from jitd.notify.render import Templates
 from notify.test_courier import Box
 

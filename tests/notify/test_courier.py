@@ -23,10 +23,10 @@ from jitd.core import notices
 from jitd.core.configuration import Config, Mail
 from jitd.core.errors import JitError
 from jitd.notify import samples, secret
-from jitd.notify.courier import Courier
-from jitd.notify.couriers import Couriers
+from jitd.notify.delivery import Courier
 from jitd.notify.mail import MailWay
 from jitd.notify.render import Templates
+from jitd.notify.workers import Couriers
 from jitd.store import outbox
 from jitd.store.database import FILE_NAME, Rows, Store
 from support.clock import TestClock

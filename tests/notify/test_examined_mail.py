@@ -10,7 +10,7 @@ import pytest
 from test_courier import Post, certificate, serving
 
 from jitd.core.configuration import Mail
-from jitd.examine import mail
+from jitd.diagnostics.checks import mail
 from jitd.notify import secret
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jitd.core.errors import JitError
-from jitd.lock import Lock
+from jitd.runtime.lock import Lock
 from support.daemon import Daemon
 from support.wait import until
 

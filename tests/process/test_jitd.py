@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jitd.lock import Lock
+from jitd.runtime.lock import Lock
 from support.daemon import Daemon
 from support.wait import until
 

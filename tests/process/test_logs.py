@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jitd import logs
+from jitd.runtime import logs
 from support.wait import until
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from jitd import lock
 from jitd.core.errors import JitError
-from jitd.lock import NamespaceLock
+from jitd.runtime import lock
+from jitd.runtime.lock import NamespaceLock
 from support.wait import until
 
 HOLDER = """

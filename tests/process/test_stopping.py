@@ -8,12 +8,12 @@ from signal import SIGCONT, SIGSTOP
 
 import pytest
 
-from jitd import cut, stop
+from jitd.cli import cut, stop
 from jitd.core.errors import JitError
 from jitd.enforce.memory import MemoryWireGuard
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.port import Change, SetPeer
-from jitd.lock import Lock
+from jitd.runtime.lock import Lock
 from support.daemon import Daemon
 from support.running import KEY_OF, Running, running
 

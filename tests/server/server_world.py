@@ -12,9 +12,9 @@ from jitd.core.configuration import Config, Daemon, Enforce, Limits
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
+from jitd.engine.feed import EventFeed
 from jitd.server.app import Server
 from jitd.server.route import Kind, Reply, Route
-from jitd.service.feed import EventFeed
 from jitd.wire import DeviceImportBody, EventsQuery, EventView, ListQuery, RequestBody
 
 PAGE = 7  # small, so that every test goes over several pages

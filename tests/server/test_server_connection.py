@@ -14,7 +14,7 @@ import time
 import pytest
 from server_world import parse, until, world
 
-from jitctl import transport
+from jitctl.api import transport
 from jitd.core.errors import JitError
 from jitd.core.people import Answer
 from jitd.server.admission import Turns

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from server_world import until, world
 
-from jitctl import following
-from jitctl.client import Client
-from jitctl.following import Lost, Moment
+from jitctl.api import following
+from jitctl.api.client import Client
+from jitctl.api.following import Lost, Moment
 
 
 class Follower:

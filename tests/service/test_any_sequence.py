@@ -16,8 +16,9 @@ from world import ALICE, BOB, CAROL, ROOT, World
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.enforce.port import RemovePeer
-from jitd.service import devices, eventlog, freezing, grants, holding, networks, removal, requests
-from jitd.service.guard import TICK_MS
+from jitd.queries import eventlog
+from jitd.reconcile.firewall import TICK_MS
+from jitd.verbs import devices, freezing, grants, holding, networks, removal, requests
 
 pytestmark = pytest.mark.slow
 

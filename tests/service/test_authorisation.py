@@ -8,33 +8,27 @@ from world import ALICE, BOB, CAROL, DAVE, ROOT, World, key
 from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
+from jitd.diagnostics import doctor
+from jitd.queries import eventlog, history, listing, overview, report, show, whys
 from jitd.server.route import Kind
 from jitd.server.routes import ROUTES
-from jitd.service import (
+from jitd.store import restored
+from jitd.verbs import (
     changes,
     devices,
-    doctor,
-    eventlog,
     freezing,
     grants,
-    history,
     holding,
     interfaces,
-    listing,
     networks,
     notify,
     outbox,
-    overview,
     policies,
     removal,
-    report,
     requests,
     restoring,
-    show,
     users,
-    whys,
 )
-from jitd.store import restored
 
 SERVICE = Actor(uid=1, user="daemon")
 GATE = Actor(uid=61009, user="jit", login_uid=61009, login_user="jit")

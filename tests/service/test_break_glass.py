@@ -5,7 +5,8 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, eventlog, freezing, grants, listing, networks, overview, requests, show
+from jitd.queries import eventlog, listing, overview, show
+from jitd.verbs import devices, freezing, grants, networks, requests
 
 DAY = 24 * HOUR
 REASON = "the database is on fire"

@@ -9,7 +9,8 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 from jitd.core.configuration import Policy
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import changes, devices, eventlog, grants, interfaces, listing, networks, policies
+from jitd.queries import eventlog, listing
+from jitd.verbs import changes, devices, grants, interfaces, networks, policies
 
 SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
 SUDO_BOB = Actor(uid=0, user="root", login_uid=61002, login_user="bob")

@@ -19,32 +19,21 @@ from jitd.core.model import Actor, Now
 from jitd.enforce.memory import MemoryWireGuard
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.port import Change, LinkSpec, LinkState, NoAnswer, SetPeer
-from jitd.service import (
-    devices,
-    eventlog,
-    exchange,
-    freezing,
-    grants,
-    holding,
-    interfaces,
-    networks,
-    overview,
-    removal,
-    service,
-    show,
-    users,
-)
-from jitd.service.call import Call, ChangeVerb, Render
-from jitd.service.closed import Closed
-from jitd.service.closings import Closing
-from jitd.service.converge import Converger
-from jitd.service.cutting import Cut
-from jitd.service.exchange import Exchanges
-from jitd.service.threads import SerialExecutor
-from jitd.service.worker import Priority
+from jitd.engine import service
+from jitd.engine.closings import Closing
+from jitd.engine.threads import SerialExecutor
+from jitd.engine.worker import Priority
+from jitd.queries import eventlog, overview, show
+from jitd.reconcile import exchange
+from jitd.reconcile.closed import Closed
+from jitd.reconcile.cutting import Cut
+from jitd.reconcile.exchange import Exchanges
+from jitd.reconcile.reconciler import Converger
 from jitd.store import database
 from jitd.store.database import FILE_NAME
 from jitd.store.tombstones import BYTES, TombstoneFile
+from jitd.verbs import devices, freezing, grants, holding, interfaces, networks, removal, users
+from jitd.verbs.context import Call, ChangeVerb, Render
 
 #: So long nothing is waited for in these tests that is to come at once, in seconds.
 SOON = 5.0

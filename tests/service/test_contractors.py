@@ -5,19 +5,8 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
-from jitd.service import (
-    devices,
-    eventlog,
-    grants,
-    holding,
-    listing,
-    networks,
-    overview,
-    removal,
-    requests,
-    show,
-    users,
-)
+from jitd.queries import eventlog, listing, overview, show
+from jitd.verbs import devices, grants, holding, networks, removal, requests, users
 
 DAY = 24 * HOUR
 ZOE = Actor(uid=REGISTERED, user="zoe", origin="gate of jit")

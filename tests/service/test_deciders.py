@@ -8,19 +8,8 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
-from jitd.service import (
-    devices,
-    eventlog,
-    grants,
-    history,
-    interfaces,
-    listing,
-    networks,
-    report,
-    requests,
-    show,
-    whys,
-)
+from jitd.queries import eventlog, history, listing, report, show, whys
+from jitd.verbs import devices, grants, interfaces, networks, requests
 
 SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
 SUDO_DAVE = Actor(uid=0, user="root", login_uid=61004, login_user="dave")

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from world import ALICE, CAROL, ROOT, World, key
 
-from jitd.service import devices, eventlog, networks, overview, requests, show, whys
+from jitd.queries import eventlog, overview, show, whys
+from jitd.verbs import devices, networks, requests
 
 TEAM = "approvers=@team"
 

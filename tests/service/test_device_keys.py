@@ -8,8 +8,9 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.enforce.port import Change, SetPeer
-from jitd.service import devices, eventlog, grants, interfaces, networks, overview, removal, show
+from jitd.queries import eventlog, overview, show
 from jitd.store.database import FILE_NAME, open_reader
+from jitd.verbs import devices, grants, interfaces, networks, removal
 
 
 async def told(world: World, *kinds: str) -> list[dict]:

@@ -6,7 +6,7 @@ from world import ALICE, BOB, CAROL, ROOT, World, key
 from jitd.core.configuration import Limits
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, interfaces, networks, removal
+from jitd.verbs import devices, interfaces, networks, removal
 
 
 async def test_a_key_belongs_to_one_device(office: World) -> None:

@@ -9,11 +9,13 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
+from jitd.diagnostics import doctor
+from jitd.diagnostics.parts import PARTS
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import RemovePeer, SetPeer
-from jitd.service import devices, doctor, freezing, grants, holding, networks, overview, users
-from jitd.service import interfaces as verbs
-from jitd.service.parts import PARTS
+from jitd.queries import overview
+from jitd.verbs import devices, freezing, grants, holding, networks, users
+from jitd.verbs import interfaces as verbs
 
 
 def said(reply: dict, level: str) -> list[str]:

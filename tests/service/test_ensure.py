@@ -6,7 +6,8 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
-from jitd.service import eventlog, freezing, grants, holding, networks, requests, show
+from jitd.queries import eventlog, show
+from jitd.verbs import freezing, grants, holding, networks, requests
 
 MINUTE = 60_000
 SECOND = 1000

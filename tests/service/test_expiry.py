@@ -9,8 +9,9 @@ from world import ALICE, BOB, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.enforce.port import RemovePeer, SetPeer
-from jitd.service import eventlog, grants, holding, listing, networks, overview, requests, show
+from jitd.queries import eventlog, listing, overview, show
 from jitd.store.database import FILE_NAME
+from jitd.verbs import grants, holding, networks, requests
 
 
 async def test_the_next_deadline_is_the_end_of_the_next_grant(office: World) -> None:

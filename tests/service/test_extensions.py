@@ -4,7 +4,8 @@ import pytest
 from world import ALICE, BOB, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, eventlog, grants, networks, overview, removal, requests, show
+from jitd.queries import eventlog, overview, show
+from jitd.verbs import devices, grants, networks, removal, requests
 
 MINUTE = 60_000
 DAY = 24 * HOUR

@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
-from jitd import scheduler
 from jitd.core.elements import LEASE_MS, Lease, Member
 from jitd.core.errors import JitError
 from jitd.core.firewall import InterfaceRules, Rules
 from jitd.enforce.firewallport import Ensured, nothing
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.port import EnforceError, SetPeer
-from jitd.service import devices, eventlog, grants, holding, interfaces, networks, removal, show
-from jitd.service.guard import TICK_MS
+from jitd.engine import scheduler
+from jitd.queries import eventlog, show
+from jitd.reconcile.firewall import TICK_MS
+from jitd.verbs import devices, grants, holding, interfaces, networks, removal
 
 MINUTE = 60_000
 

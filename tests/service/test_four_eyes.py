@@ -9,9 +9,10 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 from jitd.core.configuration import Policy
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
-from jitd.service import devices, eventlog, grants, history, networks, requests, show, users
+from jitd.queries import eventlog, history, show
 from jitd.store.database import FILE_NAME, Store, _statements
 from jitd.store.schema import MIGRATIONS
+from jitd.verbs import devices, grants, networks, requests, users
 
 SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
 SUDO_DAVE = Actor(uid=0, user="root", login_uid=61004, login_user="dave")

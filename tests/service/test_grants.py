@@ -5,7 +5,8 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, eventlog, grants, holding, networks, removal, show
+from jitd.queries import eventlog, show
+from jitd.verbs import devices, grants, holding, networks, removal
 
 
 async def test_the_default_is_what_was_wished_then_the_networks(office: World) -> None:

@@ -10,7 +10,8 @@ from world import ALICE, CAROL, HOUR, World, key
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
-from jitd.service import devices, grants, networks, policies, report, requests, users, whys
+from jitd.queries import report, whys
+from jitd.verbs import devices, grants, networks, policies, requests, users
 from support.hints import commands
 
 #: As directories and careless scripts make them.

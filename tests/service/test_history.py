@@ -5,7 +5,8 @@ from test_usage import passes
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, freezing, grants, history, networks, requests
+from jitd.queries import history
+from jitd.verbs import devices, freezing, grants, networks, requests
 
 MINUTE = 60_000
 

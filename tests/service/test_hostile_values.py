@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from world import ALICE, BOB, CAROL, ROOT, World, key
 
-from jitctl.tunnel import wanted
+from jitctl.machine.tunnel import wanted
 from jitd.core.errors import JitError
 from jitd.enforce.owner import Owner
-from jitd.service import devices, interfaces, networks, overview, policies
+from jitd.queries import overview
 from jitd.store.database import FILE_NAME, Store
 from jitd.store.schema import SPELLINGS
+from jitd.verbs import devices, interfaces, networks, policies
 from support.hostile import VALUES, check_lines
 
 LISTS = st.lists(VALUES, max_size=2)

@@ -10,7 +10,8 @@ from jitd.core.errors import JitError
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import EnforceError, InterfaceGone, SetPeer
-from jitd.service import devices, eventlog, grants, interfaces, networks, removal
+from jitd.queries import eventlog
+from jitd.verbs import devices, grants, interfaces, networks, removal
 
 
 async def test_add_makes_the_link(world: World) -> None:

@@ -4,7 +4,8 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
-from jitd.service import grants, listing, networks
+from jitd.queries import listing
+from jitd.verbs import grants, networks
 
 
 async def users(world: World, caller, **query) -> list[str]:

@@ -6,8 +6,9 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, grants, networks, show
-from jitd.service.call import ChangeVerb
+from jitd.queries import show
+from jitd.verbs import devices, grants, networks
+from jitd.verbs.context import ChangeVerb
 
 
 async def planned(world: World, verb: ChangeVerb, **body: Any) -> dict[str, Any]:

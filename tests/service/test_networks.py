@@ -6,7 +6,8 @@ import pytest
 from world import ALICE, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, eventlog, grants, interfaces, listing, networks, overview, show
+from jitd.queries import eventlog, listing, overview, show
+from jitd.verbs import devices, grants, interfaces, networks
 
 
 async def test_a_network_starts_with_jit_on(office: World) -> None:

@@ -12,21 +12,11 @@ from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
 from jitd.notify.facts import FACTS, MESSAGES
-from jitd.service import (
-    devices,
-    grants,
-    holding,
-    networks,
-    notify,
-    outbox,
-    overview,
-    removal,
-    requests,
-    users,
-)
-from jitd.service.notices import AT_ONCE
+from jitd.notify.planner import AT_ONCE
+from jitd.queries import overview
 from jitd.store import outbox as stored
 from jitd.store.outbox import waiting
+from jitd.verbs import devices, grants, holding, networks, notify, outbox, removal, requests, users
 
 MINUTE = 60_000
 

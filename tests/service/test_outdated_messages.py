@@ -12,11 +12,11 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World
 from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
 from jitd.core.model import Message
-from jitd.notify.courier import Courier
+from jitd.notify.channel import DeliveryError
+from jitd.notify.delivery import Courier
 from jitd.notify.render import Rendered, Templates
-from jitd.notify.way import DeliveryError
-from jitd.service import changes, grants, holding, networks, outbox, requests
 from jitd.store.outbox import COLLECTED
+from jitd.verbs import changes, grants, holding, networks, outbox, requests
 
 MINUTE = 60_000
 

@@ -8,7 +8,8 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 from jitctl.render import words
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
-from jitd.service import devices, eventlog, grants, holding, listing, networks, requests, show, users, whys
+from jitd.queries import eventlog, listing, show, whys
+from jitd.verbs import devices, grants, holding, networks, requests, users
 
 #: Every way in which the kernel can show that alice is at work.
 ALICES = {

@@ -9,7 +9,7 @@ from world import ALICE, BOB, ROOT, World, key
 from jitd.core.errors import JitError
 from jitd.core.placing import Host
 from jitd.enforce.port import EnforceError, LinkSpec, SetPeer
-from jitd.service import devices, interfaces, networks, policies, removal
+from jitd.verbs import devices, interfaces, networks, policies, removal
 
 DAY = 24 * 3_600_000
 MACHINE = Host(

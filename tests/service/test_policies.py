@@ -4,7 +4,8 @@ import pytest
 from world import ALICE, BOB, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
-from jitd.service import eventlog, grants, networks, policies, requests
+from jitd.queries import eventlog
+from jitd.verbs import grants, networks, policies, requests
 
 
 async def exported(world: World) -> str:

@@ -7,7 +7,8 @@ from world import ALICE, BOB, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
 from jitd.core.people import Answer, Person
-from jitd.service import eventlog, networks, policies, requests
+from jitd.queries import eventlog
+from jitd.verbs import networks, policies, requests
 
 OFFICE = '[network.office]\nroutes = ["10.0.0.0/8"]\n'
 

@@ -6,7 +6,8 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, eventlog, grants, networks, overview, requests
+from jitd.queries import eventlog, overview
+from jitd.verbs import devices, grants, networks, requests
 
 
 async def set_(world: World, *changes: str) -> dict:

@@ -4,7 +4,8 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, eventlog, freezing, grants, holding, listing, overview, requests, show
+from jitd.queries import eventlog, listing, overview, show
+from jitd.verbs import devices, freezing, grants, holding, requests
 
 
 async def test_status_shows_each_state(office: World) -> None:

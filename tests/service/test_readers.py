@@ -7,20 +7,10 @@ import pytest
 from world import ALICE, BOB, CAROL, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import (
-    devices,
-    eventlog,
-    freezing,
-    grants,
-    holding,
-    overview,
-    removal,
-    requests,
-    show,
-    users,
-)
-from jitd.service import service as service_module
-from jitd.service.call import Reply, View
+from jitd.engine import service as service_module
+from jitd.queries import eventlog, overview, show
+from jitd.verbs import devices, freezing, grants, holding, removal, requests, users
+from jitd.verbs.context import Reply, View
 
 
 async def test_no_question_of_users_stands_before_a_revoke(office: World) -> None:

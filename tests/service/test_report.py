@@ -8,7 +8,8 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import grants, networks, report, requests
+from jitd.queries import report
+from jitd.verbs import grants, networks, requests
 
 MINUTE = 60_000
 DAY = 24 * HOUR

@@ -6,7 +6,8 @@ from world import ALICE, BOB, HOUR, ROOT, World, key
 from jitd.core.configuration import Limits
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import devices, grants, holding, listing, networks, removal, requests, show
+from jitd.queries import listing, show
+from jitd.verbs import devices, grants, holding, networks, removal, requests
 
 
 async def test_a_request_is_pending_and_opens_nothing(office: World) -> None:
@@ -170,7 +171,7 @@ async def test_limits_of_requests(tmp_path) -> None:
 async def test_the_only_network_is_taken(office: World) -> None:
     """Without a name the only network is meant; with two the user has to say which."""
     assert (await office.do(requests.request, BOB, reason="any"))["request"]["network"] == "office"
-    from jitd.service import interfaces
+    from jitd.verbs import interfaces
 
     await office.do(interfaces.add, ROOT, name="wg1", pools=["10.8.0.0/24"], port=51821)
     await office.do(networks.add, ROOT, name="lab", interface="wg1", routes=["10.20.0.0/16"])

@@ -8,8 +8,9 @@ import pytest
 from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
-from jitd.service import devices, eventlog, grants, networks, overview, removal, restoring, show, users
+from jitd.queries import eventlog, overview, show
 from jitd.store.database import FILE_NAME
+from jitd.verbs import devices, grants, networks, removal, restoring, users
 
 
 def backup(world: World) -> Path:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from world import ALICE, HOUR, ROOT, World
 
 from jitd.enforce.port import Change
-from jitd.service import grants, holding, show
+from jitd.queries import show
+from jitd.verbs import grants, holding
 
 
 async def test_a_grant_that_is_on_its_way_is_activating(office: World) -> None:

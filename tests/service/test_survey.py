@@ -7,8 +7,10 @@ from world import ALICE, BOB, HOUR, ROOT, World, key
 
 from jitd.core.elements import Lease, Member
 from jitd.enforce.port import RemovePeer, SetPeer
-from jitd.service import devices, eventlog, grants, removal, survey
-from jitd.service.worker import Priority
+from jitd.engine.worker import Priority
+from jitd.queries import eventlog
+from jitd.reconcile import survey
+from jitd.verbs import devices, grants, removal
 
 EVERYWHERE = frozenset({ip_network("0.0.0.0/0")})
 

@@ -9,18 +9,8 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
-from jitd.service import (
-    devices,
-    eventlog,
-    grants,
-    listing,
-    networks,
-    overview,
-    removal,
-    requests,
-    show,
-    users,
-)
+from jitd.queries import eventlog, listing, overview, show
+from jitd.verbs import devices, grants, networks, removal, requests, users
 
 DAY = 24 * HOUR
 #: Somebody else who has bob's name by now.

@@ -8,9 +8,10 @@ import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 from jitd.core.errors import JitError
-from jitd.service import eventlog, freezing, grants, holding, networks, overview, show
+from jitd.queries import eventlog, overview, show
 from jitd.store import database
 from jitd.store.database import FILE_NAME
+from jitd.verbs import freezing, grants, holding, networks
 
 
 @pytest.fixture(autouse=True)

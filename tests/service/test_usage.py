@@ -5,7 +5,8 @@ from dataclasses import replace
 from world import ALICE, BOB, HOUR, ROOT, World, key
 
 from jitd.enforce.port import SetPeer
-from jitd.service import devices, grants, holding, overview, show
+from jitd.queries import overview, show
+from jitd.verbs import devices, grants, holding
 
 MINUTE = 60_000
 

@@ -7,8 +7,9 @@ from world import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.service import changes as rule_changes
-from jitd.service import devices, freezing, grants, holding, networks, removal, requests, users, whys
+from jitd.queries import whys
+from jitd.verbs import changes as rule_changes
+from jitd.verbs import devices, freezing, grants, holding, networks, removal, requests, users
 
 SUDO_DAVE = Actor(uid=0, user="root", login_uid=61004, login_user="dave")
 

@@ -10,16 +10,17 @@ from jitd.config import load
 from jitd.core.configuration import Config, Daemon, Enforce, Limits
 from jitd.core.model import Actor
 from jitd.core.placing import Host
+from jitd.diagnostics import doctor
+from jitd.diagnostics.checks.machine import Machine
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.memory import MemoryWireGuard
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.nofirewall import NoFirewall
 from jitd.enforce.owner import Owner
-from jitd.examine.machine import Machine
-from jitd.service import devices, doctor, grants, interfaces, networks, requests
-from jitd.service.call import ChangeVerb, QueryVerb
-from jitd.service.guard import TICK_MS
-from jitd.service.service import Service
+from jitd.engine.service import Service
+from jitd.reconcile.firewall import TICK_MS
+from jitd.verbs import devices, grants, interfaces, networks, requests
+from jitd.verbs.context import ChangeVerb, QueryVerb
 from support.clock import TestClock
 from support.people import StaticDirectory
 

@@ -15,20 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import jitd.nss
-from jitd import config, keypair, scheduler
+import jitd.identity.nss
+from jitd import config
 from jitd.core.configuration import Config, Daemon, Enforce, Limits
 from jitd.core.errors import JitError
 from jitd.core.firewall import Rules
 from jitd.core.model import Actor, IPNetwork
-from jitd.directory import SystemDirectory
-from jitd.enforce import links, nfnetlink, nft
+from jitd.diagnostics.checks.machine import Machine as Examined
+from jitd.enforce import keypair, links, nfnetlink, nft
 from jitd.enforce.finding import Finding
 from jitd.enforce.hostport import EmptyHost
 from jitd.enforce.owner import Owner
-from jitd.examine.machine import Machine as Examined
-from jitd.service.call import ChangeVerb
-from jitd.service.service import Service
+from jitd.engine import scheduler
+from jitd.engine.service import Service
+from jitd.identity.directory import SystemDirectory
+from jitd.verbs.context import ChangeVerb
 from simulation import sqlitevfs
 from simulation.clock import Clock
 from simulation.disk import Disk
@@ -259,7 +260,7 @@ class Machine:
         self.notices.tell = self.links.tell = lambda _: None
 
     def generate(self) -> tuple[str, str]:
-        """As jitd.keypair.generate, from the seed."""
+        """As jitd.enforce.keypair.generate, from the seed."""
         private = f"private-{next(self._keys)}"
         return private, public_of(private)
 
@@ -288,7 +289,7 @@ def machine(seed: int, found: Callable[[str], None]) -> Iterator[Machine]:
             boot_us=made.clock.boot_us,
             files=made.disk.files,
             others={
-                id(jitd.nss): made.people.module,
+                id(jitd.identity.nss): made.people.module,
                 id(sys.modules["sqlite3"]): made.disk.sqlite3,
                 id(keypair): _Keypair(made.generate),
                 id(nfnetlink.NftSocket): lambda: Socket(made.kernel, made.faults),
@@ -327,7 +328,7 @@ def _end(made: Machine) -> None:
 
 
 class _Keypair:
-    """As jitd.keypair, with keys from the seed."""
+    """As jitd.enforce.keypair, with keys from the seed."""
 
     def __init__(self, generate: Callable[[], tuple[str, str]]) -> None:
         self.generate = generate

@@ -1,12 +1,12 @@
 """The system's users and groups: they come and go, and the directory that knows them may be down or hang.
 
-Stands for the module `jitd.nss` below the real `jitd.directory`.
+Stands for the module `jitd.identity.nss` below the real `jitd.identity.directory`.
 """
 
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from jitd import nss
+from jitd.identity import nss
 from simulation.faults import Failed, Faults
 
 NAMES_US: Final = 300
@@ -73,7 +73,7 @@ class People:
 
 
 class _Module:
-    """As `jitd.nss`."""
+    """As `jitd.identity.nss`."""
 
     def __init__(self, people: People) -> None:
         self._people = people
@@ -82,13 +82,13 @@ class _Module:
         return getattr(nss, name)
 
     def user_by_name(self, name: str) -> nss.User | None:
-        """As jitd.nss."""
+        """As jitd.identity.nss."""
         self._people.ask(f"user {name}")
         found = self._people.users.get(name)
         return nss.User(name, found.uid, found.uid, found.shell) if found else None
 
     def user_by_uid(self, uid: int) -> nss.User | None:
-        """As jitd.nss."""
+        """As jitd.identity.nss."""
         self._people.ask(f"uid {uid}")
         for name, found in self._people.users.items():
             if found.uid == uid:
@@ -96,19 +96,19 @@ class _Module:
         return None
 
     def group_by_name(self, name: str) -> nss.Group | None:
-        """As jitd.nss."""
+        """As jitd.identity.nss."""
         self._people.ask(f"group {name}")
         members = self._people.groups.get(name)
         return None if members is None else nss.Group(name, _gid(name), members)
 
     def gids_of(self, user: nss.User) -> frozenset[int]:
-        """As jitd.nss."""
+        """As jitd.identity.nss."""
         self._people.ask(f"groups of {user.name}")
         mine = {_gid(group) for group, members in self._people.groups.items() if user.name in members}
         return frozenset({user.gid} | mine)
 
     def expires_day(self, name: str) -> int | None:
-        """As jitd.nss."""
+        """As jitd.identity.nss."""
         return None
 
 
@@ -120,7 +120,7 @@ def _gid(group: str) -> int:
 
 
 class NoFiles:
-    """A jitd.localfiles.LocalFiles where users come from elsewhere."""
+    """A jitd.identity.localfiles.LocalFiles where users come from elsewhere."""
 
     def signature(self) -> None:
         """Nothing is known by files alone."""

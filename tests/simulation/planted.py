@@ -14,8 +14,12 @@ from typing import Any, Final
 
 from jitd.core import firewallrules, model, policy
 from jitd.enforce import firewall
-from jitd.service import access, call, granting, grants, guard, lookup, service, transact
+from jitd.engine import service, transact
+from jitd.reconcile import access
+from jitd.reconcile import firewall as guard
 from jitd.store import database, requests, tombstones
+from jitd.verbs import context as call
+from jitd.verbs import granting, grants, lookup
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from jitd.core.model import Actor
 from jitd.enforce.port import Peer
-from jitd.service import devices, freezing, grants, holding, interfaces, networks, removal, requests
-from jitd.service.call import ChangeVerb
+from jitd.verbs import devices, freezing, grants, holding, interfaces, networks, removal, requests
+from jitd.verbs.context import ChangeVerb
 from simulation.faults import Fault
 from simulation.kernel import public_of
 from simulation.machine import ADMINS, DATABASE, Call, Jitd, Machine, machine

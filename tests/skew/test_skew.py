@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jitctl.__main__ import main
-from jitctl.client import Client
+from jitctl.api.client import Client
 from jitctl.dashboard import look
 from jitd.server.routes import ROUTES
 from skew import contract

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from jitctl import transport
-from jitctl.transport import Channel
+from jitctl.api import transport
+from jitctl.api.transport import Channel
 from jitd.core.errors import JitError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

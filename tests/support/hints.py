@@ -5,7 +5,7 @@ import shlex
 
 from typer._click.core import Command
 
-from jitctl import cli
+from jitctl.cli import app as cli
 
 #: Where a command ends and the sentence around it goes on.
 _BEHIND = re.compile(r", |; |\. |\.$|\)| \(| # | \| | && |  | or |: |\n")

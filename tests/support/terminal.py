@@ -14,7 +14,7 @@ import sys
 import termios
 import time
 
-from jitctl.keys import ALONE_SECONDS
+from jitctl.cli.keys import ALONE_SECONDS
 from support.running import Running
 
 

@@ -8,9 +8,9 @@ import json
 import sys
 from typing import Any
 
-from jitctl.tunnel import wanted
-from jitctl.tunnel.manager import manager, take_down
-from jitctl.tunnel.networkmanager import NetworkManager
+from jitctl.machine.tunnel import wanted
+from jitctl.machine.tunnel.manager import manager, take_down
+from jitctl.machine.tunnel.networkmanager import NetworkManager
 from jitd.core.errors import JitError
 
 

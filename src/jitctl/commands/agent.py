@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from jitctl import attending, background, elapsed, following, lately, ownfiles, profiles, tunnel
-from jitctl.cli import settings
-from jitctl.client import Client
-from jitctl.commands.shared import device_profile
-from jitctl.desktop import Desktop
-from jitctl.following import Lost, Moment
-from jitctl.profiles import Profile
-from jitctl.tunnel.manager import take_down
-from jitctl.tunnel.names import name_of
+from jitctl.api import following
+from jitctl.api.client import Client
+from jitctl.api.following import Lost, Moment
+from jitctl.cli.app import settings
+from jitctl.cli.shared import device_profile
+from jitctl.desktop import attending, background
+from jitctl.desktop.notifications import Desktop
+from jitctl.machine import lately, ownfiles, profiles, tunnel
+from jitctl.machine.profiles import Profile
+from jitctl.machine.tunnel.manager import take_down
+from jitctl.machine.tunnel.names import name_of
+from jitctl.render import elapsed
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import Yes, answer, planned
-from jitctl.output import clean, next_step, out
+from jitctl.cli.app import settings
+from jitctl.cli.shared import Yes, answer, planned
+from jitctl.render.output import clean, next_step, out
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -68,7 +68,7 @@ def _told(reply: wire.ChangeApproveReply) -> None:
 
 
 def _show(one: wire.ChangeView) -> None:
-    from jitctl.moments import shown
+    from jitctl.cli.moments import shown
 
     agreed = ", ".join(one["approved_by"]) or "nobody"
     proposed = f"{one['verb']}, proposed by {one['proposed_by']}: {'; '.join(one['what'])}"

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from jitctl import background, done, keypair, keystore, profiles, tunnel
-from jitctl.cli import settings
-from jitctl.client import Client
-from jitctl.commands.shared import (
+from jitctl.api.client import Client
+from jitctl.cli.app import settings
+from jitctl.cli.shared import (
     Timeout,
     Until,
     answer,
@@ -22,20 +21,22 @@ from jitctl.commands.shared import (
     usage,
     wish,
 )
-from jitctl.output import clean, next_step, out, say
-from jitctl.profiles import Profile
-from jitctl.render import times, words
+from jitctl.cli.waiting import Waiting, became
+from jitctl.desktop import background
+from jitctl.machine import keypair, keystore, profiles, tunnel
+from jitctl.machine.profiles import Profile
+from jitctl.machine.tunnel import wanted
+from jitctl.machine.tunnel.manager import manager, take_down
+from jitctl.machine.tunnel.names import name_of
+from jitctl.render import done, times, words
 from jitctl.render.line import Line
-from jitctl.tunnel import wanted
-from jitctl.tunnel.manager import manager, take_down
-from jitctl.tunnel.names import name_of
-from jitctl.waiting import Waiting, became
+from jitctl.render.output import clean, next_step, out, say
 from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE, EXIT_INTERRUPTED, JitError
 from jitd.core.wireguard import REJECT_AFTER_MS
 
 if TYPE_CHECKING:
-    from jitctl.tunnel.wanted import Tunnel
+    from jitctl.machine.tunnel.wanted import Tunnel
     from jitd import wire
 
 #: Seconds within which the gateway has to hear from this machine: WireGuard tries again every 5 s, and gives a session up

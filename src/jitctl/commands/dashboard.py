@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import interactive, usage
+from jitctl.cli.app import settings
+from jitctl.cli.shared import interactive, usage
 from jitd.core.errors import EXIT_INTERRUPTED, JitError
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import User, Yes, answer, planned, show_plan, usage, warn
-from jitctl.deviceoptions import Interface, Name, given_key
-from jitctl.output import clean, document, next_step, out, say
+from jitctl.cli.app import settings
+from jitctl.cli.deviceoptions import Interface, Name, given_key
+from jitctl.cli.shared import User, Yes, answer, planned, show_plan, usage, warn
 from jitctl.render import times
+from jitctl.render.output import clean, document, next_step, out, say
 from jitd.core.commandline import jitctl
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def add(
     if interface is not None and not qr:
         raise usage("cannot use --interface without --qr", "A key is the same for all interfaces.")
     if qr:
-        from jitctl.commands import phones
+        from jitctl.cli import phones
 
         return phones.add(context, name, interface, _end(until), user)
     if public_key is None:
@@ -79,7 +79,7 @@ def _end(until: str | None) -> int | None:
     """The last moment of a device, milliseconds UTC. Raises JitError bad_request."""
     if until is None:
         return None
-    from jitctl.moments import end_of
+    from jitctl.cli.moments import end_of
 
     return end_of(until)
 
@@ -181,7 +181,7 @@ def _forgotten(context: typer.Context, device: str) -> bool:
     profile = settings(context).profile_meant()
     if profile is None:
         return False
-    from jitctl import keystore
+    from jitctl.machine import keystore
 
     return keystore.drop(profile.name, device)
 
@@ -250,7 +250,7 @@ def config(
 
     Example: jitctl device config laptop > wg0.conf
     """
-    from jitctl.tunnel import wanted
+    from jitctl.machine.tunnel import wanted
 
     reply = settings(context).client().device_config(name=name, interface=interface, user=user)
     # Somebody gives it to root: it is written anew here, and what is no plain tunnel is refused.

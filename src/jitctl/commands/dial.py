@@ -2,9 +2,9 @@
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.pump import pump
-from jitctl.transport import default_socket
+from jitctl.api.pump import pump
+from jitctl.api.transport import default_socket
+from jitctl.cli.app import settings
 
 
 def dial_stdio(context: typer.Context) -> int:

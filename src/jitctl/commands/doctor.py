@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import User, answer, usage
-from jitctl.output import BOLD, clean, columns, joined, next_step, out, out_flush, paint
+from jitctl.cli.app import settings
+from jitctl.cli.shared import User, answer, usage
+from jitctl.render.output import BOLD, clean, columns, joined, next_step, out, out_flush, paint
 from jitd.core.cells import wrap
 from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE, JitError
 
 if TYPE_CHECKING:
-    from jitctl.client import Client
+    from jitctl.api.client import Client
     from jitd import wire
 
 #: (word, SGR colour) of each level: colour never says anything alone.
@@ -95,7 +95,7 @@ def _ask(client: Client, query: dict[str, str]) -> wire.DoctorReply:
         return {"now": 0, "part": query.get("part", ""), "checks": [line]}
     tunnel = reply.get("tunnel")
     if tunnel is not None:
-        from jitctl import here  # sockets and programs that no part of the gateway needs
+        from jitctl.machine import here  # sockets and programs that no part of the gateway needs
 
         reply["checks"] += here.examine(tunnel, far=client.is_far)
     return reply

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.moments import past_ms
-from jitctl.output import csv_line, out_json, say
+from jitctl.cli.app import settings
+from jitctl.cli.moments import past_ms
 from jitctl.render import sheet
 from jitctl.render.events import print_event
+from jitctl.render.output import csv_line, out_json, say
 from jitd.core.errors import JitError
 
 #: How many events are printed where nobody says how many.

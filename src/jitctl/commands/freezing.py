@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import Yes, agreed, answer, ask, interactive, usage
-from jitctl.output import clean, next_step, out, say
+from jitctl.cli.app import settings
+from jitctl.cli.shared import Yes, agreed, answer, ask, interactive, usage
 from jitctl.render import times
+from jitctl.render.output import clean, next_step, out, say
 
 if TYPE_CHECKING:
     from jitd import wire

@@ -6,12 +6,12 @@ from typing import Annotated, Final
 
 import typer
 
-from jitctl import client
-from jitctl.cli import settings
-from jitctl.commands.shared import usage
-from jitctl.output import clean
-from jitctl.pump import pump
-from jitctl.transport import default_socket
+from jitctl.api import client
+from jitctl.api.pump import pump
+from jitctl.api.transport import default_socket
+from jitctl.cli.app import settings
+from jitctl.cli.shared import usage
+from jitctl.render.output import clean
 from jitd.core.errors import JitError
 
 #: What may be typed through a gate: nothing that reads a file of the gateway, starts a program or goes elsewhere.
@@ -66,7 +66,7 @@ def gate(
     verb = words[0] if words[0] in ALLOWED else " ".join(words[:2])
     if verb not in ALLOWED or any(word.partition("=")[0] in _ELSEWHERE for word in words):
         raise _refused(typed)
-    from jitctl.running import main
+    from jitctl.cli.run import main
 
     client.speaking_for = user
     return main(words)

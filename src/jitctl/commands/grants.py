@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.client import Client
-from jitctl.commands.shared import (
+from jitctl.api.client import Client
+from jitctl.cli.app import settings
+from jitctl.cli.shared import (
     Timeout,
     Until,
     Wait,
@@ -23,8 +23,8 @@ from jitctl.commands.shared import (
     usage,
     wish,
 )
-from jitctl.output import clean, hang, next_step, out, say
 from jitctl.render import times, words
+from jitctl.render.output import clean, hang, next_step, out, say
 from jitd.core.errors import exit_status
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def grant(
     body: dict[str, Any] = {**wish(duration, until), "comment": comment}
     chosen = _several(client, numbers, everything=everything, user=user, network=network)
     if chosen is not None:
-        from jitctl.commands.bulk import decide
+        from jitctl.cli.bulk import decide
 
         return decide(context, "grant", chosen, partial(client.grant, **body), planned=True, yes=yes)
     number = numbers[0] if numbers else None
@@ -139,7 +139,7 @@ def extend(
     patience = patience_ms(wait, timeout)
     reply = settings(context).client().extend(id=number, **wanted, comment=comment)
     if wait:
-        from jitctl.waiting import finish
+        from jitctl.cli.waiting import finish
 
         return finish(context, reply, patience, lambda: _told(context, "extend", reply))
     return _told(context, "extend", reply)
@@ -189,7 +189,7 @@ def deny(
         raise usage("cannot use --user or --network without --all", "Add --all, or name the request.")
     several = _several(client, numbers, everything=everything, user=user, network=network)
     if several is not None:
-        from jitctl.commands.bulk import decide
+        from jitctl.cli.bulk import decide
 
         if several and reason is None and interactive() and not yes:
             reason = ask("Why are they denied (the users read it)? ") or None
@@ -234,7 +234,7 @@ def _several(
     if everything:
         if numbers:
             raise usage("cannot use --all together with numbers", "Give one of them.")
-        from jitctl.commands.bulk import decidable
+        from jitctl.cli.bulk import decidable
 
         return decidable(client, user, network)
     return numbers if numbers and len(numbers) > 1 else None

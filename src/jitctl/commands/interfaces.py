@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import Switch, Why, Yes, answer, planned, warn
-from jitctl.output import clean, next_step, out, say
+from jitctl.cli.app import settings
+from jitctl.cli.shared import Switch, Why, Yes, answer, planned, warn
 from jitctl.render import times, words
+from jitctl.render.output import clean, next_step, out, say
 from jitd.core.commandline import jitctl
 
 if TYPE_CHECKING:

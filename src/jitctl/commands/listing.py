@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import answer, usage
-from jitctl.moments import past_ms
-from jitctl.output import clean, dumps, next_step, out, out_json, say
+from jitctl.cli.app import settings
+from jitctl.cli.moments import past_ms
+from jitctl.cli.shared import answer, usage
 from jitctl.render import sheet, words
+from jitctl.render.output import clean, dumps, next_step, out, out_json, say
 from jitctl.render.requests import decision
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import Switch, Why, Yes, answer, duration_ms, planned
-from jitctl.output import clean, next_step, out, say
+from jitctl.cli.app import settings
+from jitctl.cli.shared import Switch, Why, Yes, answer, duration_ms, planned
+from jitctl.render.output import clean, next_step, out, say
 from jitd.core import durations
 from jitd.core.commandline import jitctl
 

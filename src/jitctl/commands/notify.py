@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import answer
-from jitctl.output import clean, out, out_json, say
+from jitctl.cli.app import settings
+from jitctl.cli.shared import answer
+from jitctl.render.output import clean, out, out_json, say
 from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE
 

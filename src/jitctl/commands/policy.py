@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from jitctl import done
-from jitctl.cli import settings
-from jitctl.commands.shared import Why, Yes, agreed, answer, interactive, show_plan, usage
-from jitctl.output import clean, document, next_step, out, say
+from jitctl.cli.app import settings
+from jitctl.cli.shared import Why, Yes, agreed, answer, interactive, show_plan, usage
+from jitctl.render import done
+from jitctl.render.output import clean, document, next_step, out, say
 from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE
 from jitd.core.text import visible_lines

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import answer, usage
-from jitctl.output import clean, document, next_step, out
+from jitctl.cli.app import settings
+from jitctl.cli.shared import answer, usage
+from jitctl.render.output import clean, document, next_step, out
 from jitd.core import durations
 from jitd.core.errors import JitError
 

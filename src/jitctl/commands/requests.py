@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.client import Client
-from jitctl.commands.shared import (
+from jitctl.api.client import Client
+from jitctl.cli.app import settings
+from jitctl.cli.shared import (
     Timeout,
     Until,
     User,
@@ -24,8 +24,8 @@ from jitctl.commands.shared import (
     usage,
     wish,
 )
-from jitctl.output import clean, next_step, out, say
 from jitctl.render import words
+from jitctl.render.output import clean, next_step, out, say
 from jitd.core.errors import exit_status
 
 if TYPE_CHECKING:
@@ -98,11 +98,11 @@ def request(
         )
     profile = settings(context).profile_meant()
     if profile is not None and profile.device and not dry_run:
-        from jitctl import background
+        from jitctl.desktop import background
 
         background.begin(profile)
     if wait:
-        from jitctl.waiting import finish
+        from jitctl.cli.waiting import finish
 
         return finish(context, reply, patience, lambda: _asked(context, reply, dry_run=False))
     return _asked(context, reply, dry_run=dry_run)
@@ -146,7 +146,7 @@ def ensure(
         .ensure(network=network, duration=duration_ms(duration), reason=reason or "")
     )
     if wait:
-        from jitctl.waiting import finish
+        from jitctl.cli.waiting import finish
 
         return finish(context, reply, patience, lambda: _asked(context, reply, dry_run=False))
     status = _asked(context, reply, dry_run=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import Yes, answer, planned
-from jitctl.output import out
+from jitctl.cli.app import settings
+from jitctl.cli.shared import Yes, answer, planned
+from jitctl.render.output import out
 
 
 def accept_restored(context: typer.Context, yes: Yes = False) -> int:

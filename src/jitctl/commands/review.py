@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.client import Client
-from jitctl.commands.shared import ask, interactive, usage
-from jitctl.output import BOLD, clean, columns, disagrees, hang, out, say, show_error
+from jitctl.api.client import Client
+from jitctl.cli.app import settings
+from jitctl.cli.shared import ask, interactive, usage
+from jitctl.cli.terminal import key
 from jitctl.render import times, words
 from jitctl.render.before import lines
 from jitctl.render.events import print_history
-from jitctl.terminal import key
+from jitctl.render.output import BOLD, clean, columns, disagrees, hang, out, say, show_error
 from jitd.core import durations
 from jitd.core.errors import JitError
 

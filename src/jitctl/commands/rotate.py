@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import User, answer, usage
-from jitctl.deviceoptions import Interface, Name, given_key
-from jitctl.output import clean, next_step, out, say
+from jitctl.cli.app import settings
+from jitctl.cli.deviceoptions import Interface, Name, given_key
+from jitctl.cli.shared import User, answer, usage
+from jitctl.render.output import clean, next_step, out, say
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
-    from jitctl.client import Client
-    from jitctl.profiles import Profile
-    from jitctl.tunnel.wanted import Tunnel
+    from jitctl.api.client import Client
+    from jitctl.machine.profiles import Profile
+    from jitctl.machine.tunnel.wanted import Tunnel
     from jitd import wire
 
 
@@ -58,7 +58,7 @@ def rotate(
     if interface is not None and not qr:
         raise usage("cannot use --interface without --qr", "A key is the same for all interfaces.")
     if qr:
-        from jitctl.commands import phones
+        from jitctl.cli import phones
 
         return phones.rotate(context, name, interface, user)
     if public_key is not None:
@@ -76,7 +76,7 @@ def rotate(
 
 def _here(context: typer.Context, name: str | None) -> int:
     """Make the key on this machine. Whatever is interrupted, the one that the gateway has registered stays here."""
-    from jitctl import keypair, keystore
+    from jitctl.machine import keypair, keystore
 
     profile = settings(context).profile_meant()
     device = name or (profile.device if profile is not None else "")
@@ -141,9 +141,9 @@ class _Tunnels:
 
     def __init__(self, profile: Profile, client: Client, device: str, public_key: str) -> None:
         """What they have to be is asked for before the key is replaced: afterwards there may be no way to the gateway."""
-        from jitctl import tunnel
-        from jitctl.tunnel import wanted
-        from jitctl.tunnel.names import name_of
+        from jitctl.machine import tunnel
+        from jitctl.machine.tunnel import wanted
+        from jitctl.machine.tunnel.names import name_of
 
         self._profile = profile
         self.up: list[Tunnel] = []
@@ -157,7 +157,7 @@ class _Tunnels:
         """Have them up with this key. Returns what they are called; what cannot be done is said."""
         if not self.up:
             return []
-        from jitctl.tunnel.manager import manager, take_down
+        from jitctl.machine.tunnel.manager import manager, take_down
 
         by, done = manager(self._profile.tunnel), []
         for one in (replace(one, public_key=public_key) for one in self.up):
@@ -175,7 +175,7 @@ class _Tunnels:
 
 def _elsewhere(profile: Profile, device: str, *, is_known: bool) -> JitError:
     """The registered key was not found; `is_known`: another one of that device was."""
-    from jitctl import keystore
+    from jitctl.machine import keystore
 
     if is_known:
         return JitError(

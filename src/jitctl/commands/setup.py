@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitctl import keypair, keystore, profiles, ssh
-from jitctl.cli import settings
-from jitctl.client import Client
-from jitctl.commands.shared import usage
-from jitctl.output import clean, next_step, out, out_json
+from jitctl.api import ssh
+from jitctl.api.client import Client
+from jitctl.cli.app import settings
+from jitctl.cli.shared import usage
+from jitctl.machine import keypair, keystore, profiles
+from jitctl.render.output import clean, next_step, out, out_json
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.client import Client
-from jitctl.commands.shared import answer
-from jitctl.output import hang, next_step, out
+from jitctl.api.client import Client
+from jitctl.cli.app import settings
+from jitctl.cli.shared import answer
 from jitctl.render import times, words
 from jitctl.render.events import print_history
+from jitctl.render.output import hang, next_step, out
 from jitctl.render.requests import decision
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError

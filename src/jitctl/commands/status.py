@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from jitctl import elapsed
-from jitctl.cli import settings
-from jitctl.client import Client
-from jitctl.commands.shared import answer, usage
-from jitctl.output import clean, next_step, out, out_json, say
-from jitctl.render import bars, times
+from jitctl.api.client import Client
+from jitctl.cli.app import settings
+from jitctl.cli.shared import answer, usage
+from jitctl.render import bars, elapsed, times
 from jitctl.render import status as render
+from jitctl.render.output import clean, next_step, out, out_json, say
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
-    from jitctl.laptop import Laptop
+    from jitctl.machine.laptop import Laptop
     from jitd import wire
 
 if TYPE_CHECKING:
@@ -70,12 +69,12 @@ def status(
     if everywhere:
         if watch:
             raise usage("cannot watch all gateways at once", "Name one: jitctl status --watch --profile NAME")
-        from jitctl.commands.everywhere import status_of_all
+        from jitctl.cli.everywhere import status_of_all
 
         return status_of_all(context, line)
     laptop = None
     if profile := settings(context).profile_meant():
-        from jitctl.laptop import of as laptop_of
+        from jitctl.machine.laptop import of as laptop_of
 
         laptop = laptop_of(profile)
     client = settings(context).client(_BRIEFLY if line and not watch else None)
@@ -138,7 +137,7 @@ def _one_line(client: Client, laptop: Laptop | None, form: str) -> int:
     """One line for a bar or a prompt, also where the gateway does not answer. Raises JitError after it."""
     kept = None
     if laptop is not None and form == "prompt":
-        from jitctl import lately
+        from jitctl.machine import lately
 
         kept = lately.find(laptop.profile.name, _LATELY)
     try:
@@ -157,15 +156,15 @@ def _one_line(client: Client, laptop: Laptop | None, form: str) -> int:
 
 def _keep(laptop: Laptop | None, reply: wire.StatusReply) -> None:
     if laptop is not None:
-        from jitctl import lately
+        from jitctl.machine import lately
 
         lately.keep(laptop.profile.name, reply)
 
 
 def _watch(context: typer.Context, client: Client, laptop: Laptop | None, line: str) -> int:
     """Draw it every second from one answer; ask again when something has happened that the caller may know of."""
-    from jitctl import following
-    from jitctl.following import Lost, Moment
+    from jitctl.api import following
+    from jitctl.api.following import Lost, Moment
 
     as_json = settings(context).json
     if not as_json and not line and (not sys.stdout.isatty() or os.environ.get("TERM") == "dumb"):
@@ -238,7 +237,7 @@ class _Picture:
 
     def ask(self) -> None:
         """Ask, and show what has changed. Raises JitError, but for what passes, once there was an answer."""
-        from jitctl.following import PASSING
+        from jitctl.api.following import PASSING
 
         before = self._asked and {**self._reply, "now": 0}
         try:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import Why, Yes, answer, ask, interactive, planned, usage
-from jitctl.output import clean, next_step, out
+from jitctl.cli.app import settings
+from jitctl.cli.shared import Why, Yes, answer, ask, interactive, planned, usage
+from jitctl.render.output import clean, next_step, out
 from jitd.core.commandline import jitctl
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def add(
 
     Example: jitctl user add zoe --until 2027-03-31 --email zoe@example.org
     """
-    from jitctl.moments import end_of
+    from jitctl.cli.moments import end_of
 
     reply = settings(context).client().user_add(user=name, until=end_of(until), email=email, reason=reason)
     return _told(
@@ -57,7 +57,7 @@ def set_(
 
     Example: jitctl user set zoe --until 2027-06-30
     """
-    from jitctl.moments import end_of
+    from jitctl.cli.moments import end_of
 
     if until is None and email is None:
         raise usage(f"cannot change {name}: nothing is named", "Add --until DATE or --email ADDRESS.")
@@ -133,7 +133,7 @@ def list_(context: typer.Context) -> int:
             out("nobody has asked or owned a device yet")
             next_step("jitctl device add laptop --user NAME --public-key KEY")
             return
-        from jitctl.moments import shown
+        from jitctl.cli.moments import shown
         from jitctl.render.tables import Column, draw
 
         draw(
@@ -166,7 +166,7 @@ def list_(context: typer.Context) -> int:
 
 def _told(context: typer.Context, reply: wire.UserReply, *following: str) -> int:
     def tell() -> None:
-        from jitctl.moments import shown
+        from jitctl.cli.moments import shown
 
         one = reply["user"]
         kind = "registered here" if one["registered"] else "a user of the system"

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitctl import following
-from jitctl.cli import settings
-from jitctl.commands.shared import Timeout, duration_ms
-from jitctl.following import Lost, Moment
-from jitctl.moments import past_ms
-from jitctl.output import clean, control, out_json, say
+from jitctl.api import following
+from jitctl.api.following import Lost, Moment
+from jitctl.cli.app import settings
+from jitctl.cli.moments import past_ms
+from jitctl.cli.shared import Timeout, duration_ms
+from jitctl.cli.waiting import decided
 from jitctl.render.events import print_event
-from jitctl.waiting import decided
+from jitctl.render.output import clean, control, out_json, say
 
 if TYPE_CHECKING:
     pass

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitctl.cli import settings
-from jitctl.commands.shared import answer, usage
-from jitctl.output import clean, hang, next_step, out
+from jitctl.cli.app import settings
+from jitctl.cli.shared import answer, usage
 from jitctl.render import words
+from jitctl.render.output import clean, hang, next_step, out
 from jitd.core.commandline import jitctl
 
 if TYPE_CHECKING:

@@ -25,14 +25,14 @@ from textual.driver import Driver
 from textual.widgets import DataTable, Footer, Input, Static, Tab, Tabs
 from textual.worker import get_current_worker
 
-from jitctl.client import Client
+from jitctl.api.client import Client
+from jitctl.api.following import Lost, Moment, follow
 from jitctl.dashboard.dialogs import Ask, Field, Show, given
 from jitctl.dashboard.look import COLUMNS, LEFT, TABS, Look, look, network_line, peer_lines, row
-from jitctl.following import Lost, Moment, follow
-from jitctl.output import clean
 from jitctl.render import before, times, words
 from jitctl.render.events import entry
 from jitctl.render.events import line as event_line
+from jitctl.render.output import clean
 from jitctl.render.tables import GAP, fit
 from jitd.core import durations
 from jitd.core.errors import EXIT_INTERRUPTED, JitError

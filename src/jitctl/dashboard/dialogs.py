@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from jitctl.output import clean
+from jitctl.render.output import clean
 from jitd.core.errors import JitError
 
 

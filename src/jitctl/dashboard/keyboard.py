@@ -14,7 +14,7 @@ from textual import events
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from jitctl.keys import ALONE_SECONDS
+from jitctl.cli.keys import ALONE_SECONDS
 
 #: How an answer of a terminal begins that Textual does not know: it gives the escape character as ^.
 _ANSWERS: Final = ("^]", "^P", "^_", "^X", "^^", "^[")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from jitctl.client import Client
-from jitctl.output import clean
+from jitctl.api.client import Client
 from jitctl.render import times, words
+from jitctl.render.output import clean
 from jitctl.render.requests import bar
 from jitctl.render.tables import Column
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jitctl.output import clean
 from jitctl.render import times, words
+from jitctl.render.output import clean
 from jitctl.render.report import length, percent
 from jitd.core import durations
 from jitd.core.cells import cut

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jitctl.output import clean, hang, out, out_flush
 from jitctl.render import times, words
+from jitctl.render.output import clean, hang, out, out_flush
 
 if TYPE_CHECKING:
     from jitd import wire

@@ -4,7 +4,7 @@ import re
 import shutil
 from typing import Final
 
-from jitctl.output import DIM, control, joined, paint
+from jitctl.render.output import DIM, control, joined, paint
 from jitd.core import cells
 
 _STYLE: Final = re.compile(r"\x1b\[[0-9;]*m")

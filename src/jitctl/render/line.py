@@ -5,7 +5,7 @@ import shutil
 import sys
 from typing import Final
 
-from jitctl.output import beside, clean
+from jitctl.render.output import beside, clean
 from jitd.core import cells
 
 #: How often it is drawn, seconds.

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from jitctl.output import clean, out, paint
 from jitctl.render import times
 from jitctl.render.charts import bar, sparkline
+from jitctl.render.output import clean, out, paint
 from jitd.core.cells import wrap
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Final
 
-from jitctl.output import clean
 from jitctl.render import times
+from jitctl.render.output import clean
 from jitctl.render.report import hours, length, parts, percent, period, rate, scope
 
 if TYPE_CHECKING:

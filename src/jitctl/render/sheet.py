@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from jitctl.output import clean, csv_line
+from jitctl.render.output import clean, csv_line
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from jitctl.output import clean
 from jitctl.render import times
+from jitctl.render.output import clean
 from jitd.core.commandline import jitctl
 from jitd.core.wireguard import REJECT_AFTER_MS
 

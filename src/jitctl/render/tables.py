@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jitctl.output import Painted, clean, out
-from jitctl.output import columns as terminal_columns
+from jitctl.render.output import Painted, clean, out
+from jitctl.render.output import columns as terminal_columns
 
 #: Width of a table that goes into a file or another program: nothing is cut there.
 WIDE: Final = 1000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from jitctl.output import clean
 from jitctl.render import times
+from jitctl.render.output import clean
 from jitd.core import durations
 
 if TYPE_CHECKING:

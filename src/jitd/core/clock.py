@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the daemon needs of time. `jitd.systemclock` is the real one; tests inject one that they step."""
+    """What the daemon needs of time. `jitd.runtime.clock` is the real one; tests inject one that they step."""
 
     def now_ms(self) -> int:
         """Wall clock, milliseconds UTC since 1970."""

@@ -1,6 +1,6 @@
 """Users and groups of the system as the policy sees them: answers that can be yes, no or unavailable.
 
-`jitd.directory` fills these from NSS, off the worker; the pure middle only reads them.
+`jitd.identity.directory` fills these from NSS, off the worker; the pure middle only reads them.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """What the daemon needs of WireGuard, on one screen. A backend's own errors stop behind this port.
 
 Backends: `kernel.py` (netlink), `userspace.py` (the UAPI socket of wireguard-go), `memory.py` (dry runs).
-All methods block, are called for one interface by one thread at a time (`service/exchange.py`), and must give up after
+All methods block, are called for one interface by one thread at a time (`reconcile/exchange.py`), and must give up after
 a bounded time (5 s for each exchange).
 """
 

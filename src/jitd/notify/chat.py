@@ -18,9 +18,9 @@ from jitd.core.configuration import PLACEHOLDER, Chat
 from jitd.core.errors import JitError
 from jitd.core.model import Message
 from jitd.notify import secret
+from jitd.notify.channel import DeliveryError
 from jitd.notify.render import Rendered
 from jitd.notify.typed import NAMES
-from jitd.notify.way import DeliveryError
 
 #: What chats take for markup, mentions or links, as letters that look the same and do nothing.
 _INERT: Final = str.maketrans({char: chr(ord(char) + 0xFEE0) for char in "<>[]*_~`|@"})

@@ -17,8 +17,8 @@ from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
 from jitd.core.model import Message
 from jitd.notify import hello, secret
+from jitd.notify.channel import DeliveryError
 from jitd.notify.render import Rendered
-from jitd.notify.way import DeliveryError
 
 
 def compose(config: Mail, message: Message, rendered: Rendered, *, together: bool = False) -> EmailMessage:

@@ -53,7 +53,7 @@ class Feed(Protocol):
 
 
 class Service(Protocol):
-    """What the server needs of `jitd.service.service.Service`."""
+    """What the server needs of `jitd.engine.service.Service`."""
 
     @property
     def feed(self) -> Feed:

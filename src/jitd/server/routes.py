@@ -6,30 +6,24 @@ an administrator's.
 from typing import Final, TypedDict
 
 from jitd import wire
+from jitd.diagnostics import doctor
+from jitd.queries import eventlog, history, listing, overview, report, show, whys
 from jitd.server.route import Kind, Route
-from jitd.service import (
+from jitd.verbs import (
     changes,
     devices,
-    doctor,
-    eventlog,
     freezing,
     grants,
-    history,
     holding,
     interfaces,
-    listing,
     networks,
     notify,
     outbox,
-    overview,
     policies,
     removal,
-    report,
     requests,
     restoring,
-    show,
     users,
-    whys,
 )
 
 _CHANGE: Final = Kind.CHANGE

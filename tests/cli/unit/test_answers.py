@@ -6,7 +6,7 @@ import typing
 
 import pytest
 
-from jitctl import answers, transport
+from jitctl.api import answers, transport
 from jitctl.render import reporthtml
 from jitd import wire
 from jitd.core.errors import JitError

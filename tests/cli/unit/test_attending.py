@@ -3,7 +3,7 @@
 import pytest
 from test_status_words import HOUR, NOW, reply
 
-from jitctl import attending
+from jitctl.desktop import attending
 from jitd import wire
 
 MINUTE = 60_000

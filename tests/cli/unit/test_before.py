@@ -2,7 +2,7 @@
 
 import pytest
 
-from jitctl.client import Client
+from jitctl.api.client import Client
 from jitctl.render import before
 from support.running import Running
 from support.typed import Typed

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jitctl import here
+from jitctl.machine import here
 
 KEY = "mDrIFJvLLi3GuTRdlQkUPYhTrzpMcFc1Sz8vrqMoH0Y="
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jitctl.keys import ALONE_SECONDS, REST_SECONDS, Keys
+from jitctl.cli.keys import ALONE_SECONDS, REST_SECONDS, Keys
 
 
 @pytest.mark.parametrize("key", ["g", "\n", "\x04", "é", "日"])

@@ -10,7 +10,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends.null import Keyring as NoKeyring
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
-from jitctl import keyrings, keystore
+from jitctl.machine import keyrings, keystore
 from jitd.core.errors import JitError
 
 OFFICE = ("office", "laptop")

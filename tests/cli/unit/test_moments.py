@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from jitctl import moments
-from jitctl.moments import past_ms
+from jitctl.cli import moments
+from jitctl.cli.moments import past_ms
 from jitd.core.errors import JitError
 
 HOUR = 3_600_000

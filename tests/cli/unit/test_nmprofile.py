@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from jitctl.tunnel import nmprofile
-from jitctl.tunnel.manager import manager
-from jitctl.tunnel.networkmanager import NetworkManager
-from jitctl.tunnel.wanted import Tunnel
+from jitctl.machine.tunnel import nmprofile
+from jitctl.machine.tunnel.manager import manager
+from jitctl.machine.tunnel.networkmanager import NetworkManager
+from jitctl.machine.tunnel.wanted import Tunnel
 from jitd.core import parsing
 from jitd.core.errors import JitError
 from jitd.core.tunnelfile import TunnelFile

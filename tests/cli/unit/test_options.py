@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from jitctl.__main__ import main
-from jitctl.cli import Settings
-from jitctl.verbs import MEANT, VERBS
+from jitctl.cli.app import Settings
+from jitctl.cli.verbs import MEANT, VERBS
 from jitd.core.errors import JitError
 
 NOWHERE = "/nonexistent/jitd.sock"

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from jitctl import client, profiles, transport
-from jitctl.cli import Settings
-from jitctl.commands.everywhere import status_of_all
-from jitctl.profiles import Profile, Profiles
+from jitctl.api import client, transport
+from jitctl.cli.app import Settings
+from jitctl.cli.everywhere import status_of_all
+from jitctl.machine import profiles
+from jitctl.machine.profiles import Profile, Profiles
 from jitd.core.errors import JitError
 
 

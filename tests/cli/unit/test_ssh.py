@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jitctl import ssh, transport
-from jitctl.ssh import failures
-from jitctl.tunnel import behind
+from jitctl.api import ssh, transport
+from jitctl.api.ssh import failures
+from jitctl.machine.tunnel import behind
 from jitd.core.errors import JitError
 
 

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from jitctl import transport
-from jitctl.transport import Channel
+from jitctl.api import transport
+from jitctl.api.transport import Channel
 from jitd.core.errors import JitError
 from support.answered import CHUNKED, OK, answered, chunk, failure
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jitctl.tunnel import wanted, wgquick
-from jitctl.tunnel.names import name_of
+from jitctl.machine.tunnel import wanted, wgquick
+from jitctl.machine.tunnel.names import name_of
 from jitd.core.errors import JitError
 
 KEY = "mDrIFJvLLi3GuTRdlQkUPYhTrzpMcFc1Sz8vrqMoH0Y="

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitctl.client import _query
+from jitctl.api.client import _query
+from jitctl.cli.moments import past_ms
+from jitctl.cli.shared import target
 from jitctl.commands.devices import owners
 from jitctl.commands.listing import _command
-from jitctl.commands.shared import target
-from jitctl.moments import past_ms
-from jitctl.output import dumps
 from jitctl.render import sheet
+from jitctl.render.output import dumps
 from jitd.core.errors import JitError
 
 

@@ -1,0 +1,277 @@
+"""Why ssh could not do it, in one sentence with what to type. ssh's own words are read for that; they are never
+translated, and its user has seen them already.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from jitctl.api.ssh import configured
+from jitctl.api.transport import Cut
+from jitd.core.commandline import jitctl
+from jitd.core.errors import JitError
+
+if TYPE_CHECKING:
+    from jitctl.api.ssh import Login
+    from jitctl.machine.tunnel import behind
+
+#: How ssh itself ends when it could not do what it was told (ssh(1), EXIT STATUS).
+SSH_FAILED: Final = 255
+#: How a shell ends that does not find the program, or may not run it (POSIX, 2.8.2).
+NOT_FOUND: Final = 127
+NOT_RUN: Final = 126
+#: Exit statuses of a jitctl there that say more than that jitd is not reached.
+_CODES: Final = {3: "refused", 7: "not_permitted"}
+
+
+class End(NamedTuple):
+    """How an ssh ended: its exit status (negative: by a signal), what it said, what was missing of an answer, and the
+    limit in seconds that there was (None: none).
+    """
+
+    status: int
+    said: str
+    cut: Cut
+    patience: float | None
+
+
+class _Case(NamedTuple):
+    """A failure of ssh that is known by its words."""
+
+    way: Login
+    end: End
+    matched: re.Match[str]
+
+
+def of(way: Login, end: End) -> JitError:
+    """What to say of a login that gave no answer."""
+    if end.status == SSH_FAILED or end.cut.late:
+        for pattern, tell in _KNOWN:
+            if matched := pattern.search(end.said):
+                return tell(_Case(way, end, matched))
+    if end.cut.late:
+        return _no_answer(way, f"no answer within {end.patience or 0:g} s")
+    if end.status == SSH_FAILED:
+        return _unreachable(
+            f"cannot reach {way.host}: ssh failed, and its own words are above", f"Try: {way.typed()}"
+        )
+    return _there(way, end)
+
+
+def _there(way: Login, end: End) -> JitError:
+    """It was logged in, and what runs there is not a jitctl that reaches jitd."""
+    if end.status in (NOT_FOUND, NOT_RUN):
+        return _unreachable(
+            f"cannot reach jitd on {way.host}: there is no jitctl to talk to",
+            f"An administrator installs jitctl on {way.host}, where ssh finds it: {way.typed()}",
+        )
+    # A jitctl of that machine that says what it has against it; older ones say it in words.
+    told = re.findall(r"^jitctl: (cannot .*)$", end.said, re.MULTILINE)
+    if told:
+        return JitError(
+            _CODES.get(end.status, "unreachable"), f"{told[-1]} (said on {way.host})", f"Try: {way.typed()}"
+        )
+    by = f", exit status {end.status}" if end.status else ""
+    return _unreachable(
+        f"cannot get an answer from jitd on {way.host}: {end.cut.why}{by}",
+        f"Another command may be forced for this account, or its shell prints something at login. Try: {way.typed()}",
+    )
+
+
+def _changed(case: _Case) -> JitError:
+    seen = re.search(r"^(SHA256:[A-Za-z0-9+/]+)\.?$", case.end.said, re.MULTILINE)
+    shown = f" This one is {seen[1]}." if seen else ""
+    name = re.search(r"^Host key for (\S+) has changed", case.end.said, re.MULTILINE)
+    file = re.search(r"^Offending \S+ key in (.+):[0-9]+$", case.end.said, re.MULTILINE)
+    forget = ""
+    if name and file:
+        usual = Path(file[1]) == Path.home() / ".ssh" / "known_hosts"
+        where = "" if usual else f"-f {shlex.quote(file[1])} "
+        forget = f" Only if it is the same: ssh-keygen {where}-R {shlex.quote(name[1])} # forgets the old one"
+    return JitError(
+        "untrusted",
+        f"cannot trust {case.way.host}: its host key is not the one that was seen before, so nothing was sent:"
+        " it was set up anew, or somebody stands in between",
+        f"Ask an administrator for its fingerprint, by another way than this connection.{shown}{forget}",
+    )
+
+
+def _revoked(case: _Case) -> JitError:
+    return JitError(
+        "untrusted",
+        f"cannot trust {case.way.host}: its host key is one that was revoked on this machine, and nothing was sent",
+        "Ask an administrator; a key is revoked when somebody else may have it.",
+    )
+
+
+def _unknown(case: _Case) -> JitError:
+    asking = case.way.typed("-o", "BatchMode=no", "-o", "StrictHostKeyChecking=ask")
+    return JitError(
+        "untrusted",
+        f"cannot trust {case.way.host} yet: its host key is not known on this machine, and nobody has said yes to it",
+        f"Ask an administrator for its fingerprint, and compare it at a terminal: {asking}",
+    )
+
+
+def _certificate_of_host(case: _Case) -> JitError:
+    return JitError(
+        "untrusted",
+        f"cannot trust {case.way.host}: the certificate of its host key does not hold ({case.matched[1]})",
+        "Is the clock of this machine right? Otherwise an administrator has to renew it there.",
+    )
+
+
+def _denied(case: _Case) -> JitError:
+    import time
+
+    from jitctl.api.ssh import certificates
+    from jitctl.render import times
+
+    now = int(time.time() * 1000)
+    found = certificates.found(configured.settings(case.way))
+    invalid = [one for one in found if not one.is_valid(now)]
+    if invalid and len(invalid) == len(found):
+        one = invalid[0]
+        look = f"ssh-keygen -L -f {shlex.quote(str(one.file))}" if one.file else "ssh-add -L"
+        if one.end is not None and one.end <= now:
+            return JitError(
+                "not_permitted",
+                f"cannot log in on {case.way.host}: your ssh certificate {one.name} expired at {times.local(one.end, now)}",
+                f"Get a new one, where you got that one. To look at it: {look}",
+            )
+        return JitError(
+            "not_permitted",
+            f"cannot log in on {case.way.host}: your ssh certificate {one.name} is not valid before"
+            f" {times.local(one.begin or now, now)}",
+            f"Is the clock of this machine right? To look at it: {look}",
+        )
+    if "UNPROTECTED PRIVATE KEY FILE" in case.end.said:
+        return JitError(
+            "not_permitted",
+            f"cannot log in on {case.way.host}: ssh does not use your key, because others can read it",
+            "Others may have it already. Where you are sure that nobody has: chmod 600 the file that ssh names above",
+        )
+    asleep = (
+        "A key with a passphrase has to be loaded before: ssh-add. " if case.end.patience is not None else ""
+    )
+    return JitError(
+        "not_permitted",
+        f"cannot log in on {case.way.host}: it accepts none of your ssh keys{case.matched[1]}",
+        f"{asleep}An administrator adds your public key there (~/.ssh/authorized_keys); which ones are offered shows:"
+        f" {case.way.typed('-v')}",
+    )
+
+
+def _too_many(case: _Case) -> JitError:
+    return JitError(
+        "not_permitted",
+        f"cannot log in on {case.way.host}: it gave up before your ssh offered the right key",
+        "Name the key in ~/.ssh/config, under Host: IdentityFile and IdentitiesOnly yes",
+    )
+
+
+def _no_name(case: _Case) -> JitError:
+    return _unreachable(
+        f"cannot reach {case.way.host}: the name {case.matched[1]} does not resolve ({case.matched[2]})",
+        "Is this machine online, and the name right? jitctl setup takes another one.",
+    )
+
+
+def _refused(case: _Case) -> JitError:
+    return _unreachable(
+        f"cannot reach {case.way.host}: nobody listens on port {case.matched[2]} of {case.matched[1]}",
+        "Does sshd run there, and on this port? Another one is typed as ssh://you@gateway:2222",
+    )
+
+
+def _silent(case: _Case) -> JitError:
+    return _no_answer(case.way, case.matched[1].lower())
+
+
+def _no_answer(way: Login, why: str) -> JitError:
+    """Nobody answers: perhaps because the way there is the tunnel that access is asked for."""
+    from jitctl.machine.tunnel.behind import which
+
+    settings = configured.settings(way)
+    if not configured.is_through_another(settings):
+        for address in configured.addresses(settings):
+            found = which(address)
+            if found is not None:
+                return _through_its_tunnel(way, why, found)
+    return _unreachable(
+        f"cannot reach {way.host}: {why}",
+        f"Is this machine online, and the gateway up? If it is only reachable from some networks, be in one. Try:"
+        f" {way.typed()}",
+    )
+
+
+def _through_its_tunnel(way: Login, why: str, found: behind.Behind) -> JitError:
+    how = "up, and lets nothing through: nothing is granted there just now" if found.is_up else "down"
+    user = f"{way.address[way.address.index('-l') + 1]}@" if "-l" in way.address else ""
+    other = found.endpoint if found.endpoint and found.endpoint != str(found.address) else "PUBLIC-NAME"
+    return _unreachable(
+        f"cannot reach {way.host}: {why}. {found.address} is an address behind the tunnel {found.tunnel}, which is"
+        f" {how}; so this gateway can be asked only while it lets you in already",
+        f"Use an address that is reachable without the tunnel: {jitctl('setup', f'ssh://{user}{other}')}; or ask an"
+        " administrator in another way to grant it (jitctl grant --user, there)",
+    )
+
+
+def _shut(case: _Case) -> JitError:
+    return _unreachable(
+        f"cannot reach {case.way.host}: it closes the connection before anybody can log in",
+        "It may be busy or restarting, or shut this machine out for a while (fail2ban). Try again in some minutes, or:"
+        f" {case.way.typed('-v')}",
+    )
+
+
+def _lost(case: _Case) -> JitError:
+    return _unreachable(
+        f"cannot get an answer from {case.way.host}: the connection was lost",
+        "What was asked may still be done: look with jitctl status before trying again.",
+    )
+
+
+def _no_agreement(case: _Case) -> JitError:
+    return _unreachable(
+        f"cannot talk to {case.way.host}: its sshd and this ssh have no {case.matched[1]} in common",
+        "One of them is too old: update OpenSSH.",
+    )
+
+
+def _unreachable(message: str, hint: str) -> JitError:
+    return JitError("unreachable", message, hint)
+
+
+_Tell = Callable[[_Case], JitError]
+#: What ssh says at the beginning of a line, and what that means; the first one that is there decides.
+_KNOWN: Final[tuple[tuple[re.Pattern[str], _Tell], ...]] = tuple(
+    (re.compile(pattern, re.MULTILINE), tell)
+    for pattern, tell in (
+        (r"^@\s+WARNING: REVOKED HOST KEY DETECTED!", _revoked),
+        (r"^Host key for \S+ has changed and you have requested strict checking", _changed),
+        (r"^(?:\S+ )?[Cc]ertificate invalid: (.+?)\.?$", _certificate_of_host),
+        (r"^Host key verification failed", _unknown),
+        (r"^Received disconnect from .*: Too many authentication failures", _too_many),
+        (r"^(?:\S+: )?Permission denied( \([a-z0-9,@.-]+\))\.?$", _denied),
+        (r"^ssh: Could not resolve hostname (\S+): (.+)$", _no_name),
+        (r"^ssh: connect to host (\S+) port ([0-9]+): Connection refused", _refused),
+        (
+            r"^ssh: connect to host \S+ port [0-9]+:"
+            r" (Connection timed out|Operation timed out|No route to host|Network is unreachable|Host is down)",
+            _silent,
+        ),
+        (r"^Connection to \S+ port [0-9]+ (timed out)", _silent),
+        (r"^Unable to negotiate with .*: no matching (.+) found", _no_agreement),
+        (r"^(?:kex_exchange_identification|ssh_exchange_identification|banner exchange): ", _shut),
+        (r"^(?:Connection (?:closed|reset) by \S+ port [0-9]+)", _shut),
+        (
+            r"^(?:Timeout, server \S+ not responding|client_loop: send disconnect|Connection to \S+ closed)",
+            _lost,
+        ),
+    )
+)

@@ -1,0 +1,1 @@
+"""The Typer application, and what verbs share: options, questions, plans, waiting."""

@@ -1,0 +1,214 @@
+"""What several verbs need: options, questions at the terminal, plans that are shown before something is done."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from jitctl.cli.app import settings
+from jitctl.render.output import clean, disagrees, out_json, say
+from jitd.core import durations
+from jitd.core.commandline import jitctl
+from jitd.core.errors import JitError, exit_status
+
+if TYPE_CHECKING:
+    from jitctl.machine.profiles import Profile
+    from jitd import wire
+
+Until = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        metavar="WHEN",
+        help='In place of --duration: 18:00, tomorrow, or "2026-12-01 09:00", on your clocks; a day alone: its end.',
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Why = Annotated[
+    str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why; all administrators are told.")
+]
+User = Annotated[
+    str | None, typer.Option("--user", "-u", metavar="NAME", help="For this user (administrators).")
+]
+
+Wait = Annotated[
+    bool, typer.Option("--wait", "-w", help="Wait until it is decided, and say what became of it.")
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout", metavar="TIME", help="Wait so long at most, for example 10m; what was asked stands."
+    ),
+]
+
+
+class Switch(StrEnum):
+    """On or off."""
+
+    ON = "on"
+    OFF = "off"
+
+
+def duration_ms(typed: str | None) -> int | None:
+    """A duration as typed, in milliseconds; None stays None. Raises JitError bad_request."""
+    return None if typed is None else durations.parse(typed)
+
+
+def wish(duration: str | None, until: str | None) -> dict[str, int | None]:
+    """How long, as body fields: a duration, or until when on the caller's clocks. Raises JitError bad_request."""
+    if duration is not None and until is not None:
+        raise usage("cannot use --duration together with --until", "Give one of them.")
+    if until is None:
+        return {"duration": duration_ms(duration), "until": None}
+    from jitctl.cli.moments import end_of
+
+    return {"duration": None, "until": end_of(until)}
+
+
+def moment_ms(typed: str | None) -> int | None:
+    """A moment on the caller's clocks, milliseconds UTC; None stays None. Raises JitError bad_request."""
+    if typed is None:
+        return None
+    from jitctl.cli.moments import moment
+
+    return moment(typed)
+
+
+def patience_ms(wait: bool, timeout: str | None) -> int | None:
+    """What --timeout says, in milliseconds; None: for ever. Raises JitError bad_request."""
+    if timeout is not None and not wait:
+        raise usage("cannot use --timeout without --wait", "Add --wait.")
+    return duration_ms(timeout)
+
+
+def interactive() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def usage(message: str, hint: str) -> JitError:
+    """An error of usage."""
+    return JitError("bad_request", message, hint)
+
+
+def ask(question: str) -> str:
+    """Ask at the terminal; the answer is stripped."""
+    from jitctl.cli.terminal import line
+
+    return line(question)
+
+
+@contextmanager
+def keeping(verb: str, *words: object) -> Iterator[None]:
+    """What somebody has typed in answer to a question is not lost where it is refused: the error says it, in a command to
+    go on from. `words` that are None, and the option before each, are left away.
+    """
+    try:
+        yield
+    except JitError as error:
+        if not interactive():
+            raise
+        given = [
+            word
+            for word, behind in zip(words, [*words[1:], ""], strict=True)
+            if word is not None and not (behind is None and str(word).startswith("-"))
+        ]
+        again = f"What was typed: {jitctl(verb, *given)}"
+        raise JitError(error.code, error.message, f"{error.hint}\n{again}".strip()) from error
+
+
+def agreed(question: str) -> bool:
+    """Ask for a yes; anything else is a no."""
+    return ask(f"{question} [y/N] ").lower() in ("y", "yes")
+
+
+def planned(do: Callable[..., Any], body: Mapping[str, Any], *, yes: bool, question: str) -> Any:
+    """Ask for the plan of a change, show who gains and loses access, ask, and do just that.
+
+    Nobody affected, and nothing that ends with it: no question. Nobody to ask and no --yes: a usage error, and nothing
+    is done.
+    """
+    plan = cast("wire.Plan", do(**body, plan=True)["plan"])
+    for warning in plan["warnings"]:
+        say(f"warning: {clean(warning)}")
+    affected = plan["gains"] or plan["loses"] or plan.get("reaches") or plan.get("also")
+    show_plan(plan)
+    if affected and not yes:
+        if not interactive():
+            raise usage(
+                "cannot go on without a yes: this is what would become of it (see above); nothing was changed",
+                "Add --yes to do it all the same.",
+            )
+        if not agreed(question):
+            say("nothing was changed")
+            raise typer.Exit(1)
+    return do(**body, confirm=plan["token"])
+
+
+def show_plan(plan: wire.Plan) -> None:
+    """Who would gain and who would lose access right now, who would reach more or less, and what else would end; on
+    standard error.
+    """
+    for title, sign, lines in (
+        ("gains access now", "+", plan["gains"]),
+        ("loses access now", "-", plan["loses"]),
+    ):
+        for line in lines:
+            who = (
+                f"{line['user']}/{line['device']}" if line["user"] else f"unmanaged peer {line['public_key']}"
+            )
+            where = f" to {line['network']}" if line["network"] else ""
+            say(clean(f"{sign} {who} {title}{where} ({line['why']})"))
+    for reach in plan.get("reaches", ()):
+        for sign, title, what in (("+", "more", reach["more"]), ("-", "less", reach["less"])):
+            if what:
+                head = f"{sign} {reach['user']} reaches {title} of {reach['network']} now"
+                say(clean(f"{head}: {', '.join(what)} ({reach['why']})"))
+    for sentence in plan.get("also", ()):
+        say(clean(f"! {sentence}"))
+
+
+def warn(reply: wire.InterfaceReply | wire.DeviceReply | wire.InterfaceShowReply) -> None:
+    """What is worth knowing beside what was done; on standard error."""
+    for one in cast("wire.InterfaceReply", reply).get("warnings", ()):
+        say(f"warning: {clean(one)}")
+
+
+def target(typed: str | None) -> dict[str, Any]:
+    """An id or the name of a network, as body fields."""
+    if typed is None:
+        return {}
+    return {"id": int(typed)} if typed.isascii() and typed.isdigit() else {"network": typed}
+
+
+def device_profile(context: typer.Context, verb: str) -> Profile:
+    """The gateway that is meant, for which this machine was set up. Raises JitError bad_request."""
+    profile = settings(context).profile_meant()
+    if profile is None or not profile.device:
+        raise JitError(
+            "bad_request",
+            f"cannot {verb}: this machine was not set up for a gateway",
+            "Type: jitctl setup ssh://you@gateway (and no --host, --socket, JITCTL_HOST or JITCTL_SOCKET)",
+        )
+    return profile
+
+
+def answer(context: typer.Context, reply: Mapping[str, Any], words: Callable[[], None]) -> int:
+    """Show a reply: as it is with --json, else in words. Returns the exit status.
+
+    A change that the kernel does not agree with yet is told on standard error.
+    """
+    if settings(context).json:
+        out_json(reply, indent=2 if sys.stdout.isatty() else None)
+    else:
+        words()
+    if not reply.get("agrees", True):
+        disagrees(str(reply.get("waiting", "")))
+        say("jitd goes on trying; see jitctl status")
+        return exit_status("disagrees")
+    return 0

@@ -1,0 +1,1 @@
+"""What a shell asks for and waits for: completions, and a count for a prompt."""

@@ -1,0 +1,1 @@
+"""The commands of jitd: init, check, run, stop, cut, uninstall."""

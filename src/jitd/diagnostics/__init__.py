@@ -1,0 +1,1 @@
+"""doctor: what keeps access from working, or gets around it."""

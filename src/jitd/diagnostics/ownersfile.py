@@ -1,0 +1,48 @@
+"""What the file of an adopted interface's owner would bring back, or write down, behind jitd's back."""
+
+from collections.abc import Iterator
+
+from jitd import wire
+from jitd.core.commandline import shell
+from jitd.core.model import Interface
+from jitd.core.text import clean
+from jitd.diagnostics.checks.lines import broken, warning
+from jitd.enforce.owner import Owner
+from jitd.store import devices, interfaces
+from jitd.verbs.context import View
+
+#: So many keys are named.
+_NAMED = 3
+
+
+def look(view: View, interface: Interface) -> list[wire.Check]:
+    """What somebody should know about the file, if there is one; nothing of interfaces of jitd's own."""
+    return list(_look(view, interface, view.owner_of(interface.name))) if interface.adopted else []
+
+
+def _look(view: View, interface: Interface, owner: Owner) -> Iterator[wire.Check]:
+    if owner.unreadable:
+        yield warning(
+            f"{interface.name}: its file cannot be read, so that nobody knows whom it brings back: {clean(owner.unreadable)}",
+            shell("ls", "-l", owner.path),
+        )
+    if owner.saves_config:
+        yield broken(
+            f"{owner.path} has SaveConfig = true: wg-quick writes down who is let in at the moment, and lets them in again"
+            " at its next start, until jitd takes them out; while jitd is dead, that is without an end",
+            shell("sed", "-i", "s/^[[:space:]]*SaveConfig.*/SaveConfig = false/I", owner.path),
+        )
+    unmanaged = {peer.public_key for peer in interfaces.unmanaged(view.rows, interface.id)}
+    saved = [
+        f"{clean(account.name)}'s {clean(device.name)} ({key})"
+        for key in sorted(owner.keys - unmanaged)
+        if (found := devices.last_of_key(view.rows, key)) is not None
+        for device, account in [found]
+    ]
+    if saved:
+        more = f" and {len(saved) - _NAMED} more" if len(saved) > _NAMED else ""
+        yield warning(
+            f"{owner.path} has keys that are jitd's to let in: {', '.join(saved[:_NAMED])}{more}. Each start of"
+            f" {interface.name} brings them back, until jitd looks",
+            f"take their [Peer] sections out of {owner.path}; {interface.name} stays up",
+        )

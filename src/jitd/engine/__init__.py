@@ -1,0 +1,1 @@
+"""One worker, one transaction, deadlines, the event feed, and what is closed without the store."""

@@ -1,0 +1,533 @@
+"""What the server and the scheduler call: the service from the event loop's side.
+
+Verbs that change something go to the worker; queries are read beside it; people are looked up before either.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import Executor
+from typing import Any, Final, TypeVar, cast
+
+from jitd.core import policyfile, principals, settings
+from jitd.core.clock import Clock
+from jitd.core.configuration import Config
+from jitd.core.errors import JitError
+from jitd.core.model import Actor
+from jitd.core.people import Directory
+from jitd.diagnostics import doctor, parts
+from jitd.diagnostics.doctor import ExamineVerb
+from jitd.diagnostics.examination import Examination, Links, Machine
+from jitd.enforce.firewallport import Firewall
+from jitd.enforce.hostport import HostReader
+from jitd.enforce.owner import Owner, find_owner
+from jitd.enforce.port import WireGuard
+from jitd.engine.closings import CLOSING, MADE_BESIDE, Closing
+from jitd.engine.feed import EventFeed
+from jitd.engine.threads import Threads
+from jitd.engine.transact import Deadline, Transactor, concerned
+from jitd.engine.worker import Priority
+from jitd.notify import planner as notices
+from jitd.notify import recipients as addressees
+from jitd.queries import report
+from jitd.reconcile.access import Memory, People
+from jitd.store import requests
+from jitd.store.database import FILE_NAME, Rows, open_reader
+from jitd.verbs import changes
+from jitd.verbs.context import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
+
+T = TypeVar("T")
+
+#: How many queries of users read at the same time, each on a connection of its own. What decisions read before they go
+#: to the worker, and what administrators ask for, has a reader of its own each: no user's query stands before it.
+READERS: Final = 2
+#: How long one query may read, in seconds: a user's, and an administrator's or a long one.
+USERS_SECONDS: Final = 2.0
+LONGEST_SECONDS: Final = 20.0
+#: What may read for seconds: in a thread of its own, one after the other, so that nobody else waits for it.
+LONG: Final = frozenset({report.report})
+#: At least so long between two checkpoints of the database, in seconds.
+CHECKPOINT_SECONDS: Final = 0.05
+#: How many examinations run at the same time: each may wait for other programs and servers for up to 10 seconds.
+EXAMINERS: Final = 2
+#: How long a closing waits for the worker to cut, before that is done beside it; seconds.
+PROMPT_SECONDS: Final = 0.01
+#: How long the plan of a closing waits for the worker, before it is made of what is known without the store; seconds.
+PLAN_SECONDS: Final = 2.0
+#: How long the caller of a closing waits for its record, in seconds.
+RECORD_SECONDS: Final = 4.5
+#: How long the worker may not come to a question before that is told, in seconds.
+STUCK_SECONDS: Final = 5.0
+#: How long a caller waits for the worker, in seconds. The verb itself is not given up: it was accepted.
+LONGEST_WAIT: Final = 25.0
+#: What is over is cut again after so many seconds while the worker cannot record it: the first time may have failed.
+AGAIN_SECONDS: Final = 1.0
+
+
+class Service:
+    """Everything that callers can do, on top of the store, the interfaces and the system's users."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        clock: Clock,
+        wireguard: WireGuard,
+        firewall: Firewall,
+        host: HostReader,
+        directory: Directory,
+        owner_of: Callable[[str], Owner] = find_owner,
+        machine: Machine | None = None,
+        threads: Threads | None = None,
+    ) -> None:
+        """`machine` is what `doctor` examines beside store and interfaces; None: it says that it cannot. `threads` makes
+        the threads, by default real ones.
+        """
+        self.feed = EventFeed()
+        self.deadline_changed = asyncio.Event()
+        self._outbox_watchers: list[asyncio.Event] = []
+        self._config = config
+        self._clock = clock
+        self._directory = directory
+        self._memory = Memory()
+        self._people = self._make_people(config)
+        threads = threads or Threads()
+        self._worker = threads.worker()
+        self._closing = threads.serial("jitd-closing")
+        self._transactor = Transactor(
+            config=config,
+            clock=clock,
+            wireguard=wireguard,
+            firewall=firewall,
+            host=host,
+            people=self._people,
+            owner_of=owner_of,
+            committed=self._committed,
+            answered=self._answered,
+            serial=threads.serial,
+        )
+        self._idle: list[Rows] = []  # read-only connections; list.pop and append are atomic
+        self._reading = threads.pool(1, "jitd-reader")
+        self._reading_for_users = threads.pool(READERS, "jitd-users-reader")
+        self._reading_for_admins = threads.pool(1, "jitd-admins-reader")
+        self._reading_long = threads.pool(1, "jitd-long-reader")
+        self._examining = threads.pool(EXAMINERS, "jitd-examiner")
+        self._machine = machine
+        self._offset_ms = clock.now_ms() - clock.boot_ms()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked: asyncio.Future[None] | None = None
+        self._asked_at = 0.0
+        self._is_stuck = False
+        self._making_right: set[asyncio.Future[None]] = set()
+        self._deadline: Deadline = (None, None)
+        self._checkpointing = False
+        self._checkpoint_task: asyncio.Task[None] | None = None
+        self._checkpointed = float("-inf")  # when the last one ended, seconds of the loop
+
+    # --- life ---
+
+    async def start(self) -> None:
+        """Open the store, end what ended meanwhile, and make every interface agree.
+
+        Raises JitError when the store cannot be used. Interfaces that do not agree are retried, not fatal.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._worker.start()
+        names = await self._worker.run(self._transactor.open, Priority.ENDING)
+        await self._directory.refresh(names, self._transactor.groups)
+        # What ended while jitd was not there is cut before anything else happens.
+        await self._worker.run(self._transactor.begin, Priority.ENDING)
+
+    async def stop(self) -> None:
+        """Finish what was accepted, record the stop, close the store. Interfaces stay as they are."""
+        if self._checkpoint_task is not None:
+            # The end of the store does the same.
+            self._checkpoint_task.cancel()
+        # In a thread: an examination may take some seconds more, and the loop has to answer meanwhile.
+        await asyncio.to_thread(self._examining.shutdown, cancel_futures=True)
+        # Readers first: the last connection that is closed puts the write-ahead log into the database.
+        for threads in (
+            self._reading,
+            self._reading_for_users,
+            self._reading_for_admins,
+            self._reading_long,
+        ):
+            threads.shutdown()
+        while self._idle:
+            self._idle.pop().close()
+        try:
+            await self._worker.run(self._transactor.end, Priority.LAST)
+        finally:
+            # Whatever became of the record (the disk may be full): the thread ends, so that the process can.
+            await self._worker.stop()
+            self._closing.shutdown(wait=False)
+
+    def reload(self, config: Config) -> None:
+        """Take over what may change while running: admin groups and limits."""
+        self._config = config
+        self._people = self._make_people(config)
+        self._transactor.reload(config, self._people)
+
+    # --- callers ---
+
+    def troubled(self, problems: Iterable[str]) -> None:
+        """What is wrong with jitd's own socket and log now, one sentence each, for `status`."""
+        self._transactor.agreement.troubles = tuple(problems)
+
+    def look_at_worker(self) -> str:
+        """What is wrong with the worker, empty when nothing is. It is asked through its own queue."""
+        assert self._loop is not None
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.ensure_future(self._worker.run(lambda: None, Priority.CHECK))
+            self._asked.add_done_callback(_take_error)
+            self._asked_at = self._loop.time()
+        seconds = self._loop.time() - self._asked_at
+        self._is_stuck = seconds > STUCK_SECONDS and not self._transactor.waits_for_disk
+        if seconds <= STUCK_SECONDS:
+            return ""
+        why = "it is stuck" if self._is_stuck else "it waits for the disk; what closes is cut all the same"
+        return f"nothing has been recorded for {seconds:.0f} s: {why}"
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the worker was stuck at the last look, and not with the disk: a new start would help."""
+        return self._is_stuck
+
+    async def actor_admin(self, actor: Actor) -> bool:
+        """Whether a caller administers this gateway."""
+        await self._directory.refresh([actor.user], self._config.daemon.admin_groups)
+        return self._is_admin(actor)
+
+    async def change(self, verb: ChangeVerb, actor: Actor, body: Body) -> Reply:
+        """Run a verb that changes something. Raises JitError; what it raises, it did not change.
+
+        The exception is code `unrecorded`, of verbs that close.
+        """
+        if str(body.get("confirm") or "").startswith(MADE_BESIDE):
+            body = {
+                **body,
+                "confirm": None,
+            }  # of a plan that was made beside the worker, which it would make otherwise
+        closes = verb in CLOSING and not body.get("plan")
+        await self._look_up(actor, body, reads=not closes)
+        if verb is changes.approve:
+            users, groups = await self._in_reader(lambda rows: changes.named(rows, body["id"]))
+            await self._directory.refresh(users, self._transactor.groups | groups)
+        priority = Priority.ADMIN if self._is_admin(actor) else Priority.USER
+        if closes:
+            return await self._close(verb, actor, body, priority)
+        running = asyncio.ensure_future(
+            self._worker.run(lambda: self._transactor.change(verb, actor, body), priority)
+        )
+        running.add_done_callback(_take_error)
+        if verb in CLOSING:
+            # What closes is asked for with a plan first, also while the worker hangs with the disk.
+            await asyncio.wait({running}, timeout=PLAN_SECONDS)
+            closing = Closing(verb=verb, actor=actor, body=body)
+            if not running.done() and (
+                plan := await self._beside(lambda: self._transactor.plan_beside(closing))
+            ):
+                return plan
+        return await self._bounded(running)
+
+    async def _close(self, verb: ChangeVerb, actor: Actor, body: Body, priority: Priority) -> Reply:
+        """Cut at once, by the worker or, where that is busy or hangs, beside it; then wait for the record."""
+        loop = asyncio.get_running_loop()
+        cut = asyncio.Event()
+
+        def told() -> None:
+            loop.call_soon_threadsafe(cut.set)
+
+        closing = Closing(verb=verb, actor=actor, body=body, told=told)
+        begun = loop.time()
+        running = asyncio.ensure_future(self._worker.run(lambda: self._transactor.close(closing), priority))
+        running.add_done_callback(_take_error)
+        if not await _either(running, cut.wait(), PROMPT_SECONDS):
+            await self._beside(lambda: self._transactor.close_beside(closing))
+        done, _ = await asyncio.wait({running}, timeout=max(0, begun + RECORD_SECONDS - loop.time()))
+        if not done:
+            unrecorded = await self._beside(lambda: self._transactor.leave_to_record(closing))
+            if unrecorded is not None and not running.done():
+                raise unrecorded
+        return await self._bounded(running)
+
+    async def _beside(self, call: Callable[[], T]) -> T:
+        """In the thread that closes while the worker does not."""
+        return await asyncio.wrap_future(self._closing.submit(call))
+
+    async def query(self, verb: QueryVerb, actor: Actor, query: Body) -> Reply:
+        """Run a verb that only reads, beside the worker."""
+        await self._look_up(actor, query)
+        admin = self._is_admin(actor)
+        threads = self._reading_for_admins if admin else self._reading_for_users
+        seconds = LONGEST_SECONDS if admin or verb in LONG else USERS_SECONDS
+
+        def work(rows: Rows) -> Reply:
+            with rows.within(seconds):
+                return {"now": self._clock.now_ms(), **verb(self._transactor.view(rows, actor), query)}
+
+        return await self._in_reader(work, self._reading_long if verb in LONG else threads)
+
+    async def peek(self, verb: PeekVerb, actor: Actor, query: Body) -> Reply:
+        """Run a verb that reads the interfaces too, in the worker that owns them."""
+        await self._look_up(actor, query)
+        running = self._worker.run(lambda: self._transactor.peek(verb, actor, query), Priority.USER)
+        return await self._bounded(running)
+
+    async def examine(self, verb: ExamineVerb, actor: Actor, query: Body) -> Reply:
+        """Run a verb that examines the machine: the interfaces are read in the worker, all else in threads of its own."""
+        await self._look_up(actor, query)
+        machine = self._machine
+        if machine is None:
+            raise JitError("refused", "cannot examine this machine: nobody has told this jitd how")
+        links: Links = {}
+        if await self._in_reader(lambda rows: doctor.needs_links(self._transactor.view(rows, actor), query)):
+            # Anybody may ask as often as he likes, and a large interface takes a while to read: behind everything else.
+            priority = Priority.ADMIN if self._is_admin(actor) else Priority.CHECK
+            running = self._worker.run(lambda: self._transactor.peek(doctor.links, actor, query), priority)
+            links = cast("Links", (await self._bounded(running))["links"])
+        stepped_ms = self._clock.now_ms() - self._clock.boot_ms() - self._offset_ms
+
+        def work(rows: Rows) -> Reply:
+            view = self._transactor.view(rows, actor)
+            examination = Examination(view=view, machine=machine, links=links, stepped_ms=stepped_ms)
+            return {"now": self._clock.now_ms(), **verb(examination, query)}
+
+        return await self._bounded(self._in_reader(work, self._examining))
+
+    # --- time ---
+
+    def next_deadline(self) -> Deadline:
+        """(wall ms, boot ms) of the next thing to do by itself; None where there is nothing."""
+        return self._deadline
+
+    async def expire(self) -> None:
+        """End what is over, and try again what failed and is due. While the worker cannot, what is over is cut beside it."""
+        running = asyncio.ensure_future(self._worker.run(self._transactor.expire, Priority.ENDING))
+        running.add_done_callback(_take_error)
+        done, _ = await asyncio.wait({running}, timeout=PROMPT_SECONDS)
+        while not done:
+            next_ms = await self._beside(self._transactor.close_over)
+            next_over = asyncio.ensure_future(self._clock.wait(None, next_ms))
+            done, _ = await asyncio.wait(
+                {running, next_over}, timeout=AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            next_over.cancel()
+            done.discard(next_over)
+        await running
+
+    async def check(self) -> None:
+        """Compare everything with the kernel, and everybody with the system's users."""
+        await self.compare()
+        await self._worker.run(self._transactor.end_check, Priority.CHECK)
+
+    async def compare(self) -> None:
+        """Compare every interface with the kernel, in steps between which endings and verbs have their turn."""
+        for step in await self._worker.run(self._transactor.begin_check, Priority.CHECK):
+            await self._worker.run(step, Priority.CHECK)
+
+    async def look(self) -> None:
+        """Compare what somebody else may change, and what was changed a moment ago."""
+        await self._worker.run(self._transactor.look, Priority.CHECK)
+
+    async def look_around(self) -> None:
+        """See what else on this machine drops or gets around, for status."""
+        actor, machine = Actor(uid=0, user="root"), self._machine
+        if machine is None:
+            return
+        found = await self._in_reader(
+            lambda rows: parts.look_around(self._transactor.view(rows, actor), machine)
+        )
+        self._transactor.agreement.around = found
+
+    @property
+    def people_changed(self) -> asyncio.Event:
+        """Set when the system says something else about somebody than before; whoever waits for it clears it."""
+        return self._directory.changed
+
+    async def refresh_people(self, *, anew: bool = False) -> None:
+        """Ask the system about everyone who may have access; `anew` also about those who were asked about just now.
+
+        Who is no member any more is cut; the next check records it.
+        """
+        if anew:
+            self._directory.doubt()
+        # Those whom something is open for first: that needs no store, which may hang.
+        await self._directory.refresh(self._transactor.open_names(), self._transactor.groups)
+        await self._beside(self._transactor.close_lost)
+        people = self._people
+
+        def names(rows: Rows) -> set[str]:
+            return {*concerned(rows), *addressees.all_deciders(rows, people)}
+
+        await self._directory.refresh(await self._in_reader(names), self._transactor.groups)
+
+    # --- telling ---
+
+    async def tell(self) -> int | None:
+        """Make messages of what happened. Returns when time alone makes the next one, milliseconds UTC."""
+        # Whose name somebody else had before is a matter for the system.
+        people = self._people
+        names = await self._in_reader(
+            lambda rows: addressees.all_deciders(rows, people) if notices.waits(rows) else ()
+        )
+        await self._directory.refresh(names, self._transactor.groups)
+        next_ms = await self._worker.run(self._transactor.tell, Priority.CHECK)
+        self._outbox_changed()
+        return next_ms
+
+    def watch_outbox(self) -> asyncio.Event:
+        """An event of one's own that is set whenever something may be there to deliver."""
+        watcher = asyncio.Event()
+        self._outbox_watchers.append(watcher)
+        return watcher
+
+    async def outbox(self, read: Callable[[Rows], T]) -> T:
+        """Read from the outbox, beside the worker."""
+        return await self._in_reader(read)
+
+    async def record_delivery(self, change: Callable[[Rows], None]) -> None:
+        """Keep what became of messages. Whatever cuts goes first."""
+        await self._worker.run(lambda: self._transactor.record_delivery(change), Priority.CHECK)
+
+    # --- shared ---
+
+    def _make_people(self, config: Config) -> People:
+        return People(
+            directory=self._directory,
+            admin_groups=config.daemon.admin_groups,
+            daemon_uid=os.geteuid(),
+            memory=self._memory,
+            kept_when_frozen=config.daemon.kept_when_frozen,
+        )
+
+    def _is_admin(self, actor: Actor) -> bool:
+        return bool(self._people.admin(actor.user, actor.uid))
+
+    def _committed(self, seq: int, deadline: Deadline) -> None:
+        """Called in the worker: make it known in the loop."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._take, seq, deadline)
+
+    def _take(self, seq: int, deadline: Deadline) -> None:
+        self.feed.publish(seq)
+        self._outbox_changed()
+        self._checkpoint_soon()
+        if deadline != self._deadline:
+            self._deadline = deadline
+            self.deadline_changed.set()
+
+    def _answered(self, name: str) -> None:
+        """Called in an exchange's thread: an interface that hung answers again."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._make_right, name)
+
+    def _make_right(self, name: str) -> None:
+        running = asyncio.ensure_future(
+            self._worker.run(lambda: self._transactor.answers(name), Priority.ENDING)
+        )
+        self._making_right.add(running)
+        running.add_done_callback(self._making_right.discard)
+        running.add_done_callback(_take_error)
+
+    def _checkpoint_soon(self) -> None:
+        """Behind everything else, and not too often: the database's file alone has all that was committed."""
+        assert self._loop is not None
+        if not self._checkpointing:
+            self._checkpointing = True
+            wait = max(0.0, self._checkpointed + CHECKPOINT_SECONDS - self._loop.time())
+            self._checkpoint_task = asyncio.ensure_future(self._checkpoint(wait))
+
+    async def _checkpoint(self, wait: float) -> None:
+        assert self._loop is not None
+        await asyncio.sleep(wait)
+        self._checkpointing = False
+        # Stopping, which does the same; or a disk that is told by whoever has something to write.
+        with contextlib.suppress(JitError):
+            await self._worker.run(self._transactor.checkpoint, Priority.CHECK)
+        self._checkpointed = self._loop.time()
+
+    def _outbox_changed(self) -> None:
+        for watcher in self._outbox_watchers:
+            watcher.set()
+
+    async def _look_up(self, actor: Actor, body: Body, *, reads: bool = True) -> None:
+        """Ask the system about everyone that a verb is about, before the worker may need the answers.
+
+        Without `reads` nobody is looked for in the store, which may hang.
+        """
+        groups = self._transactor.groups
+        await self._directory.refresh([name for name in (actor.user, actor.login_user) if name], groups)
+        names = set[str | None]()
+        listed = set[str]()
+        if reads and body.get("id") is not None:
+            # Nobody is looked up in a store that cannot be read; the verb itself finds that out, and may close.
+            with contextlib.suppress(JitError):
+                names |= await self._in_reader(lambda rows: _concerned(rows, body["id"]))
+        # Everybody else acts for nobody but themselves; what they name is not worth a question.
+        if self._is_admin(actor):
+            # NAME:UID is one of several who had the name.
+            names.update(
+                (one or "").partition(":")[0] for one in (body.get("user"), *(body.get("users") or ()))
+            )
+            names.update(line["user"] for line in body.get("devices", []))
+            named = {*(body.get("members") or ()), *settings.principals(body.get("changes") or ())}
+            if "text" in body:
+                # A long file takes a while to read; the loop has others to serve.
+                named |= await asyncio.to_thread(policyfile.principals, body["text"])
+            names.update(principals.users(named))
+            # A user whose name is that of a group was perhaps meant as one.
+            listed = {*principals.users(named), *principals.groups(named)}
+            if body.get("group"):
+                listed.add(body["group"])
+        await self._directory.refresh([name for name in names if name], groups | listed)
+
+    async def _bounded(self, running: Awaitable[Reply]) -> Reply:
+        try:
+            return await asyncio.wait_for(asyncio.shield(running), LONGEST_WAIT)
+        except TimeoutError as error:
+            raise JitError(
+                "busy",
+                f"cannot say yet what became of this: no answer within {LONGEST_WAIT:.0f} s",
+                "It goes on; see with jitctl list or jitctl status whether it was done.",
+            ) from error
+
+    async def _in_reader(self, function: Callable[[Rows], T], threads: Executor | None = None) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            threads or self._reading, self._read, function
+        )
+
+    def _read(self, function: Callable[[Rows], T]) -> T:
+        """Run a function on a read-only connection that no other thread uses meanwhile."""
+        rows = self._idle.pop() if self._idle else open_reader(self._config.daemon.state_dir / FILE_NAME)
+        try:
+            # One snapshot for the whole query: what is committed meanwhile is in all of its answers or in none.
+            rows.run("BEGIN")
+            try:
+                return function(rows)
+            finally:
+                rows.run("COMMIT")
+        finally:
+            self._idle.append(rows)
+
+
+def _take_error(running: "asyncio.Future[Any]") -> None:
+    """Nobody may wait for it any more: then its error has been told already, or concerns nobody."""
+    if not running.cancelled():
+        running.exception()
+
+
+async def _either(running: "asyncio.Future[Any]", cut: Coroutine[Any, Any, Any], seconds: float) -> bool:
+    """Whether a verb is done, or has cut, within so many seconds."""
+    waiting = asyncio.ensure_future(cut)
+    done, _ = await asyncio.wait({running, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    return bool(done)
+
+
+def _concerned(rows: Rows, request_id: int) -> set[str | None]:
+    """Whose request this is, and who has agreed to it."""
+    request = requests.by_id(rows, request_id)
+    voters = {vote.name for vote in requests.votes(rows, request_id)}
+    return {request.account.name, *voters} if request else set()

@@ -1,0 +1,1 @@
+"""Users and groups of the system, in three answers: yes, no, unavailable."""

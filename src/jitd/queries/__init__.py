@@ -1,0 +1,1 @@
+"""What people may ask: list, show, status, events, history, why, report."""

@@ -1,0 +1,206 @@
+"""Report: how much was asked for in a time, what became of it, how fast, and which rule would fit better."""
+
+from typing import Final
+
+from jitd import wire
+from jitd.core import durations
+from jitd.core.errors import JitError
+from jitd.core.model import Network
+from jitd.core.people import Answer
+from jitd.core.report import LEAST_GRANTED, Habit, Tally, mark_of, percentile, suggest
+from jitd.store import accounts, networks
+from jitd.store import report as store
+from jitd.store.report import By, Group, Span, Sums
+from jitd.verbs.context import Reply, View
+from jitd.verbs.lookup import named_network
+
+USUAL_MS: Final = 30 * durations.DAY
+#: How many users, networks and approvers are told where nobody says how many, and at most.
+SHORT: Final = 5
+LONG: Final = 20
+MOST: Final = 1000
+_EMERGENCIES: Final = 10
+#: So many habits and networks are looked at for suggestions, the most frequent first.
+_HABITS: Final = 50
+_NETWORKS: Final = 500
+_WIDEST_OFFSET: Final = 14 * durations.HOUR
+
+
+def report(view: View, query: wire.ReportQuery) -> Reply:
+    """Sums over the requests that were made in a time: administrators of the whole gateway, approvers of the networks
+    that they decide about, everybody else of their own.
+    """
+    span, scope, about = _span(view, query)
+    named = query.get("by")
+    limit = query.get("limit", LONG if named else SHORT)
+    if not 1 <= limit <= MOST:
+        raise JitError("bad_request", f"cannot report {limit} at once", f"Use a number from 1 to {MOST}.")
+    # Of one's own requests there is one user.
+    usual = [By.NETWORK, By.APPROVER] if scope == "own" else list(By)
+    kinds = [_by(named)] if named else usual
+    # Suggestions look at every network, whatever is told of them.
+    limits = dict.fromkeys(kinds, limit) | {By.NETWORK: max(limit, _NETWORKS)}
+    sums = store.sums(view.rows, span, limits, least=LEAST_GRANTED, pairs=_HABITS)
+    size = mark_of(span.until_ms - span.since_ms)
+    return {
+        "scope": scope,
+        "about": sorted(network.name for network in about.values()) if scope == "networks" else [],
+        "since": span.since_ms,
+        "until": span.until_ms,
+        "total": _numbers(sums.total, store.waits(view.rows, span)),
+        "by": {one.value: _table(view, span, one, sums.groups[one][:limit], sums.of[one]) for one in kinds},
+        "mark": size,
+        "marks": _marks(view, span, size),
+        "hours": _hours(view, span, query.get("offset", 0)),
+        "emergencies": [
+            {
+                "id": one.id,
+                "user": one.user,
+                "network": one.network,
+                "reason": one.reason,
+                "at": one.at_ms,
+                "reviewed_by": one.reviewed_by,
+            }
+            for one in store.emergencies(view.rows, span, _EMERGENCIES)
+        ],
+        "suggestions": _suggestions(view, span, about, sums) if scope != "own" else [],
+    }
+
+
+def _span(view: View, query: wire.ReportQuery) -> tuple[Span, str, dict[int, Network]]:
+    """What is summed up; of what that is all ("gateway", "networks" or "own"); and the networks of it, by id."""
+    # What is asked for at this very moment is part of it.
+    latest_ms = view.now.wall_ms + 1
+    until_ms = min(latest_ms, _moment(latest_ms, query.get("until"), query.get("until_ago"), latest_ms))
+    since_ms = _moment(latest_ms, query.get("since"), query.get("since_ago"), until_ms - USUAL_MS)
+    if since_ms >= until_ms:
+        raise JitError(
+            "bad_request",
+            "cannot report on a time that ends before it begins",
+            "Name a time that is over, for example --since 60d --until 30d.",
+        )
+    name, user = query.get("network"), query.get("user")
+    decided = {one.id: one for one in networks.all_(view.rows) if view.decides(one)}
+    if view.by_admin:
+        scope, about, ids = "gateway", decided, networks.ids_ever_named(view.rows, name) if name else None
+        if name and not ids:
+            named_network(view, name)
+    else:
+        about = {number: one for number, one in decided.items() if name in (None, one.name)}
+        scope, ids = "networks", frozenset(about)
+    people = accounts.ids_of_names(view.rows, {user}) if user is not None else None
+    if not view.by_admin and (not about or user == view.person_behind[1]):
+        if user is not None and user != view.person_behind[1]:
+            raise JitError(
+                "not_permitted",
+                f"cannot report on {user[:40]} to {view.actor.user}",
+                "Whoever decides about a network may: about yourself, type jitctl report.",
+            )
+        mine = accounts.find(view.rows, *view.person_behind)
+        scope, about = "own", {}
+        ids = networks.ids_ever_named(view.rows, name) if name else None
+        people = frozenset({mine.id} if mine else ())
+    span = Span(
+        since_ms=since_ms, until_ms=until_ms, now_ms=view.now.wall_ms, network_ids=ids, account_ids=people
+    )
+    return span, scope, {number: one for number, one in about.items() if name in (None, one.name)}
+
+
+def _moment(latest_ms: int, at_ms: int | None, ago_ms: int | None, usual_ms: int) -> int:
+    if at_ms is not None:
+        return at_ms
+    return usual_ms if ago_ms is None else latest_ms - ago_ms
+
+
+def _by(named: str) -> By:
+    try:
+        return By(named)
+    except ValueError:
+        raise JitError(
+            "bad_request", f"cannot report by {named[:40]!r}", f"Use one of {', '.join(By)}."
+        ) from None
+
+
+def _table(view: View, span: Span, by: By, listed: list[Group], number: int) -> wire.ReportTable:
+    waits = store.waits_by(view.rows, span, by, [one.key for one in listed])
+    return {"rows": [_row(one, waits.get(one.key, {})) for one in listed], "of": number}
+
+
+def _row(group: Group, waits: dict[int, int]) -> wire.ReportRow:
+    return {"name": group.name, **_numbers(group.tally, waits)}
+
+
+def _numbers(tally: Tally, waits: dict[int, int]) -> wire.ReportNumbers:
+    decided = tally.granted + tally.denied
+    return {
+        "asked": tally.asked,
+        "granted": tally.granted,
+        "denied": tally.denied,
+        "automatic": tally.automatic,
+        "break_glass": tally.break_glass,
+        "direct": tally.direct,
+        "lapsed": tally.lapsed,
+        "cancelled": tally.cancelled,
+        "pending": tally.pending,
+        "approval_rate": tally.granted / decided if decided else None,
+        "median": percentile(waits, 0.5),
+        "p90": percentile(waits, 0.9),
+        "grants": tally.grants,
+        "given": tally.given_ms,
+        "open": tally.open_ms,
+        "used": tally.used_ms,
+        "unused": tally.unused,
+    }
+
+
+def _marks(view: View, span: Span, size_ms: int) -> list[wire.ReportMark]:
+    """Oldest first, without gaps."""
+    found = {mark.number: mark for mark in store.marks(view.rows, span, size_ms)}
+    count = -(-(span.until_ms - span.since_ms) // size_ms)
+    return [
+        {
+            "at": span.until_ms - (number + 1) * size_ms,
+            "asked": mark.asked if mark else 0,
+            "granted": mark.granted if mark else 0,
+            "denied": mark.denied if mark else 0,
+            "break_glass": mark.break_glass if mark else 0,
+        }
+        for number, mark in ((number, found.get(number)) for number in reversed(range(count)))
+    ]
+
+
+def _hours(view: View, span: Span, offset_ms: int) -> list[int]:
+    """Requests in each hour of a week on the caller's clocks."""
+    if abs(offset_ms) > _WIDEST_OFFSET:
+        raise JitError("bad_request", "cannot use this offset: no clocks are so far from UTC")
+    found = store.hours(view.rows, span, offset_ms)
+    return [found.get(hour, 0) for hour in range(7 * 24)]
+
+
+def _suggestions(view: View, span: Span, about: dict[int, Network], sums: Sums) -> list[wire.Suggestion]:
+    by_name = {network.name: network for network in about.values()}
+    begun_ms = max(span.since_ms, store.first_ms(view.rows) or span.since_ms)
+    habits = [
+        habit
+        for account_id, habit in store.habits(view.rows, span, sums.pairs)
+        if habit.network in by_name and _has_to_wait(view, account_id, habit, by_name[habit.network])
+    ]
+    tallies = {one.name: one.tally for one in sums.groups[By.NETWORK]}
+    found = suggest(habits, tallies, by_name, span.until_ms - begun_ms)
+    return [{"why": one.why, "command": one.command} for one in found]
+
+
+def _has_to_wait(view: View, account_id: int, habit: Habit, network: Network) -> bool:
+    """Whether this one still is who he was, and no rule spares him the asking or the waiting."""
+    account = accounts.by_id(view.rows, account_id)
+    if (
+        account is None
+        or account.name != habit.user
+        or view.people.same(account, view.now).answer is Answer.NO
+    ):
+        return False
+    if view.people.has_standing(network, account.uid, account.name):
+        return False
+    person = view.people.person(account.uid, account.name)
+    uids = network.uids("auto_approve")
+    return all(person.matches(rule.who, uids) is Answer.NO for rule in network.auto_approve)

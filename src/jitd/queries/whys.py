@@ -1,0 +1,126 @@
+"""Why: the rules that apply to somebody on a network, and what became of a request by which of them."""
+
+from jitd import wire
+from jitd.core import explain, outcome, text
+from jitd.core.errors import JitError
+from jitd.core.model import Account, Network
+from jitd.core.people import Answer
+from jitd.core.settings import WEEK_MS
+from jitd.store import accounts, devices, events, freezes, networks
+from jitd.store import requests as store
+from jitd.verbs import deciding, views
+from jitd.verbs.context import Reply, View
+from jitd.verbs.lookup import named_network, visible
+
+
+def why(view: View, query: wire.WhyQuery) -> Reply:
+    """Explain a request (`id`), or what holds for a user on a network; without `user` for the caller.
+
+    A user may ask about himself, who decides about a network about everybody there.
+    """
+    request_id = query.get("id")
+    if request_id is not None:
+        request = visible(view, request_id)
+        network = networks.by_id(view.rows, request.network_id)
+        history, _ = events.of_request(view.rows, request.id)
+        return {
+            "user": request.account.name,
+            "network": network.name,
+            "request": views.request_view(view, request),
+            "outcome": [_line(one) for one in outcome.became(request, network, view.now, history)],
+            "lines": [_line(one) for one in explain.explain(_facts(view, network, request.account))],
+            "events": [views.event_view(event) for event in history],
+        }
+    name = query.get("network")
+    if not name:
+        raise JitError(
+            "bad_request",
+            "cannot tell what to explain: there is neither a number nor a network",
+            "Type jitctl why NETWORK, jitctl why USER NETWORK or jitctl why ID.",
+        )
+    network = named_network(view, name)
+    if not view.decides(network) and (view.people.may_use(network, *view.person_behind).answer is Answer.NO):
+        # Whoever is named with it: a network that somebody may not use does not exist for them. One of which nobody
+        # knows whether they may does, as for a request: that is when somebody asks why.
+        raise JitError("not_found", f"cannot find a network {text.clean(name)[:40]!r}", "See jitctl status.")
+    asked = query.get("user")
+    if asked is None or asked == view.person_behind[1]:
+        account = _oneself(view, network)
+    else:
+        account = _other(view, network, asked)
+    return {
+        "user": account.name,
+        "network": network.name,
+        "request": None,
+        "outcome": [],
+        "lines": [_line(one) for one in explain.explain(_facts(view, network, account))],
+        "events": [],
+    }
+
+
+def _oneself(view: View, network: Network) -> Account:
+    """The caller. Raises JitError not_permitted for root and system accounts, who ask for nothing."""
+    try:
+        uid, user = view.subject()
+    except JitError as error:
+        if view.actor.uid != 0:
+            raise
+        raise JitError(
+            error.code, error.message, f"Name the person: jitctl why USER {network.name}"
+        ) from None
+    return accounts.find(view.rows, uid, user) or Account(id=0, uid=uid, name=user)
+
+
+def _other(view: View, network: Network, user: str) -> Account:
+    """Somebody else: anybody for administrators, who has ever asked here for approvers, nobody for users.
+
+    Raises JitError not_permitted or not_found.
+    """
+    shown = text.clean(user)[:40]
+    if not view.decides(network):
+        raise JitError(
+            "not_permitted",
+            f"cannot explain {shown} to {view.actor.user}: only who decides about {network.name} may ask that",
+            f"About yourself: jitctl why {network.name}",
+        )
+    known = accounts.of_name(view.rows, user)
+    if not view.by_admin:
+        # Which users there are is no approver's business, and the system is not asked about those he names.
+        if known is None or store.last_reason(view.rows, known.id, network.id) is None:
+            raise JitError(
+                "not_found",
+                f"cannot find anything that {shown!r} has asked for on {network.name}",
+                f"See jitctl list --network {network.name}.",
+            )
+        return known
+    # Somebody who is gone, or cannot be looked up just now, is not explained by saying so alone.
+    uid, name = view.somebody(user)
+    return accounts.find(view.rows, uid, name) or Account(id=0, uid=uid, name=name)
+
+
+def _facts(view: View, network: Network, account: Account) -> explain.Facts:
+    since_ms = view.now.wall_ms - WEEK_MS
+    mine = devices.of_account(view.rows, account.id)
+    ends = [device.ends_ms for device in mine if device.ends_ms is not None]
+    return explain.Facts(
+        network=network,
+        person=view.people.person(account.uid, account.name),
+        account=account,
+        same=view.people.same(account, view.now),
+        admin=view.admin(account.name, account.uid),
+        unresolved=view.people.unresolved(network),
+        frozen=freezes.current(view.rows),
+        kept=view.people.is_kept(account),
+        deciders=network.approvers,
+        shortage=deciding.shortage(view.rows, view.people, network, account.name) or "",
+        has_device=bool(mine),
+        devices_end_ms=max(ends) if ends and len(ends) == len(mine) else None,
+        mine=tuple(store.open_of(view.rows, account.id, network.id)),
+        break_glass_used=store.break_glass_since(view.rows, account.id, network.id, since_ms),
+        auto_used=store.auto_approved_since(view.rows, account.id, network.id, since_ms),
+        now=view.now,
+    )
+
+
+def _line(one: explain.Line) -> wire.WhyLine:
+    return {"question": one.question, "answer": one.answer, "because": one.because, "change": one.change}

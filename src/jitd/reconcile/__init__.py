@@ -1,0 +1,1 @@
+"""Desired access, what was read back, the difference, and read back again."""

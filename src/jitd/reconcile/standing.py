@@ -1,0 +1,43 @@
+"""Telling who has gained or lost standing access without anybody's verb: by a group, an expiry date, a shell."""
+
+from collections.abc import Iterable, Mapping
+
+from jitd.core.model import Account, Now
+from jitd.reconcile.access import DeviceAccess, People
+from jitd.reconcile.recording import Tell
+from jitd.store import networks
+from jitd.store.database import Rows
+
+
+def tell_changes(
+    rows: Rows,
+    tell: Tell,
+    people: People,
+    before: Mapping[str, DeviceAccess],
+    after: Iterable[DeviceAccess],
+    now: Now,
+) -> None:
+    """Record the standing rights that differ from those that were converged last, by public key."""
+    after = list(after)
+    had = _standing(
+        before[one.tunnel.device.public_key] for one in after if one.tunnel.device.public_key in before
+    )
+    has = _standing(after)
+    for kind, pairs in (
+        ("standing_ended", had.keys() - has.keys()),
+        ("standing_began", has.keys() - had.keys()),
+    ):
+        for account_id, network_id in sorted(pairs):
+            account = (had | has)[account_id, network_id]
+            network = networks.by_id(rows, network_id)
+            why = people.standing(network, account, now)[1]
+            tell(kind, account=account, network=network.name, why=why)
+
+
+def _standing(accesses: Iterable[DeviceAccess]) -> dict[tuple[int, int], Account]:
+    return {
+        (one.tunnel.account.id, reason.network_id): one.tunnel.account
+        for one in accesses
+        for reason in one.reasons
+        if reason.kind == "standing" and reason.network_id is not None
+    }

@@ -1,0 +1,1 @@
+"""The process: detach, lock, log, systemd, clocks."""

@@ -1,1 +1,0 @@
-"""What the verbs do: authorise, change, record, converge."""

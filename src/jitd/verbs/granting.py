@@ -1,0 +1,228 @@
+"""The one place where a request becomes a grant, whoever or whatever decided; and what stands against it."""
+
+from typing import Any
+
+from jitd.core import durations, policy
+from jitd.core.commandline import jitctl
+from jitd.core.errors import JitError
+from jitd.core.model import Account, AutoApproval, Device, Grant, Network, Request, Status
+from jitd.core.settings import WEEK_MS
+from jitd.core.terms import Term
+from jitd.reconcile.endings import touch
+from jitd.store import devices, freezes, interfaces, registrars
+from jitd.store import requests as store
+from jitd.verbs import foureyes, tunnels
+from jitd.verbs.context import Call, View
+from jitd.verbs.lookup import found, stale
+
+
+def open_(
+    call: Call,
+    request: Request,
+    network: Network,
+    term: Term,
+    *,
+    by: str,
+    comment: str,
+    kind: str = "granted",
+    auto_rule: str | None = None,
+    **data: Any,
+) -> None:
+    """Turn a pending request into a grant for the devices that its user has now, and record it as `kind`.
+
+    `by` is who decided; with `auto_rule` nobody did. Raises JitError refused or conflict.
+    """
+    refuse_frozen(call, network)
+    refuse_gone(call, "grant anything to", request.account)
+    mine = devices_for(call, request.account, network)
+    if request.break_glass and foureyes.holds(call, network):
+        mine = _own_devices(call, request.account, network, mine)
+    interface = interfaces.by_id(call.rows, network.interface_id)
+    for device in mine:
+        tunnels.ensure(call, device, interface)
+    begins = term.starts_ms <= call.now.wall_ms
+    granted = Grant(
+        decided_ms=call.now.wall_ms,
+        decided_by=by,
+        comment=comment,
+        starts_ms=term.starts_ms,
+        ends_ms=term.ends_ms,
+        # What begins later gets its end in boot time when it begins.
+        boot_id=call.now.boot_id if begins else "",
+        ends_boot_ms=call.now.boot_ms + term.ends_ms - call.now.wall_ms if begins else 0,
+    )
+    if not store.grant(call.rows, request.id, granted, [device.id for device in mine], auto_rule):
+        raise stale(call, "grant", request.id)
+    after = found(call, request.id)
+    touch(call.rows, call.touched, after)
+    call.event(
+        kind,
+        request=after,
+        by_jitd=auto_rule is not None,
+        starts=term.starts_ms,
+        ends=term.ends_ms,
+        duration=term.duration_ms,
+        comment=comment,
+        devices=[device.name for device in mine],
+        cap=term.why,
+        **data,
+    )
+
+
+def lengthen(
+    call: Call,
+    grant: Request,
+    network: Network,
+    term: Term,
+    *,
+    by: str,
+    comment: str,
+    asked: Request | None = None,
+    auto_rule: str | None = None,
+) -> None:
+    """Move the end of an active grant; `asked` is the request for it, if there was one.
+
+    `by` is who decided; with `auto_rule` nobody did. Raises JitError refused or conflict.
+    """
+    assert grant.grant is not None
+    before = grant.grant.ends_ms
+    if term.ends_ms <= before:
+        raise JitError("refused", f"cannot extend access to {network.name}: {term.why}", "")
+    if not store.extend(call.rows, grant.id, before, term.ends_ms - before):
+        raise stale(call, "extend", grant.id)
+    if asked is not None:
+        more = Grant(
+            decided_ms=call.now.wall_ms,
+            decided_by=by,
+            comment=comment,
+            starts_ms=before,
+            ends_ms=term.ends_ms,
+            boot_id="",
+            ends_boot_ms=0,
+        )
+        if not store.grant(call.rows, asked.id, more, [], auto_rule):
+            raise stale(call, "grant", asked.id)
+    # Its element in the firewall gets the new end, too.
+    touch(call.rows, call.touched, grant)
+    call.event(
+        "extended",
+        request=grant,
+        by_jitd=auto_rule is not None,
+        before=before,
+        wanted=asked.wanted_ms if asked is not None else None,
+        ends=term.ends_ms,
+        duration=term.ends_ms - before,
+        comment=comment,
+        asked=asked.id if asked else None,
+        cap=term.why,
+    )
+
+
+def devices_for(call: View, account: Account, network: Network) -> list[Device]:
+    """The devices that a grant would be for. Raises JitError refused when there is none."""
+    mine = devices.of_account(call.rows, account.id)
+    if not mine:
+        raise JitError(
+            "refused",
+            f"cannot grant {network.name} to {account.name}: {account.name} has no device that it could be opened for",
+            f"Add one: {jitctl('device', 'add', 'laptop', '--user', account.name, '--public-key', 'KEY')}",
+        )
+    return mine
+
+
+def _own_devices(call: View, account: Account, network: Network, mine: list[Device]) -> list[Device]:
+    """Nobody else's key gets in by somebody's emergency. Raises JitError refused when there is no other."""
+    foreign = registrars.device_ids(call.rows, account.id)
+    found = [device for device in mine if device.id not in foreign]
+    if not found:
+        raise JitError(
+            "refused",
+            f"cannot open {network.name} by break-glass: {foureyes.others_making(call, account)}",
+            f"Put another key in its place: {jitctl('device', 'rotate')}",
+        )
+    return found
+
+
+def refuse_frozen(call: View, network: Network) -> None:
+    """Nothing opens while everything is frozen. Raises JitError refused."""
+    frozen = freezes.current(call.rows)
+    if frozen is not None:
+        raise JitError(
+            "refused",
+            f"cannot open {network.name}: {frozen.by} has frozen everything: {frozen.reason}",
+            "An administrator ends that with jitctl thaw.",
+        )
+
+
+def refuse_gone(call: View, what: str, account: Account) -> None:
+    """An account that is not good any more gets nothing. `what` ends "cannot …". Raises JitError refused or busy."""
+    same = call.people.same(account, call.now)
+    if not same:
+        raise JitError(same.code, f"cannot {what} {account.name}: {same.why}", f"Ask {call.administrators}.")
+
+
+def refuse_open(call: View, account: Account, network: Network) -> None:
+    """A grant of what is open already would look like a limit that there is not. Raises JitError refused."""
+    standing = call.people.has_standing(network, account.uid, account.name)
+    if standing:
+        raise JitError(
+            "refused",
+            f"cannot grant {network.name} to {account.name}: it is open already, {standing.why}",
+            f"See {jitctl('why', operands=[account.name, network.name])}",
+        )
+
+
+def refuse_own(call: View, verb: str, account: Account, network: Network, request_id: int | None) -> None:
+    """Nobody decides on their own request, nor from a process that says that its user logged in. Raises JitError refused."""
+    if policy.may_be_own(call.actor, account):
+        which = f"{request_id}" if request_id is not None else f"access to {account.name}"
+        own = (call.actor.uid == account.uid) or policy.is_own(call.actor, account)
+        whose = "it is your own" if own else f"your login is that of {account.name}"
+        raise JitError(
+            "refused",
+            f"cannot {verb} {which}: {whose}, and nobody decides on their own request",
+            f"Ask {call.deciders(network)}.",
+        )
+
+
+def rule_for(
+    call: Call, account: Account, network: Network, duration_ms: int
+) -> tuple[AutoApproval | None, str]:
+    """The rule that gives so much without waiting for somebody, else why none does; none while everything is frozen."""
+    if not network.auto_approve:
+        return None, ""
+    used = store.auto_approved_since(call.rows, account.id, network.id, call.now.wall_ms - WEEK_MS)
+    person = call.people.person(account.uid, account.name)
+    rule, why = policy.auto_approval(network, person, duration_ms, used)
+    if rule is not None and foureyes.holds(call, network):
+        # A rule decides for people, and not for keys that somebody else has put beside theirs.
+        if not policy.is_own(call.actor, account):
+            return None, f"{call.actor.user} asks for {account.name}"
+        made = foureyes.others_making(call, account)
+        if made:
+            return None, made
+    if rule is not None and freezes.current(call.rows) is not None:
+        return None, "everything is frozen"
+    return rule, why
+
+
+def keep_limits(call: Call, account: Account) -> None:
+    """Nobody asks without end. Raises JitError limit."""
+    limits = call.config.limits
+    opened = sum(1 for one in store.open_of(call.rows, account.id) if one.status(call.now) is Status.PENDING)
+    if opened >= limits.requests_open_per_user:
+        raise JitError(
+            "limit",
+            f"cannot ask for more: {opened} requests of {account.name} are pending, the limit is"
+            f" {limits.requests_open_per_user}",
+            "Take one back with jitctl cancel, or wait until they are decided.",
+        )
+    made, first = store.count_since(call.rows, account.id, call.now.wall_ms - durations.HOUR)
+    if made >= limits.requests_per_hour and first is not None:
+        wait = durations.show(max(durations.SECOND, first + durations.HOUR - call.now.wall_ms))
+        raise JitError(
+            "limit",
+            f"cannot ask again yet: {made} requests of {account.name} within an hour, the limit is"
+            f" {limits.requests_per_hour}",
+            f"Try again in {wait}.",
+        )

@@ -1,0 +1,197 @@
+"""Which request or network a verb is about, and what a stale one is told."""
+
+import difflib
+from collections.abc import Collection
+
+from jitd import wire
+from jitd.core import durations, policy, text
+from jitd.core.errors import JitError
+from jitd.core.model import Account, Network, Request, Status
+from jitd.core.people import Answer
+from jitd.store import accounts, networks
+from jitd.store import requests as store
+from jitd.verbs import views
+from jitd.verbs.context import Call, Render, View
+
+
+def shown(request_id: int, note: str = "", *, already: bool = False) -> Render:
+    """The reply that shows a request as it is after the verb."""
+    return lambda view: {
+        "request": views.request_view(view, found(view, request_id)),
+        "already": already,
+        "note": note,
+    }
+
+
+def found(view: View, request_id: int) -> Request:
+    """The request of this id. Raises JitError not_found."""
+    request = store.by_id(view.rows, request_id)
+    if request is None:
+        raise JitError(
+            "not_found", f"cannot find a request {request_id}", "See jitctl list for the numbers that exist."
+        )
+    return request
+
+
+def visible(view: View, request_id: int) -> Request:
+    """The request of this id if the caller may see it: it is his own, or he may decide about it. Others do not exist
+    for him.
+    """
+    request = store.by_id(view.rows, request_id)
+    if request is None or not (
+        policy.is_own(view.actor, request.account)
+        or view.decides(networks.by_id(view.rows, request.network_id))
+    ):
+        raise JitError(
+            "not_found", f"cannot find a request {request_id}", "See jitctl list for the numbers that exist."
+        )
+    return request
+
+
+def decidable(call: View, request_id: int, what: str) -> tuple[Request, Network]:
+    """The request of this id and its network, for somebody who decides there. `what` ends "cannot …"."""
+    request = visible(call, request_id)
+    network = networks.by_id(call.rows, request.network_id)
+    call.require_decider(network, what)
+    return request, network
+
+
+def own(call: Call, body: wire.IdBody, *wanted: Status, verb: str) -> Request:
+    """The caller's request that a verb is about: by id, by network, or the only one in one of these states."""
+    uid, name = call.subject()
+    request_id = body.get("id")
+    if request_id is not None:
+        request = visible(call, request_id)
+        if request.account.uid != uid or request.account.name != name:
+            raise JitError(
+                "not_permitted",
+                f"cannot {verb} {request.id}: it is {request.account.name}'s",
+                f"An administrator ends it with jitctl revoke {request.id} or jitctl deny {request.id}.",
+            )
+        return request
+    account = accounts.find(call.rows, uid, name)
+    candidates = [
+        request
+        for request in (store.open_of(call.rows, account.id) if account else [])
+        if request.status(call.now) in wanted
+    ]
+    network = body.get("network")
+    if network is not None:
+        candidates = [one for one in candidates if one.network_id == named_network(call, network).id]
+    if len(candidates) == 1:
+        return candidates[0]
+    states = " or ".join(wanted)
+    if not candidates:
+        raise JitError(
+            "not_found", f"cannot {verb}: {name} has nothing that is {states}", "See jitctl status."
+        )
+    numbers = ", ".join(f"{one.id} ({networks.by_id(call.rows, one.network_id).name})" for one in candidates)
+    raise JitError(
+        "bad_request",
+        f"cannot tell which one to {verb}: {numbers}",
+        f"Name one: jitctl {verb} {candidates[0].id}",
+    )
+
+
+def named_network(view: View, name: str) -> Network:
+    """The network of this name. Raises JitError not_found with the names that exist for the caller."""
+    network = networks.by_name(view.rows, name)
+    if network is None:
+        raise no_network(view, name)
+    return network
+
+
+def no_network(view: View, name: str) -> JitError:
+    """There is none of this name, or none that exists for the caller: both are told with the same words."""
+    return JitError("not_found", f"cannot find a network {text.clean(name)[:40]!r}", _meant(view, name))
+
+
+def _meant(view: View, name: str) -> str:
+    """Which network was meant, of those that the caller may know of."""
+    uid, who = view.person_behind
+    known = [
+        one.name
+        for one in networks.all_(view.rows)
+        if view.decides(one) or view.people.may_use(one, uid, who)
+    ]
+    near = difflib.get_close_matches(text.clean(name)[:40], known, n=1)
+    return f"Did you mean {near[0]}?" if near else "See jitctl status."
+
+
+def chosen_network(view: View, user: str, uid: int, name: str | None) -> Network:
+    """The named network, or the only one that the user may ask for."""
+    if name is not None:
+        network = named_network(view, name)
+        if not view.decides(network) and view.people.may_use(network, uid, user).answer is Answer.NO:
+            # A network that somebody may not use does not exist for them.
+            raise no_network(view, name)
+        return network
+    usable = [network for network in networks.all_(view.rows) if view.people.may_use(network, uid, user)]
+    askable = [one for one in usable if not view.people.has_standing(one, uid, user)]
+    if len(askable) == 1:
+        return askable[0]
+    if not askable and len(usable) == 1:
+        return usable[0]  # open already, which is worth saying
+    if not askable:
+        raise JitError("not_found", f"cannot find a network that {user} has to ask for", "See jitctl status.")
+    raise JitError(
+        "bad_request",
+        f"cannot tell which network is meant: {', '.join(network.name for network in askable)}",
+        f'Name one: jitctl request {askable[0].name} --reason "…"',
+    )
+
+
+def stale(view: View, verb: str, request_id: int) -> JitError:
+    """The error for a decision on a state that is not there any more; tells what happened."""
+    request = found(view, request_id)
+    lapsed = request.status(view.now) is Status.LAPSED
+    return JitError(
+        "ended" if lapsed else "conflict",
+        f"cannot {verb} {request_id}: {_became(view, request)}",
+        f"See jitctl show {request_id} for its history.",
+    )
+
+
+def _became(view: View, request: Request) -> str:
+    status = request.status(view.now)
+    who = (request.ending.by if request.ending else "") or (
+        request.decision.decided_by if request.decision else ""
+    )
+    if request.ending is None:
+        then = request.decision.decided_ms if request.decision else min(view.now.wall_ms, request.lapses_ms)
+    else:
+        then = request.ending.at_ms
+    ago = durations.show(view.now.wall_ms - then)
+    match status:
+        case Status.PENDING:
+            return "it is still pending"
+        case Status.ACTIVE | Status.SCHEDULED:
+            return f"{who} granted it {ago} ago"
+        case Status.EXPIRED | Status.LAPSED:
+            return f"it {status} {ago} ago"
+        case _:
+            return f"{who or 'jitd'} {status} it {ago} ago"
+
+
+def refuse_second(
+    call: Call, account: Account, network: Network, verb: str, besides: Collection[Status] = ()
+) -> None:
+    """Refuse what is asked for, or open, already. `verb` ends "cannot …"; what is in `besides` does not matter."""
+    for other in store.open_of(call.rows, account.id, network.id):
+        status = other.status(call.now)
+        if status in besides:
+            continue
+        if status is Status.PENDING:
+            raise JitError(
+                "conflict",
+                f"cannot {verb}: request {other.id} is pending",
+                f"Wait for it (jitctl show {other.id}), or take it back: jitctl cancel {other.id}"
+                if policy.is_own(call.actor, account)
+                else f"Grant that one: jitctl grant {other.id}",
+            )
+        if status in (Status.ACTIVE, Status.SCHEDULED):
+            raise JitError(
+                "conflict",
+                f"cannot {verb}: grant {other.id} is {status}",
+                f"For more time: jitctl extend {other.id} --duration 2h",
+            )

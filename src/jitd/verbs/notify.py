@@ -1,0 +1,121 @@
+"""Being told: each user's switch, and a test that goes the way that real messages go."""
+
+from dataclasses import replace
+
+from jitd import wire
+from jitd.core import notices, text
+from jitd.core.errors import JitError
+from jitd.core.model import Account
+from jitd.notify.recipients import address_of
+from jitd.store import accounts, outbox
+from jitd.verbs.context import Call, Render, Reply, View
+from jitd.verbs.users import email
+
+
+def on(call: Call, body: wire.NotifyBody) -> Render:
+    """Be told by mail again."""
+    return _switch(call, body, told=True)
+
+
+def off(call: Call, body: wire.NotifyBody) -> Render:
+    """Be told nothing by mail. What happens is still in `jitctl events` and `jitctl status`."""
+    return _switch(call, body, told=False)
+
+
+def show(view: View, query: wire.NotifyQuery) -> Reply:
+    """Whether, and where, somebody is told."""
+    uid, name = view.subject(query.get("user"))
+    return _shown(view, name, accounts.find(view.rows, uid, name))
+
+
+def test(call: Call, body: wire.NotifyTestBody) -> Render:
+    """Send a message that is about nothing: to an address or a room, else to the caller and to every room."""
+    call.require_admin("send a test")
+    if not call.config.tells:
+        raise JitError(
+            "refused",
+            "cannot send a test: there is no way to tell anybody anything",
+            "Name a mail server ([mail] server) or a chat ([chat] urls) in jitd.toml, and restart jitd.",
+        )
+    sent = [_put(call, way, recipient, address) for way, recipient, address in _recipients(call, body)]
+    call.event("notify_tested", to=[to for _, to in sent])
+    return lambda _: {"messages": [{"id": number, "to": to} for number, to in sent]}
+
+
+def result(view: View, query: wire.IdQuery) -> Reply:
+    """What became of a test."""
+    view.require_admin("see what became of a test")
+    found = outbox.fate(view.rows, query["id"])
+    if found is None:
+        raise JitError("not_found", f"cannot find the message {query['id']}")
+    state = "delivered" if found.sent_ms is not None else "waiting" if found.dropped_ms is None else "failed"
+    return {"state": state, "error": found.error}
+
+
+def _switch(call: Call, body: wire.NotifyBody, *, told: bool) -> Render:
+    account = call.own_account(body.get("user"))
+    if account.told != told:
+        accounts.update(call.rows, replace(account, told=told))
+        call.event("notify_on" if told else "notify_off", user=account.name, uid=account.uid)
+    return lambda view: _shown(view, account.name, accounts.find(view.rows, account.uid, account.name))
+
+
+def _shown(view: View, name: str, account: Account | None) -> Reply:
+    return {
+        "user": name,
+        "told": account is None or account.told,
+        "address": _address(view, name, account),
+        "mail": bool(view.config.mail.server),
+    }
+
+
+def _address(view: View, name: str, account: Account | None) -> str:
+    """Where somebody would be told by mail, wanted or not; "" when nobody knows."""
+    mail = view.config.mail
+    wanting = replace(account, told=True) if account else None
+    return address_of(name, wanting, mail.email_domain) if mail.server and name != "root" else ""
+
+
+def _recipients(call: Call, body: wire.NotifyTestBody) -> list[tuple[str, str, str]]:
+    """(way, recipient, address) of each."""
+    rooms, mail = list(call.config.chat.urls), call.config.mail
+    to = body.get("to")
+    if to is not None and to in rooms:
+        return [("chat", to, "")]
+    if to is not None:
+        if "@" not in to or not mail.server:
+            raise JitError(
+                "bad_request",
+                f"cannot send a test to {text.clean(to)[:60]!r}: it is "
+                + ("no mail address" if mail.server else "no room, and there is no mail server")
+                + (f", and none of the rooms {', '.join(rooms)}" if rooms and mail.server else ""),
+                "Type --to you@example.org, or the name of a room in [chat] urls.",
+            )
+        return [("mail", email(to), email(to))]
+    found = [("chat", room, "") for room in rooms]
+    name = call.person_behind[1]
+    address = _address(call, name, accounts.of_name(call.rows, name))
+    if address:
+        found.append(("mail", name, address))
+    if not found:
+        raise JitError(
+            "bad_request",
+            f"cannot send a test: nobody knows where {name} gets mail",
+            "Type --to you@example.org.",
+        )
+    return found
+
+
+def _put(call: Call, way: str, recipient: str, address: str) -> tuple[int, str]:
+    number = outbox.add(
+        call.rows,
+        key=f"{notices.TEST}:{call.now.wall_ms}:{way}:{recipient}",
+        way=way,
+        recipient=recipient,
+        address=address,
+        template=notices.TEST,
+        request_id=None,
+        data={},
+        now_ms=call.now.wall_ms,
+    )
+    return number, address or recipient

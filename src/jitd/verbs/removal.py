@@ -1,0 +1,153 @@
+"""Devices that go: removed by their users, or reported lost."""
+
+from collections.abc import Iterable, Mapping
+
+from jitd import wire
+from jitd.core.errors import JitError
+from jitd.core.model import Account, Actor, Device, Request
+from jitd.reconcile import endings
+from jitd.reconcile.changeset import ChangeSet
+from jitd.store import accounts, events, interfaces
+from jitd.store import devices as store
+from jitd.store import networks as all_networks
+from jitd.store.database import Rows
+from jitd.verbs import plans
+from jitd.verbs.context import Call, Render
+from jitd.verbs.devices import named, view_of
+
+
+def remove(call: Call, body: wire.DeviceRemoveBody) -> Render:
+    """Remove a device: it loses access at once, and a grant that has no other device is released.
+
+    One that was lost is known as such for ever, also if it was removed before that was noticed.
+    """
+    if body.get("lost"):
+        gone = _gone(call, body)
+        if gone is not None:
+            return _lost_later(call, *gone)
+    account, device = named(call, body, formerly=True)
+    tunnels_before = store.tunnels(call.rows, device_ids=[device.id])
+    which = [interfaces.by_id(call.rows, tunnel.interface_id) for tunnel in tunnels_before]
+    passing = plans.state(call, which)
+    view = view_of(call, device, account)
+    if body.get("lost"):
+        opened = {one.network for one in passing.passages if one.public_key == device.public_key} - {""}
+        at_ms, actor = call.now.wall_ms, call.actor
+        call.ended += lose(
+            call.rows,
+            call.touched,
+            account,
+            device,
+            networks=opened,
+            at_ms=at_ms,
+            actor=actor,
+            later=call.recorded_later,
+        )
+    else:
+        released = endings.drop_device(
+            call.rows, call.touched, device, call.now.wall_ms, call.actor.user, "was removed"
+        )
+        for request, comment in released:
+            call.ended.append(request)
+            call.event("released", request=request, comment=comment)
+        call.event(
+            "device_removed",
+            user=account.name,
+            uid=account.uid,
+            device=device.name,
+            public_key=device.public_key,
+        )
+    plan = plans.settle(body, passing, plans.state(call, which))
+    return lambda _: {"device": view, "plan": plan, "done": True, "already": False}
+
+
+def lose(
+    rows: Rows,
+    found: ChangeSet,
+    account: Account,
+    device: Device,
+    *,
+    networks: Iterable[str],
+    at_ms: int,
+    actor: Actor,
+    later: bool = False,
+) -> list[Request]:
+    """Remove a device that was lost, and record that and what it had open. Returns the grants that end by it, as they
+    were before. `later`: that was done when it could not be recorded.
+    """
+    more = {"recorded_later": True} if later else {}
+    released = endings.drop_device(rows, found, device, at_ms, actor.user, "was reported lost")
+    for request, comment in released:
+        events.add(
+            rows,
+            "released",
+            at_ms=at_ms,
+            actor=actor,
+            request_id=request.id,
+            user=account.name,
+            user_uid=account.uid,
+            network=all_networks.by_id(rows, request.network_id).name,
+            data={"comment": comment, **more},
+        )
+    _report(rows, account, device, sorted(networks), at_ms, actor, more)
+    return [request for request, _ in released]
+
+
+def _report(
+    rows: Rows,
+    account: Account,
+    device: Device,
+    networks: list[str],
+    at_ms: int,
+    actor: Actor,
+    more: Mapping[str, object],
+) -> bool:
+    """Know a device as lost for ever, and record that, once. Returns False when it was known before."""
+    if not store.report_lost(rows, device.id, at_ms):
+        return False
+    events.add(
+        rows,
+        "device_lost",
+        at_ms=at_ms,
+        actor=actor,
+        user=account.name,
+        user_uid=account.uid,
+        device=device.name,
+        data={"public_key": device.public_key, "networks": networks, **more},
+    )
+    return True
+
+
+def _gone(call: Call, body: wire.DeviceRemoveBody) -> tuple[Account, Device] | None:
+    """The device that is meant, when it is one that its user has no more."""
+    name, user = body.get("name"), body.get("user")
+    uid, who = call.subject(user)
+    account = accounts.find(call.rows, uid, who)
+    known = [account] if account is not None else []
+    if call.by_admin and user == who:
+        known += [one for one in accounts.all_of_name(call.rows, who) if one != account]
+    if name is None or any(
+        one.name == name for each in known for one in store.of_account(call.rows, each.id)
+    ):
+        return None
+    found = [(each, gone) for each in known if (gone := store.removed(call.rows, each.id, name)) is not None]
+    return found[0] if found else None
+
+
+def _lost_later(call: Call, account: Account, device: Device) -> Render:
+    """A device that was removed before it was reported lost, or reported twice."""
+    known = store.by_key(call.rows, device.public_key)
+    if known is not None:
+        other = f" as {known[0].name}" if known[1].id == account.id or call.by_admin else ""
+        raise JitError(
+            "conflict",
+            f"cannot report {device.name} lost: it was removed, and its key is registered again{other}",
+            "Report the device that has it now: jitctl device list",
+        )
+    for interface in interfaces.all_(call.rows):
+        for peer in interfaces.unmanaged(call.rows, interface.id):
+            if peer.public_key == device.public_key:
+                endings.retire(call.rows, call.touched, interface.id, peer.public_key, peer.allowed_ips)
+    already = not _report(call.rows, account, device, [], call.now.wall_ms, call.actor, {})
+    view, plan = view_of(call, device, account), plans.make(plans.State(), plans.State())
+    return lambda _: {"device": view, "plan": plan, "done": True, "already": already}

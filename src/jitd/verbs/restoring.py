@@ -1,0 +1,73 @@
+"""After the store was restored from an older copy: nothing that was closed since comes back before somebody accepts it."""
+
+from jitd import wire
+from jitd.core import durations, elements
+from jitd.core.errors import JitError
+from jitd.core.model import Now
+from jitd.enforce.port import EnforceError
+from jitd.reconcile import access
+from jitd.reconcile.access import Memory
+from jitd.reconcile.reconciler import Converger
+from jitd.store import interfaces, restored
+from jitd.store.database import Rows
+from jitd.store.restored import Restored
+from jitd.verbs import plans
+from jitd.verbs.context import Call, Render
+
+
+def accept_restored(call: Call, body: wire.AcceptRestoredBody) -> Render:
+    """Let in again whom the restored store lets in. With `plan` only say whom."""
+    call.require_admin("accept a restored store")
+    found = restored.current(call.rows)
+    if found is None:
+        raise JitError(
+            "conflict",
+            "cannot accept a restored store: nothing is in doubt",
+            "See jitctl status.",
+        )
+    every = interfaces.all_(call.rows)
+    before = plans.state(call, every)
+    restored.accept(call.rows)
+    plan = plans.settle(body, before, plans.state(call, every))
+    call.touched.interfaces.update(interface.id for interface in every)
+    gains = [f"{line['user']}/{line['device']}" for line in plan["gains"]]
+    call.event("restored_accepted", since=found.at_ms, gains=gains)
+    return lambda _: {"plan": plan, "done": True}
+
+
+def sentence(found: Restored) -> str:
+    """For `status` and `doctor`."""
+    return (
+        f"the store was restored from an older copy ({found.behind} events are missing): what was closed since may stand in"
+        " it as open, so that its grants and keys stay closed (jitctl accept-restored)"
+    )
+
+
+def keep_leases(rows: Rows, converger: Converger, memory: Memory, now: Now) -> None:
+    """Administrators' standing access that lives in the kernel goes on to the end of its lease, and is not renewed: they may
+    come in through it to look at this. A key that was lost meanwhile lives there no more.
+    """
+    for interface in interfaces.all_(rows):
+        accesses = access.of_interface(rows, interface, converger.people, now, doubt=False)
+        wanted = {
+            member: (one.tunnel.device.id, member.network_id)
+            for one in accesses
+            if converger.people.admin(one.tunnel.account.name, one.tunnel.account.uid)
+            for member in one.rights
+            if any(each.kind == "standing" and each.network_id == member.network_id for each in one.reasons)
+        }
+        try:
+            peers = converger.peering.wireguard.read(interface.name).peers
+            living = converger.guard.read({member.network_id for member in wanted})
+        except EnforceError:
+            continue
+        keys = {one.tunnel.device.id: one.tunnel.device.public_key for one in accesses}
+        for member, pair in wanted.items():
+            peer = peers.get(keys[pair[0]])
+            if peer is None or not peer.allowed_ips:
+                continue
+            left_ms = elements.LEASE_MS
+            if converger.guard.active:
+                left_ms = living[member].least_ms if member in living else 0
+            if left_ms > durations.SECOND:
+                memory.leases[pair] = min(memory.leases.get(pair, 2**63), now.boot_ms + left_ms)
