@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(bool(secretservice.lacking()), reason=f"not run:
 #: Does what setup and connect do with a key, and prints what they would say.
 PROGRAM = """
 import sys
-from jitctl import keyrings, keystore
+from jitctl.machine import keyrings, keystore
 from jitd.core.errors import JitError
 for word in sys.argv[1:]:
     try:

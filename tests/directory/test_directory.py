@@ -128,7 +128,7 @@ def python_in(world: World) -> list[str]:
 DOWN = """
 import asyncio, os, sys
 sys.path.insert(0, "/usr/local/lib/jitctl/src")
-from jitd import directory
+from jitd.identity import directory
 from jitd.identity.directory import SystemDirectory
 directory.FRESH_SECONDS = 0
 async def main():

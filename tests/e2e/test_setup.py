@@ -16,7 +16,7 @@ pytestmark = pytest.mark.root
 
 HOST = f"ssh://alice@{network.OUTER}:{sshd.PORT}"
 KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
-FIND = "from jitctl import keystore; print(keystore.find('office', 'desk'))"
+FIND = "from jitctl.machine import keystore; print(keystore.find('office', 'desk'))"
 
 
 class Far(NamedTuple):

@@ -14,7 +14,7 @@ from support.wait import until
 
 HOLDER = """
 import sys, time
-from jitd import lock
+from jitd.runtime import lock
 lock._PREFIX = bytes.fromhex(sys.argv[1])
 held = lock.NamespaceLock()
 print("held", flush=True)

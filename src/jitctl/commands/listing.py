@@ -14,7 +14,7 @@ from jitctl.cli.moments import past_ms
 from jitctl.cli.shared import answer, usage
 from jitctl.render import sheet, words
 from jitctl.render.output import clean, dumps, next_step, out, out_json, say
-from jitctl.render.requests import decision
+from jitctl.render.words import decision
 
 if TYPE_CHECKING:
     from jitd import wire

@@ -12,7 +12,7 @@ from jitctl.cli.shared import answer
 from jitctl.render import times, words
 from jitctl.render.events import print_history
 from jitctl.render.output import hang, next_step, out
-from jitctl.render.requests import decision
+from jitctl.render.words import decision
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 

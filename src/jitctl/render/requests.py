@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from jitctl.render import times, words
 from jitctl.render.tables import Cell, Column, draw
-from jitd.core import durations
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -89,9 +88,3 @@ def draw_list(requests: Sequence[wire.RequestView], now: int, columns: Sequence[
     # Named columns are all wanted: they give way, and are not left away.
     kept = [column._replace(spare=0) if columns else column for column, _ in chosen]
     draw(kept, [[show(one, now) for _, show in chosen] for one in requests])
-
-
-def decision(request: wire.RequestView) -> str:
-    """`grant 12 -d 2h`: what gives what was asked for."""
-    wanted = f" -d {durations.show(request['wanted'])}" if request["wanted"] is not None else ""
-    return f"grant {request['id']}{wanted}"

@@ -431,3 +431,9 @@ def size(number: int) -> str:
             break
         amount, unit = amount / 1000, larger
     return f"{amount:.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:.1f} {unit}"
+
+
+def decision(request: wire.RequestView) -> str:
+    """`grant 12 -d 2h`: what gives what was asked for."""
+    wanted = f" -d {durations.show(request['wanted'])}" if request["wanted"] is not None else ""
+    return f"grant {request['id']}{wanted}"
