@@ -66,6 +66,8 @@ class Promises:
     were_gone: set[str] = field(default_factory=set)
     is_hopeless: bool = False
     _wrong: dict[tuple[str, int], Wrong] = field(default_factory=dict)
+    #: Who passes by standing access, or did until that was over: then the kernel has no timer for them.
+    _standing: set[tuple[str, int]] = field(default_factory=set)
     #: The end of each grant by the timers of the kernel, as it was given: (ends_boot_ms, microseconds).
     _ends: dict[int, tuple[int, int]] = field(default_factory=dict)
     _seq: int = 0
@@ -123,6 +125,7 @@ class Promises:
         """The kernel is another one: nothing of the old one's timers is left."""
         self._ends.clear()
         self._wrong.clear()
+        self._standing.clear()
 
     # --- checks ---
 
@@ -139,6 +142,7 @@ class Promises:
                     self._passing(key, network_id, network)
         for pair in [pair for pair in self._wrong if not self._still(pair)]:
             del self._wrong[pair]
+        self._standing = {pair for pair in self._standing if self._still(pair)}
         self._events()
         self._answers()
 
@@ -238,15 +242,18 @@ class Promises:
         why = "nobody has this key"
         for device in devices:
             reasons = list(self._reasons(device, network_id, network))
-            if any(not over for _, over in reasons):
+            good = [text for text, over in reasons if not over]
+            if good:
                 self._wrong.pop(pair, None)
+                (self._standing.add if "standing" in good else self._standing.discard)(pair)
                 return
             why = "; ".join(text for text, _ in reasons) or self._why_not(device, network_id, network)
         who = self._who(key)
         for device in devices:
             grants = list(self._grants(device, network_id))
             # Its element is the kernel's, and goes whatever becomes of jitd.
-            if grants and all(self._is_past(row) for row in grants) and not self._is_unrepaired:
+            is_timed = bool(grants) and pair not in self._standing
+            if is_timed and all(self._is_past(row) for row in grants) and not self._is_unrepaired:
                 self.found(f"{who} passes {network['name']} after its end: grant {grants[-1]['id']}")
                 return
         wrong = self._wrong.get(pair)

@@ -464,7 +464,7 @@ class Search:
             successor = SUCCESSOR.get(name)
             if successor is not None and successor not in machine.people.users and random.random() < 0.5:
                 machine.people.come(successor, uid)
-                return f"{successor} comes with the uid of {name}"
+                return f"{successor} comes with the uid of {name}; {self._take_over(name)}"
             if successor is not None:
                 machine.people.go(successor)
             machine.people.come(name, uid if random.random() < 0.8 else uid + 500)
@@ -634,19 +634,40 @@ class Search:
                 grants.grant, ROOT, user=self.somebody(), network=random.choice(behind), duration=3_600_000
             )
             machine.clock.step(0)
+        elif random.random() < 0.5:
+            # Another program writes: nothing can be recorded, and everything else works.
+            what = self._fault("statement", Fault("fail", until, why="locked"))
         else:
             what = self.do_break_disk()
         machine.scheduler.sleep(random.choice((1, 5, 50)) * MS)
-        if random.random() < 0.25 and self._alive() is not None:
+        dies = random.random()
+        if dies < 0.25 and self._alive() is not None:
             machine.power_goes = False
             machine.faults.kill_in = random.choice((20, 60, 150))
             what = f"{what}; kill in {machine.faults.kill_in} seams"
-        if random.random() < 0.7:
-            call = self.call(grants.revoke, self.actor(self.pick(("root", "carol"))), id=row["id"])
-            return f"{what}; {self._closes(call, row['id'], own=False)}"
+        own = random.random() >= 0.7
         owner = self.promises.records.accounts[row["account_id"]]["name"]
-        call = self.call(holding.release, self.actor(owner), id=row["id"])
-        return f"{what}; {self._closes(call, row['id'], own=True)}"
+        call = (
+            self.call(holding.release, self.actor(owner), id=row["id"])
+            if own
+            else self.call(grants.revoke, self.actor(self.pick(("root", "carol"))), id=row["id"])
+        )
+        what = f"{what}; {self._closes(call, row['id'], own=own)}"
+        if dies > 0.7:
+            what = f"{what}; {self._die_later()}"
+        return what
+
+    def _die_later(self) -> str:
+        """kill -9 when what was said last was answered, perhaps, and what is broken is broken still, perhaps."""
+        seconds = int(self.pick((1, 1, 6)))
+        self._pass_time(seconds * SECOND)
+        self.look()
+        jitd = self._alive()
+        if jitd is None or self.failures:
+            return ""
+        self.machine.power_goes = False
+        self.machine.kill(jitd.process)
+        return f"kill after {seconds} s"
 
     def do_break_names(self) -> str:
         """The directory does not answer, or says that it cannot."""
