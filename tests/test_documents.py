@@ -41,7 +41,10 @@ def test_files_that_the_documents_name_exist() -> None:
         named = set(re.findall(r"`((?:packaging|tests|docs|src)/[\w./-]+)`", text))
         named |= {
             f"src/jitd/{name}"
-            for name in re.findall(r"`((?:core|service|store|server|enforce)/\w+\.py)`", text)
+            for name in re.findall(
+                r"`((?:cli|server|runtime|engine|diagnostics|queries|verbs|notify|reconcile|enforce|identity|store|core)/[\w/]+\.py)`",
+                text,
+            )
         }
         for name in sorted(named):
             assert (ROOT / name.rstrip("/")).exists(), f"{document} names {name}"
