@@ -28,7 +28,7 @@ from jitd.reconcile import exchange
 from jitd.reconcile.closed import Closed
 from jitd.reconcile.cutting import Cut
 from jitd.reconcile.exchange import Exchanges
-from jitd.reconcile.reconciler import Converger
+from jitd.reconcile.reconciler import Reconciler
 from jitd.store import database
 from jitd.store.database import FILE_NAME
 from jitd.store.tombstones import BYTES, TombstoneFile
@@ -330,14 +330,14 @@ async def test_what_is_over_is_not_cut_without_pause_while_the_disk_hangs(
     """
     await slow.granted(ALICE, duration=HOUR)
     rounds = 0
-    close_over = Converger.close_over
+    close_over = Reconciler.close_over
 
-    def counted(self: Converger, now: Now) -> Cut:
+    def counted(self: Reconciler, now: Now) -> Cut:
         nonlocal rounds
         rounds += 1
         return close_over(self, now)
 
-    monkeypatch.setattr(Converger, "close_over", counted)
+    monkeypatch.setattr(Reconciler, "close_over", counted)
     async with hanging(slow):
         slow.clock.advance(HOUR)
         running = asyncio.ensure_future(slow.service.expire())

@@ -16,7 +16,7 @@ from jitd.core import firewallrules, model, policy
 from jitd.enforce import firewall
 from jitd.engine import service, transact
 from jitd.reconcile import access
-from jitd.reconcile import firewall as guard
+from jitd.reconcile import firewall as reconcile_firewall
 from jitd.store import database, requests, tombstones
 from jitd.verbs import context as call
 from jitd.verbs import granting, grants, lookup
@@ -118,7 +118,7 @@ PLANTED: Final = (
     ),
     Planted(
         "elements have no timeout",
-        (Patch(guard.Guard._apply, "given[member].left_ms - spent", "10**10"),),
+        (Patch(reconcile_firewall.FirewallReconciler._apply, "given[member].left_ms - spent", "10**10"),),
         r"after its end",
         often=("stay_dead",),
     ),

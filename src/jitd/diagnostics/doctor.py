@@ -44,7 +44,7 @@ def links(call: Call, query: wire.DoctorQuery) -> dict[str, Any]:
             found[interface.name] = error
         else:
             # Whoever connects looks here, and then at his status.
-            call.agreement.hear(state)
+            call.drift.hear(state)
     return {"links": found}
 
 

@@ -93,7 +93,7 @@ def _socket(one: Examination) -> list[wire.Check]:
 
 
 def _store(one: Examination) -> list[wire.Check]:
-    unrecorded = [broken(said, "df -h; journalctl -u jitd") for said in one.view.agreement.unrecorded]
+    unrecorded = [broken(said, "df -h; journalctl -u jitd") for said in one.view.drift.unrecorded]
     if (doubted := restored.current(one.view.rows)) is not None:
         unrecorded.append(broken(restoring.sentence(doubted), "jitctl accept-restored"))
     return [*one.machine.store(one.view.config), *unrecorded]
@@ -273,7 +273,7 @@ def _firewall(one: Examination) -> list[wire.Check]:
                 'set firewall = "nftables" under [enforce] in jitd.toml, then restart jitd',
             )
         )
-    waiting = view.agreement.waiting()
+    waiting = view.drift.waiting()
     found += [broken(said, "jitd tries again by itself; its log says more") for said in waiting]
     if not waiting:
         found.append(ok("the kernel agrees with the store on every interface"))

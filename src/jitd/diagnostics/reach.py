@@ -34,7 +34,7 @@ def examine(view: View, name: str, user: str | None, links: Links) -> Reply:
     expected, found = _access(view, network, uid, who, account, mine)
     found.append(_where(network, interface))
     found += _gateway(interface, links)
-    error = view.agreement.errors.get(interface.id)
+    error = view.drift.errors.get(interface.id)
     if error:
         found.append(
             broken(f"the gateway does not agree yet: {error}", "an administrator sees more: jitctl doctor")

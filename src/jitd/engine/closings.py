@@ -11,7 +11,7 @@ from typing import Final
 from jitd.core import policy, text
 from jitd.core.model import Account, Actor, Device, Freeze, Now
 from jitd.reconcile.access import Held, People
-from jitd.reconcile.applied import Openings
+from jitd.reconcile.applied import AppliedAccess
 from jitd.store.tombstones import Tombstone
 from jitd.verbs import freezing, grants, holding, networks, policies, removal, users
 from jitd.verbs.context import Body, ChangeVerb
@@ -21,7 +21,7 @@ from jitd.verbs.context import Body, ChangeVerb
 class Known:
     """What is known without the store."""
 
-    openings: Openings
+    applied: AppliedAccess
     people: People
     actor: Actor
     body: Body
@@ -45,11 +45,11 @@ class Scope:
 
 def _revoke(known: Known) -> Scope | None:
     asked = known.body.get("id")
-    for one in known.openings.all():
+    for one in known.applied.all():
         for reason in one.access.reasons:
             if asked is None or reason.request_id != asked:
                 continue
-            network = known.openings.behind(one).get(reason.network_id or 0)
+            network = known.applied.behind(one).get(reason.network_id or 0)
             actor, people = known.actor, known.people
             may = (
                 bool(people.may_decide(network, actor.uid, actor.user))
@@ -86,7 +86,7 @@ def _own_grant(known: Known) -> tuple[int, Account] | None:
     asked, network = known.body.get("id"), known.body.get("network")
     own = {
         reason.request_id: one.access.tunnel.account
-        for one in known.openings.all()
+        for one in known.applied.all()
         for reason in one.access.reasons
         if reason.request_id is not None
         and policy.is_own(known.actor, one.access.tunnel.account)
@@ -107,7 +107,7 @@ def _freeze(known: Known) -> Scope | None:
 def _device_remove(known: Known) -> Scope | None:
     user, name = known.body.get("user"), known.body.get("name")
     found: dict[int, tuple[Account, Device]] = {}
-    for one in known.openings.all():
+    for one in known.applied.all():
         account, device = one.access.tunnel.account, one.access.tunnel.device
         is_own = policy.is_own(known.actor, account) and user in (None, account.name)
         if name in (None, device.name) and (is_own or (user == account.name and known.is_admin)):
@@ -127,7 +127,7 @@ def _user_disable(known: Known) -> Scope | None:
         return None
     found = {
         one.access.tunnel.account.id
-        for one in known.openings.all()
+        for one in known.applied.all()
         if one.access.tunnel.account.name == known.body["user"]
     }
     if not found:
@@ -137,7 +137,7 @@ def _user_disable(known: Known) -> Scope | None:
 
 
 def _network_remove(known: Known) -> Scope | None:
-    network = known.openings.network(known.body["name"])
+    network = known.applied.network(known.body["name"])
     if network is None or not known.is_admin:
         return None
     held = Held(networks=frozenset({network.id}))
@@ -182,10 +182,10 @@ class Closing:
     is_late: bool = False
     left_to_record: bool = False
 
-    def look(self, openings: Openings, people: People, now: Now) -> Scope | None:
+    def look(self, applied: AppliedAccess, people: People, now: Now) -> Scope | None:
         """What it takes away; None when that cannot be told without the store, or the caller may not."""
         _, known = CLOSING[self.verb]
-        return known(Known(openings, people, self.actor, self.body, now))
+        return known(Known(applied, people, self.actor, self.body, now))
 
 
 def held(tombstone: Tombstone) -> Held:

@@ -173,7 +173,7 @@ class Service:
 
     def troubled(self, problems: Iterable[str]) -> None:
         """What is wrong with jitd's own socket and log now, one sentence each, for `status`."""
-        self._transactor.agreement.troubles = tuple(problems)
+        self._transactor.drift.troubles = tuple(problems)
 
     def look_at_worker(self) -> str:
         """What is wrong with the worker, empty when nothing is. It is asked through its own queue."""
@@ -339,7 +339,7 @@ class Service:
         found = await self._in_reader(
             lambda rows: parts.look_around(self._transactor.view(rows, actor), machine)
         )
-        self._transactor.agreement.around = found
+        self._transactor.drift.around = found
 
     @property
     def people_changed(self) -> asyncio.Event:

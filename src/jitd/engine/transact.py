@@ -1,4 +1,4 @@
-"""The one way through the service, in the worker: authorise, change, record, converge, answer."""
+"""The one way through the service, in the worker: authorise, change, record, reconcile, answer."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -24,11 +24,11 @@ from jitd.notify import planner as notices
 from jitd.reconcile import endings, survey, suspending
 from jitd.reconcile.access import Held, People
 from jitd.reconcile.closed import Closed
-from jitd.reconcile.drift import Agreement
+from jitd.reconcile.drift import Drift
 from jitd.reconcile.exchange import Exchanges
-from jitd.reconcile.firewall import Guard
-from jitd.reconcile.peers import Peering
-from jitd.reconcile.reconciler import Converger
+from jitd.reconcile.firewall import FirewallReconciler
+from jitd.reconcile.peers import PeerReconciler
+from jitd.reconcile.reconciler import Reconciler
 from jitd.store import accounts, events, facts, interfaces, networks, requests, restored
 from jitd.store.database import FILE_NAME, Rows, Store
 from jitd.store.mark import FILE_NAME as MARK
@@ -97,21 +97,26 @@ class Transactor:
         self._committed_to = committed
         self._started_ms = clock.now_ms()
         self._store_or_none: Store | None = None
-        agreement = Agreement()
-        guard = Guard(
+        drift = Drift()
+        firewall_reconciler = FirewallReconciler(
             firewall=firewall,
             tell=self._tell,
             boot_ms=clock.boot_ms,
             closed=closed,
             always=config.enforce.always,
             close_local_users=config.enforce.close_local_users,
-            held=agreement.held,
+            held=drift.held,
         )
-        peering = Peering(
-            wireguard=self._wireguard, tell=self._tell, boot_ms=clock.boot_ms, hear=agreement.hear
+        peer_reconciler = PeerReconciler(
+            wireguard=self._wireguard, tell=self._tell, boot_ms=clock.boot_ms, hear=drift.hear
         )
-        self._converger = Converger(
-            peering=peering, guard=guard, people=people, tell=self._tell, closed=closed, agreement=agreement
+        self._reconciler = Reconciler(
+            peer_reconciler=peer_reconciler,
+            firewall_reconciler=firewall_reconciler,
+            people=people,
+            tell=self._tell,
+            closed=closed,
+            drift=drift,
         )
         self._high_water_ms = 0
         self._files = serial("jitd-files")
@@ -120,9 +125,9 @@ class Transactor:
         self._unrecorded = Unrecorded(
             file=TombstoneFile(config.daemon.state_dir / TOMBSTONES),
             writing=self._files,
-            openings=self._converger.openings,
+            applied=self._reconciler.applied,
             memory=people.memory,
-            tell=agreement.tell_unrecorded,
+            tell=drift.tell_unrecorded,
         )
         self._record_again_ms = 0
         self._unconfirmed: list[Request] = []  # endings that the kernel does not agree with yet
@@ -132,13 +137,13 @@ class Transactor:
     def reload(self, config: Config, people: People) -> None:
         """Take over what may change while running. May be called in any thread: each value is replaced as a whole."""
         self._config = config
-        self._people = self._converger.people = people
+        self._people = self._reconciler.people = people
         self.groups |= frozenset(config.daemon.admin_groups)
 
     @property
-    def agreement(self) -> Agreement:
+    def drift(self) -> Drift:
         """What the kernel does not agree with, and other news for status."""
-        return self._converger.agreement
+        return self._reconciler.drift
 
     # --- life ---
 
@@ -149,7 +154,7 @@ class Transactor:
         self._unrecorded.load(self._rows)
         if self._store.lacks_log:
             log.error("%s", _LACKS_LOG)
-            self.agreement.doubts = (_LACKS_LOG,)
+            self.drift.doubts = (_LACKS_LOG,)
         return concerned(self._rows)
 
     def checkpoint(self) -> None:
@@ -173,12 +178,12 @@ class Transactor:
             events.add(rows, "started", at_ms=now.wall_ms, actor=None, data=backend)
             (notices.begin if self._config.tells else notices.leave)(rows)
             self._unrecorded.forget_notes(rows)
-        self._converger.peering.sampler.load(self._rows)
-        self._converger.prepare(self._rows)
+        self._reconciler.peer_reconciler.sampler.load(self._rows)
+        self._reconciler.prepare(self._rows)
         if restored.current(self._rows) is not None:
-            restoring.keep_leases(self._rows, self._converger, self._people.memory, now)
+            restoring.keep_leases(self._rows, self._reconciler, self._people.memory, now)
         self.expire()
-        self._converger.everything(self._rows, now, touched=True)
+        self._reconciler.everything(self._rows, now, touched=True)
         waiting = {request.id for request in self._unconfirmed}
         self._confirm([one for one in endings.unconfirmed(self._rows) if one.id not in waiting], self._now())
         self._committed()
@@ -211,7 +216,7 @@ class Transactor:
             self._store_or_none = None
         self._unrecorded.close()
         self._wireguard.close()
-        self._converger.guard.firewall.close()
+        self._reconciler.firewall_reconciler.firewall.close()
 
     # --- verbs ---
 
@@ -259,7 +264,7 @@ class Transactor:
                 )
                 return JitError(error.code, error.message, hint)
             return error
-        agrees = self._converger.settle(scope.held, now)
+        agrees = self._reconciler.settle(scope.held, now)
         if agrees:
             self._unrecorded.seen_cut(closing, now)
         log.error(
@@ -281,7 +286,7 @@ class Transactor:
     def _look_again(self) -> None:
         """Something may have been cut that the store lets in: it is put right."""
         try:
-            self._converger.everything(self._rows, self._now(), touched=True)
+            self._reconciler.everything(self._rows, self._now(), touched=True)
             self._committed()
         except JitError as error:
             log.error("what was cut stays so until the store can be read: %s", error.message)  # noqa: TRY400
@@ -306,7 +311,7 @@ class Transactor:
                 # Nothing can refuse any more: what it takes away is cut now, and committed then.
                 cuts = bool(call.touched) and (closing is not None or verb in NARROWING)
                 if cuts:
-                    self._converger.cut(rows, call.touched, call.now).agrees(CUT_SECONDS)
+                    self._reconciler.cut(rows, call.touched, call.now).agrees(CUT_SECONDS)
                 self._mark_is_due |= cuts or closing is not None
                 if closing is not None:
                     closing.told()
@@ -339,10 +344,10 @@ class Transactor:
 
     def _settle(self, call: Call, render: Render) -> Reply:
         """After the commit: make the kernel agree, and answer."""
-        agrees = self._converger.touched(self._rows, call.touched, call.now)
+        agrees = self._reconciler.touched(self._rows, call.touched, call.now)
         self._confirm(call.ended, self._now())
         self._committed()
-        waiting = "" if agrees else "; ".join(self.agreement.waiting())
+        waiting = "" if agrees else "; ".join(self.drift.waiting())
         reply = render(self._call(self._rows, call.actor, self._people))
         return {"now": self._clock.now_ms(), "agrees": agrees, "waiting": waiting, **reply}
 
@@ -356,7 +361,7 @@ class Transactor:
         except JitError:
             return  # the verb itself is refused as well
         if scope is not None and closing.tombstone is not None:
-            cut = self._converger.close(scope.held)
+            cut = self._reconciler.close(scope.held)
             closing.told()
             if cut.agrees(CUT_SECONDS):
                 self._unrecorded.seen_cut(closing, now)
@@ -364,10 +369,10 @@ class Transactor:
     def plan_beside(self, closing: Closing) -> Reply | None:
         """The plan of a closing from what is known without the store; None when that cannot be told."""
         now = self._now()
-        scope = closing.look(self._converger.openings, self._people, now)
+        scope = closing.look(self._reconciler.applied, self._people, now)
         if scope is None:
             return None
-        taken = self._converger.openings.without(scope.held, self._people)
+        taken = self._reconciler.applied.without(scope.held, self._people)
         before, after = (
             plans.State(frozenset(passage for access in part for passage in access.passages))
             for part in ([one.before for one in taken], [one.rest for one in taken])
@@ -386,7 +391,7 @@ class Transactor:
         if scope is None or closing.tombstone is None:
             return None
         self._unrecorded.leave_to_record(closing)
-        agrees = self._converger.close(scope.held).agrees(CUT_SECONDS)
+        agrees = self._reconciler.close(scope.held).agrees(CUT_SECONDS)
         if agrees:
             self._unrecorded.seen_cut(closing, now)
         return told(scope, JitError("store", "the store has not taken it in time"), agrees=agrees)
@@ -397,12 +402,12 @@ class Transactor:
         Returns when there will be more of them, in boot time: what is over stays known until the worker has its turn.
         """
         now = self._now()
-        self._converger.close_over(now)
-        return self._converger.openings.next_end(now)
+        self._reconciler.close_over(now)
+        return self._reconciler.applied.next_end(now)
 
     def close_lost(self) -> None:
         """Cut those who may not use a network any more, while the worker is busy or hangs with the disk."""
-        self._converger.close_lost(self._now())
+        self._reconciler.close_lost(self._now())
 
     @property
     def waits_for_disk(self) -> bool:
@@ -411,13 +416,13 @@ class Transactor:
 
     def open_names(self) -> set[str]:
         """The names of all whom something is open for."""
-        return {one.access.tunnel.account.name for one in self._converger.openings.all()}
+        return {one.access.tunnel.account.name for one in self._reconciler.applied.all()}
 
     # --- in the worker ---
 
     def answers(self, name: str) -> None:
         """An interface that hung answers again."""
-        self._converger.answers(self._rows, name, self._now())
+        self._reconciler.answers(self._rows, name, self._now())
         self._confirm([], self._now())
         self._committed()
 
@@ -428,7 +433,7 @@ class Transactor:
     def view(self, rows: Rows, actor: Actor) -> View:
         """What a query is rendered from, on any connection and in any thread."""
         # Before anything is read: what is committed later counts as not compared yet.
-        return View(**self._common(rows, actor), settled=self.agreement.settled)
+        return View(**self._common(rows, actor), settled=self.drift.settled)
 
     # --- time ---
 
@@ -440,15 +445,15 @@ class Transactor:
         try:
             over = endings.due(self._rows, now)
             if over:
-                self._converger.touched(self._rows, endings.touched(self._rows, over), now)
+                self._reconciler.touched(self._rows, endings.touched(self._rows, over), now)
         except JitError:
             # It cannot even be read. What is open is also known without it.
-            for request_id in self._converger.openings.over(now):
-                if self._converger.settle(Held(grants=frozenset({request_id})), now):
+            for request_id in self._reconciler.applied.over(now):
+                if self._reconciler.settle(Held(grants=frozenset({request_id})), now):
                     self._unrecorded.cut_ms.setdefault(request_id, self._now().wall_ms)
             raise
         cut = self._now()
-        self._converger.retry(self._rows, now)
+        self._reconciler.retry(self._rows, now)
         self._record_held(cut)
         if over:
             try:
@@ -457,18 +462,18 @@ class Transactor:
                 self._mark_is_due = True
             except JitError:
                 for request in over:
-                    if self.agreement.open.isdisjoint(requests.keys_of(self._rows, request.id)):
+                    if self.drift.open.isdisjoint(requests.keys_of(self._rows, request.id)):
                         self._unrecorded.cut_ms.setdefault(request.id, cut.wall_ms)
                 raise
         self._confirm(over, cut)
         people_end = endings.next_people_end(self._rows)
         if people_end is not None and people_end <= now.wall_ms:
             # Cut first here, too.
-            self._converger.touched(self._rows, endings.people_due(self._rows, now), now)
+            self._reconciler.touched(self._rows, endings.people_due(self._rows, now), now)
             with self._store.transaction() as rows:
                 ended, touched = endings.people_over(rows, self._people, now)
                 self._mark_is_due = True
-            self._converger.touched(self._rows, touched, now)
+            self._reconciler.touched(self._rows, touched, now)
             self._confirm([request for request, _ in ended], self._now())
         lapses_ms = requests.next_lapse(self._rows)
         if lapses_ms is not None and lapses_ms <= now.wall_ms:
@@ -477,7 +482,7 @@ class Transactor:
         if requests.waiting(self._rows, now.boot_id, now.wall_ms):
             with self._store.transaction() as rows:
                 never_begun, touched = endings.activate(rows, self._people, now, self._high_water_ms)
-            self._converger.touched(self._rows, touched, now)
+            self._reconciler.touched(self._rows, touched, now)
             self._confirm(never_begun, self._now())
         self._committed()
 
@@ -502,7 +507,7 @@ class Transactor:
         with self._rules_kept():
             interface = interfaces.by_id(self._rows, interface_id)
             if interface in interfaces.all_(self._rows):
-                self._converger.interface(self._rows, interface, self._now())
+                self._reconciler.interface(self._rows, interface, self._now())
 
     @contextmanager
     def _rules_kept(self) -> Iterator[None]:
@@ -511,7 +516,7 @@ class Transactor:
             yield
         except JitError as error:
             if error.code == "store":
-                self._converger.ensure_known()
+                self._reconciler.ensure_known()
             raise
 
     def _survey(self, interface: Interface, parts: list[list[int]]) -> list[Step]:
@@ -520,13 +525,13 @@ class Transactor:
         def begin() -> None:
             with self._rules_kept():
                 if interface in interfaces.all_(self._rows):
-                    found = survey.begin(self._converger, self._rows, interface, self._now())
+                    found = survey.begin(self._reconciler, self._rows, interface, self._now())
                     surveyed.extend([found] if found is not None else [])
 
         def compare(part: list[int]) -> None:
             with self._rules_kept():
                 for one in surveyed:
-                    survey.compare(self._converger, self._rows, one, part, self._now())
+                    survey.compare(self._reconciler, self._rows, one, part, self._now())
 
         return [begin, *(partial(compare, part) for part in parts)]
 
@@ -543,8 +548,8 @@ class Transactor:
             self._mark_is_due |= bool(lost)
             self._note_time(rows, now)
             self.groups = self._listed_groups(rows)
-            self._converger.peering.sampler.flush(rows)
-        self._converger.peering.sampler.flushed()
+            self._reconciler.peer_reconciler.sampler.flush(rows)
+        self._reconciler.peer_reconciler.sampler.flushed()
         self._confirm([request for request, _ in lost], self._now())
         self._committed()
 
@@ -570,7 +575,7 @@ class Transactor:
         """Compare what somebody else may change, and what was changed a moment ago."""
         now = self._now()
         with self._rules_kept():
-            self._converger.look(self._rows, now)
+            self._reconciler.look(self._rows, now)
         self._record_held(now)
         self._confirm([], self._now())
         self._committed()
@@ -620,7 +625,7 @@ class Transactor:
             raise
         self._mark_is_due = True
         self._unrecorded.recorded(one)
-        self._converger.touched(self._rows, call.touched, now)
+        self._reconciler.touched(self._rows, call.touched, now)
         self._confirm(call.ended, now)
 
     def _confirm(self, ended: list[Request], now: Now) -> None:
@@ -632,14 +637,14 @@ class Transactor:
         if not waiting:
             return
         seen_ms = self._unrecorded.cut_ms
-        confirmed = endings.confirmed(self._rows, waiting, self.agreement, now, seen_ms)
+        confirmed = endings.confirmed(self._rows, waiting, self.drift, now, seen_ms)
         done = {one.request.id for one in confirmed}
         self._unconfirmed = [request for request in waiting if request.id not in done]
         if confirmed:
             with self._store.transaction() as rows:
-                self._converger.peering.sampler.flush(rows)
+                self._reconciler.peer_reconciler.sampler.flush(rows)
                 endings.record_confirmed(rows, confirmed, now)
-            self._converger.peering.sampler.flushed()
+            self._reconciler.peer_reconciler.sampler.flushed()
             for request_id in done:
                 seen_ms.pop(request_id, None)
 
@@ -647,17 +652,17 @@ class Transactor:
         now = self._now()
         wall, boot = endings.next_end(self._rows, now)
         start = endings.next_start(self._rows, now, self._high_water_ms)
-        retry = self._converger.next_retry()
+        retry = self._reconciler.next_retry()
         lapse = requests.next_lapse(self._rows)
         people = endings.next_people_end(self._rows)
         wall = min((at for at in (wall, start, lapse, people) if at is not None), default=None)
         boot = min((at for at in (boot, retry) if at is not None), default=None)
-        self.agreement.settled = events.last_seq(self._rows)
+        self.drift.settled = events.last_seq(self._rows)
         if self._mark_is_due:
             # Behind the commit, and in a thread of its own: the disk may hang.
             self._mark_is_due = False
-            self._files.submit(self._mark.save, self.agreement.settled)
-        self._committed_to(self.agreement.settled, (wall, boot))
+            self._files.submit(self._mark.save, self.drift.settled)
+        self._committed_to(self.drift.settled, (wall, boot))
 
     def _note_time(self, rows: Rows, now: Now) -> None:
         """Keep the highest value of the wall clock."""
@@ -674,7 +679,7 @@ class Transactor:
         network: str | None = None,
         **data: object,
     ) -> None:
-        """Record something that jitd itself did or saw. What cannot be recorded stops no convergence."""
+        """Record something that jitd itself did or saw. What cannot be recorded stops no reconciliation."""
         try:
             with self._store.transaction() as rows:
                 events.add(
@@ -713,8 +718,8 @@ class Transactor:
             **{**self._common(rows, actor), "people": people},
             wireguard=self._wireguard,
             host=self._host,
-            link_spec=self._converger.peering.spec,
-            forget_interface=self._converger.forget,
+            link_spec=self._reconciler.peer_reconciler.spec,
+            forget_interface=self._reconciler.forget,
         )
 
     def _common(self, rows: Rows, actor: Actor) -> dict[str, Any]:
@@ -724,11 +729,11 @@ class Transactor:
             "now": self._now(),
             "people": self._people,
             "config": self._config,
-            "agreement": self.agreement,
+            "drift": self.drift,
             "backend": self._wireguard.name,
-            "firewall": self._converger.guard.firewall,
-            "rules": self._converger.guard.rules,
-            "gateway": self._converger.guard.gateway,
+            "firewall": self._reconciler.firewall_reconciler.firewall,
+            "rules": self._reconciler.firewall_reconciler.rules,
+            "gateway": self._reconciler.firewall_reconciler.gateway,
             "started_ms": self._started_ms,
             "owner_of": self._owner_of,
         }

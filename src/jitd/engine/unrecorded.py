@@ -17,7 +17,7 @@ from jitd.core.model import Now
 from jitd.engine import closings
 from jitd.engine.closings import CLOSING, Closing, Scope
 from jitd.reconcile.access import Held, Memory, People
-from jitd.reconcile.applied import Openings
+from jitd.reconcile.applied import AppliedAccess
 from jitd.store import accounts, devices, facts
 from jitd.store.database import Rows
 from jitd.store.tombstones import Tombstone, TombstoneFile
@@ -35,7 +35,7 @@ class Unrecorded:
 
     file: TombstoneFile
     writing: Executor
-    openings: Openings
+    applied: AppliedAccess
     memory: Memory
     tell: Callable[[list[str]], None]
     #: When the kernel was first seen to follow ends that could not be recorded then, by grant; milliseconds UTC.
@@ -71,7 +71,7 @@ class Unrecorded:
         Nothing is held for one that the worker is done with.
         """
         # What is held already may not be open any more, and is not found again.
-        scope = closing.scope or closing.look(self.openings, people, now)
+        scope = closing.scope or closing.look(self.applied, people, now)
         if scope is None:
             return None
         name, _ = CLOSING[closing.verb]

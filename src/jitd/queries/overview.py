@@ -42,7 +42,7 @@ def status(view: View, _query: object) -> Reply:
         ],
         "devices": len(mine),
         "heard": {
-            device.name: at_ms for device in mine if (at_ms := view.agreement.heard.get(device.public_key, 0))
+            device.name: at_ms for device in mine if (at_ms := view.drift.heard.get(device.public_key, 0))
         },
     }
     mail = view.config.mail
@@ -69,7 +69,7 @@ def _network_status(
         "devices": [],
         "asked": None,
         "frozen": frozen is not None and not (account is not None and view.people.is_kept(account)),
-        "error": view.agreement.errors.get(network.interface_id, ""),
+        "error": view.drift.errors.get(network.interface_id, ""),
     }
     same = view.people.same(account, view.now) if account else None
     if same is not None and same.answer is Answer.NO:
@@ -97,7 +97,7 @@ def _network_status(
 
 def _gateway(view: View) -> wire.GatewayStatus:
     counts = listing.counts(view.rows, None)
-    warnings = [*view.agreement.troubles, *view.agreement.doubts]
+    warnings = [*view.drift.troubles, *view.drift.doubts]
     if (doubted := restored.current(view.rows)) is not None:
         warnings.append(restoring.sentence(doubted))
     frozen = freezes.current(view.rows)
@@ -134,7 +134,7 @@ def _gateway(view: View) -> wire.GatewayStatus:
             warnings.append(
                 f"{interface.name} has no network yet (jitctl network add NAME --interface {interface.name})"
             )
-    broken = [one["what"] for one in view.agreement.around if one["level"] == "broken"]
+    broken = [one["what"] for one in view.drift.around if one["level"] == "broken"]
     warnings += [f"{what} (jitctl doctor)" for what in broken[:3]]
     if len(broken) > 3:
         warnings.append(f"and {len(broken) - 3} more of the kind: see jitctl doctor")
@@ -156,7 +156,7 @@ def _gateway(view: View) -> wire.GatewayStatus:
         "started": view.started_ms,
         "pending": counts.get("pending", 0),
         "active": counts.get("granted", 0),
-        "waiting": view.agreement.waiting(),
+        "waiting": view.drift.waiting(),
         "warnings": warnings,
     }
 

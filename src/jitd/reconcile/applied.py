@@ -9,7 +9,7 @@ from jitd.reconcile.access import DeviceAccess, Held, People
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class AppliedDevice:
     """A device that something lets in through an interface."""
 
     interface: Interface
@@ -41,10 +41,10 @@ class Taken:
 
 
 @dataclass(slots=True)
-class Openings:
+class AppliedAccess:
     """Changed by the worker thread, and read by any."""
 
-    _open: dict[int, dict[str, Opening]] = field(default_factory=dict)
+    _open: dict[int, dict[str, AppliedDevice]] = field(default_factory=dict)
     #: The networks of each interface: they say who decides about a grant.
     _networks: dict[int, dict[int, Network]] = field(default_factory=dict)
 
@@ -55,7 +55,7 @@ class Openings:
         self._networks[interface.id] = {network.id: network for network in networks}
         # At once: others read it meanwhile.
         self._open[interface.id] = {
-            one.tunnel.device.public_key: Opening(interface, one, now.boot_ms)
+            one.tunnel.device.public_key: AppliedDevice(interface, one, now.boot_ms)
             for one in accesses
             if one.reasons
         }
@@ -70,7 +70,7 @@ class Openings:
         for one in accesses:
             key = one.tunnel.device.public_key
             if one.reasons:
-                opened[key] = Opening(interface, one, now.boot_ms)
+                opened[key] = AppliedDevice(interface, one, now.boot_ms)
             else:
                 opened.pop(key, None)
 
@@ -84,11 +84,11 @@ class Openings:
         opened = self._open.get(interface_id, {})
         return {key: one.access for key, one in opened.items() if keys is None or key in keys}
 
-    def all(self) -> list[Opening]:
+    def all(self) -> list[AppliedDevice]:
         """Everything that is open."""
         return [one for opened in list(self._open.values()) for one in list(opened.values())]
 
-    def behind(self, opening: Opening) -> dict[int, Network]:
+    def behind(self, opening: AppliedDevice) -> dict[int, Network]:
         """The networks of its interface, by id."""
         return self._networks.get(opening.interface.id, {})
 

@@ -16,5 +16,5 @@ class ChangeSet:
     rules: bool = False  # the firewall's rules alone: an interface is gone
 
     def __bool__(self) -> bool:
-        """Whether there is anything to converge."""
+        """Whether there is anything to reconcile."""
         return bool(self.interfaces or self.devices or self.keys or self.rules)

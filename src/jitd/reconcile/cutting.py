@@ -11,8 +11,8 @@ from jitd.core.elements import Member
 from jitd.core.model import Interface, IPNetwork
 from jitd.enforce.port import EnforceError
 from jitd.reconcile.applied import Taken
-from jitd.reconcile.firewall import Guard
-from jitd.reconcile.peers import Peering
+from jitd.reconcile.firewall import FirewallReconciler
+from jitd.reconcile.peers import PeerReconciler
 
 
 @dataclass(slots=True)
@@ -32,8 +32,8 @@ class Cut:
 class Cutter:
     """The two layers, from the side that closes."""
 
-    guard: Guard
-    peering: Peering
+    firewall_reconciler: FirewallReconciler
+    peer_reconciler: PeerReconciler
 
     def cut(self, taken: Iterable[Taken], gone: Iterable[tuple[Interface, str]] = ()) -> Cut:
         """Take this away. `gone` are public keys that are to pass nothing whatever they passed."""
@@ -48,8 +48,10 @@ class Cutter:
                 peers.setdefault(one.interface, {})[one.before.tunnel.device.public_key] = passing
         cut = Cut()
         try:
-            self.guard.close(members)
+            self.firewall_reconciler.close(members)
         except EnforceError as error:
             cut.errors.append(str(error))
-        cut.answers += [self.peering.close(interface, passing) for interface, passing in peers.items()]
+        cut.answers += [
+            self.peer_reconciler.close(interface, passing) for interface, passing in peers.items()
+        ]
         return cut

@@ -8,8 +8,8 @@ from jitd.enforce.port import LinkState
 
 
 @dataclass(slots=True)
-class Agreement:
-    """The last known disagreements. Values are replaced as a whole, so that readers need no lock."""
+class Drift:
+    """The last known differences. Values are replaced as a whole, so that readers need no lock."""
 
     errors: dict[int, str] = field(default_factory=dict)  # interface id -> what is wrong
     keys: frozenset[tuple[int, str]] = frozenset()  # (interface id, public key) not yet as wanted

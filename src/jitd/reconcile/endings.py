@@ -7,7 +7,7 @@ from typing import Final
 from jitd.core.model import NOBODY_DECIDED, Device, Ending, Grant, IPNetwork, Now, Request, Status
 from jitd.reconcile.access import People
 from jitd.reconcile.changeset import ChangeSet
-from jitd.reconcile.drift import Agreement
+from jitd.reconcile.drift import Drift
 from jitd.store import accounts, devices, events, interfaces, networks, requests
 from jitd.store.database import Rows
 
@@ -105,7 +105,7 @@ def people_due(rows: Rows, now: Now) -> ChangeSet:
 
 
 def people_over(rows: Rows, people: People, now: Now) -> tuple[list[tuple[Request, str]], ChangeSet]:
-    """Record that the time of accounts and devices is over. Returns the grants that ended, why, and what to converge."""
+    """Record that the time of accounts and devices is over. Returns the grants that ended, why, and what to reconcile."""
     found, ended, names = ChangeSet(), list[tuple[Request, str]](), _Names(rows)
     for account in accounts.over(rows, now.wall_ms):
         accounts.note_end(rows, account.id, now.wall_ms)
@@ -188,7 +188,7 @@ def retire(
 
 def activate(rows: Rows, people: People, now: Now, high_water_ms: int) -> tuple[list[Request], ChangeSet]:
     """Activate the live grants that have begun and are not active in this boot: scheduled ones, and those of an
-    earlier boot. Whose user has no right any more ends instead. Returns those, as they were, and what to converge.
+    earlier boot. Whose user has no right any more ends instead. Returns those, as they were, and what to reconcile.
 
     What is left of them is counted by the wall clock, the only one that goes on over a reboot; so nothing is
     activated while it is behind the highest value that it ever had.
@@ -237,14 +237,14 @@ class Confirmed:
 
 
 def confirmed(
-    rows: Rows, ended: Iterable[Request], agreement: Agreement, now: Now, seen_ms: Mapping[int, int]
+    rows: Rows, ended: Iterable[Request], drift: Drift, now: Now, seen_ms: Mapping[int, int]
 ) -> list[Confirmed]:
     """Those of the ended grants that the kernel agrees with, as far as they were open before.
 
     It does now; `seen_ms` are the grants of which that was seen before, and when.
     """
     found, ended = [], list(ended)
-    open_ = agreement.open
+    open_ = drift.open
     endings = requests.by_ids(rows, [before.id for before in ended])
     for before in ended:
         after = endings.get(before.id)

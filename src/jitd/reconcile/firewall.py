@@ -1,4 +1,4 @@
-"""The second layer's part in convergence: rules of all interfaces, and the members of each network.
+"""The second layer's part in reconciliation: rules of all interfaces, and the members of each network.
 
 Belongs to the worker thread, but for `close`. Every method may raise EnforceError; then nothing more is open than before.
 """
@@ -15,7 +15,7 @@ from jitd.core.model import Interface, IPNetwork, Network, Now
 from jitd.enforce.firewallport import Ensured, Firewall, nothing
 from jitd.enforce.port import LinkState
 from jitd.reconcile.closed import Closed
-from jitd.reconcile.recording import Tell
+from jitd.reconcile.recording import RecordEvent
 from jitd.store import devices, interfaces, networks
 from jitd.store.database import Rows
 
@@ -42,11 +42,11 @@ _NOTHING: Final = _Seen()
 
 
 @dataclass(slots=True, kw_only=True)
-class Guard:
+class FirewallReconciler:
     """`always` and `close_local_users` are the configuration's, `boot_ms` the boot clock in milliseconds."""
 
     firewall: Firewall
-    tell: Tell
+    tell: RecordEvent
     boot_ms: Callable[[], int]
     closed: Closed = field(default_factory=Closed)
     always: tuple[Always, ...] = ()
@@ -179,7 +179,7 @@ class Guard:
         actual: Mapping[Member, Element],
         reading: Reading,
     ) -> None:
-        """Tell of what somebody else did to these members, which were read and are not put right yet."""
+        """Record what somebody else did to these members, which were read and are not put right yet."""
         believed = self._believed.get(interface.id, {})
         mine = {member: right for member, right in wanted.items() if member in believed or member in actual}
         self._tell(interface, believed, mine, actual, elements.difference(mine, actual, reading))
@@ -285,7 +285,7 @@ class Guard:
         actual: Mapping[Member, Element],
         todo: elements.ElementDifference,
     ) -> None:
-        """Tell what nobody of us did: what is not as it was left. A clock that was stepped makes it wrong, too."""
+        """Record what nobody of us did: what is not as it was left. A clock that was stepped makes it wrong, too."""
         boot_ms = self.boot_ms()
         for kind, members in (
             ("element_removed", [one for one in todo.removals if one not in believed]),

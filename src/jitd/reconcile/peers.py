@@ -1,4 +1,4 @@
-"""WireGuard's part in convergence: interfaces and their peers.
+"""WireGuard's part in reconciliation: interfaces and their peers.
 
 Belongs to the worker thread, but for `close`. Every method may raise EnforceError; some changes may have been made then.
 """
@@ -26,7 +26,7 @@ from jitd.enforce.port import (
     SetPeer,
 )
 from jitd.reconcile.exchange import Exchanges
-from jitd.reconcile.recording import Tell
+from jitd.reconcile.recording import RecordEvent
 from jitd.reconcile.sampler import Sampler
 from jitd.store import devices, freed, interfaces
 from jitd.store.database import Rows
@@ -45,11 +45,11 @@ Passing = frozenset[IPNetwork] | None
 
 
 @dataclass(slots=True, kw_only=True)
-class Peering:
+class PeerReconciler:
     """The peers of every interface, and how they were left. `boot_ms` is the boot clock, in milliseconds."""
 
     wireguard: Exchanges
-    tell: Tell
+    tell: RecordEvent
     boot_ms: Callable[[], int]
     hear: Callable[[LinkState], None]
     sampler: Sampler = field(default_factory=Sampler)
@@ -360,7 +360,7 @@ class Peering:
         return frozenset(present)
 
     def tell_strangers(self, rows: Rows, interface: Interface, keys: Iterable[str]) -> None:
-        """Tell of peers that have no business there, which are removed; and whose keys they were."""
+        """Record peers that have no business there, which are removed; and whose keys they were."""
         for key in keys:
             log.warning("removed a stranger from %s: %s", interface.name, key)
             device, account = devices.last_of_key(rows, key) or (None, None)
@@ -370,7 +370,7 @@ class Peering:
     def tell_brought_back(
         self, rows: Rows, interface: Interface, keys: Iterable[str], there: Mapping[str, Peer]
     ) -> None:
-        """Tell of keys that were let in and taken out again, and that somebody, or a file of his, has put back."""
+        """Record keys that were let in and taken out again, and that somebody, or a file of his, has put back."""
         left = self.left.get(interface.id, {})
         for key in keys:
             if key in there:
@@ -381,7 +381,7 @@ class Peering:
     def tell_changed(
         self, interface: Interface, expected: Mapping[str, Passing], there: Mapping[str, Peer]
     ) -> None:
-        """Tell of known peers that are neither as they were left nor as they are to be."""
+        """Record known peers that are neither as they were left nor as they are to be."""
         left = self.left.get(interface.id, {})
         for key, passing in expected.items():
             found = _at(there, key)

@@ -1,7 +1,7 @@
 """Making the kernel agree with the store: desired state, what was read back, the difference, and reading back again.
 
-Every change and every check ends here. There are two layers, the firewall's members (`guard.py`) and WireGuard's
-peers (`peering.py`). Both are closed whatever becomes of the other one; a peer is opened only behind a firewall that
+Every change and every check ends here. There are two layers, the firewall's members (`firewall.py`) and WireGuard's
+peers (`peers.py`). Both are closed whatever becomes of the other one; a peer is opened only behind a firewall that
 agrees. What does not agree is remembered, told once, and retried with backoff.
 """
 
@@ -17,14 +17,14 @@ from jitd.core.peers import Reason
 from jitd.enforce.port import EnforceError, LinkState, NoAnswer
 from jitd.reconcile import access, standing
 from jitd.reconcile.access import DeviceAccess, Held, People
-from jitd.reconcile.applied import Openings, Taken
+from jitd.reconcile.applied import AppliedAccess, Taken
 from jitd.reconcile.changeset import ChangeSet
 from jitd.reconcile.closed import Closed
 from jitd.reconcile.cutting import Cut, Cutter
-from jitd.reconcile.drift import Agreement
-from jitd.reconcile.firewall import Guard
-from jitd.reconcile.peers import Passing, Peering
-from jitd.reconcile.recording import Tell
+from jitd.reconcile.drift import Drift
+from jitd.reconcile.firewall import FirewallReconciler
+from jitd.reconcile.peers import Passing, PeerReconciler
+from jitd.reconcile.recording import RecordEvent
 from jitd.store import interfaces, networks
 from jitd.store.database import Rows
 
@@ -45,18 +45,18 @@ class _Retry:
 
 
 @dataclass(slots=True, kw_only=True)
-class Converger:
+class Reconciler:
     """Belongs to the worker thread, but for what says otherwise."""
 
-    peering: Peering
-    guard: Guard
+    peer_reconciler: PeerReconciler
+    firewall_reconciler: FirewallReconciler
     people: People
-    tell: Tell
+    tell: RecordEvent
     closed: Closed
-    agreement: Agreement = field(default_factory=Agreement)
-    openings: Openings = field(default_factory=Openings)
+    drift: Drift = field(default_factory=Drift)
+    applied: AppliedAccess = field(default_factory=AppliedAccess)
     _retries: dict[int, _Retry] = field(default_factory=dict)
-    #: Public keys that were converged since a survey began.
+    #: Public keys that were reconciled since a survey began.
     changed: set[str] = field(default_factory=set)
     #: Interfaces that were changed and not read back as a whole since.
     _unread: set[int] = field(default_factory=set)
@@ -64,23 +64,23 @@ class Converger:
     def prepare(self, rows: Rows) -> None:
         """Load the firewall's rules: without them nothing can be cut there. What fails is tried again with the rest."""
         for interface in interfaces.all_(rows):
-            if (state := self.peering.glance(interface)) is not None:
-                self.guard.saw(interface.id, state)
+            if (state := self.peer_reconciler.glance(interface)) is not None:
+                self.firewall_reconciler.saw(interface.id, state)
             elif not interface.adopted:
-                self.guard.expect(interface.id, self.peering.spec(interface).addresses)
+                self.firewall_reconciler.expect(interface.id, self.peer_reconciler.spec(interface).addresses)
         self._rules(rows)
 
-    # --- what to converge ---
+    # --- what to reconcile ---
 
     def touched(self, rows: Rows, touched: ChangeSet, now: Now) -> bool:
-        """Converge what a verb touched. Returns whether all of it agrees."""
+        """Reconcile what a verb touched. Returns whether all of it agrees."""
         agrees = True
         single: dict[int, tuple[set[int], dict[str, frozenset[IPNetwork]]]] = {}
         for interface_id, device_id in touched.devices:
             single.setdefault(interface_id, (set(), {}))[0].add(device_id)
         for (interface_id, key), ips in touched.keys.items():
             single.setdefault(interface_id, (set(), {}))[1][key] = ips
-            self.agreement.free(interface_id, key, ips)
+            self.drift.free(interface_id, key, ips)
         for interface_id in touched.interfaces:
             interface = interfaces.by_id(rows, interface_id)
             agrees = self.interface(rows, interface, now, touched=True) and agrees
@@ -92,7 +92,7 @@ class Converger:
             # addresses an interface that is not enforced judges is a rule.
             agrees = (
                 self.interface(rows, interface, now, touched=True)
-                if interface_id in self.agreement.errors or not interface.enforced
+                if interface_id in self.drift.errors or not interface.enforced
                 else self.devices(rows, interface, device_ids, keys, now)
             ) and agrees
         if touched.rules:
@@ -114,8 +114,8 @@ class Converger:
             whole = interface.adopted or interface.id in self._unread
             self._unread.discard(interface.id)
             # An own one, whose peers nobody else changes, may all the same be renamed, taken down or made again.
-            as_left = self.peering.is_as_left if whole else self.peering.is_in_place
-            if interface.id in self.agreement.errors or not as_left(interface):
+            as_left = self.peer_reconciler.is_as_left if whole else self.peer_reconciler.is_in_place
+            if interface.id in self.drift.errors or not as_left(interface):
                 self.interface(rows, interface, now)
 
     def answers(self, rows: Rows, name: str, now: Now) -> None:
@@ -138,27 +138,27 @@ class Converger:
         """Stop caring for a removed interface."""
         self._retries.pop(interface_id, None)
         self._unread.discard(interface_id)
-        self.openings.forget(interface_id)
-        self.peering.forget(interface_id)
-        self.guard.forget(interface_id)
-        self.agreement.forget(interface_id)
+        self.applied.forget(interface_id)
+        self.peer_reconciler.forget(interface_id)
+        self.firewall_reconciler.forget(interface_id)
+        self.drift.forget(interface_id)
 
     # --- what to close ---
 
     def close(self, held: Held) -> Cut:
         """Take what is held closed away, without the store and without waiting. In any thread."""
-        return self._cutter.cut(self.openings.without(held, self.people))
+        return self._cutter.cut(self.applied.without(held, self.people))
 
     def close_over(self, now: Now) -> Cut:
         """The same with the grants whose time is over. In any thread."""
-        return self.close(Held(grants=frozenset(self.openings.over(now))))
+        return self.close(Held(grants=frozenset(self.applied.over(now))))
 
     def close_lost(self, now: Now) -> Cut:
         """The same with what people may not use any more, for sure. In any thread."""
         known: dict[tuple[int, int, str], bool] = {}
         taken = []
-        for one in self.openings.all():
-            account, behind = one.access.tunnel.account, self.openings.behind(one)
+        for one in self.applied.all():
+            account, behind = one.access.tunnel.account, self.applied.behind(one)
             rest = []
             for reason in one.access.reasons:
                 network = behind.get(reason.network_id or 0)
@@ -184,18 +184,18 @@ class Converger:
                 continue
             accesses = access.of_interface(rows, interface, self.people, now, None if whole else ids)
             passing = {one.tunnel.device.public_key for one in accesses}
-            opened = self.openings.accesses(interface.id, None if whole else passing | keys)
+            opened = self.applied.accesses(interface.id, None if whole else passing | keys)
             taken += self._taken(interface, accesses, opened)
             gone += [(interface, key) for key in keys - passing]
         return self._cutter.cut(taken, gone)
 
     def settle(self, held: Held, now: Now) -> bool:
         """Close and read back, without the store, in the worker. Returns whether the kernel agrees."""
-        taken = self.openings.without(held, self.people)
+        taken = self.applied.without(held, self.people)
         self._cutter.cut(taken)
         agrees = [self._close(one, now) for one in taken]
         for one in taken:
-            self.openings.narrow(one)
+            self.applied.narrow(one)
         return all(agrees)
 
     # --- how ---
@@ -208,13 +208,13 @@ class Converger:
         self._look_anew()
         accesses = access.of_interface(rows, interface, self.people, now)
         # What hangs at WireGuard is not before what closes.
-        self._cutter.cut(self._taken(interface, accesses, self.openings.accesses(interface.id)))
-        opened = self.openings.accesses(interface.id)
+        self._cutter.cut(self._taken(interface, accesses, self.applied.accesses(interface.id)))
+        opened = self.applied.accesses(interface.id)
         if not touched and opened:
             standing.tell_changes(rows, self.tell, self.people, opened, accesses, now)
         before = {one.tunnel.device.public_key: one for one in accesses} | opened
         # A device that was removed while something failed is no stranger.
-        gone = (key for owner, key in self.agreement.freed if owner == interface.id)
+        gone = (key for owner, key in self.drift.freed if owner == interface.id)
         retired = interfaces.retired(rows, interface.id)
         expected = {**dict.fromkeys([*gone, *retired]), **_expected(accesses)}
         self.changed.update(expected)
@@ -222,32 +222,34 @@ class Converger:
         state: LinkState | None = None
         leave = frozenset[str]()
         try:
-            state = self.peering.read(interface, known=interface.id in self.agreement.names)
-            self.guard.saw(interface.id, state)
-            self.peering.sampler.saw(interface.id, state, before.values(), now)
-            leave = self.peering.keep_unmanaged(rows, interface, state, retired, now)
+            state = self.peer_reconciler.read(interface, known=interface.id in self.drift.names)
+            self.firewall_reconciler.saw(interface.id, state)
+            self.peer_reconciler.sampler.saw(interface.id, state, before.values(), now)
+            leave = self.peer_reconciler.keep_unmanaged(rows, interface, state, retired, now)
         except EnforceError as error:
             errors.append(error)
             if state is None and not isinstance(error, NoAnswer):
-                self.guard.lost(interface.id)
+                self.firewall_reconciler.lost(interface.id)
         wrong, closed, flushed = self._members(rows, interface, accesses, now, errors)
         # Behind the firewall, whose repair has to know what was open.
-        self.openings.note(interface, networks.of_interface(rows, interface.id), accesses, now)
+        self.applied.note(interface, networks.of_interface(rows, interface.id), accesses, now)
         if state is not None:
             expected = {key: passing for key, passing in expected.items() if key not in leave}
             wanted = {one.wanted.public_key: one.wanted for one in accesses if one.wanted is not None}
             try:
                 if flushed or closed:
                     # Some of them may have been hushed.
-                    state = self.peering.wireguard.read(interface.name)
-                wrong |= self.peering.whole(
+                    state = self.peer_reconciler.wireguard.read(interface.name)
+                wrong |= self.peer_reconciler.whole(
                     rows, interface, state, wanted, expected, leave, closed=closed, touched=touched
                 )
             except EnforceError as error:
                 errors.append(error)
         else:
             with suppress(EnforceError):
-                self.peering.expel(interface, [key for key, passing in expected.items() if not passing])
+                self.peer_reconciler.expel(
+                    interface, [key for key, passing in expected.items() if not passing]
+                )
         for key in {key for key, ips in retired.items() if ips} - wrong if not errors else ():
             interfaces.forget_retired(rows, interface.id, key)
         self._unread.discard(interface.id)
@@ -261,12 +263,12 @@ class Converger:
 
     def ensure(self, rows: Rows) -> bool:
         """Make the firewall's rules be what the store says. Returns whether somebody had changed or flushed them."""
-        return self.guard.ensure(rows, self._hush_what_ends)
+        return self.firewall_reconciler.ensure(rows, self._hush_what_ends)
 
     def ensure_known(self) -> None:
         """The same where the store cannot be read: rules that somebody flushed must not be missing until it can."""
         try:
-            self.guard.ensure_known(self._hush_what_ends)
+            self.firewall_reconciler.ensure_known(self._hush_what_ends)
         except EnforceError as error:
             log.error("the firewall: %s", error)  # noqa: TRY400
 
@@ -288,8 +290,8 @@ class Converger:
         if not expected:
             return True
         self.changed.update(expected)
-        before = self.openings.accesses(interface.id, expected.keys())
-        self.openings.note_some(interface, accesses, gone.keys(), now)
+        before = self.applied.accesses(interface.id, expected.keys())
+        self.applied.note_some(interface, accesses, gone.keys(), now)
         rights = {member: right for one in accesses for member, right in one.rights.items()}
         ips = [*gone.values(), *(one.tunnel.ips for one in accesses)]
         removals = {
@@ -300,24 +302,30 @@ class Converger:
             if member not in rights
         }
         try:
-            if self.guard.some(interface, rights, removals, now):
+            if self.firewall_reconciler.some(interface, rights, removals, now):
                 return self.interface(rows, interface, now, touched=True)
-            if len(self.peering.left.get(interface.id, ())) <= FEW and None in expected.values():
+            if len(self.peer_reconciler.left.get(interface.id, ())) <= FEW and None in expected.values():
                 # Their counters go with them.
-                state = self.peering.wireguard.read(interface.name)
-                self.peering.sampler.saw(interface.id, state, before.values(), now)
-            self.peering.some(interface, [one.wanted for one in accesses if one.wanted], expected)
+                state = self.peer_reconciler.wireguard.read(interface.name)
+                self.peer_reconciler.sampler.saw(interface.id, state, before.values(), now)
+            self.peer_reconciler.some(interface, [one.wanted for one in accesses if one.wanted], expected)
             # Read back were the members, without which nothing passes either way. To read the peers costs as much as
             # there are, so that is done for all changes of a moment together (`look`).
-            wrong = set() if self.guard.active else self.peering.differing(interface, expected)
+            wrong = (
+                set()
+                if self.firewall_reconciler.active
+                else self.peer_reconciler.differing(interface, expected)
+            )
         except EnforceError:
             # A table that was flushed, an interface that somebody took away, a process that died: what the whole
             # needs to be right again is worked out there, and what is wrong with it is told. It takes longer, and
             # what is to be closed does not wait for it.
             with suppress(EnforceError):
-                self.peering.hush(interface, [key for key, passing in expected.items() if not passing])
+                self.peer_reconciler.hush(
+                    interface, [key for key, passing in expected.items() if not passing]
+                )
             return self.interface(rows, interface, now, touched=True)
-        if self.guard.active:
+        if self.firewall_reconciler.active:
             self._unread.add(interface.id)
         return self._settle(interface, wrong, [], (), now)
 
@@ -342,7 +350,7 @@ class Converger:
         flushed = False
         try:
             flushed = self.ensure(rows)
-            wrong = self.guard.whole(interface, network_ids, wanted, now)
+            wrong = self.firewall_reconciler.whole(interface, network_ids, wanted, now)
         except EnforceError as error:
             errors.append(error)
             return set(), True, flushed
@@ -352,15 +360,15 @@ class Converger:
         """Before a table that somebody flushed is loaded again: WireGuard alone guards meanwhile, and who is over before
         it is there passes nothing from now on. Who is not, does again when it is there.
         """
-        for interface, keys in self.openings.ending(self.guard.boot_ms() + LOADING_MS).items():
+        for interface, keys in self.applied.ending(self.firewall_reconciler.boot_ms() + LOADING_MS).items():
             try:
-                self.peering.hush(interface, keys)
+                self.peer_reconciler.hush(interface, keys)
             except EnforceError as error:
                 log.error("%s: who is over in a moment cannot be stopped before: %s", interface.name, error)  # noqa: TRY400
 
     def _look_anew(self) -> None:
         """What is to be open is worked out anew, and knows of all that was closed until now."""
-        self.peering.emptied |= self.closed.forget()
+        self.peer_reconciler.emptied |= self.closed.forget()
 
     @staticmethod
     def _taken(
@@ -376,7 +384,7 @@ class Converger:
 
     @property
     def _cutter(self) -> Cutter:
-        return Cutter(self.guard, self.peering)
+        return Cutter(self.firewall_reconciler, self.peer_reconciler)
 
     def _close(self, one: Taken, now: Now) -> bool:
         """Both layers, whatever becomes of the other one."""
@@ -385,13 +393,13 @@ class Converger:
         errors: list[EnforceError] = []
         wrong: set[str] = set()
         try:
-            if self.guard.some(interface, {}, one.members, now):
+            if self.firewall_reconciler.some(interface, {}, one.members, now):
                 wrong |= expected.keys()
         except EnforceError as error:
             errors.append(error)
         try:
-            self.peering.some(interface, [one.rest.wanted] if one.rest.wanted else [], expected)
-            wrong |= self.peering.differing(interface, expected)
+            self.peer_reconciler.some(interface, [one.rest.wanted] if one.rest.wanted else [], expected)
+            wrong |= self.peer_reconciler.differing(interface, expected)
         except EnforceError as error:
             errors.append(error)
         return self._settle(interface, wrong, errors, expected.keys(), now)
@@ -422,11 +430,11 @@ class Converger:
         if wrong:
             error = f"{len(wrong)} of its peers are not as they should be after a change"
             return self._failed(interface, error, wrong, now)
-        if self.agreement.errors.get(interface.id):
+        if self.drift.errors.get(interface.id):
             log.warning("%s agrees again", interface.name)
             self.tell("enforcement_recovered", interface=interface.name)
         self._retries.pop(interface.id, None)
-        self.agreement.set_interface(interface.id, interface.name, "", frozenset())
+        self.drift.set_interface(interface.id, interface.name, "", frozenset())
         return True
 
     def _failed(self, interface: Interface, error: str, keys: set[str], now: Now) -> bool:
@@ -434,10 +442,10 @@ class Converger:
         wait_ms = min(before.wait_ms * 2, LONGEST_RETRY_MS) if before else FIRST_RETRY_MS
         self._retries[interface.id] = _Retry(now.boot_ms + wait_ms, wait_ms)
         log.error("%s does not agree: %s (trying again in %d ms)", interface.name, error, wait_ms)
-        if self.agreement.errors.get(interface.id) != error:
+        if self.drift.errors.get(interface.id) != error:
             self.tell("enforcement_failed", interface=interface.name, error=error)
-        already = {key for owner, key in self.agreement.keys if owner == interface.id}
-        self.agreement.set_interface(interface.id, interface.name, error, frozenset(already | keys))
+        already = {key for owner, key in self.drift.keys if owner == interface.id}
+        self.drift.set_interface(interface.id, interface.name, error, frozenset(already | keys))
         return False
 
 

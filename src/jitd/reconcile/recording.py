@@ -5,7 +5,7 @@ from typing import Protocol
 from jitd.core.model import Account
 
 
-class Tell(Protocol):
+class RecordEvent(Protocol):
     """Records an event of jitd's own. What cannot be recorded is logged and stops nothing."""
 
     def __call__(

@@ -4,20 +4,20 @@ from collections.abc import Iterable, Mapping
 
 from jitd.core.model import Account, Now
 from jitd.reconcile.access import DeviceAccess, People
-from jitd.reconcile.recording import Tell
+from jitd.reconcile.recording import RecordEvent
 from jitd.store import networks
 from jitd.store.database import Rows
 
 
 def tell_changes(
     rows: Rows,
-    tell: Tell,
+    tell: RecordEvent,
     people: People,
     before: Mapping[str, DeviceAccess],
     after: Iterable[DeviceAccess],
     now: Now,
 ) -> None:
-    """Record the standing rights that differ from those that were converged last, by public key."""
+    """Record the standing rights that differ from those that were reconciled last, by public key."""
     after = list(after)
     had = _standing(
         before[one.tunnel.device.public_key] for one in after if one.tunnel.device.public_key in before

@@ -1,8 +1,8 @@
 """A check of a large interface in slices, between which endings and verbs have their turn.
 
 The interface is read once. Each slice works out anew what some devices should have, and compares that with what was
-read; where it differs, the device is converged as after a verb. What a verb has changed since the reading is left out:
-it was converged then.
+read; where it differs, the device is reconciled as after a verb. What a verb has changed since the reading is left out:
+it was reconciled then.
 """
 
 from collections.abc import Collection
@@ -14,7 +14,7 @@ from jitd.core.model import Interface, Now
 from jitd.enforce.port import EnforceError, LinkState
 from jitd.reconcile import access, standing
 from jitd.reconcile.access import DeviceAccess
-from jitd.reconcile.reconciler import Converger
+from jitd.reconcile.reconciler import Reconciler
 from jitd.store import devices, interfaces, networks
 from jitd.store.database import Rows
 
@@ -42,62 +42,64 @@ def slices(rows: Rows, interface: Interface) -> list[list[int]]:
     return [ids[start : start + SLICE] for start in range(0, len(ids), SLICE)]
 
 
-def begin(converger: Converger, rows: Rows, interface: Interface, now: Now) -> Survey | None:
+def begin(reconciler: Reconciler, rows: Rows, interface: Interface, now: Now) -> Survey | None:
     """Read an interface, and remove strangers from it. None: it had to be looked at as a whole, which is done."""
-    converger.changed.clear()
+    reconciler.changed.clear()
     network_ids = tuple(network.id for network in networks.of_interface(rows, interface.id))
     try:
         # First, because the reading takes a while, in which WireGuard would guard alone.
-        flushed = converger.ensure(rows)
-        state = converger.peering.read(interface, known=interface.id in converger.agreement.names)
-        begun = converger.guard.boot_ms()
-        members = converger.guard.read(network_ids)
+        flushed = reconciler.ensure(rows)
+        state = reconciler.peer_reconciler.read(interface, known=interface.id in reconciler.drift.names)
+        begun = reconciler.firewall_reconciler.boot_ms()
+        members = reconciler.firewall_reconciler.read(network_ids)
         keys, ips = devices.known_on(rows, interface.id)
         strangers = [key for key in state.peers if key not in keys]
         if strangers:
-            converger.peering.tell_strangers(rows, interface, strangers)
-            converger.peering.apply(interface, strangers, [])
+            reconciler.peer_reconciler.tell_strangers(rows, interface, strangers)
+            reconciler.peer_reconciler.apply(interface, strangers, [])
         foreign = [member for member in members if member.ip not in ips]
         if foreign:
-            converger.guard.expel(interface, foreign)
+            reconciler.firewall_reconciler.expel(interface, foreign)
     except EnforceError:
         flushed = True
-    if flushed or interface.id in converger.agreement.errors:
-        converger.interface(rows, interface, now)
+    if flushed or interface.id in reconciler.drift.errors:
+        reconciler.interface(rows, interface, now)
         return None
-    return Survey(interface, state, members, network_ids, begun, converger.guard.boot_ms())
+    return Survey(interface, state, members, network_ids, begun, reconciler.firewall_reconciler.boot_ms())
 
 
-def compare(converger: Converger, rows: Rows, survey: Survey, device_ids: Collection[int], now: Now) -> None:
-    """Compare one slice, and converge what differs."""
+def compare(
+    reconciler: Reconciler, rows: Rows, survey: Survey, device_ids: Collection[int], now: Now
+) -> None:
+    """Compare one slice, and reconcile what differs."""
     interface = interfaces.by_id(rows, survey.interface.id)
     if interface != survey.interface:
-        return  # changed or removed since: that was converged as a whole
+        return  # changed or removed since: that was reconciled as a whole
     accesses = [
         one
-        for one in access.of_interface(rows, interface, converger.people, now, device_ids)
-        if one.tunnel.device.public_key not in converger.changed
+        for one in access.of_interface(rows, interface, reconciler.people, now, device_ids)
+        if one.tunnel.device.public_key not in reconciler.changed
     ]
     keys = {one.tunnel.device.public_key for one in accesses}
-    before = converger.openings.accesses(interface.id, keys)
-    standing.tell_changes(rows, converger.tell, converger.people, before, accesses, now)
+    before = reconciler.applied.accesses(interface.id, keys)
+    standing.tell_changes(rows, reconciler.tell, reconciler.people, before, accesses, now)
     reading = Reading(survey.begun_ms - now.boot_ms, survey.done_ms - now.boot_ms)
     then = Now(now.wall_ms + reading.begun_ms, survey.begun_ms, now.boot_id)
-    converger.peering.sampler.saw(interface.id, survey.state, before.values(), then)
+    reconciler.peer_reconciler.sampler.saw(interface.id, survey.state, before.values(), then)
     wrong = [one for one in accesses if not _as_wanted(survey, one, reading)]
     if not wrong:
-        converger.openings.note_some(interface, accesses, (), now)
+        reconciler.applied.note_some(interface, accesses, (), now)
         return
     expected = {
         one.tunnel.device.public_key: None if one.wanted is None else one.wanted.allowed_ips for one in wrong
     }
-    converger.peering.tell_changed(interface, expected, survey.state.peers)
+    reconciler.peer_reconciler.tell_changed(interface, expected, survey.state.peers)
     for one in wrong:
         mine = {
             member: survey.members[member] for member in _all_members(survey, one) if member in survey.members
         }
-        converger.guard.tell_changed(interface, one.rights, mine, reading)
-    converger.devices(rows, interface, {one.tunnel.device.id for one in wrong}, {}, now)
+        reconciler.firewall_reconciler.tell_changed(interface, one.rights, mine, reading)
+    reconciler.devices(rows, interface, {one.tunnel.device.id for one in wrong}, {}, now)
 
 
 def _as_wanted(survey: Survey, one: DeviceAccess, reading: Reading) -> bool:

@@ -19,7 +19,7 @@ from jitd.enforce.owner import Owner
 from jitd.enforce.port import LinkSpec, WireGuard
 from jitd.reconcile.access import People
 from jitd.reconcile.changeset import ChangeSet
-from jitd.reconcile.drift import Agreement
+from jitd.reconcile.drift import Drift
 from jitd.store import accounts, events, networks
 from jitd.store.database import Rows
 
@@ -36,7 +36,7 @@ class View:
     now: Now
     people: People
     config: Config
-    agreement: Agreement
+    drift: Drift
     backend: str
     firewall: Firewall  # only to be asked what it is, and to look around
     rules: Callable[[Rows], Rules]

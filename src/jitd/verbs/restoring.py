@@ -7,7 +7,7 @@ from jitd.core.model import Now
 from jitd.enforce.port import EnforceError
 from jitd.reconcile import access
 from jitd.reconcile.access import Memory
-from jitd.reconcile.reconciler import Converger
+from jitd.reconcile.reconciler import Reconciler
 from jitd.store import interfaces, restored
 from jitd.store.database import Rows
 from jitd.store.restored import Restored
@@ -43,22 +43,22 @@ def sentence(found: Restored) -> str:
     )
 
 
-def keep_leases(rows: Rows, converger: Converger, memory: Memory, now: Now) -> None:
+def keep_leases(rows: Rows, reconciler: Reconciler, memory: Memory, now: Now) -> None:
     """Administrators' standing access that lives in the kernel goes on to the end of its lease, and is not renewed: they may
     come in through it to look at this. A key that was lost meanwhile lives there no more.
     """
     for interface in interfaces.all_(rows):
-        accesses = access.of_interface(rows, interface, converger.people, now, doubt=False)
+        accesses = access.of_interface(rows, interface, reconciler.people, now, doubt=False)
         wanted = {
             member: (one.tunnel.device.id, member.network_id)
             for one in accesses
-            if converger.people.admin(one.tunnel.account.name, one.tunnel.account.uid)
+            if reconciler.people.admin(one.tunnel.account.name, one.tunnel.account.uid)
             for member in one.rights
             if any(each.kind == "standing" and each.network_id == member.network_id for each in one.reasons)
         }
         try:
-            peers = converger.peering.wireguard.read(interface.name).peers
-            living = converger.guard.read({member.network_id for member in wanted})
+            peers = reconciler.peer_reconciler.wireguard.read(interface.name).peers
+            living = reconciler.firewall_reconciler.read({member.network_id for member in wanted})
         except EnforceError:
             continue
         keys = {one.tunnel.device.id: one.tunnel.device.public_key for one in accesses}
@@ -67,7 +67,7 @@ def keep_leases(rows: Rows, converger: Converger, memory: Memory, now: Now) -> N
             if peer is None or not peer.allowed_ips:
                 continue
             left_ms = elements.LEASE_MS
-            if converger.guard.active:
+            if reconciler.firewall_reconciler.active:
                 left_ms = living[member].least_ms if member in living else 0
             if left_ms > durations.SECOND:
                 memory.leases[pair] = min(memory.leases.get(pair, 2**63), now.boot_ms + left_ms)

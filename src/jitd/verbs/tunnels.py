@@ -58,7 +58,7 @@ class _Free:
         self._call = call
         self._interface = interface
         own = [parsing.single(one) for one in call.gateway(interface.id)]
-        self._taken = {*own, *_unmanaged(call, interface), *call.agreement.held(interface.id)}
+        self._taken = {*own, *_unmanaged(call, interface), *call.drift.held(interface.id)}
         # Few of them are more than one address.
         self._wide = [one for one in self._taken if one.prefixlen < one.max_prefixlen]
         self._resting = freed.resting(call.rows, interface.id, call.now.wall_ms)

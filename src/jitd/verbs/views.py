@@ -76,7 +76,7 @@ def _over_ms(request: Request, status: Status) -> int | None:
 
 def _marks(view: View, request: Request, status: Status) -> list[str]:
     marks = []
-    if request.grant and (open_ := view.agreement.open) and open_ & requests.keys_of(view.rows, request.id):
+    if request.grant and (open_ := view.drift.open) and open_ & requests.keys_of(view.rows, request.id):
         if status is Status.ACTIVE:
             marks.append("activating")
         # What was seen to be cut is not open again because its device is now.
@@ -221,7 +221,7 @@ def interface_view(
         "up": state is not None and state.up,
         "peers": len(state.peers) if state is not None else 0,
         "unmanaged": unmanaged,
-        "error": error or view.agreement.errors.get(interface.id, ""),
+        "error": error or view.drift.errors.get(interface.id, ""),
     }
 
 
@@ -271,7 +271,7 @@ def device_views(
             "created": device.created_ms,
             "ends": device.ends_ms,
             "addresses": addresses.get(device.id, {}),
-            "last_handshake": view.agreement.heard.get(device.public_key, 0),
+            "last_handshake": view.drift.heard.get(device.public_key, 0),
         }
         for device in found
     ]
