@@ -191,7 +191,7 @@ class FreezeReply(ChangeReply):
 
 class ListQuery(TypedDict):
     """Filters of `list`, all of which have to agree. `status` and `tab` may hold several values; `since` and `until` are
-    milliseconds UTC; `mine` are those of the caller, `decidable` those that he may decide now. `group` is for administrators.
+    milliseconds UTC; `mine` are those of the caller, `decidable` those that they may decide now. `group` is for administrators.
 
     `sort` is default, newest, oldest or left (live grants by their end); `after` is the `next` of the page before, with the
     same `sort`. With `count` there are no requests in the reply, but how many there are.
@@ -216,8 +216,8 @@ class ListQuery(TypedDict):
 
 class ListReply(Reply):
     """A page of requests: where nothing else was asked, pending first, then newest first. `next` is empty on the last
-    page. `counts` are those by tab that the caller may see, `decides` is whether he decides about any network, `changes` how many
-    changes of rules wait for his yes, `count` (where it was asked for) is how many match. `not_searched` are words of the search that are emoji or signs, or have some:
+    page. `counts` are those by tab that the caller may see, `decides` is whether they decide about any network, `changes` how many
+    changes of rules wait for their yes, `count` (where it was asked for) is how many match. `not_searched` are words of the search that are emoji or signs, or have some:
     only letters and digits are looked for.
     """
 
@@ -1010,9 +1010,9 @@ class InterfacesReply(Reply):
 
 class UserView(TypedDict):
     """Somebody who has ever asked or owned a device. `registered`: no user of the system. `disabled` is why an
-    administrator has shut him out, or null; `closed` why the account does not count, "" when it does.
+    administrator has shut them out, or null; `closed` why the account does not count, "" when it does.
 
-    `name` is what other verbs take: NAME:UID where the name means somebody else by now. `suspended` is since when he is gone
+    `name` is what other verbs take: NAME:UID where the name means somebody else by now. `suspended` is since when they are gone
     or out of time, milliseconds UTC, or null; `retired`: for so long that a return has to be confirmed.
     """
 

@@ -60,7 +60,7 @@ def connect(
         typer.Option("--duration", "-d", metavar="TIME", help="For how long, if it has to be asked for."),
     ] = None,
     until: Until = None,
-    again: Annotated[bool, typer.Option("--again", help="With the reason of your last request.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Use the reason of your last request.")] = False,
     timeout: Timeout = None,
 ) -> int:
     """Have access to a network, and the tunnel of this machine to it.
@@ -202,7 +202,7 @@ class _Access:
 def disconnect(
     context: typer.Context,
     network: Annotated[
-        str | None, typer.Argument(metavar="[NETWORK]", help="Only this one; all of them without it.")
+        str | None, typer.Argument(metavar="[NETWORK]", help="The network; without it: all of them.")
     ] = None,
     release: Annotated[
         bool, typer.Option("--release", help="Give the rest of the time back, in place of pausing it.")

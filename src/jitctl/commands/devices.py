@@ -132,7 +132,8 @@ def remove(
     lost: Annotated[
         bool,
         typer.Option(
-            "--lost", help="It was lost: cut it without asking, for ever, and tell the administrators."
+            "--lost",
+            help="The device was lost: block its key for ever without asking, and notify the administrators.",
         ),
     ] = False,
     user: User = None,

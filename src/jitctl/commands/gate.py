@@ -44,10 +44,10 @@ _ELSEWHERE: Final = ("--socket", "--host", "--profile")
 def gate(
     context: typer.Context,
     user: Annotated[
-        str, typer.Option("--user", metavar="NAME", help="Who it is: registered with jitctl user add.")
+        str, typer.Option("--user", metavar="NAME", help="The person, registered with jitctl user add.")
     ],
 ) -> int:
-    """Do what came over ssh for somebody who shares its account. Stands in authorized_keys, and is typed by nobody.
+    """Run a command from ssh for a person behind a shared account. It is written in authorized_keys; nobody types it.
 
     Example: restrict,command="jitctl gate --user zoe" ssh-ed25519 AAAA… zoe
     """

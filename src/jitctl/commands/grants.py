@@ -149,10 +149,10 @@ def acknowledge(
     context: typer.Context,
     number: Annotated[int, typer.Argument(metavar="ID", help="The use of break-glass.")],
     comment: Annotated[
-        str | None, typer.Option("--comment", "-c", metavar="TEXT", help="What came of looking at it.")
+        str | None, typer.Option("--comment", "-c", metavar="TEXT", help="The result of your review.")
     ] = None,
 ) -> int:
-    """Say that you have looked at a use of break-glass. Everybody but its user may who decides there.
+    """Acknowledge a use of break-glass, as somebody who decides about the network and did not use it.
 
     Example: jitctl acknowledge 12 --comment "was needed: the disk was full"
     """

@@ -23,7 +23,7 @@ Pools = Annotated[
     ),
 ]
 Endpoint = Annotated[
-    str | None, typer.Option("--endpoint", metavar="HOST:PORT", help="What clients connect to.")
+    str | None, typer.Option("--endpoint", metavar="HOST:PORT", help="The address that clients connect to.")
 ]
 Dns = Annotated[
     list[str] | None,
@@ -41,11 +41,14 @@ def add(
     pool: Pools = None,
     endpoint: Endpoint = None,
     port: Annotated[
-        int | None, typer.Option("--port", metavar="PORT", help="Where it listens (51820).")
+        int | None, typer.Option("--port", metavar="PORT", help="The UDP port to listen on (51820).")
     ] = None,
     dns: Dns = None,
     mtu: Annotated[
-        int | None, typer.Option("--mtu", metavar="BYTES", help="Where the default does not fit.")
+        int | None,
+        typer.Option(
+            "--mtu", metavar="BYTES", help="The MTU of the interface, in bytes, if the default does not fit."
+        ),
     ] = None,
 ) -> int:
     """Make a WireGuard interface of jitd's own, with a new key.
@@ -83,7 +86,9 @@ def set_(
     name: Name,
     pool: Pools = None,
     endpoint: Endpoint = None,
-    port: Annotated[int | None, typer.Option("--port", metavar="PORT", help="Where it listens.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="PORT", help="The UDP port to listen on.")
+    ] = None,
     dns: Dns = None,
     mtu: Annotated[int | None, typer.Option("--mtu", metavar="BYTES", help="0: the default.")] = None,
 ) -> int:

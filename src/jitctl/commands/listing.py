@@ -86,7 +86,7 @@ def list_(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", help="How many at most.")] = PAGE,
     after: Annotated[
-        str, typer.Option("--after", metavar="PAGE", help="What the page before named as the next.")
+        str, typer.Option("--after", metavar="PAGE", help="The next page, as the previous one named it.")
     ] = "",
     count: Annotated[bool, typer.Option("--count", help="Only say how many there are.")] = False,
     output: Annotated[ListFormat, typer.Option("--output", "-o", help="How to print.")] = ListFormat.TABLE,

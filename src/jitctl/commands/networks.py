@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The network.")]
 Routes = Annotated[
     list[str] | None,
-    typer.Option("--route", metavar="CIDR", help="What it opens, for example 10.0.0.0/8; may be repeated."),
+    typer.Option(
+        "--route",
+        metavar="CIDR",
+        help="A route that the network opens, for example 10.0.0.0/8; may be repeated.",
+    ),
 ]
 Ports = Annotated[
     list[str] | None,
@@ -32,7 +36,10 @@ Members = Annotated[
     ),
 ]
 Default = Annotated[
-    str | None, typer.Option("--default-duration", metavar="TIME", help="Where nobody names one (2h).")
+    str | None,
+    typer.Option(
+        "--default-duration", metavar="TIME", help="The duration of a grant whose request names none (2h)."
+    ),
 ]
 Most = Annotated[str | None, typer.Option("--max-duration", metavar="TIME", help="The longest grant (8h).")]
 Pending = Annotated[

@@ -25,7 +25,7 @@ _LOOK: Final = 0.1
 
 
 def on(context: typer.Context, user: User = None) -> int:
-    """Be told by mail again.
+    """Turn your mail on again.
 
     Example: jitctl notify on
     """

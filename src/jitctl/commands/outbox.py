@@ -69,7 +69,7 @@ def list_(context: typer.Context) -> int:
 
 
 def retry(context: typer.Context, numbers: Numbers = None) -> int:
-    """Try messages again at once.
+    """Try to deliver messages again at once.
 
     Example: jitctl outbox retry
     """
@@ -77,7 +77,7 @@ def retry(context: typer.Context, numbers: Numbers = None) -> int:
 
 
 def drop(context: typer.Context, numbers: Numbers = None, yes: Yes = False) -> int:
-    """Give messages up. What they were about stays in the events.
+    """Discard messages. The events that they were about stay in the audit log.
 
     Example: jitctl outbox drop 17
     """

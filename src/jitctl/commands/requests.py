@@ -31,7 +31,7 @@ from jitd.core.errors import exit_status
 if TYPE_CHECKING:
     from jitd import wire
 
-Which = Annotated[str | None, typer.Argument(metavar="[ID|NETWORK]", help="Which one, if there are several.")]
+Which = Annotated[str | None, typer.Argument(metavar="[ID|NETWORK]", help="The grant, if there are several.")]
 
 
 def request(
@@ -51,7 +51,7 @@ def request(
         str | None,
         typer.Option("--start", metavar="WHEN", help='Not at once: "tomorrow 09:00", on your clocks.'),
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="With the reason of your last request.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Use the reason of your last request.")] = False,
     urgent: Annotated[bool, typer.Option("--urgent", help="Mark it: it is listed first.")] = False,
     break_glass: Annotated[
         bool,
@@ -181,7 +181,7 @@ def _asked(context: typer.Context, reply: wire.RequestReply, *, dry_run: bool) -
 def cancel(
     context: typer.Context,
     which: Annotated[
-        str | None, typer.Argument(metavar="[ID|NETWORK]", help="Which one, if there are several.")
+        str | None, typer.Argument(metavar="[ID|NETWORK]", help="The grant, if there are several.")
     ] = None,
 ) -> int:
     """Take a pending request back.

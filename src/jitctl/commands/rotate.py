@@ -31,7 +31,7 @@ def rotate(
             "--public-key",
             "-k",
             metavar="KEY",
-            help="The new one, of a key made elsewhere; - reads it from standard input.",
+            help="The new public key, if it was made elsewhere; - reads it from standard input.",
         ),
     ] = None,
     qr: Annotated[

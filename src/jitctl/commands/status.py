@@ -41,7 +41,7 @@ def status(
         bool, typer.Option("--watch", help="Redraw it, with the time that is left, until Ctrl-C.")
     ] = False,
     everywhere: Annotated[
-        bool, typer.Option("--all", "-a", help="Of every gateway that this machine was set up for.")
+        bool, typer.Option("--all", "-a", help="Show every gateway that this machine was set up for.")
     ] = False,
     form: Annotated[
         str,

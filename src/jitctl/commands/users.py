@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jitd import wire
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user.")]
-Email = Annotated[str | None, typer.Option("--email", metavar="ADDRESS", help="Where he gets mail.")]
+Email = Annotated[str | None, typer.Option("--email", metavar="ADDRESS", help="The person's mail address.")]
 
 
 def add(
@@ -29,7 +29,7 @@ def add(
 ) -> int:
     """Register somebody who is no user of the system, for a time: a contractor.
 
-    Devices and requests are managed for him (--user NAME), or by himself through `jitctl gate`.
+    Administrators manage their devices and requests (--user NAME), or they do it themselves through `jitctl gate`.
 
     Example: jitctl user add zoe --until 2027-03-31 --email zoe@example.org
     """
@@ -53,7 +53,7 @@ def set_(
     email: Email = None,
     reason: Why = None,
 ) -> int:
-    """Change when somebody's time is over, or where he gets mail. What runs ends no later.
+    """Change a person's end date or mail address. Running grants end no later than that date.
 
     Example: jitctl user set zoe --until 2027-06-30
     """
@@ -100,7 +100,7 @@ def enable(context: typer.Context, name: Name, reason: Why = None) -> int:
 def confirm(
     context: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]…", help="Who was away and is the same person.")
+        list[str] | None, typer.Argument(metavar="[NAME]…", help="The people to confirm.")
     ] = None,
     everybody: Annotated[bool, typer.Option("--all", help="All who are back.")] = False,
     reason: Why = None,

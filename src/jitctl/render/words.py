@@ -388,7 +388,9 @@ def _people(data: dict[str, Any]) -> str:
 
 def _stranger(event: wire.EventView, data: dict[str, Any]) -> str:
     whose = (
-        f"{event['user']}'s {data['device']}, which has no access," if data.get("device") else "a stranger"
+        f"{event['user']}'s {data['device']}, which has no access,"
+        if data.get("device")
+        else "an unknown peer"
     )
     return f"removed {whose} from {event['interface']}: {data.get('public_key', '')}"
 

@@ -141,7 +141,7 @@ def _enabling(facts: Facts) -> str:
 
 
 def _asking_after_all(facts: Facts) -> str:
-    """What would make somebody ask who does not have to, by the rule that leaves him out."""
+    """What would make somebody ask who does not have to, by the rule that leaves them out."""
     one = facts.network
     if not one.jit:
         return f"jitctl network jit {one.name} on"

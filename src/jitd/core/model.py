@@ -169,8 +169,8 @@ class Network:
     jit_groups: tuple[str, ...] = ()  # who has to ask; empty: everybody
     jit_exempt: tuple[str, ...] = ()  # who never has to
     jit_admins_too: bool = False
-    approvers: tuple[str, ...] = ()  # who decides here, beside administrators
-    approvals: int = 1  # how many different people have to agree
+    approvers: tuple[str, ...] = ()  # users and groups that decide, beside administrators
+    approvals: int = 1  # the number of different people who have to approve
     # how long
     default_ms: int
     max_ms: int
@@ -190,7 +190,7 @@ class Network:
     break_glass_reason_min: int = 10  # characters
     break_glass_quota: int = 3  # times in a week, for each user
     auto_approve: tuple[AutoApproval, ...] = ()
-    #: Which uid each user whom a rule names had when he was named there, by the field of the rule and the name.
+    #: Which uid each user whom a rule names had when they were named there, by the field of the rule and the name.
     bound: tuple[tuple[str, str, int], ...] = ()
 
     @property

@@ -24,7 +24,7 @@ class Answer(Enum):
 class Person:
     """What the system says of one user name.
 
-    `exists` tells whether there is such a user; `uid` is None unless it is YES, or somebody knows already whom he asks
+    `exists` tells whether there is such a user; `uid` is None unless it is YES, or somebody knows already whom they ask
     about. `can_log_in` is false for an
     expired account or a nologin shell. `groups` are those known for sure; `unavailable` are groups whose
     membership could not be asked, so that absence from `groups` says nothing about them.

@@ -43,7 +43,7 @@ def links(call: Call, query: wire.DoctorQuery) -> dict[str, Any]:
         except EnforceError as error:
             found[interface.name] = error
         else:
-            # Whoever connects looks here, and then at his status.
+            # Whoever connects looks here, and then at their status.
             call.drift.hear(state)
     return {"links": found}
 

@@ -162,7 +162,7 @@ class UserspaceWireGuard:
                 )
             time.sleep(0.01)
         # wireguard-go's first process opens the socket; the second sets the MTU to its default, and answers after
-        # that. Who does not wait for an answer has his own MTU overwritten.
+        # that. Whoever does not wait for an answer has their own MTU overwritten.
         uapi.check(_exchange(name, uapi.GET))
 
     def _configure(self, spec: LinkSpec) -> None:

@@ -283,7 +283,7 @@ class Service:
             raise JitError("refused", "cannot examine this machine: nobody has told this jitd how")
         links: Links = {}
         if await self._in_reader(lambda rows: doctor.needs_links(self._transactor.view(rows, actor), query)):
-            # Anybody may ask as often as he likes, and a large interface takes a while to read: behind everything else.
+            # Anybody may ask as often as they like, and a large interface takes a while to read: behind everything else.
             priority = Priority.ADMIN if self._is_admin(actor) else Priority.CHECK
             running = self._worker.run(lambda: self._transactor.peek(doctor.links, actor, query), priority)
             links = cast("Links", (await self._bounded(running))["links"])

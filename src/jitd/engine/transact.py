@@ -305,7 +305,7 @@ class Transactor:
                     _as_of_then(call, closing.tombstone)
                 render = verb(call, body)
                 if call.touched.interfaces:
-                    # Who has no right any more by this is cut with it: nobody is to be told for 30 s that he is in.
+                    # Who has no right any more by this is cut with it: nobody is to be told for 30 s that they are in.
                     call.ended += endings.end_without_right(rows, people, call.touched, call.now)
                 self._note_time(rows, call.now)
                 # Nothing can refuse any more: what it takes away is cut now, and committed then.
@@ -554,7 +554,7 @@ class Transactor:
         self._committed()
 
     def tell(self) -> int | None:
-        """Make messages of what happened, and of what time alone makes; nothing that cuts waits for it.
+        """Make messages of new events and of reminders that are due. Runs behind everything that cuts.
 
         Returns when there is something to do again, milliseconds UTC; None: when something happens.
         """

@@ -51,7 +51,7 @@ FACTS: Final[Mapping[str, str]] = {
     "urgent": "whether the user marked it as urgent",
     "break_glass": "whether the user opened it alone",
     "extends": "number of the grant that more time is asked of",
-    "approvals": "how many different people have to agree",
+    "approvals": "the number of different people who have to approve a request",
     "agreed": "who has agreed already, where several have to",
     "origin": "from where the call came: a terminal, the address of an ssh client",
     "decided_by": "who granted or denied; policy where a rule did",

@@ -47,7 +47,7 @@ class Deciders:
 
 
 def decider(rows: Rows, people: People, name: str) -> tuple[bool, Account | None]:
-    """(whether there is anybody of this name, his account). Who had the name before is somebody else."""
+    """(whether there is anybody of this name, their account). Who had the name before is somebody else."""
     person = people.directory.person(name)
     if person.exists is Answer.NO:
         account = accounts.registered(rows, name)
@@ -84,7 +84,7 @@ def without_address(rows: Rows, people: People, domain: str) -> list[str]:
 
 
 def address_of(name: str, account: Account | None, domain: str) -> str:
-    """Where somebody gets mail, "" when that is not known or he does not want any."""
+    """Where somebody gets mail, "" when that is not known or they do not want any."""
     if account is not None and not account.told:
         return ""
     if account is not None and account.email:

@@ -191,7 +191,7 @@ def _suggestions(view: View, span: Span, about: dict[int, Network], sums: Sums) 
 
 
 def _has_to_wait(view: View, account_id: int, habit: Habit, network: Network) -> bool:
-    """Whether this one still is who he was, and no rule spares him the asking or the waiting."""
+    """Whether this one still is who they were, and no rule spares them the asking or the waiting."""
     account = accounts.by_id(view.rows, account_id)
     if (
         account is None

@@ -85,7 +85,7 @@ def _other(view: View, network: Network, user: str) -> Account:
         )
     known = accounts.of_name(view.rows, user)
     if not view.by_admin:
-        # Which users there are is no approver's business, and the system is not asked about those he names.
+        # Which users there are is no approver's business, and the system is not asked about those whom they name.
         if known is None or store.last_reason(view.rows, known.id, network.id) is None:
             raise JitError(
                 "not_found",

@@ -362,7 +362,7 @@ class PeerReconciler:
     def tell_strangers(self, rows: Rows, interface: Interface, keys: Iterable[str]) -> None:
         """Record peers that have no business there, which are removed; and whose keys they were."""
         for key in keys:
-            log.warning("removed a stranger from %s: %s", interface.name, key)
+            log.warning("removed an unknown peer from %s: %s", interface.name, key)
             device, account = devices.last_of_key(rows, key) or (None, None)
             more = {"device": device.name} if device else {}
             self.tell("stranger_removed", interface=interface.name, account=account, public_key=key, **more)

@@ -204,7 +204,7 @@ class View:
     def _may_own(self, uid: int) -> bool:
         """Whether a uid may own devices: people may, root and system accounts may not.
 
-        An ordinary user who runs jitd for himself is a person, whatever his uid.
+        An ordinary user who runs jitd for themselves is a person, whatever the uid.
         """
         if uid == self.people.daemon_uid:
             return uid != 0

@@ -62,7 +62,7 @@ def add(call: Call, body: wire.InterfaceAddBody) -> Render:
 
 
 def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render:
-    """Take part in an interface that is there. Its peers are listed as unmanaged, and keep passing."""
+    """Manage peers on an existing interface. Its peers are listed as unmanaged, and keep passing."""
     call.require_admin("adopt an interface")
     name = text.interface_name(body["name"])
     _refuse_known(call, name)

@@ -34,8 +34,8 @@ def found(view: View, request_id: int) -> Request:
 
 
 def visible(view: View, request_id: int) -> Request:
-    """The request of this id if the caller may see it: it is his own, or he may decide about it. Others do not exist
-    for him.
+    """The request of this id if the caller may see it: it is their own, or they may decide about it. Others do not exist
+    for them.
     """
     request = store.by_id(view.rows, request_id)
     if request is None or not (

@@ -13,12 +13,12 @@ from jitd.verbs.users import email
 
 
 def on(call: Call, body: wire.NotifyBody) -> Render:
-    """Be told by mail again."""
+    """Turn the caller's mail on again."""
     return _switch(call, body, told=True)
 
 
 def off(call: Call, body: wire.NotifyBody) -> Render:
-    """Be told nothing by mail. What happens is still in `jitctl events` and `jitctl status`."""
+    """Turn the caller's mail off. What happens is still in `jitctl events` and `jitctl status`."""
     return _switch(call, body, told=False)
 
 
@@ -34,7 +34,7 @@ def test(call: Call, body: wire.NotifyTestBody) -> Render:
     if not call.config.tells:
         raise JitError(
             "refused",
-            "cannot send a test: there is no way to tell anybody anything",
+            "cannot send a test: neither [mail] nor [chat] is configured",
             "Name a mail server ([mail] server) or a chat ([chat] urls) in jitd.toml, and restart jitd.",
         )
     sent = [_put(call, way, recipient, address) for way, recipient, address in _recipients(call, body)]

@@ -61,7 +61,7 @@ def add(call: Call, body: wire.UserAddBody) -> Render:
 
 
 def set_(call: Call, body: wire.UserSetBody) -> Render:
-    """Change when somebody's time is over, and where he gets mail. What is absent stays."""
+    """Change a person's end date and mail address. What is absent stays."""
     call.require_admin("change a user")
     before = _named(call, body["user"])
     reason = foureyes.reason(call, body.get("reason"), "change a user")
@@ -198,7 +198,7 @@ def list_(view: View, _query: object) -> Reply:
 
 
 def gate(view: View, body: wire.GateBody) -> Reply:
-    """Let a shared account of ssh speak for somebody who is registered, as its authorized_keys names him.
+    """Let a shared account of ssh speak for somebody who is registered, as its authorized_keys names them.
 
     Only the accounts that the configuration trusts for this may (gate_users), and none that administers the gateway.
     """
@@ -215,7 +215,7 @@ def gate(view: View, body: wire.GateBody) -> Reply:
         raise JitError(
             "not_permitted",
             f"cannot speak for {name[:40]!r}: nobody of this name is registered",
-            "An administrator registers him: jitctl user add NAME --until DATE",
+            "An administrator registers them: jitctl user add NAME --until DATE",
         )
     same = view.people.same(account, view.now)
     if not same:

@@ -188,7 +188,7 @@ def test_what_a_verb_has_done_is_one_sentence(given: dict[str, object], told: st
             "reported alice's device laptop lost: nothing was open for it, and its key is never let in again",
         ),
         (event("device_imported"), "gave a peer of wg0 to alice as laptop"),
-        (event("stranger_removed", public_key="KEY="), "removed a stranger from wg0: KEY="),
+        (event("stranger_removed", public_key="KEY="), "removed an unknown peer from wg0: KEY="),
         (
             event("stranger_removed", public_key="KEY=", device="laptop"),
             "removed alice's laptop, which has no access, from wg0: KEY=",
