@@ -105,14 +105,14 @@ async def _run(
 ) -> None:
     try:
         # In a thread: pyroute2's synchronous classes refuse to be made inside a running loop.
-        peers, members = await asyncio.to_thread(_layers, config, clock, wireguard, firewall)
+        wireguard_port, firewall_port = await asyncio.to_thread(_layers, config, clock, wireguard, firewall)
     except EnforceError as error:
         raise JitError(
             "enforcement", f"cannot start: {error}", "See [enforce] in the configuration."
         ) from error
     # What was begun is ended in the opposite order, also when one of the ends fails.
     async with AsyncExitStack() as ending:
-        if peers.name != "memory":
+        if wireguard_port.name != "memory":
             ending.callback(NamespaceLock().release)
         if directory is None:
             directory = own_directory = SystemDirectory()
@@ -120,9 +120,9 @@ async def _run(
         service = Service(
             config=config,
             clock=clock,
-            wireguard=peers,
-            firewall=members,
-            host=choose_host(peers.name),
+            wireguard=wireguard_port,
+            firewall=firewall_port,
+            host=choose_host(wireguard_port.name),
             directory=directory,
             machine=Machine(path, load),
         )
@@ -131,8 +131,8 @@ async def _run(
         )
         ending.push_async_callback(service.stop)
         await service.start()
-        notices = _notices(members.notices)
-        links = _notices(LinkNotices) if peers.name != "memory" else None
+        notices = _notices(firewall_port.notices)
+        links = _notices(LinkNotices) if wireguard_port.name != "memory" else None
         users = _users_watch()
         for one in (notices, links, users):
             if one is not None:
@@ -146,7 +146,12 @@ async def _run(
         ending.push_async_callback(server.stop)
         await server.start()
         ending.push_async_callback(_cancel, asyncio.create_task(_look(server, service, outside)))
-        log.info("ready: %s backend, firewall %s, socket %s", peers.name, members.name, config.daemon.socket)
+        log.info(
+            "ready: %s backend, firewall %s, socket %s",
+            wireguard_port.name,
+            firewall_port.name,
+            config.daemon.socket,
+        )
         # What is there now stays: a full collection among it takes tens of milliseconds, in the middle of an ending.
         gc.collect()
         gc.freeze()

@@ -3,12 +3,12 @@
 from ipaddress import ip_address, ip_network
 
 from jitd.core import elements
-from jitd.core.elements import EARLY_MS, LATE_MS, LEASE_MS, Element, Member, Reading, Right
+from jitd.core.elements import EARLY_MS, LATE_MS, LEASE_MS, Element, Reading, Right, SetEntry
 from jitd.core.peers import Reason
 
 IP = ip_address("10.9.0.2")
 ONE = frozenset({ip_network("10.9.0.2/32")})
-MEMBER = Member(1, IP)
+ENTRY = SetEntry(1, IP)
 
 
 def grant(left_ms: int | None, network_id: int = 1, *, paused: bool = False) -> Reason:
@@ -20,15 +20,15 @@ def grant(left_ms: int | None, network_id: int = 1, *, paused: bool = False) -> 
 def test_the_longest_reason_counts() -> None:
     """Of a grant and a standing right the longer one is what the kernel counts; each network is its own."""
     assert elements.rights(ONE, [grant(5000), grant(9000), grant(7000, 2)]) == {
-        MEMBER: Right(9000, False),
-        Member(2, IP): Right(7000, False),
+        ENTRY: Right(9000, False),
+        SetEntry(2, IP): Right(7000, False),
     }
-    assert elements.rights(ONE, [grant(5000), grant(None)]) == {MEMBER: Right(LEASE_MS, True)}
-    assert elements.rights(ONE, [grant(2 * LEASE_MS), grant(None)]) == {MEMBER: Right(2 * LEASE_MS, False)}
+    assert elements.rights(ONE, [grant(5000), grant(None)]) == {ENTRY: Right(LEASE_MS, True)}
+    assert elements.rights(ONE, [grant(2 * LEASE_MS), grant(None)]) == {ENTRY: Right(2 * LEASE_MS, False)}
 
 
 def test_paused_and_over_give_nothing() -> None:
-    """A paused grant, one without time left, and an interface that is not enforced make nobody a member."""
+    """A paused grant, one without time left, and an interface that is not enforced make no entry."""
     unenforced = Reason(kind="unenforced", network="", why="")
     assert elements.rights(ONE, [grant(5000, paused=True), grant(0), unenforced]) == {}
 
@@ -44,9 +44,9 @@ NOW = Reading()
 
 
 def difference(wanted: Right | None, least: int | None, most: int | None = None, reading: Reading = NOW):
-    """Of one member."""
-    actual = {} if least is None else {MEMBER: Element(1, IP, least, most if most is not None else least)}
-    found = elements.difference({} if wanted is None else {MEMBER: wanted}, actual, reading)
+    """Of one entry."""
+    actual = {} if least is None else {ENTRY: Element(1, IP, least, most if most is not None else least)}
+    found = elements.difference({} if wanted is None else {ENTRY: wanted}, actual, reading)
     return (bool(found.given), bool(found.removals), bool(found.missing), bool(found.too_long))
 
 

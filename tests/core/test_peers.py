@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitd.core.peers import Actual, Reason, Wanted, difference, wanted
+from jitd.core.peers import DesiredPeer, ObservedPeer, Reason, difference, wanted
 
 IPS = frozenset({ip_network("10.9.0.2/32")})
 GRANT = Reason(kind="grant", network="office", why="grant 1", request_id=1)
@@ -38,12 +38,14 @@ keys = st.sampled_from("ABCDEF")
 secrets = st.sampled_from(["", "secret"])
 wanted_peers = st.dictionaries(keys, st.tuples(addresses, secrets)).map(
     lambda found: {
-        key: Wanted(public_key=key, allowed_ips=ips, preshared_key=psk) for key, (ips, psk) in found.items()
+        key: DesiredPeer(public_key=key, allowed_ips=ips, preshared_key=psk)
+        for key, (ips, psk) in found.items()
     }
 )
 actual_peers = st.dictionaries(keys, st.tuples(addresses, secrets)).map(
     lambda found: {
-        key: Actual(public_key=key, allowed_ips=ips, preshared_key=psk) for key, (ips, psk) in found.items()
+        key: ObservedPeer(public_key=key, allowed_ips=ips, preshared_key=psk)
+        for key, (ips, psk) in found.items()
     }
 )
 
@@ -60,13 +62,13 @@ def test_the_end_of_one_reason_never_cuts_another(mine: list[Reason], ending: li
 
 @given(wanted_peers, actual_peers, st.frozensets(keys))
 def test_the_difference_leads_to_what_is_wanted(
-    desired: dict[str, Wanted], actual: dict[str, Actual], leave: frozenset[str]
+    desired: dict[str, DesiredPeer], actual: dict[str, ObservedPeer], leave: frozenset[str]
 ) -> None:
     """Applying the difference gives exactly the wanted peers; keys to leave are as they were; then nothing is left."""
     found = difference(desired, actual, leave=leave)
     after = {key: peer for key, peer in actual.items() if key not in found.to_remove}
     for peer in found.to_set:
-        after[peer.public_key] = Actual(
+        after[peer.public_key] = ObservedPeer(
             public_key=peer.public_key, allowed_ips=peer.allowed_ips, preshared_key=peer.preshared_key
         )
     for key in desired.keys() | actual.keys():

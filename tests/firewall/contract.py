@@ -33,7 +33,7 @@ from firewall.scene import (
     wireguard,
 )
 from jitd.core import firewallrules
-from jitd.core.elements import Lease, Member
+from jitd.core.elements import Lease, SetEntry
 from jitd.core.firewall import Always, InterfaceRules, NetworkRules, Rules
 from jitd.core.model import Ports
 from jitd.enforce.firewall import NftFirewall
@@ -120,7 +120,7 @@ def let(firewall: NftFirewall, client: str, number: int = OFFICE, ms: int = HOUR
 
 def cut(firewall: NftFirewall, client: str, number: int = OFFICE) -> None:
     ips = CLIENTS6 if number == SIX else CLIENTS
-    firewall.apply([], [Member(number, ips[client])])
+    firewall.apply([], [SetEntry(number, ips[client])])
 
 
 def reachable(client: str, address: str, port: int) -> bool:
@@ -205,9 +205,9 @@ def test_a_timeout_is_set_in_place(firewall: NftFirewall):
         (found,) = firewall.read()
         assert (found.network_id, found.ip) == (OFFICE, CLIENTS[ONE])
         assert ms - 1000 < found.least_ms <= found.most_ms <= ms
-        assert firewall.read_some([Member(OFFICE, CLIENTS[ONE]), Member(OFFICE, CLIENTS[TWO])]).keys() == {
-            Member(OFFICE, CLIENTS[ONE])
-        }
+        assert firewall.read_some(
+            [SetEntry(OFFICE, CLIENTS[ONE]), SetEntry(OFFICE, CLIENTS[TWO])]
+        ).keys() == {SetEntry(OFFICE, CLIENTS[ONE])}
     let(firewall, ONE, ms=0)
     assert firewall.read() == []
 
@@ -655,7 +655,7 @@ def test_a_real_tunnel(firewall: NftFirewall):
                 assert passes(line, other)
                 assert passes(other, line)
                 assert not opens(INSIDE, "10.11.0.1", PORT + 1)
-                firewall.apply([], [Member(5, client)])
+                firewall.apply([], [SetEntry(5, client)])
                 assert not passes(other, line)
                 assert not passes(line, other)
     finally:
@@ -669,7 +669,7 @@ def test_without_a_table(firewall: NftFirewall):
     with pytest.raises(EnforceError, match="No such file"):
         let(firewall, ONE)
     assert firewall.read() == []
-    assert firewall.read_some([Member(OFFICE, CLIENTS[ONE])]) == {}
+    assert firewall.read_some([SetEntry(OFFICE, CLIENTS[ONE])]) == {}
 
 
 def test_ten_thousand(firewall: NftFirewall):
@@ -679,12 +679,12 @@ def test_ten_thousand(firewall: NftFirewall):
         firewall.apply([Lease(OFFICE, IPv4Address(0x0A400000 + n), HOUR) for n in range(number)], [])
         times = []
         for trial in range(200):
-            member = Member(DATABASE, IPv4Address(0x0A500000 + trial % 20))
+            entry = SetEntry(DATABASE, IPv4Address(0x0A500000 + trial % 20))
             begun = time.perf_counter()
-            firewall.apply([Lease(*member, HOUR)], [])
-            firewall.read_some([member])
-            firewall.apply([], [member])
-            firewall.read_some([member])
+            firewall.apply([Lease(*entry, HOUR)], [])
+            firewall.read_some([entry])
+            firewall.apply([], [entry])
+            firewall.read_some([entry])
             times.append(time.perf_counter() - begun)
         medians[number] = sorted(times)[100]
     assert len(firewall.read()) == 10_000

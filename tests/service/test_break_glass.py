@@ -115,15 +115,15 @@ async def test_freeze_closes_everything(glass: World) -> None:
     assert set(glass.peers()) == {"alice", "bob", "carol"}
     reply = await glass.do(freezing.freeze, CAROL, reason="intruder")
     assert (reply["agrees"], reply["freeze"]["by"], reply["kept"]) == (True, "carol", [])
-    assert (glass.peers(), glass.members()) == ({}, {})
+    assert (glass.peers(), glass.entries()) == ({}, {})
     assert "frozen" in (await glass.ask(show.show, ROOT, id=number))["request"]["marks"]
     assert (await glass.do(freezing.freeze, ROOT, reason="again"))["already"] is True
     await glass.restart()
     await glass.advance(HOUR)
-    assert (glass.peers(), glass.members()) == ({}, {})
+    assert (glass.peers(), glass.entries()) == ({}, {})
     await glass.do(freezing.thaw, ROOT)
     assert set(glass.peers()) == {"bob", "carol"}
-    assert glass.members()["1 10.9.0.3"] == HOUR
+    assert glass.entries()["1 10.9.0.3"] == HOUR
     kinds = [one["kind"] for one in (await glass.ask(eventlog.events_, ROOT))["events"]]
     assert (kinds.count("frozen"), kinds.count("thawed")) == (1, 1)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
-from jitd.core.elements import Member
+from jitd.core.elements import SetEntry
 from jitd.core.errors import JitError
 from jitd.core.model import Actor, Now
 from jitd.enforce.memory import MemoryWireGuard
@@ -122,7 +122,7 @@ async def test_a_hanging_disk_keeps_nobody_in(
             await slow.do(verb, actor, **body)
         assert (caught.value.code, caught.value.exit_status) == ("unrecorded", 9)
         assert caught.value.message.startswith(("cut: ", "closed: "))
-        assert slow.members() == {}
+        assert slow.entries() == {}
         assert not slow.peers().get("alice")
         if "id" in body and verb is grants.revoke:
             assert (await slow.ask(show.show, ROOT, id=1))["request"]["marks"] == ["closed"]
@@ -137,7 +137,7 @@ async def test_a_hanging_disk_keeps_nobody_in(
         slow.service = slow._new()
         await slow.service.start()
     await slow.service.check()
-    assert slow.members() == {}
+    assert slow.entries() == {}
     assert not slow.peers().get("alice")
     assert (await slow.ask(overview.status, ROOT))["gateway"]["waiting"] == []
     events = (await slow.ask(eventlog.events_, ROOT))["events"]
@@ -160,11 +160,11 @@ async def test_a_plan_while_the_disk_hangs(
     async with hanging(slow):
         plan = (await slow.do(verb, actor, name=name, plan=True))["plan"]
         assert [(line["user"], line["network"]) for line in plan["loses"]] == [("alice", "office")]
-        assert slow.members() == {"1 10.9.0.2": HOUR}
+        assert slow.entries() == {"1 10.9.0.2": HOUR}
         with pytest.raises(JitError) as caught:
             await slow.do(verb, actor, name=name, confirm=plan["token"])
         assert caught.value.code == "unrecorded"
-        assert slow.members() == {}
+        assert slow.entries() == {}
     await slow.service.check()
     assert (await slow.ask(overview.status, ROOT))["gateway"]["waiting"] == []
     assert (await slow.ask(show.show, ROOT, id=1))["request"]["status"] in ("released", "revoked")
@@ -177,14 +177,14 @@ async def test_a_closing_that_hangs_itself_is_recorded_as_it_was(slow: World) ->
         with pytest.raises(JitError) as caught:
             await slow.do(grants.revoke, CAROL, id=number, comment="stolen")
         assert caught.value.code == "unrecorded"
-        assert slow.members() == {}
+        assert slow.entries() == {}
         at_ms = slow.clock.now_ms()
         slow.clock.advance(HOUR // 2)
     await slow.service.check()
     shown = await slow.ask(show.show, ROOT, id=number)
     assert (shown["request"]["status"], shown["request"]["ended"]) == ("revoked", at_ms)
     assert [one["kind"] for one in shown["events"]].count("revoked") == 1
-    assert slow.members() == {}
+    assert slow.entries() == {}
 
 
 async def test_what_was_cut_beside_the_worker_is_not_taken_for_unknown(slow: World) -> None:
@@ -199,7 +199,7 @@ async def test_what_was_cut_beside_the_worker_is_not_taken_for_unknown(slow: Wor
         with pytest.raises(JitError) as caught:
             await slow.service._worker.run(lambda: transactor.close(closing), Priority.ADMIN)
     assert caught.value.code == "unrecorded"
-    assert slow.members() == {}
+    assert slow.entries() == {}
     await slow.service.check()
     assert (await slow.ask(show.show, ROOT, id=number))["request"]["status"] == "revoked"
 
@@ -212,7 +212,7 @@ async def test_what_a_busy_worker_is_late_for_is_an_ordinary_success(
     number = await slow.granted(ALICE)
     async with hanging(slow):
         running = asyncio.ensure_future(slow.do(grants.revoke, CAROL, id=number))
-        await until(lambda: slow.members() == {}, "it is cut")
+        await until(lambda: slow.entries() == {}, "it is cut")
         assert not running.done()
     reply = await running
     assert (reply["request"]["status"], reply["agrees"]) == ("revoked", True)
@@ -245,24 +245,24 @@ async def test_what_is_refused_cuts_nothing(
             await slow.do(verb, actor, **body)
     assert caught.value.code == "busy"
     await slow.service.check()
-    assert closed.members == []
-    assert slow.members() == {"1 10.9.0.2": HOUR}
+    assert closed.entries == []
+    assert slow.entries() == {"1 10.9.0.2": HOUR}
 
 
 class Recorded:
     """What the firewall of a world is told to close."""
 
     def __init__(self, world: World) -> None:
-        self.members: list[Member] = []
+        self.entries: list[SetEntry] = []
         firewall = world.firewall
         assert isinstance(firewall, MemoryFirewall)
-        close = firewall.close_members
+        close = firewall.close_entries
 
-        def recorded(members: Any) -> None:
-            self.members += members
-            close(members)
+        def recorded(entries: Any) -> None:
+            self.entries += entries
+            close(entries)
 
-        firewall.close_members = recorded  # type: ignore[method-assign]
+        firewall.close_entries = recorded  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ async def test_a_plan_cuts_nothing(office: World, verb: ChangeVerb, body: dict[s
     actor = ROOT if verb is networks.remove else ALICE
     reply = await office.do(verb, actor, plan=True, **body)
     assert [line["user"] for line in reply["plan"]["loses"]] == ["alice"]
-    assert closed.members == []
+    assert closed.entries == []
 
 
 async def test_who_was_cut_by_a_closing_that_lost_is_let_in_again(
@@ -287,7 +287,7 @@ async def test_who_was_cut_by_a_closing_that_lost_is_let_in_again(
     number = await slow.granted(ALICE)
     async with hanging(slow):
         lost = asyncio.ensure_future(slow.do(grants.revoke, BOB, id=number))
-        await until(lambda: slow.members() == {}, "it is cut")
+        await until(lambda: slow.entries() == {}, "it is cut")
         # An administrator's verb goes before a user's.
         won = asyncio.ensure_future(slow.do(networks.set_, ROOT, name="office", changes=["approvers=carol"]))
         await asyncio.sleep(0)
@@ -296,7 +296,7 @@ async def test_who_was_cut_by_a_closing_that_lost_is_let_in_again(
     with pytest.raises(JitError) as caught:
         await lost
     assert caught.value.code in ("not_permitted", "not_found")
-    assert slow.members() == {"1 10.9.0.2": HOUR}
+    assert slow.entries() == {"1 10.9.0.2": HOUR}
     assert slow.peers() == {"alice": {"10.9.0.2/32"}}
     (event,) = (await slow.ask(eventlog.events_, ROOT, kind="closing_undone"))["events"]
     assert (event["data"]["verb"], event["data"]["by"]) == ("revoke", "bob")
@@ -341,7 +341,7 @@ async def test_what_is_over_is_not_cut_without_pause_while_the_disk_hangs(
     async with hanging(slow):
         slow.clock.advance(HOUR)
         running = asyncio.ensure_future(slow.service.expire())
-        await until(lambda: slow.members() == {}, "alice is out")
+        await until(lambda: slow.entries() == {}, "alice is out")
         await asyncio.sleep(0.3)
         assert 1 <= rounds <= 2
         monkeypatch.setattr(service, "AGAIN_SECONDS", 0.01)
@@ -356,7 +356,7 @@ async def test_who_is_no_member_any_more_is_out_while_the_disk_hangs(slow: World
     async with hanging(slow):
         slow.people.take_out_of("alice", "staff")
         await slow.service.refresh_people()
-        assert slow.members() == {}
+        assert slow.entries() == {}
     await slow.service.check()
     assert (await slow.ask(show.show, ROOT, id=1))["request"]["status"] == "revoked"
 
@@ -423,7 +423,7 @@ async def test_an_interface_that_hangs_holds_no_other(two: World) -> None:
     async with asyncio.timeout(SOON):
         reply = await two.do(grants.revoke, CAROL, id=1)
         assert not reply["agrees"]
-        assert two.members() == {"2 10.8.0.2": HOUR}
+        assert two.entries() == {"2 10.8.0.2": HOUR}
         assert "wg0 does not answer" in reply["waiting"]
         for _ in range(20):
             await two.service.look()
@@ -456,7 +456,7 @@ async def test_nothing_that_hangs_is_before_what_closes(two: World) -> None:
     async with hanging(two):
         two.wireguard.hangs = "wg0"
         running = asyncio.ensure_future(two.do(freezing.freeze, CAROL, reason="intruder"))
-        await until(lambda: two.members() == {}, "it is cut")
+        await until(lambda: two.entries() == {}, "it is cut")
         two.wireguard.answers.set()
     assert (await running)["agrees"] in (True, False)
 
@@ -528,7 +528,7 @@ async def test_what_an_earlier_jitd_kept_is_recorded(office: World) -> None:
     (office.config.daemon.state_dir / "tombstones").write_bytes(json.dumps(kept).encode().ljust(BYTES))
     office.service = office._new()
     await office.service.start()
-    assert (office.peers(), office.members()) == ({}, {})
+    assert (office.peers(), office.entries()) == ({}, {})
     shown = (await office.ask(show.show, ROOT, id=number))["request"]
     assert (shown["status"], shown["ended_comment"]) == ("revoked", "stolen")
     (event,) = (await office.ask(eventlog.events_, ROOT, kind="device_lost"))["events"]

@@ -38,7 +38,7 @@ async def test_somebody_else_asks_for_a_contractor(zoe: World) -> None:
     assert granted["note"] == "the time of zoe at this gateway ends then"
     assert set(zoe.peers()) == {"phone"}
     await zoe.advance(4 * HOUR)
-    assert (zoe.peers(), zoe.members()) == ({}, {})
+    assert (zoe.peers(), zoe.entries()) == ({}, {})
     ended = (await zoe.ask(eventlog.events_, ROOT, kind="user_ended"))["events"]
     assert [one["user"] for one in ended] == ["zoe"]
 
@@ -95,7 +95,7 @@ async def test_a_shorter_time_cuts_what_runs(zoe: World) -> None:
     ]["id"]
     await zoe.do(grants.grant, ROOT, id=number)
     await zoe.do(users.set_, ROOT, user="zoe", until=zoe.clock.now_ms() + HOUR)
-    assert list(zoe.members().values()) == [HOUR]
+    assert list(zoe.entries().values()) == [HOUR]
     await zoe.advance(HOUR - 1)
     assert set(zoe.peers()) == {"phone"}
     await zoe.advance(1)

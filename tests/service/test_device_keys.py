@@ -33,7 +33,7 @@ async def test_rotate_keeps_everything_but_the_key(office: World) -> None:
     await office.do(devices.add, ALICE, name="phone", public_key=key("phone"), until=ends)
     number = await office.granted(ALICE)
     await office.granted(BOB)
-    members = office.members()
+    members = office.entries()
     reply = await office.do(devices.rotate, ALICE, name="phone", public_key=key("new"), replaces=key("phone"))
     assert (reply["agrees"], reply["already"], reply["replaced"]) == (True, False, key("phone"))
     device = reply["device"]
@@ -44,7 +44,7 @@ async def test_rotate_keeps_everything_but_the_key(office: World) -> None:
         "bob": {"10.9.0.3/32"},
         key("new"): {"10.9.0.4/32"},
     }
-    assert office.members() == members
+    assert office.entries() == members
     shown = (await office.ask(show.show, ROOT, id=number))["request"]
     assert (shown["status"], shown["devices"]) == ("active", ["laptop", "phone"])
     (event,) = await told(office, "device_rotated")
@@ -243,7 +243,7 @@ async def test_a_lost_device_is_cut_without_the_store(office: World, *, restarte
         assert caught.value.code == "unrecorded"
         assert caught.value.message.startswith("cut: alice's phone; it cannot be recorded yet")
         assert set(office.peers()) == {"alice"}
-        assert set(office.members()) == {"1 10.9.0.2", "2 10.9.0.2"}
+        assert set(office.entries()) == {"1 10.9.0.2", "2 10.9.0.2"}
         status = await office.ask(overview.status, ROOT)
         assert "the loss of alice's phone is done, and not recorded yet" in status["gateway"]["waiting"][0]
         await office.service.compare()

@@ -58,7 +58,7 @@ async def test_a_rule_gives_more_time(office: World) -> None:
     assert await ends(office, number) == HOUR
     found = (await office.ask(eventlog.events_, ROOT, kind="extended"))["events"]
     assert [(one["id"], one["actor"]) for one in found] == [(number, None)]
-    assert office.members()["1 10.9.0.2"] == HOUR
+    assert office.entries()["1 10.9.0.2"] == HOUR
 
 
 async def test_a_rule_gives_no_more_than_it_says_in_all(office: World) -> None:

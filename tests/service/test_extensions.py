@@ -26,7 +26,7 @@ async def test_its_user_asks_for_more(office: World) -> None:
     await office.advance(HOUR - MINUTE)
     await office.do(grants.grant, ROOT, id=more["id"])
     assert (await shown(office, more["id"]))["status"] == "active"
-    assert office.members()["1 10.9.0.2"] == HOUR + MINUTE
+    assert office.entries()["1 10.9.0.2"] == HOUR + MINUTE
     await office.advance(2 * MINUTE)
     assert set(office.peers()) == {"alice"}
     await office.advance(HOUR - MINUTE)
@@ -107,7 +107,7 @@ async def test_access_in_advance(office: World) -> None:
     assert office.peers() == {}
     await office.advance(1)
     assert set(office.peers()) == {"alice"}
-    assert office.members()["1 10.9.0.2"] == HOUR
+    assert office.entries()["1 10.9.0.2"] == HOUR
     assert [one["id"] for one in (await office.ask(eventlog.events_, ROOT, kind="activated"))["events"]] == [
         number
     ]
@@ -171,9 +171,9 @@ async def test_grants_of_one_device_end_apart(office: World) -> None:
     await office.do(grants.grant, ROOT, id=second, duration=2 * HOUR)
     await office.advance(HOUR)
     assert (await shown(office, first))["status"] == "expired"
-    assert list(office.members()) == ["2 10.9.0.2"]
+    assert list(office.entries()) == ["2 10.9.0.2"]
     await office.advance(HOUR)
-    assert office.members() == {}
+    assert office.entries() == {}
 
 
 async def test_a_device_with_an_end(office: World) -> None:
@@ -182,8 +182,8 @@ async def test_a_device_with_an_end(office: World) -> None:
     await office.do(removal.remove, ALICE, name="laptop")
     await office.do(devices.add, ALICE, name="borrowed", public_key=key("phone"), until=ends)
     number = await office.granted(ALICE, duration=2 * HOUR)
-    assert list(office.members().values()) == [HOUR]
+    assert list(office.entries().values()) == [HOUR]
     await office.advance(HOUR)
-    assert (office.peers(), office.members()) == ({}, {})
+    assert (office.peers(), office.entries()) == ({}, {})
     after = await shown(office, number)
     assert (after["status"], after["ended_comment"]) == ("released", "its device borrowed had its end")

@@ -1,4 +1,4 @@
-"""The second layer behind the verbs: members with a timeout, beside the peers."""
+"""The second layer behind the verbs: set entries with a timeout, beside the peers."""
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
-from jitd.core.elements import LEASE_MS, Lease, Member
+from jitd.core.elements import LEASE_MS, Lease, SetEntry
 from jitd.core.errors import JitError
 from jitd.core.firewall import InterfaceRules, Rules
 from jitd.enforce.firewallport import Ensured, nothing
@@ -23,7 +23,7 @@ MINUTE = 60_000
 
 class Broken(MemoryFirewall):
     """A firewall that can be made to fail. `loading` is called while rules that were flushed are loaded again, and
-    `applying` before members are given.
+    `applying` before entries are given.
     """
 
     fails = ""
@@ -39,7 +39,7 @@ class Broken(MemoryFirewall):
 
         return super().ensure(rules, slowly)
 
-    def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
+    def apply(self, leases: Sequence[Lease], removals: Collection[SetEntry]) -> None:
         """Fail when told to."""
         if self.fails:
             raise EnforceError(self.fails)
@@ -53,47 +53,47 @@ async def kinds(world: World) -> list[str]:
     return [event["kind"] for event in (await world.ask(eventlog.events_, ROOT))["events"]]
 
 
-async def test_a_member_ends_with_its_grant_while_nobody_acts(office: World) -> None:
+async def test_an_entry_ends_with_its_grant_while_nobody_acts(office: World) -> None:
     """The element has what is left of the grant, so that the kernel ends it whether or not the daemon does."""
     await office.granted(ALICE, duration=HOUR)
-    assert office.members() == {"1 10.9.0.2": HOUR}
+    assert office.entries() == {"1 10.9.0.2": HOUR}
     office.clock.advance(HOUR - TICK_MS - 1)
-    assert office.members() == {"1 10.9.0.2": TICK_MS + 1}
+    assert office.entries() == {"1 10.9.0.2": TICK_MS + 1}
     office.clock.advance(1)
-    assert office.members() == {}
+    assert office.entries() == {}
 
 
-async def test_ends_and_switches_reach_the_member(office: World) -> None:
+async def test_ends_and_switches_reach_the_entry(office: World) -> None:
     """Extension lengthens it at once; pause, resume, revoke and release take and give it."""
     number = await office.granted(ALICE, duration=HOUR)
     await office.do(grants.extend, ROOT, id=number, duration=HOUR)
-    assert office.members() == {"1 10.9.0.2": 2 * HOUR}
+    assert office.entries() == {"1 10.9.0.2": 2 * HOUR}
     await office.do(holding.pause, ALICE, id=number)
-    assert office.members() == {}
+    assert office.entries() == {}
     office.clock.advance(MINUTE)
     await office.do(holding.resume, ALICE, id=number)
-    assert office.members() == {"1 10.9.0.2": 2 * HOUR - MINUTE}
+    assert office.entries() == {"1 10.9.0.2": 2 * HOUR - MINUTE}
     await office.do(grants.revoke, ROOT, id=number)
-    assert office.members() == {}
+    assert office.entries() == {}
 
 
-async def test_a_removed_device_is_no_member(office: World) -> None:
+async def test_a_removed_device_has_no_entry(office: World) -> None:
     """Its address is taken out of every network before anybody else can get it."""
     await office.granted(ALICE)
     await office.do(removal.remove, ALICE, name="laptop")
-    assert office.members() == {}
+    assert office.entries() == {}
     assert office.peers() == {}
 
 
 async def test_networks_of_one_interface_are_granted_apart(office: World) -> None:
-    """A grant for one network makes a member of that one, and its end leaves the other."""
+    """A grant for one network makes an entry of that one, and its end leaves the other."""
     await office.do(networks.add, ROOT, name="prod-db", routes=["10.1.2.3/32"], ports=["tcp/5432"])
     first = await office.granted(ALICE)
     second = await office.asked(ALICE, network="prod-db")
     await office.do(grants.grant, ROOT, id=second, duration=2 * HOUR)
-    assert office.members() == {"1 10.9.0.2": HOUR, "2 10.9.0.2": 2 * HOUR}
+    assert office.entries() == {"1 10.9.0.2": HOUR, "2 10.9.0.2": 2 * HOUR}
     await office.do(holding.release, ALICE, id=first)
-    assert office.members() == {"2 10.9.0.2": 2 * HOUR}
+    assert office.entries() == {"2 10.9.0.2": 2 * HOUR}
     assert office.peers() == {"alice": {"10.9.0.2/32"}}
     await office.advance(2 * HOUR)
     assert office.peers() == {}
@@ -103,46 +103,46 @@ async def test_standing_access_is_a_lease_that_is_renewed(office: World) -> None
     """It runs out by itself when nobody renews it, and the check renews it."""
     await office.do(networks.set_, ROOT, name="office", members=["@staff"])
     await office.do(networks.jit, ROOT, name="office", on=False)
-    assert office.members() == {"1 10.9.0.2": LEASE_MS}
+    assert office.entries() == {"1 10.9.0.2": LEASE_MS}
     office.clock.advance(LEASE_MS // 2 + 1)
     await office.service.check()
-    assert office.members() == {"1 10.9.0.2": LEASE_MS}
+    assert office.entries() == {"1 10.9.0.2": LEASE_MS}
     office.clock.advance(LEASE_MS)
-    assert office.members() == {}
+    assert office.entries() == {}
 
 
 async def test_a_flushed_table_is_repaired_and_told(office: World) -> None:
-    """After `nft flush ruleset` the next look puts rules and members back, with what is left now."""
+    """After `nft flush ruleset` the next look puts rules and entries back, with what is left now."""
     await office.granted(ALICE)
     office.firewall.remove_all()
     office.clock.advance(MINUTE)
     await office.service.check()
-    assert office.members() == {"1 10.9.0.2": HOUR - MINUTE}
+    assert office.entries() == {"1 10.9.0.2": HOUR - MINUTE}
     assert (await kinds(office))[-1] == "firewall_repaired"
 
 
 async def test_a_verb_repairs_a_flushed_table_on_its_way(office: World) -> None:
-    """A grant after a flush opens nothing without rules: they come back first, and the others' members with them."""
+    """A grant after a flush opens nothing without rules: they come back first, and the others' entries with them."""
     await office.granted(ALICE)
     office.firewall.remove_all()
     await office.granted(BOB)
-    assert office.members() == {"1 10.9.0.2": HOUR, "1 10.9.0.3": HOUR}
+    assert office.entries() == {"1 10.9.0.2": HOUR, "1 10.9.0.3": HOUR}
     assert office.firewall.present()
 
 
-async def test_members_that_somebody_changed_are_put_right_and_told(office: World) -> None:
+async def test_entries_that_somebody_changed_are_put_right_and_told(office: World) -> None:
     """One added by hand goes, one that was lengthened is shortened, one that was deleted comes back."""
     await office.granted(ALICE)
     (alice,) = office.firewall.read()
-    stranger = Member(1, alice.ip + 1)
+    stranger = SetEntry(1, alice.ip + 1)
     for lease, removals, told in (
         (Lease(*stranger, HOUR), [], "element_removed"),
         (Lease(1, alice.ip, 9 * HOUR), [], "element_shortened"),
-        (None, [Member(1, alice.ip)], "element_restored"),
+        (None, [SetEntry(1, alice.ip)], "element_restored"),
     ):
         office.firewall.apply([lease] if lease else [], removals)
         await office.service.check()
-        assert office.members() == {"1 10.9.0.2": HOUR}
+        assert office.entries() == {"1 10.9.0.2": HOUR}
         assert (await kinds(office))[-1] == told
 
 
@@ -164,27 +164,27 @@ async def test_a_stepped_wall_clock_moves_the_timeout(office: World) -> None:
     await office.granted(ALICE)
     office.clock.step(HOUR // 2)
     await office.service.check()
-    assert office.members() == {"1 10.9.0.2": HOUR // 2}
+    assert office.entries() == {"1 10.9.0.2": HOUR // 2}
     office.clock.step(-2 * HOUR)
     await office.service.check()
-    assert office.members() == {"1 10.9.0.2": HOUR}
+    assert office.entries() == {"1 10.9.0.2": HOUR}
     assert not [kind for kind in await kinds(office) if kind.startswith("element_")]
 
 
 async def test_what_ran_out_after_a_step_of_the_clock_was_nobodys_doing(office: World) -> None:
-    """A member that was shortened because the clock was set, and given again when it was set back, accuses nobody."""
+    """An entry that was shortened because the clock was set, and given again when it was set back, accuses nobody."""
     await office.granted(ALICE)
     office.clock.step(HOUR // 2)
     await office.service.check()
     office.clock.advance(HOUR // 2 - TICK_MS)
     office.clock.step(-HOUR // 2)
     await office.service.check()
-    assert office.members() == {"1 10.9.0.2": HOUR // 2 + TICK_MS}
+    assert office.entries() == {"1 10.9.0.2": HOUR // 2 + TICK_MS}
     assert not [kind for kind in await kinds(office) if kind.startswith("element_")]
 
 
 async def test_what_was_given_late_is_given_again(broken: World) -> None:
-    """Where jitd had to wait between looking at the clock and the kernel, the member does not live on for so much longer."""
+    """Where jitd had to wait between looking at the clock and the kernel, the entry does not live on for so much longer."""
     waits = [40, 30]
     broken.firewall.applying = lambda: broken.clock.advance(waits.pop(0))
     await broken.granted(ALICE, duration=HOUR)
@@ -244,11 +244,11 @@ async def test_behind_a_failing_firewall_nothing_opens(broken: World) -> None:
     broken.firewall.fails = ""
     await broken.advance(2000)
     assert broken.peers() == {"alice": {"10.9.0.2/32"}}
-    assert broken.members() == {"1 10.9.0.2": HOUR - 2000}
+    assert broken.entries() == {"1 10.9.0.2": HOUR - 2000}
 
 
 async def test_a_failing_firewall_keeps_nobody_in(broken: World) -> None:
-    """Revoke takes the peer away all the same, and is not called cut before the member is gone, too."""
+    """Revoke takes the peer away all the same, and is not called cut before the entry is gone, too."""
     number = await broken.granted(ALICE)
     broken.firewall.fails = "nftables refused: try later"
     reply = await broken.do(grants.revoke, ROOT, id=number)
@@ -258,12 +258,12 @@ async def test_a_failing_firewall_keeps_nobody_in(broken: World) -> None:
     assert "cut_confirmed" not in await kinds(broken)
     broken.firewall.fails = ""
     await broken.advance(2000)
-    assert broken.members() == {}
+    assert broken.entries() == {}
     assert "cut_confirmed" in await kinds(broken)
 
 
 async def test_a_removed_device_is_not_called_cut_before_it_is(broken: World) -> None:
-    """While the member of a removed device could not be taken out, its grant is `cutting`; then it is confirmed."""
+    """While the entry of a removed device could not be taken out, its grant is `cutting`; then it is confirmed."""
     number = await broken.granted(ALICE)
     broken.firewall.fails = "nftables refused: try later"
     await broken.do(removal.remove, ALICE, name="laptop")
@@ -301,13 +301,13 @@ async def test_what_was_cut_long_ago_is_not_cut_again(broken: World) -> None:
 
 
 async def test_a_failing_wireguard_keeps_nobody_in(office: World) -> None:
-    """Where the interface cannot be reached, the member goes all the same."""
+    """Where the interface cannot be reached, the entry goes all the same."""
     number = await office.granted(ALICE)
     office.wireguard.remove_link("wg0")
     office.wireguard.add_other_link("wg0")
     reply = await office.do(grants.revoke, ROOT, id=number)
     assert not reply["agrees"]
-    assert office.members() == {}
+    assert office.entries() == {}
     office.wireguard.remove_other_link("wg0")
 
 
@@ -334,7 +334,7 @@ async def test_the_scheduler_plans_anew_when_the_clock_is_stepped(office: World)
         await asyncio.sleep(0)  # until it waits for the clock
     office.clock.step(HOUR // 2)
     async with asyncio.timeout(1):
-        while office.members() != {"1 10.9.0.2": HOUR // 2}:  # noqa: ASYNC110 - nothing tells of it
+        while office.entries() != {"1 10.9.0.2": HOUR // 2}:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.01)
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
@@ -342,7 +342,7 @@ async def test_the_scheduler_plans_anew_when_the_clock_is_stepped(office: World)
 
 @pytest.mark.parametrize("failing", [False, True])
 async def test_a_freed_address_waits_until_both_layers_are_rid_of_it(broken: World, *, failing: bool) -> None:
-    """While the member of a removed device could not be taken out, nobody else gets its address; then somebody does.
+    """While the entry of a removed device could not be taken out, nobody else gets its address; then somebody does.
 
     Also where the interface was `failing` already.
     """
@@ -456,5 +456,5 @@ async def test_an_adopted_interface_that_is_not_found(office: World) -> None:
     assert asked(office, "wg5").gone
     assert asked(office, "wg5").index
     await office.do(grants.revoke, ROOT, id=number)
-    assert not [member for member in office.members() if "10.55." in member]
+    assert not [entry for entry in office.entries() if "10.55." in entry]
     assert "10.55.0.2" in given(office, "wg5")

@@ -13,9 +13,9 @@ from jitd.verbs.context import ChangeVerb
 
 async def planned(world: World, verb: ChangeVerb, **body: Any) -> dict[str, Any]:
     """The plan of a change; nothing comes of it."""
-    before = (world.peers(), world.members())
+    before = (world.peers(), world.entries())
     plan: dict[str, Any] = (await world.do(verb, CAROL, **body, plan=True))["plan"]
-    assert (world.peers(), world.members()) == before
+    assert (world.peers(), world.entries()) == before
     return plan
 
 

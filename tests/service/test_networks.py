@@ -182,7 +182,7 @@ async def test_who_has_no_right_any_more_is_not_called_active(office: World) -> 
     number = await office.granted(ALICE)
     await office.do(networks.set_, ROOT, name="office", members=["bob"], confirmed=True)
     assert (await office.ask(show.show, ALICE, id=number))["request"]["status"] == "revoked"
-    assert office.members() == {}
+    assert office.entries() == {}
     assert not (await office.ask(listing.list_, ROOT, status=["active"]))["requests"]
 
 

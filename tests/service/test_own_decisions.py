@@ -155,7 +155,7 @@ async def test_who_is_no_member_any_more_has_no_grace(office: World) -> None:
     await office.do(networks.set_, ROOT, name="office", changes=["jit.exempt=@ops"])
     assert set(office.peers()) == {"alice"}  # nobody knows, and a moment ago it was sure
     await office.do(networks.set_, ROOT, name="office", changes=["members=bob"])
-    assert (office.peers(), office.members()) == ({}, {})
+    assert (office.peers(), office.entries()) == ({}, {})
 
 
 async def test_a_login_uid_that_the_caller_wrote_opens_nothing(office: World) -> None:

@@ -63,7 +63,7 @@ async def test_a_backup_revives_nothing(office: World) -> None:
     seq = (await office.ask(overview.health, ROOT))["seq"]
     await restore(office, copy)
     for _ in range(2):
-        assert (dict(office.peers()), office.members()) == ({}, {})
+        assert (dict(office.peers()), office.entries()) == ({}, {})
         assert len(await warnings(office)) == 1
         shown = (await office.ask(show.show, ROOT, id=revoked))["request"]
         assert (shown["status"], shown["marks"]) == ("active", ["closed"])
@@ -80,7 +80,7 @@ async def test_a_backup_revives_nothing(office: World) -> None:
     await office.do(grants.revoke, CAROL, id=revoked)
     plan = (await office.do(restoring.accept_restored, CAROL, plan=True))["plan"]
     assert [line["user"] for line in plan["gains"]] == ["bob"]
-    assert office.members() == {}
+    assert office.entries() == {}
     await office.do(restoring.accept_restored, CAROL, confirm=plan["token"])
     assert set(office.peers()) == {"bob"}
     assert await warnings(office) == []
@@ -120,7 +120,7 @@ async def test_an_administrators_standing_access_keeps_its_lease(office: World) 
         assert set(office.peers()) == {"carol"}
     await office.advance(HOUR // 4)
     await office.service.check()
-    assert (dict(office.peers()), office.members()) == ({}, {})
+    assert (dict(office.peers()), office.entries()) == ({}, {})
 
 
 async def test_a_copy_of_today_is_no_older_one(office: World) -> None:

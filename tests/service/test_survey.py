@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from world import ALICE, BOB, HOUR, ROOT, World, key
 
-from jitd.core.elements import Lease, Member
+from jitd.core.elements import Lease, SetEntry
 from jitd.enforce.port import RemovePeer, SetPeer
 from jitd.engine.worker import Priority
 from jitd.queries import eventlog
@@ -36,7 +36,7 @@ async def test_a_quiet_check_tells_nothing(sliced: World) -> None:
     sliced.clock.advance(HOUR // 2)
     await sliced.service.check()
     assert await kinds(sliced) == before
-    assert sliced.members() == {"1 10.9.0.2": HOUR // 2, "1 10.9.0.3": HOUR // 2}
+    assert sliced.entries() == {"1 10.9.0.2": HOUR // 2, "1 10.9.0.3": HOUR // 2}
 
 
 async def test_peers_that_somebody_changed(sliced: World) -> None:
@@ -55,26 +55,26 @@ async def test_peers_that_somebody_changed(sliced: World) -> None:
         assert (await kinds(sliced))[-1] == told
 
 
-async def test_members_that_somebody_changed(sliced: World) -> None:
-    """Members added, lengthened and deleted by hand are put right, each with its event."""
+async def test_entries_that_somebody_changed(sliced: World) -> None:
+    """Entries added, lengthened and deleted by hand are put right, each with its event."""
     alice = ip_address("10.9.0.2")
     for lease, removals, told in (
         (Lease(1, ip_address("10.9.0.77"), HOUR), [], "element_removed"),
         (Lease(1, alice, 9 * HOUR), [], "element_shortened"),
-        (None, [Member(1, alice)], "element_restored"),
+        (None, [SetEntry(1, alice)], "element_restored"),
     ):
         sliced.firewall.apply([lease] if lease else [], removals)
         await sliced.service.check()
-        assert sliced.members() == {"1 10.9.0.2": HOUR, "1 10.9.0.3": HOUR}
+        assert sliced.entries() == {"1 10.9.0.2": HOUR, "1 10.9.0.3": HOUR}
         assert (await kinds(sliced))[-1] == told
 
 
 async def test_a_flushed_table(sliced: World) -> None:
-    """Rules and members come back, and it is one event."""
+    """Rules and entries come back, and it is one event."""
     before = await kinds(sliced)
     sliced.firewall.remove_all()
     await sliced.service.check()
-    assert sliced.members() == {"1 10.9.0.2": HOUR, "1 10.9.0.3": HOUR}
+    assert sliced.entries() == {"1 10.9.0.2": HOUR, "1 10.9.0.3": HOUR}
     assert (await kinds(sliced))[len(before) :] == ["firewall_repaired"]
 
 
@@ -92,5 +92,5 @@ async def test_what_happens_between_two_slices_is_no_tampering(sliced: World) ->
         await service._worker.run(step, Priority.CHECK)
     await service._worker.run(service._transactor.end_check, Priority.CHECK)
     assert sliced.peers() == {}
-    assert sliced.members() == {}
+    assert sliced.entries() == {}
     assert [kind for kind in (await kinds(sliced))[len(before) :] if kind != "cut_confirmed"] == []

@@ -75,7 +75,7 @@ async def test_exempt_and_member_are_whoever_was_named(office: World) -> None:
     assert set(office.peers()) == {"bob"}
     become(office, "bob", SECOND.uid)
     await office.service.check()
-    assert (office.peers(), office.members()) == ({}, {})
+    assert (office.peers(), office.entries()) == ({}, {})
     await office.do(devices.add, SECOND, name="phone", public_key=key("phone"))
     assert office.peers() == {}
     assert (await office.ask(overview.status, SECOND))["networks"] == []
@@ -151,7 +151,7 @@ async def test_many_who_go_at_once_are_a_fault_of_the_directory(office: World) -
     office.people.remove("alice")
     office.people.remove("bob")
     await office.service.check()
-    assert (office.peers(), office.members()) == ({}, {})
+    assert (office.peers(), office.entries()) == ({}, {})
     (fault,) = (await office.ask(eventlog.events_, ROOT, kind="directory_fault"))["events"]
     assert (fault["data"]["number"], fault["data"]["users"]) == (2, ["alice", "bob"])
     assert "was lost by the directory with others" in await advice(office)

@@ -59,7 +59,7 @@ async def test_revoke_under_a_locked_database_cuts_and_is_recorded_later(office:
         assert caught.value.code == "unrecorded"
         assert caught.value.message.startswith(f"cut: {number}, of alice; it cannot be recorded yet")
         assert office.peers() == {}
-        assert office.members() == {}
+        assert office.entries() == {}
         status = await office.ask(overview.status, ROOT)
         assert "is done, and not recorded yet" in status["gateway"]["waiting"][0]
         with pytest.raises(JitError) as refused:
@@ -119,7 +119,7 @@ async def test_an_approver_closes_without_the_store(office: World, how: Closed) 
         with pytest.raises(JitError) as caught:
             await office.do(grants.revoke, BOB, id=number)
         assert caught.value.message.startswith(f"cut: {number}, of alice; it cannot be recorded yet")
-    assert office.members() == {"2 10.9.0.2": HOUR}
+    assert office.entries() == {"2 10.9.0.2": HOUR}
 
 
 async def test_a_damaged_database_keeps_nobody_in(office: World) -> None:
@@ -143,7 +143,7 @@ async def test_a_half_damaged_database_keeps_nobody_in(office: World) -> None:
     with pytest.raises(JitError):
         await office.advance(HOUR)
     assert office.peers() == {}
-    assert office.members() == {}
+    assert office.entries() == {}
 
 
 async def test_damage_that_shows_late_is_the_stores(office: World) -> None:
@@ -166,7 +166,7 @@ async def test_the_other_grant_of_a_device_stays_open(office: World) -> None:
     with locked(office), pytest.raises(JitError, match="cut"):
         await office.do(grants.revoke, ROOT, id=first)
     assert office.peers() == {"alice": {"10.9.0.2/32"}}
-    assert office.members() == {"2 10.9.0.2": HOUR}
+    assert office.entries() == {"2 10.9.0.2": HOUR}
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -179,11 +179,11 @@ async def test_freeze_closes_without_the_store(office: World, *, restarted: bool
             await office.do(freezing.freeze, CAROL, reason="intruder")
         assert caught.value.code == "unrecorded"
         assert caught.value.message.startswith("closed: everything; it cannot be recorded yet")
-        assert (office.peers(), office.members()) == ({}, {})
+        assert (office.peers(), office.entries()) == ({}, {})
         status = await office.ask(overview.status, ROOT)
         assert "everything is frozen, and that is not recorded yet" in status["gateway"]["waiting"][0]
         await office.service.compare()
-        assert (office.peers(), office.members()) == ({}, {})
+        assert (office.peers(), office.entries()) == ({}, {})
         if restarted:
             await office.service.stop()
     if restarted:
@@ -191,7 +191,7 @@ async def test_freeze_closes_without_the_store(office: World, *, restarted: bool
         await office.service.start()
     await office.service.check()
     await office.advance(10_000)
-    assert (office.peers(), office.members()) == ({}, {})
+    assert (office.peers(), office.entries()) == ({}, {})
     (event,) = (await office.ask(eventlog.events_, ROOT, kind="frozen"))["events"]
     assert (event["actor"]["user"], event["data"]["reason"], event["data"]["recorded_later"]) == (
         "carol",
@@ -228,4 +228,4 @@ async def test_rules_that_are_flushed_come_back_without_the_store(
     with pytest.raises(JitError):
         await getattr(office.service, look)()
     assert office.firewall.present()
-    assert office.members() == {}
+    assert office.entries() == {}

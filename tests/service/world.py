@@ -160,6 +160,6 @@ class World:
             for peer in self.wireguard.read(interface).peers.values()
         }
 
-    def members(self) -> dict[str, int]:
+    def entries(self) -> dict[str, int]:
         """Who may pass in the firewall: milliseconds left (and the tick that is taken off), by network id and address."""
         return {f"{one.network_id} {one.ip}": one.least_ms + TICK_MS for one in self.firewall.read()}

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from jitd.core import parsing
-from jitd.core.elements import Member
+from jitd.core.elements import SetEntry
 from jitd.core.firewallrules import set_name
 from jitd.enforce import links, nft
 from jitd.enforce.firewall import NftFirewall
@@ -164,10 +164,10 @@ class SimulatedFirewall(NftFirewall):
         table = self._kernel.nftables.state.tables[family]
         return list(table.chains if kind is Kind.GET_CHAIN else table.sets)
 
-    def _dumped(self, family: Family, network_ids: Iterable[int]) -> list[tuple[Member, int]]:
+    def _dumped(self, family: Family, network_ids: Iterable[int]) -> list[tuple[SetEntry, int]]:
         self._exchange("dump")
         return [
-            (Member(number, parsing.address(address)), 2**63 if left is None else left // 1000)
+            (SetEntry(number, parsing.address(address)), 2**63 if left is None else left // 1000)
             for number in network_ids
             for version in (4, 6)
             for address, left in self._kernel.nftables.living(family, set_name(number, version)).items()

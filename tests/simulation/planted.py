@@ -118,7 +118,7 @@ PLANTED: Final = (
     ),
     Planted(
         "elements have no timeout",
-        (Patch(reconcile_firewall.FirewallReconciler._apply, "given[member].left_ms - spent", "10**10"),),
+        (Patch(reconcile_firewall.FirewallReconciler._apply, "given[entry].left_ms - spent", "10**10"),),
         r"after its end",
         often=("stay_dead",),
     ),

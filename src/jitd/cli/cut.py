@@ -138,8 +138,8 @@ def cut(
         done.told.append("jitd has no interface: nobody is let in")
         return done
     try:
-        with closing(firewall()) as members:
-            _close_members(found, members, done)
+        with closing(firewall()) as port:
+            _remove_entries(found, port, done)
     except EnforceError as error:
         done.left.append(f"firewall: {error}")
     try:
@@ -161,8 +161,8 @@ def _close_as_at_boot(closed: Path, done: Done) -> None:
         done.left.append(f"firewall: {error}")
 
 
-def _close_members(found: Sequence[Guarded], firewall: Firewall, done: Done) -> None:
-    """All sets of members go, in one step; the rules stay in their place, so that offloaded flows end as well."""
+def _remove_entries(found: Sequence[Guarded], firewall: Firewall, done: Done) -> None:
+    """All sets of addresses go, in one step; the rules stay in their place, so that offloaded flows end as well."""
     if not firewall.active:
         return
     rules = Rules(

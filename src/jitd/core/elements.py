@@ -1,4 +1,4 @@
-"""Who is a member of which network in the second layer, and for how long. Pure: facts in, changes out.
+"""Which address is in the set of which network in the second layer, and for how long. Pure: facts in, changes out.
 
 Every element has a timeout that the kernel counts: what is left of a grant, or a lease for standing access, which is
 renewed at every check and runs out by itself once nobody renews it.
@@ -20,19 +20,19 @@ RENEW_MS: Final = LEASE_MS // 2
 #: An element may be so far from what it should be: the kernel counts in ticks, and to read it back takes time.
 EARLY_MS: Final = 500
 LATE_MS: Final = 50
-#: Most addresses that one tunnel may have as members: an element is a single address.
+#: Most addresses that one tunnel may have as entries: each is a single address.
 MOST_ADDRESSES: Final = 256
 
 
-class Member(NamedTuple):
-    """A tunnel address in a network."""
+class SetEntry(NamedTuple):
+    """A tunnel address in the sets of a network."""
 
     network_id: int
     ip: IPAddress
 
 
 class Lease(NamedTuple):
-    """A member that may pass for so many milliseconds from now; none or fewer: it may not."""
+    """An entry that may pass for so many milliseconds from now; none or fewer: it may not."""
 
     network_id: int
     ip: IPAddress
@@ -40,7 +40,7 @@ class Lease(NamedTuple):
 
 
 class Element(NamedTuple):
-    """A living member as read back: how many milliseconds it has left.
+    """A living entry as read back: how many milliseconds it has left.
 
     It has several copies in the kernel. They agree unless somebody else changed one: `least_ms` is 0 when a copy is
     missing, and a `most_ms` that is too large passes too long in one of them.
@@ -54,7 +54,7 @@ class Element(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """How long a member may pass from now, in milliseconds; a lease is renewed, a grant ends."""
+    """How long an entry may pass from now, in milliseconds; a lease is renewed, a grant ends."""
 
     left_ms: int
     is_lease: bool
@@ -66,10 +66,10 @@ class ElementDifference:
     short or too long, and those to take, which nobody has a right to.
     """
 
-    given: tuple[Member, ...]
-    removals: tuple[Member, ...]
-    missing: tuple[Member, ...]
-    too_long: tuple[Member, ...]
+    given: tuple[SetEntry, ...]
+    removals: tuple[SetEntry, ...]
+    missing: tuple[SetEntry, ...]
+    too_long: tuple[SetEntry, ...]
 
 
 def addresses(ips: Collection[IPNetwork]) -> list[IPAddress]:
@@ -90,7 +90,7 @@ def is_small(ips: Iterable[IPNetwork]) -> bool:
     return sum(map(count, ips)) <= MOST_ADDRESSES
 
 
-def rights(ips: Collection[IPNetwork], reasons: Iterable[Reason]) -> dict[Member, Right]:
+def rights(ips: Collection[IPNetwork], reasons: Iterable[Reason]) -> dict[SetEntry, Right]:
     """What the reasons for a tunnel give its addresses. The end of one reason never cuts another: the longest counts."""
     best: dict[int, Right] = {}
     for reason in reasons:
@@ -102,7 +102,7 @@ def rights(ips: Collection[IPNetwork], reasons: Iterable[Reason]) -> dict[Member
             best[reason.network_id] = right
     if not best:
         return {}
-    return {Member(number, ip): right for ip in addresses(ips) for number, right in best.items()}
+    return {SetEntry(number, ip): right for ip in addresses(ips) for number, right in best.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +114,18 @@ class Reading:
 
 
 def difference(
-    wanted: Mapping[Member, Right], actual: Mapping[Member, Element], reading: Reading
+    wanted: Mapping[SetEntry, Right], actual: Mapping[SetEntry, Element], reading: Reading
 ) -> ElementDifference:
     """What to give and take so that `actual` becomes `wanted`."""
-    wrong = [
-        member for member, right in wanted.items() if not is_as_wanted(right, actual.get(member), reading)
-    ]
+    wrong = [entry for entry, right in wanted.items() if not is_as_wanted(right, actual.get(entry), reading)]
     return ElementDifference(
         given=tuple(wrong),
-        removals=tuple(member for member in actual if member not in wanted),
-        missing=tuple(member for member in wrong if member not in actual),
+        removals=tuple(entry for entry in actual if entry not in wanted),
+        missing=tuple(entry for entry in wrong if entry not in actual),
         too_long=tuple(
-            member
-            for member in wrong
-            if member in actual and actual[member].most_ms > _most(wanted[member], reading)
+            entry
+            for entry in wrong
+            if entry in actual and actual[entry].most_ms > _most(wanted[entry], reading)
         ),
     )
 

@@ -20,7 +20,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DesiredPeer:
     """A peer as it should be. Empty `allowed_ips`: known to WireGuard, and passing nothing (paused)."""
 
     public_key: str
@@ -31,7 +31,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Actual:
+class ObservedPeer:
     """A peer as it was read back."""
 
     public_key: str
@@ -43,7 +43,7 @@ class Actual:
 class Difference:
     """What to change: peers to set, keys to remove."""
 
-    to_set: tuple[Wanted, ...]
+    to_set: tuple[DesiredPeer, ...]
     to_remove: tuple[str, ...]
 
     def __bool__(self) -> bool:
@@ -53,7 +53,7 @@ class Difference:
 
 def wanted(
     public_key: str, ips: frozenset[IPNetwork], preshared_key: str, reasons: Iterable[Reason]
-) -> Wanted | None:
+) -> DesiredPeer | None:
     """The peer that these reasons ask for; None when nothing needs it.
 
     One reason that is not paused opens it, whatever becomes of the others: the end of one never cuts another.
@@ -62,13 +62,13 @@ def wanted(
     if not reasons:
         return None
     is_open = any(not reason.paused for reason in reasons)
-    return Wanted(
+    return DesiredPeer(
         public_key=public_key, allowed_ips=ips if is_open else frozenset(), preshared_key=preshared_key
     )
 
 
 def difference(
-    wanted_peers: Mapping[str, Wanted], actual: Mapping[str, Actual], *, leave: frozenset[str]
+    wanted_peers: Mapping[str, DesiredPeer], actual: Mapping[str, ObservedPeer], *, leave: frozenset[str]
 ) -> Difference:
     """What brings `actual` to `wanted_peers`, both by public key. Keys in `leave` are never touched.
 
@@ -88,7 +88,7 @@ def difference(
     return Difference(to_set, to_remove)
 
 
-def closing(todo: Difference, actual: Mapping[str, Actual]) -> Difference:
+def closing(todo: Difference, actual: Mapping[str, ObservedPeer]) -> Difference:
     """The part of a difference that lets nobody in: removals, and peers that pass no more than they do."""
     return Difference(
         tuple(

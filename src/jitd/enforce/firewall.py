@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from jitd.core import firewallrules, parsing
-from jitd.core.elements import Element, Lease, Member
+from jitd.core.elements import Element, Lease, SetEntry
 from jitd.core.firewall import InterfaceRules, Rules
 from jitd.core.firewallrules import TABLE, given_name, set_name
 from jitd.enforce import nfmessages, nft
@@ -30,7 +30,7 @@ log = logging.getLogger("jitd.firewall")
 
 #: An element can expire between two steps of a transaction on kernels that look at the clock at each of them.
 TRIES: Final = 3
-#: More members than this are found sooner in a list of all. (A question takes 0.1 ms, a line of a list 0.01 ms.)
+#: More entries than this are found sooner in a list of all. (A question takes 0.1 ms, a line of a list 0.01 ms.)
 ONE_BY_ONE: Final = 200
 #: Elements that had to be made anew get this much less: reading and loading takes time that they do not have.
 REMADE_MS: Final = 250
@@ -54,13 +54,13 @@ class NftFirewall:
         self._socket = NftSocket()
         self._closing = (
             NftSocket()
-        )  # of `close_members`, which waits for nothing that is asked on the other one
+        )  # of `close_entries`, which waits for nothing that is asked on the other one
         self._families: tuple[Family, ...] = ()
         self._rules: Rules | None = None
         self._loaded = ""  # the text that was loaded last
         self._print = b""  # and what the kernel made of it
         self._devices: dict[str, str] = {}  # where the chains of devices stand, by interface
-        #: What the sets of addresses hold, by family and name; and whose address a member of a network has.
+        #: What the sets of addresses hold, by family and name; and whose address each of them is.
         self._given: dict[tuple[Family, str], frozenset[bytes]] = {}
         self._owners: dict[int, InterfaceRules] = {}
 
@@ -118,19 +118,19 @@ class NftFirewall:
         self._print = self._fingerprint()
         return Ensured.REPAIRED if same else Ensured.CHANGED
 
-    def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
+    def apply(self, leases: Sequence[Lease], removals: Collection[SetEntry]) -> None:
         """As the port says."""
         self._change(self._socket, leases, removals)
 
-    def close_members(self, members: Collection[Member]) -> None:
+    def close_entries(self, entries: Collection[SetEntry]) -> None:
         """As the port says."""
-        self._change(self._closing, [], members)
+        self._change(self._closing, [], entries)
 
-    def _change(self, line: NftSocket, leases: Sequence[Lease], removals: Collection[Member]) -> None:
+    def _change(self, line: NftSocket, leases: Sequence[Lease], removals: Collection[SetEntry]) -> None:
         put: dict[tuple[int, int], list[tuple[bytes, int | None]]] = {}
         touched: dict[tuple[int, int], dict[bytes, None]] = {}
-        for member in removals:
-            touched.setdefault((member.network_id, member.ip.version), {})[member.ip.packed] = None
+        for entry in removals:
+            touched.setdefault((entry.network_id, entry.ip.version), {})[entry.ip.packed] = None
         for lease in leases:
             key: tuple[int, int] = (lease.network_id, lease.ip.version)
             touched.setdefault(key, {})[lease.ip.packed] = None
@@ -168,29 +168,30 @@ class NftFirewall:
         if network_ids is None:
             rules = self._rules or Rules(interfaces=())
             network_ids = [network.id for interface in rules.interfaces for network in interface.networks]
-        copies: dict[Member, list[int]] = {}
+        copies: dict[SetEntry, list[int]] = {}
         for family in self._need_families():
-            for member, left_ms in self._dumped(family, network_ids):
-                copies.setdefault(member, []).append(left_ms)
-        return [self._element(member, left) for member, left in copies.items()]
+            for entry, left_ms in self._dumped(family, network_ids):
+                copies.setdefault(entry, []).append(left_ms)
+        return [self._element(entry, left) for entry, left in copies.items()]
 
-    def read_some(self, members: Collection[Member]) -> dict[Member, Element]:
+    def read_some(self, entries: Collection[SetEntry]) -> dict[SetEntry, Element]:
         """As the port says."""
-        if len(members) > ONE_BY_ONE:
+        if len(entries) > ONE_BY_ONE:
             every = {
-                Member(one.network_id, one.ip): one for one in self.read({one.network_id for one in members})
+                SetEntry(one.network_id, one.ip): one
+                for one in self.read({one.network_id for one in entries})
             }
-            return {member: every[member] for member in members if member in every}
+            return {entry: every[entry] for entry in entries if entry in every}
         keys: dict[tuple[int, int], list[bytes]] = {}
-        for member in members:
-            keys.setdefault((member.network_id, member.ip.version), []).append(member.ip.packed)
-        copies: dict[Member, list[int]] = {}
+        for entry in entries:
+            keys.setdefault((entry.network_id, entry.ip.version), []).append(entry.ip.packed)
+        copies: dict[SetEntry, list[int]] = {}
         for family in self._need_families():
             for (network_id, version), addresses in keys.items():
                 for found in self._socket.get(family, TABLE, set_name(network_id, version), addresses):
-                    member = Member(network_id, parsing.packed_address(found.key))
-                    copies.setdefault(member, []).append(_left(found.left_ms))
-        return {member: self._element(member, left) for member, left in copies.items()}
+                    entry = SetEntry(network_id, parsing.packed_address(found.key))
+                    copies.setdefault(entry, []).append(_left(found.left_ms))
+        return {entry: self._element(entry, left) for entry, left in copies.items()}
 
     def present(self) -> bool:
         """As the port says."""
@@ -290,9 +291,9 @@ class NftFirewall:
             raise EnforceError("the rules of the firewall have not been loaded yet")
         return self._families
 
-    def _element(self, member: Member, left: list[int]) -> Element:
+    def _element(self, entry: SetEntry, left: list[int]) -> Element:
         missing = len(left) < len(self._families)
-        return Element(member.network_id, member.ip, 0 if missing else min(left), max(left))
+        return Element(entry.network_id, entry.ip, 0 if missing else min(left), max(left))
 
     def _in_place(
         self,
@@ -326,21 +327,21 @@ class NftFirewall:
         spelled = _SPELLED[family]
         lines = [f"add table {spelled} {TABLE}", f"delete table {spelled} {TABLE}", table]
         lines += [
-            f"add element {spelled} {TABLE} {set_name(member.network_id, member.ip.version)}"
-            f" {{ {member.ip} timeout {left_ms - REMADE_MS:d}ms }}"
-            for member, left_ms in self._dumped(family, networks)
+            f"add element {spelled} {TABLE} {set_name(entry.network_id, entry.ip.version)}"
+            f" {{ {entry.ip} timeout {left_ms - REMADE_MS:d}ms }}"
+            for entry, left_ms in self._dumped(family, networks)
             if left_ms > REMADE_MS
         ]
         return "\n".join([*lines, ""])
 
-    def _dumped(self, family: Family, network_ids: Iterable[int]) -> list[tuple[Member, int]]:
-        found: list[tuple[Member, int]] = []
+    def _dumped(self, family: Family, network_ids: Iterable[int]) -> list[tuple[SetEntry, int]]:
+        found: list[tuple[SetEntry, int]] = []
         for network_id in network_ids:
             for version in (4, 6):
                 body = nfmessages.elements(TABLE, set_name(network_id, version), ())
                 for message in self._dump(Kind.GET_ELEMENT, family, body):
                     found += [
-                        (Member(network_id, parsing.packed_address(one.key)), _left(one.left_ms))
+                        (SetEntry(network_id, parsing.packed_address(one.key)), _left(one.left_ms))
                         for one in nfmessages.found_elements(message)
                     ]
         return found

@@ -2,14 +2,14 @@
 
 Backends: `firewall.py` (`NftFirewall`), and `nofirewall.py` (`NoFirewall`) for enforce.firewall = "none".
 All methods block and give up after a bounded time (5 s for each operation). They are called from the worker thread only,
-but for `close_members`.
+but for `close_entries`.
 """
 
 from collections.abc import Callable, Collection, Sequence
 from enum import IntEnum
 from typing import Protocol
 
-from jitd.core.elements import Element, Lease, Member
+from jitd.core.elements import Element, Lease, SetEntry
 from jitd.core.firewall import Rules
 
 
@@ -42,7 +42,7 @@ class Notices(Protocol):
 
 
 class Firewall(Protocol):
-    """The second layer. Members pass while their element lives, whether or not anyone of us does."""
+    """The second layer. An address passes while its entry lives, whether or not anyone of us does."""
 
     @property
     def name(self) -> str:
@@ -63,14 +63,14 @@ class Firewall(Protocol):
         """
         ...
 
-    def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
+    def apply(self, leases: Sequence[Lease], removals: Collection[SetEntry]) -> None:
         """Give and take, all of it or nothing, in one step without a gap for those who stay.
 
         Twice does no harm; neither does taking from one who has nothing. Raises EnforceError.
         """
         ...
 
-    def close_members(self, members: Collection[Member]) -> None:
+    def close_entries(self, entries: Collection[SetEntry]) -> None:
         """Take from these, as `apply` does. May be called from another thread while the worker is at anything else here.
 
         Not from two threads at once. Raises EnforceError.
@@ -81,8 +81,8 @@ class Firewall(Protocol):
         """The living elements of these networks, or of all. Raises EnforceError."""
         ...
 
-    def read_some(self, members: Collection[Member]) -> dict[Member, Element]:
-        """Those of the members that live. Costs what they cost, however many others there are. Raises EnforceError."""
+    def read_some(self, entries: Collection[SetEntry]) -> dict[SetEntry, Element]:
+        """Those of the entries that live. Costs what they cost, however many others there are. Raises EnforceError."""
         ...
 
     def present(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from jitd.core.elements import Element, Lease, Member
+from jitd.core.elements import Element, Lease, SetEntry
 from jitd.core.firewall import Rules
 from jitd.enforce.firewallport import Ensured, nothing
 from jitd.enforce.port import EnforceError
@@ -16,7 +16,7 @@ class MemoryFirewall:
         self._boot_ms = boot_ms
         self._rules: Rules | None = None
         self._loaded: Rules | None = None  # what stands; somebody may flush it
-        self._ends: dict[Member, int] = {}  # boot time, milliseconds
+        self._ends: dict[SetEntry, int] = {}  # boot time, milliseconds
         self.asked = Rules(interfaces=())  # with the addresses that were given out
 
     @property
@@ -41,37 +41,35 @@ class MemoryFirewall:
             repairing()
         self._rules = self._loaded = bare
         networks = {network.id for interface in rules.interfaces for network in interface.networks}
-        self._ends = {
-            member: ends for member, ends in list(self._ends.items()) if member.network_id in networks
-        }
+        self._ends = {entry: ends for entry, ends in list(self._ends.items()) if entry.network_id in networks}
         return done
 
-    def apply(self, leases: Sequence[Lease], removals: Collection[Member]) -> None:
+    def apply(self, leases: Sequence[Lease], removals: Collection[SetEntry]) -> None:
         """As the port says."""
         if self._loaded is None:
             raise EnforceError("nftables refused: No such file or directory")
-        for member in removals:
-            self._ends.pop(member, None)
+        for entry in removals:
+            self._ends.pop(entry, None)
         for lease in leases:
-            self._ends.pop(Member(lease.network_id, lease.ip), None)
+            self._ends.pop(SetEntry(lease.network_id, lease.ip), None)
             if lease.timeout_ms > 0:
-                self._ends[Member(lease.network_id, lease.ip)] = self._boot_ms() + lease.timeout_ms
+                self._ends[SetEntry(lease.network_id, lease.ip)] = self._boot_ms() + lease.timeout_ms
 
-    def close_members(self, members: Collection[Member]) -> None:
+    def close_entries(self, entries: Collection[SetEntry]) -> None:
         """As the port says."""
-        self.apply([], members)
+        self.apply([], entries)
 
     def read(self, network_ids: Collection[int] | None = None) -> list[Element]:
         """As the port says."""
         found = self.read_some(list(self._ends))
         return [one for one in found.values() if network_ids is None or one.network_id in network_ids]
 
-    def read_some(self, members: Collection[Member]) -> dict[Member, Element]:
+    def read_some(self, entries: Collection[SetEntry]) -> dict[SetEntry, Element]:
         """As the port says."""
         now = self._boot_ms()
-        ends = dict(self._ends)  # members are closed in another thread, too
-        left = {member: ends[member] - now for member in members if member in ends}
-        return {member: Element(*member, ms, ms) for member, ms in left.items() if ms > 0}
+        ends = dict(self._ends)  # entries are closed in another thread, too
+        left = {entry: ends[entry] - now for entry in entries if entry in ends}
+        return {entry: Element(*entry, ms, ms) for entry, ms in left.items() if ms > 0}
 
     def present(self) -> bool:
         """As the port says."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Collection, Sequence
 
-from jitd.core.elements import Element, Lease, Member
+from jitd.core.elements import Element, Lease, SetEntry
 from jitd.core.firewall import Rules
 from jitd.enforce.firewallport import Ensured, nothing
 
 
 class NoFirewall:
-    """No second layer: members are whoever WireGuard lets in."""
+    """No second layer: whoever WireGuard lets in passes."""
 
     @property
     def name(self) -> str:
@@ -24,17 +24,17 @@ class NoFirewall:
         """Nothing to be done."""
         return Ensured.NOTHING
 
-    def apply(self, _leases: Sequence[Lease], _removals: Collection[Member]) -> None:
+    def apply(self, _leases: Sequence[Lease], _removals: Collection[SetEntry]) -> None:
         """Nothing to be done."""
 
-    def close_members(self, _members: Collection[Member]) -> None:
+    def close_entries(self, _entries: Collection[SetEntry]) -> None:
         """Nothing to be done."""
 
     def read(self, _network_ids: Collection[int] | None = None) -> list[Element]:
         """Nothing is here."""
         return []
 
-    def read_some(self, _members: Collection[Member]) -> dict[Member, Element]:
+    def read_some(self, _entries: Collection[SetEntry]) -> dict[SetEntry, Element]:
         """Nothing is here."""
         return {}
 

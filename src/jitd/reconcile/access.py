@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from jitd.core import durations, elements, policy, principals
-from jitd.core.elements import Member, Right
+from jitd.core.elements import Right, SetEntry
 from jitd.core.model import REGISTERED, Account, Freeze, Interface, Network, Now, Request
-from jitd.core.peers import Reason, Wanted, wanted
+from jitd.core.peers import DesiredPeer, Reason, wanted
 from jitd.core.people import Answer, Directory, Person, registered
 from jitd.core.policy import Verdict
 from jitd.store import devices, freezes, interfaces, networks, requests, restored
@@ -194,7 +194,7 @@ class DeviceAccess:
     reasons: tuple[Reason, ...]
 
     @property
-    def wanted(self) -> Wanted | None:
+    def wanted(self) -> DesiredPeer | None:
         """The peer as it should be, None when nothing needs it."""
         return wanted(self.tunnel.device.public_key, self.tunnel.ips, self.tunnel.preshared_key, self.reasons)
 
@@ -209,7 +209,7 @@ class DeviceAccess:
         ]
 
     @property
-    def rights(self) -> dict[Member, Right]:
+    def rights(self) -> dict[SetEntry, Right]:
         """In which networks its addresses may pass, and for how long from now."""
         return elements.rights(self.tunnel.ips, self.reasons)
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
-from jitd.core.elements import Member
+from jitd.core.elements import SetEntry
 from jitd.core.model import Interface, IPNetwork, Network, Now
 from jitd.reconcile.access import DeviceAccess, Held, People
 
@@ -26,7 +26,7 @@ class Taken:
     rest: DeviceAccess
 
     @property
-    def members(self) -> set[Member]:
+    def entries(self) -> set[SetEntry]:
         """Who is to pass no more."""
         return set(self.before.rights) - set(self.rest.rights)
 

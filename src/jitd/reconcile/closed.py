@@ -9,15 +9,15 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from jitd.core.elements import Member
+from jitd.core.elements import SetEntry
 
 
 @dataclass(slots=True)
 class Closed:
-    """Members of the firewall, and peers by (interface name, public key). To be used with `lock` held."""
+    """Entries of the firewall's sets, and peers by (interface name, public key). To be used with `lock` held."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    members: set[Member] = field(default_factory=set)
+    entries: set[SetEntry] = field(default_factory=set)
     peers: set[tuple[str, str]] = field(default_factory=set)
 
     def forget(self) -> set[tuple[str, str]]:
@@ -27,12 +27,12 @@ class Closed:
         """
         with self.lock:
             peers, self.peers = self.peers, set()
-            self.members.clear()
+            self.entries.clear()
             return peers
 
-    def close(self, members: Iterable[Member]) -> None:
-        """Mark members."""
-        self.members.update(members)
+    def close(self, entries: Iterable[SetEntry]) -> None:
+        """Mark entries."""
+        self.entries.update(entries)
 
     def close_peers(self, interface: str, public_keys: Iterable[str]) -> None:
         """Mark peers of an interface."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 
-from jitd.core.elements import Member
+from jitd.core.elements import SetEntry
 from jitd.core.model import Interface, IPNetwork
 from jitd.enforce.port import EnforceError
 from jitd.reconcile.applied import Taken
@@ -37,18 +37,18 @@ class Cutter:
 
     def cut(self, taken: Iterable[Taken], gone: Iterable[tuple[Interface, str]] = ()) -> Cut:
         """Take this away. `gone` are public keys that are to pass nothing whatever they passed."""
-        members = set[Member]()
+        entries = set[SetEntry]()
         peers: dict[Interface, dict[str, frozenset[IPNetwork]]] = {}
         for interface, key in gone:
             peers.setdefault(interface, {})[key] = frozenset()
         for one in taken:
-            members |= one.members
+            entries |= one.entries
             passing = one.passing
             if passing is not None:
                 peers.setdefault(one.interface, {})[one.before.tunnel.device.public_key] = passing
         cut = Cut()
         try:
-            self.firewall_reconciler.close(members)
+            self.firewall_reconciler.close(entries)
         except EnforceError as error:
             cut.errors.append(str(error))
         cut.answers += [

@@ -1,4 +1,4 @@
-"""The second layer's part in reconciliation: rules of all interfaces, and the members of each network.
+"""The second layer's part in reconciliation: rules of all interfaces, and the set entries of each network.
 
 Belongs to the worker thread, but for `close`. Every method may raise EnforceError; then nothing more is open than before.
 """
@@ -9,7 +9,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from typing import Final
 
 from jitd.core import elements
-from jitd.core.elements import Element, Lease, Member, Reading, Right
+from jitd.core.elements import Element, Lease, Reading, Right, SetEntry
 from jitd.core.firewall import Always, InterfaceRules, IPAddress, NetworkRules, Rules
 from jitd.core.model import Interface, IPNetwork, Network, Now
 from jitd.enforce.firewallport import Ensured, Firewall, nothing
@@ -24,7 +24,7 @@ from jitd.store.database import Rows
 TICK_MS: Final = 15
 #: And what is left of it for the asking, behind a tick and a rounded millisecond.
 ASKING_MS: Final = 4
-#: How often members are given again because the asking took longer.
+#: How often entries are given again because the asking took longer.
 TRIES: Final = 5
 #: So many are given in one step.
 AT_ONCE: Final = 100
@@ -55,8 +55,8 @@ class FirewallReconciler:
     held: Callable[[int], Collection[IPNetwork]]
     #: What was read back of each interface, by its id.
     _seen: dict[int, _Seen] = field(default_factory=dict)
-    #: Until when each member of an interface was last let in, in boot time: what is otherwise is somebody else's doing.
-    _believed: dict[int, dict[Member, int]] = field(default_factory=dict)
+    #: Until when each entry of an interface was last to live, in boot time: what is otherwise is somebody else's doing.
+    _believed: dict[int, dict[SetEntry, int]] = field(default_factory=dict)
     #: The rules as the store had them last.
     _rules: Rules | None = None
 
@@ -97,7 +97,7 @@ class FirewallReconciler:
         return self._ensure(self._rules, repairing)
 
     def ensure_known(self, repairing: Callable[[], None]) -> None:
-        """Where the store cannot be read: put back the rules that were there last. Members that went with them stay out."""
+        """Where the store cannot be read: put back the rules that were there last. Entries that went with them stay out."""
         if self._rules is not None:
             self._ensure(self._rules, repairing)
 
@@ -107,23 +107,23 @@ class FirewallReconciler:
             self._close_again()
         if done is not Ensured.REPAIRED:
             return False
-        # That is one event, and not one for each member.
+        # That is one event, and not one for each entry.
         self._believed.clear()
         self.tell("firewall_repaired")
         return True
 
-    def close(self, members: Collection[Member]) -> None:
+    def close(self, entries: Collection[SetEntry]) -> None:
         """Take from these at once, in any thread: what the worker is about to give to one of them is not given."""
-        if members and self.active:
+        if entries and self.active:
             with self.closed.lock:
-                self.closed.close(members)
-                self.firewall.close_members(members)
+                self.closed.close(entries)
+                self.firewall.close_entries(entries)
 
     def _close_again(self) -> None:
-        """Rules that were loaded anew may have brought members back that were closed meanwhile."""
+        """Rules that were loaded anew may have brought entries back that were closed meanwhile."""
         with self.closed.lock:
-            if self.closed.members:
-                self.firewall.close_members(self.closed.members)
+            if self.closed.entries:
+                self.firewall.close_entries(self.closed.entries)
 
     def rules(self, rows: Rows) -> Rules:
         """The rules of every interface as the store has them."""
@@ -162,36 +162,36 @@ class FirewallReconciler:
             gone=seen.gone,
         )
 
-    def read(self, network_ids: Collection[int]) -> dict[Member, Element]:
-        """The living members of these networks."""
-        return {Member(one.network_id, one.ip): one for one in self.firewall.read(network_ids)}
+    def read(self, network_ids: Collection[int]) -> dict[SetEntry, Element]:
+        """The living entries of these networks."""
+        return {SetEntry(one.network_id, one.ip): one for one in self.firewall.read(network_ids)}
 
-    def expel(self, interface: Interface, strangers: Collection[Member]) -> None:
-        """Take out, and tell of, members whose address nobody has."""
+    def expel(self, interface: Interface, strangers: Collection[SetEntry]) -> None:
+        """Take out, and tell of, entries whose address nobody has."""
         self.firewall.apply([], strangers)
-        for member in strangers:
-            self._tell_of("element_removed", interface, member)
+        for entry in strangers:
+            self._tell_of("element_removed", interface, entry)
 
     def tell_changed(
         self,
         interface: Interface,
-        wanted: Mapping[Member, Right],
-        actual: Mapping[Member, Element],
+        wanted: Mapping[SetEntry, Right],
+        actual: Mapping[SetEntry, Element],
         reading: Reading,
     ) -> None:
-        """Record what somebody else did to these members, which were read and are not put right yet."""
+        """Record what somebody else did to these entries, which were read and are not put right yet."""
         believed = self._believed.get(interface.id, {})
-        mine = {member: right for member, right in wanted.items() if member in believed or member in actual}
+        mine = {entry: right for entry, right in wanted.items() if entry in believed or entry in actual}
         self._tell(interface, believed, mine, actual, elements.difference(mine, actual, reading))
 
     def whole(
         self,
         interface: Interface,
         network_ids: Collection[int],
-        wanted: Mapping[Member, Right],
+        wanted: Mapping[SetEntry, Right],
         now: Now,
-    ) -> frozenset[Member]:
-        """Compare all members of an interface, repair, read back. Returns those that do not agree."""
+    ) -> frozenset[SetEntry]:
+        """Compare all entries of an interface, repair, read back. Returns those that do not agree."""
         if not self.active:
             return frozenset()
         believed = self._believed.get(interface.id)
@@ -203,27 +203,27 @@ class FirewallReconciler:
             self._tell(interface, believed, wanted, actual, todo)
         given_anew = set(todo.given)
         self._believed[interface.id] = {
-            member: (believed or {}).get(member, now.boot_ms + right.left_ms)
-            if member not in given_anew
+            entry: (believed or {}).get(entry, now.boot_ms + right.left_ms)
+            if entry not in given_anew
             else now.boot_ms + right.left_ms
-            for member, right in wanted.items()
+            for entry, right in wanted.items()
         }
         if not todo.given and not todo.removals:
             return frozenset()
-        given = {member: wanted[member] for member in todo.given}
+        given = {entry: wanted[entry] for entry in todo.given}
         self._apply(given, todo.removals, now)
         return self._wrong(given, todo.removals, now)
 
     def some(
-        self, interface: Interface, wanted: Mapping[Member, Right], gone: Collection[Member], now: Now
-    ) -> frozenset[Member]:
+        self, interface: Interface, wanted: Mapping[SetEntry, Right], gone: Collection[SetEntry], now: Now
+    ) -> frozenset[SetEntry]:
         """Give and take without looking at the others, read back. Returns those that do not agree."""
         if not self.active:
             return frozenset()
         believed = self._believed.setdefault(interface.id, {})
-        for member in gone:
-            believed.pop(member, None)
-        believed.update((member, now.boot_ms + right.left_ms) for member, right in wanted.items())
+        for entry in gone:
+            believed.pop(entry, None)
+        believed.update((entry, now.boot_ms + right.left_ms) for entry, right in wanted.items())
         if len(gone) > AT_ONCE:
             # Many that end together have mostly been ended by the kernel.
             gone = self.firewall.read_some(gone).keys()
@@ -232,28 +232,28 @@ class FirewallReconciler:
         self._apply(wanted, gone, now)
         return self._wrong(wanted, gone, now)
 
-    def _apply(self, given: Mapping[Member, Right], gone: Collection[Member], now: Now) -> None:
+    def _apply(self, given: Mapping[SetEntry, Right], gone: Collection[SetEntry], now: Now) -> None:
         """Take first, all in one step; then give, a few at a time.
 
         The kernel begins to count when it gets them, which is later than `now`, and later still for the last one of
         many. On a busy machine we may wait at any step: what may have come so late that it would outlive its right is
         given again, for so much shorter.
         """
-        members = list(given)
-        if gone or not members:
+        entries = list(given)
+        if gone or not entries:
             self.firewall.apply([], gone)
         usual_ms = 0
-        for start in range(0, len(members), AT_ONCE):
-            some = members[start : start + AT_ONCE]
+        for start in range(0, len(entries), AT_ONCE):
+            some = entries[start : start + AT_ONCE]
             for _ in range(TRIES):
                 begun = self.boot_ms()
                 spent = begun - now.boot_ms + TICK_MS + usual_ms
                 with self.closed.lock:
                     self.firewall.apply(
                         [
-                            Lease(*member, given[member].left_ms - spent)
-                            for member in some
-                            if member not in self.closed.members
+                            Lease(*entry, given[entry].left_ms - spent)
+                            for entry in some
+                            if entry not in self.closed.entries
                         ],
                         [],
                     )
@@ -262,32 +262,34 @@ class FirewallReconciler:
                 if not is_late:
                     break
 
-    def _wrong(self, wanted: Mapping[Member, Right], gone: Collection[Member], now: Now) -> frozenset[Member]:
+    def _wrong(
+        self, wanted: Mapping[SetEntry, Right], gone: Collection[SetEntry], now: Now
+    ) -> frozenset[SetEntry]:
         begun = self.boot_ms() - now.boot_ms
         found = self.firewall.read_some([*wanted, *gone])
         reading = Reading(begun, self.boot_ms() - now.boot_ms)
         return frozenset(
-            {member for member in gone if member in found}
+            {entry for entry in gone if entry in found}
             | {
-                member
-                for member, right in wanted.items()
+                entry
+                for entry, right in wanted.items()
                 # What was to live for less than the reading took is gone, and right so.
-                if (member not in found and right.left_ms - reading.done_ms > elements.EARLY_MS)
-                or (member in found and not elements.agrees(right, found[member], reading))
+                if (entry not in found and right.left_ms - reading.done_ms > elements.EARLY_MS)
+                or (entry in found and not elements.agrees(right, found[entry], reading))
             }
         )
 
     def _tell(
         self,
         interface: Interface,
-        believed: Mapping[Member, int],
-        wanted: Mapping[Member, Right],
-        actual: Mapping[Member, Element],
+        believed: Mapping[SetEntry, int],
+        wanted: Mapping[SetEntry, Right],
+        actual: Mapping[SetEntry, Element],
         todo: elements.ElementDifference,
     ) -> None:
         """Record what nobody of us did: what is not as it was left. A clock that was stepped makes it wrong, too."""
         boot_ms = self.boot_ms()
-        for kind, members in (
+        for kind, entries in (
             ("element_removed", [one for one in todo.removals if one not in believed]),
             (
                 "element_shortened",
@@ -308,11 +310,11 @@ class FirewallReconciler:
                 ],
             ),
         ):
-            for member in members:
-                self._tell_of(kind, interface, member)
+            for entry in entries:
+                self._tell_of(kind, interface, entry)
 
-    def _tell_of(self, kind: str, interface: Interface, member: Member) -> None:
-        self.tell(kind, interface=interface.name, ip=str(member.ip), network_id=member.network_id)
+    def _tell_of(self, kind: str, interface: Interface, entry: SetEntry) -> None:
+        self.tell(kind, interface=interface.name, ip=str(entry.ip), network_id=entry.network_id)
 
 
 def _gateway(addresses: Iterable[IPv4Interface | IPv6Interface]) -> tuple[IPAddress, ...]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from jitd.core import parsing
 from jitd.core.model import Interface, IPNetwork, Now
-from jitd.core.peers import Actual, Wanted, closing, difference
+from jitd.core.peers import DesiredPeer, ObservedPeer, closing, difference
 from jitd.enforce.port import (
     Change,
     EnforceError,
@@ -192,7 +192,7 @@ class PeerReconciler:
         rows: Rows,
         interface: Interface,
         state: LinkState,
-        wanted: Mapping[str, Wanted],
+        wanted: Mapping[str, DesiredPeer],
         expected: Mapping[str, Passing],
         leave: frozenset[str],
         *,
@@ -239,7 +239,9 @@ class PeerReconciler:
         gone = dict.fromkeys(todo.to_remove)
         return {key for key, passing in {**expected, **gone}.items() if _at(state.peers, key) != passing}
 
-    def some(self, interface: Interface, wanted: Iterable[Wanted], expected: Mapping[str, Passing]) -> None:
+    def some(
+        self, interface: Interface, wanted: Iterable[DesiredPeer], expected: Mapping[str, Passing]
+    ) -> None:
         """Bring some peers to what they should be, without reading any."""
         left = self.left.setdefault(interface.id, {})
         self.apply(
@@ -250,7 +252,7 @@ class PeerReconciler:
         left.update(expected)
         self.emptied.difference_update((interface.name, key) for key in expected)
 
-    def hush(self, interface: Interface, public_keys: Iterable[str]) -> None:
+    def block_peers(self, interface: Interface, public_keys: Iterable[str]) -> None:
         """Let these peers pass nothing, as far as they are there, until they are compared again."""
         left = self.left.get(interface.id, {})
         keys = [key for key in public_keys if left.get(key)]
@@ -281,7 +283,7 @@ class PeerReconciler:
         return {key for key, passing in expected.items() if _at(peers, key) != passing}
 
     def apply(
-        self, interface: Interface, to_remove: Collection[str], to_set: Iterable[tuple[Wanted, bool]]
+        self, interface: Interface, to_remove: Collection[str], to_set: Iterable[tuple[DesiredPeer, bool]]
     ) -> None:
         """Remove and set peers, the latter with whether they are there already.
 
@@ -409,9 +411,9 @@ def unmanaged_peer(interface_id: int, peer: Peer) -> UnmanagedPeer:
     )
 
 
-def _actual(state: LinkState) -> dict[str, Actual]:
+def _actual(state: LinkState) -> dict[str, ObservedPeer]:
     return {
-        key: Actual(
+        key: ObservedPeer(
             public_key=key,
             allowed_ips=peer.allowed_ips,
             preshared_key="" if peer.preshared_key == NO_PRESHARED_KEY else peer.preshared_key,

@@ -1,6 +1,6 @@
 """Making the kernel agree with the store: desired state, what was read back, the difference, and reading back again.
 
-Every change and every check ends here. There are two layers, the firewall's members (`firewall.py`) and WireGuard's
+Every change and every check ends here. There are two layers, the firewall's set entries (`firewall.py`) and WireGuard's
 peers (`peers.py`). Both are closed whatever becomes of the other one; a peer is opened only behind a firewall that
 agrees. What does not agree is remembered, told once, and retried with backoff.
 """
@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from jitd.core.elements import Member, Right, addresses
+from jitd.core.elements import Right, SetEntry, addresses
 from jitd.core.model import Interface, IPNetwork, Now
 from jitd.core.peers import Reason
 from jitd.enforce.port import EnforceError, LinkState, NoAnswer
@@ -230,7 +230,7 @@ class Reconciler:
             errors.append(error)
             if state is None and not isinstance(error, NoAnswer):
                 self.firewall_reconciler.lost(interface.id)
-        wrong, closed, flushed = self._members(rows, interface, accesses, now, errors)
+        wrong, closed, flushed = self._entries(rows, interface, accesses, now, errors)
         # Behind the firewall, whose repair has to know what was open.
         self.applied.note(interface, networks.of_interface(rows, interface.id), accesses, now)
         if state is not None:
@@ -238,7 +238,7 @@ class Reconciler:
             wanted = {one.wanted.public_key: one.wanted for one in accesses if one.wanted is not None}
             try:
                 if flushed or closed:
-                    # Some of them may have been hushed.
+                    # Some of them may have been blocked.
                     state = self.peer_reconciler.wireguard.read(interface.name)
                 wrong |= self.peer_reconciler.whole(
                     rows, interface, state, wanted, expected, leave, closed=closed, touched=touched
@@ -255,7 +255,7 @@ class Reconciler:
         self._unread.discard(interface.id)
         agrees = self._settle(interface, wrong, errors, expected.keys(), now)
         if flushed:
-            # The members of all others went with the table.
+            # The entries of all others went with the table.
             for other in interfaces.all_(rows):
                 if other.id != interface.id:
                     self.interface(rows, other, now, touched=touched)
@@ -263,12 +263,12 @@ class Reconciler:
 
     def ensure(self, rows: Rows) -> bool:
         """Make the firewall's rules be what the store says. Returns whether somebody had changed or flushed them."""
-        return self.firewall_reconciler.ensure(rows, self._hush_what_ends)
+        return self.firewall_reconciler.ensure(rows, self._block_ending_peers)
 
     def ensure_known(self) -> None:
         """The same where the store cannot be read: rules that somebody flushed must not be missing until it can."""
         try:
-            self.firewall_reconciler.ensure_known(self._hush_what_ends)
+            self.firewall_reconciler.ensure_known(self._block_ending_peers)
         except EnforceError as error:
             log.error("the firewall: %s", error)  # noqa: TRY400
 
@@ -292,14 +292,14 @@ class Reconciler:
         self.changed.update(expected)
         before = self.applied.accesses(interface.id, expected.keys())
         self.applied.note_some(interface, accesses, gone.keys(), now)
-        rights = {member: right for one in accesses for member, right in one.rights.items()}
+        rights = {entry: right for one in accesses for entry, right in one.rights.items()}
         ips = [*gone.values(), *(one.tunnel.ips for one in accesses)]
         removals = {
-            member
+            entry
             for network in networks.of_interface(rows, interface.id)
             for some in ips
-            for member in (Member(network.id, ip) for ip in addresses(some))
-            if member not in rights
+            for entry in (SetEntry(network.id, ip) for ip in addresses(some))
+            if entry not in rights
         }
         try:
             if self.firewall_reconciler.some(interface, rights, removals, now):
@@ -309,7 +309,7 @@ class Reconciler:
                 state = self.peer_reconciler.wireguard.read(interface.name)
                 self.peer_reconciler.sampler.saw(interface.id, state, before.values(), now)
             self.peer_reconciler.some(interface, [one.wanted for one in accesses if one.wanted], expected)
-            # Read back were the members, without which nothing passes either way. To read the peers costs as much as
+            # Read back were the entries, without which nothing passes either way. To read the peers costs as much as
             # there are, so that is done for all changes of a moment together (`look`).
             wrong = (
                 set()
@@ -321,7 +321,7 @@ class Reconciler:
             # needs to be right again is worked out there, and what is wrong with it is told. It takes longer, and
             # what is to be closed does not wait for it.
             with suppress(EnforceError):
-                self.peer_reconciler.hush(
+                self.peer_reconciler.block_peers(
                     interface, [key for key, passing in expected.items() if not passing]
                 )
             return self.interface(rows, interface, now, touched=True)
@@ -329,7 +329,7 @@ class Reconciler:
             self._unread.add(interface.id)
         return self._settle(interface, wrong, [], (), now)
 
-    def _members(
+    def _entries(
         self,
         rows: Rows,
         interface: Interface,
@@ -337,15 +337,15 @@ class Reconciler:
         now: Now,
         errors: list[EnforceError],
     ) -> tuple[set[str], bool, bool]:
-        """The firewall's half: (keys whose members do not agree, whether nothing may be opened behind it, whether
+        """The firewall's half: (keys whose entries do not agree, whether nothing may be opened behind it, whether
         somebody had flushed it).
         """
-        wanted: dict[Member, Right] = {}
-        keys: dict[Member, str] = {}
+        wanted: dict[SetEntry, Right] = {}
+        keys: dict[SetEntry, str] = {}
         for one in accesses:
-            for member, right in one.rights.items():
-                wanted[member] = right
-                keys[member] = one.tunnel.device.public_key
+            for entry, right in one.rights.items():
+                wanted[entry] = right
+                keys[entry] = one.tunnel.device.public_key
         network_ids = [network.id for network in networks.of_interface(rows, interface.id)]
         flushed = False
         try:
@@ -354,15 +354,15 @@ class Reconciler:
         except EnforceError as error:
             errors.append(error)
             return set(), True, flushed
-        return {keys.get(member, str(member.ip)) for member in wrong}, False, flushed
+        return {keys.get(entry, str(entry.ip)) for entry in wrong}, False, flushed
 
-    def _hush_what_ends(self) -> None:
+    def _block_ending_peers(self) -> None:
         """Before a table that somebody flushed is loaded again: WireGuard alone guards meanwhile, and who is over before
         it is there passes nothing from now on. Who is not, does again when it is there.
         """
         for interface, keys in self.applied.ending(self.firewall_reconciler.boot_ms() + LOADING_MS).items():
             try:
-                self.peer_reconciler.hush(interface, keys)
+                self.peer_reconciler.block_peers(interface, keys)
             except EnforceError as error:
                 log.error("%s: who is over in a moment cannot be stopped before: %s", interface.name, error)  # noqa: TRY400
 
@@ -393,7 +393,7 @@ class Reconciler:
         errors: list[EnforceError] = []
         wrong: set[str] = set()
         try:
-            if self.firewall_reconciler.some(interface, {}, one.members, now):
+            if self.firewall_reconciler.some(interface, {}, one.entries, now):
                 wrong |= expected.keys()
         except EnforceError as error:
             errors.append(error)

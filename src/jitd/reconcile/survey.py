@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from jitd.core.elements import Element, Member, Reading, Right, addresses, is_as_wanted
+from jitd.core.elements import Element, Reading, Right, SetEntry, addresses, is_as_wanted
 from jitd.core.model import Interface, Now
 from jitd.enforce.port import EnforceError, LinkState
 from jitd.reconcile import access, standing
@@ -28,7 +28,7 @@ class Survey:
 
     interface: Interface
     state: LinkState
-    members: dict[Member, Element]
+    entries: dict[SetEntry, Element]
     network_ids: tuple[int, ...]
     begun_ms: int
     done_ms: int
@@ -51,13 +51,13 @@ def begin(reconciler: Reconciler, rows: Rows, interface: Interface, now: Now) ->
         flushed = reconciler.ensure(rows)
         state = reconciler.peer_reconciler.read(interface, known=interface.id in reconciler.drift.names)
         begun = reconciler.firewall_reconciler.boot_ms()
-        members = reconciler.firewall_reconciler.read(network_ids)
+        entries = reconciler.firewall_reconciler.read(network_ids)
         keys, ips = devices.known_on(rows, interface.id)
         strangers = [key for key in state.peers if key not in keys]
         if strangers:
             reconciler.peer_reconciler.tell_strangers(rows, interface, strangers)
             reconciler.peer_reconciler.apply(interface, strangers, [])
-        foreign = [member for member in members if member.ip not in ips]
+        foreign = [entry for entry in entries if entry.ip not in ips]
         if foreign:
             reconciler.firewall_reconciler.expel(interface, foreign)
     except EnforceError:
@@ -65,7 +65,7 @@ def begin(reconciler: Reconciler, rows: Rows, interface: Interface, now: Now) ->
     if flushed or interface.id in reconciler.drift.errors:
         reconciler.interface(rows, interface, now)
         return None
-    return Survey(interface, state, members, network_ids, begun, reconciler.firewall_reconciler.boot_ms())
+    return Survey(interface, state, entries, network_ids, begun, reconciler.firewall_reconciler.boot_ms())
 
 
 def compare(
@@ -96,7 +96,7 @@ def compare(
     reconciler.peer_reconciler.tell_changed(interface, expected, survey.state.peers)
     for one in wrong:
         mine = {
-            member: survey.members[member] for member in _all_members(survey, one) if member in survey.members
+            entry: survey.entries[entry] for entry in _all_entries(survey, one) if entry in survey.entries
         }
         reconciler.firewall_reconciler.tell_changed(interface, one.rights, mine, reading)
     reconciler.devices(rows, interface, {one.tunnel.device.id for one in wrong}, {}, now)
@@ -107,14 +107,14 @@ def _as_wanted(survey: Survey, one: DeviceAccess, reading: Reading) -> bool:
     passing = None if one.wanted is None else one.wanted.allowed_ips
     if (None if peer is None else peer.allowed_ips) != passing:
         return False
-    rights: dict[Member, Right] = one.rights
+    rights: dict[SetEntry, Right] = one.rights
     return all(
-        is_as_wanted(rights.get(member), survey.members.get(member), reading)
-        for member in _all_members(survey, one)
+        is_as_wanted(rights.get(entry), survey.entries.get(entry), reading)
+        for entry in _all_entries(survey, one)
     )
 
 
-def _all_members(survey: Survey, one: DeviceAccess) -> list[Member]:
+def _all_entries(survey: Survey, one: DeviceAccess) -> list[SetEntry]:
     if not survey.network_ids:
         return []
-    return [Member(number, ip) for ip in addresses(one.tunnel.ips) for number in survey.network_ids]
+    return [SetEntry(number, ip) for ip in addresses(one.tunnel.ips) for number in survey.network_ids]

@@ -50,24 +50,24 @@ def keep_leases(rows: Rows, reconciler: Reconciler, memory: Memory, now: Now) ->
     for interface in interfaces.all_(rows):
         accesses = access.of_interface(rows, interface, reconciler.people, now, doubt=False)
         wanted = {
-            member: (one.tunnel.device.id, member.network_id)
+            entry: (one.tunnel.device.id, entry.network_id)
             for one in accesses
             if reconciler.people.admin(one.tunnel.account.name, one.tunnel.account.uid)
-            for member in one.rights
-            if any(each.kind == "standing" and each.network_id == member.network_id for each in one.reasons)
+            for entry in one.rights
+            if any(each.kind == "standing" and each.network_id == entry.network_id for each in one.reasons)
         }
         try:
             peers = reconciler.peer_reconciler.wireguard.read(interface.name).peers
-            living = reconciler.firewall_reconciler.read({member.network_id for member in wanted})
+            living = reconciler.firewall_reconciler.read({entry.network_id for entry in wanted})
         except EnforceError:
             continue
         keys = {one.tunnel.device.id: one.tunnel.device.public_key for one in accesses}
-        for member, pair in wanted.items():
+        for entry, pair in wanted.items():
             peer = peers.get(keys[pair[0]])
             if peer is None or not peer.allowed_ips:
                 continue
             left_ms = elements.LEASE_MS
             if reconciler.firewall_reconciler.active:
-                left_ms = living[member].least_ms if member in living else 0
+                left_ms = living[entry].least_ms if entry in living else 0
             if left_ms > durations.SECOND:
                 memory.leases[pair] = min(memory.leases.get(pair, 2**63), now.boot_ms + left_ms)
