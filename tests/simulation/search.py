@@ -634,11 +634,15 @@ class Search:
                 grants.grant, ROOT, user=self.somebody(), network=random.choice(behind), duration=3_600_000
             )
             machine.clock.step(0)
-        elif random.random() < 0.5:
-            # Another program writes: nothing can be recorded, and everything else works.
-            what = self._fault("statement", Fault("fail", until, why="locked"))
         else:
-            what = self.do_break_disk()
+            kind = random.choice(("locked", "hang", "any"))
+            if kind == "locked":
+                # Another program writes: nothing can be recorded, and everything else works.
+                what = self._fault("statement", Fault("fail", until, why="locked"))
+            elif kind == "hang":
+                what = self._fault("disk", Fault("hang", until, why=random.choice(("sync", "all"))))
+            else:
+                what = self.do_break_disk()
         machine.scheduler.sleep(random.choice((1, 5, 50)) * MS)
         dies = random.random()
         if dies < 0.25 and self._alive() is not None:
