@@ -93,6 +93,31 @@ def test_the_manual_names_every_verb_and_option_of_jitctl() -> None:
             assert re.search(line, where, re.MULTILINE), f"{verb.name}: {name}"
 
 
+#: A command as documents write it: in backticks, behind a prompt, at the start of a line, or in bold in a manual page.
+COMMAND = re.compile(
+    r"(?:`|^ {4}|^|[$#] |\\.B |\\\\fB)(?:sudo )?(jitctl|jitd) ([a-z]+(?:-[a-z]+)*)(?: ([a-z]+)\\b)?",
+    re.MULTILINE,
+)
+
+
+def test_the_documents_name_commands_that_exist() -> None:
+    """No manual page, README or document tells to type a verb that there is not."""
+    from jitctl.cli.verbs import GROUPS, VERBS
+    from jitd.__main__ import _parser
+
+    of_jitd = next(one for one in _parser()._actions if isinstance(one.choices, dict)).choices
+    verbs = {verb.name for verb in VERBS}
+    found = 0
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "man").iterdir()]:
+        for program, word, second in COMMAND.findall(path.read_text().replace("\\-", "-")):
+            known = of_jitd or () if program == "jitd" else verbs | GROUPS.keys()
+            assert word in known, f"{path.name}: {program} {word}"
+            if program == "jitctl" and word in GROUPS and second:
+                assert f"{word} {second}" in verbs, f"{path.name}: {word} {second}"
+            found += 1
+    assert found > 200
+
+
 def test_the_example_of_the_policy_is_one() -> None:
     """The file in man/jitd-policy.5 can be read, and its case comes out."""
     from jitd.core import policyfile
