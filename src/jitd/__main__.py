@@ -208,7 +208,7 @@ def _secret(asked: argparse.Namespace) -> int:
 
     loaded = config.load(_path(asked))
     mail = loaded.mail
-    known = ["smtp", *(f"chat-{room}" for room in loaded.chat.urls)]
+    known = ["smtp", *(f"chat-{one}" for one in loaded.chat.urls)]
     if asked.name not in known:
         raise JitError(
             "bad_request",

@@ -28,7 +28,7 @@ from jitd.runtime.lock import Lock, NamespaceLock
 from jitd.server.app import Server
 
 if TYPE_CHECKING:
-    from jitd.notify.workers import Couriers
+    from jitd.notify.workers import DeliveryWorkers
 
 log = logging.getLogger("jitd")
 
@@ -139,9 +139,9 @@ async def _run(
                 ending.callback(one.close)
         working = asyncio.create_task(scheduler.run(service, clock, notices, links, users))
         ending.push_async_callback(_cancel, working)
-        couriers = _couriers(config, service, clock)
-        if couriers is not None:
-            for work in (scheduler.tell(service, clock), *couriers.works()):
+        delivery_workers = _delivery_workers(config, service, clock)
+        if delivery_workers is not None:
+            for work in (scheduler.tell(service, clock), *delivery_workers.works()):
                 ending.push_async_callback(_cancel, asyncio.create_task(work))
         ending.push_async_callback(server.stop)
         await server.start()
@@ -160,8 +160,8 @@ async def _run(
 
         def reload(new: Config) -> None:
             service.reload(new)
-            if couriers is not None:
-                couriers.reread()
+            if delivery_workers is not None:
+                delivery_workers.reread()
 
         await _until_stopped(stop, working, reload, reloads)
 
@@ -183,13 +183,13 @@ async def _look(server: Server, service: Service, outside: Outside | None) -> No
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _couriers(config: Config, service: Service, clock: Clock) -> "Couriers | None":
-    """What tells people, where the configuration has a way to. Raises JitError when a template cannot be used."""
+def _delivery_workers(config: Config, service: Service, clock: Clock) -> "DeliveryWorkers | None":
+    """What sends messages, where the configuration has a channel. Raises JitError when a template cannot be used."""
     if not config.tells:
         return None
-    from jitd.notify.workers import Couriers  # its libraries only where somebody is told
+    from jitd.notify.workers import DeliveryWorkers  # its libraries only where somebody is told
 
-    return Couriers(service, config, clock)
+    return DeliveryWorkers(service, config, clock)
 
 
 def _users_watch() -> FileWatch | None:

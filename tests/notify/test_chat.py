@@ -1,4 +1,4 @@
-"""Delivery to rooms, by apprise itself, to a real HTTP server: its JSON service stands for all of them."""
+"""Delivery to destinations, by apprise itself, to a real HTTP server: its JSON service stands for all of them."""
 
 import asyncio
 import json
@@ -13,14 +13,14 @@ from jitd.config import parse
 from jitd.core.configuration import Chat
 from jitd.core.errors import JitError
 from jitd.notify import secret
-from jitd.notify.chat import ChatWay
-from jitd.notify.delivery import Courier
+from jitd.notify.chat import ChatChannel
+from jitd.notify.delivery import DeliveryWorker
 from jitd.notify.render import Templates
-from notify.test_courier import Box
+from notify.test_delivery import Box
 
 
 @dataclass
-class Room:
+class Destination:
     """An HTTP server that notes what is posted, and answers what the test wants."""
 
     status: str = "200 OK"
@@ -41,32 +41,32 @@ class Room:
 
 
 @asynccontextmanager
-async def serving(room: Room) -> AsyncIterator[int]:
+async def serving(destination: Destination) -> AsyncIterator[int]:
     """The server on a port of its own."""
-    server = await asyncio.start_server(room.take, "127.0.0.1", 0)
+    server = await asyncio.start_server(destination.take, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
 
 
-def courier(box: Box, chat: Chat, directory: Path) -> Courier:
-    """A courier to the rooms."""
-    way = ChatWay(chat, keyring="", secrets=directory)
+def worker(box: Box, chat: Chat, directory: Path) -> DeliveryWorker:
+    """Delivers to the destinations."""
+    channel = ChatChannel(chat, keyring="", secrets=directory)
     templates = Templates(directory / "none", jitctl_host="", review_url="")
-    return Courier(box, way, templates, box.clock, box.watch_outbox())
+    return DeliveryWorker(box, channel, templates, box.clock, box.watch_outbox())
 
 
 async def test_a_message_as_it_arrives(tmp_path: Path) -> None:
     """Subject and text, with the secret in the address; what was typed is no markup, no mention and no link."""
-    box, room = Box(tmp_path), Room()
+    box, destination = Box(tmp_path), Destination()
     hostile = "<!channel> **now** [here](https://evil.example) @everyone `x` | <b>y</b>"
     box.put(recipient="ops", way="chat", template="requested", user="alice", reason=hostile)
     secret.put("chat-ops", "s3cr/t", keyring="", directory=tmp_path / "secrets")
-    async with serving(room) as port:
+    async with serving(destination) as port:
         chat = Chat(urls={"ops": f"json://127.0.0.1:{port}/{{secret}}/"})
-        await courier(box, chat, tmp_path / "secrets").deliver()
-    ((path, body),) = room.posted
+        await worker(box, chat, tmp_path / "secrets").deliver()
+    ((path, body),) = destination.posted
     assert path.rstrip("/") in ("/s3cr%2Ft", "/s3cr%252Ft")
     assert body["title"].startswith("alice asks for office")
     assert "ticket" not in body["message"]
@@ -77,38 +77,38 @@ async def test_a_message_as_it_arrives(tmp_path: Path) -> None:
     assert box.waiting() == []
 
 
-async def test_a_room_that_refuses(tmp_path: Path) -> None:
+async def test_a_destination_that_refuses(tmp_path: Path) -> None:
     """The service's own words are kept, without the secret, and it is tried again later."""
-    box, room = Box(tmp_path), Room(status="403 Forbidden")
+    box, destination = Box(tmp_path), Destination(status="403 Forbidden")
     box.put(recipient="ops", way="chat")
     secret.put("chat-ops", "verysecret", keyring="", directory=tmp_path / "secrets")
-    async with serving(room) as port:
+    async with serving(destination) as port:
         chat = Chat(urls={"ops": f"json://127.0.0.1:{port}/{{secret}}"})
-        await courier(box, chat, tmp_path / "secrets").deliver()
+        await worker(box, chat, tmp_path / "secrets").deliver()
     ((attempts, error, minutes),) = box.waiting()
     assert (attempts, minutes) == (1, 1)
     assert "403" in error
     assert "verysecret" not in error
 
 
-async def test_a_room_that_hangs(tmp_path: Path) -> None:
+async def test_a_destination_that_hangs(tmp_path: Path) -> None:
     """Its process is ended after the time that it has, and the message is kept."""
-    box, room = Box(tmp_path), Room(hang=True)
+    box, destination = Box(tmp_path), Destination(hang=True)
     box.put(recipient="ops", way="chat")
-    async with serving(room) as port:
+    async with serving(destination) as port:
         chat = Chat(urls={"ops": f"json://127.0.0.1:{port}/?rto=60"}, timeout_seconds=3)
-        await asyncio.wait_for(courier(box, chat, tmp_path).deliver(), 20)
+        await asyncio.wait_for(worker(box, chat, tmp_path).deliver(), 20)
     ((_, error, _),) = box.waiting()
     assert error == "no answer within 3 s"
 
 
 async def test_what_cannot_be_delivered_says_why(tmp_path: Path) -> None:
-    """A secret that was never stored, an address that nobody knows, a room that is not named any more."""
+    """A secret that was never stored, an address that nobody knows, a destination that is not named any more."""
     box = Box(tmp_path)
-    for room in ("ops", "odd", "gone"):
-        box.put(recipient=room, way="chat")
+    for destination in ("ops", "odd", "gone"):
+        box.put(recipient=destination, way="chat")
     chat = Chat(urls={"ops": "slack://{secret}", "odd": "nosuchservice://x"})
-    await courier(box, chat, tmp_path / "secrets").deliver()
+    await worker(box, chat, tmp_path / "secrets").deliver()
     errors = [error for _, error, _ in box.waiting()]
     assert "jitd secret set chat-ops" in errors[0]
     assert errors[1:] == [
@@ -117,11 +117,11 @@ async def test_what_cannot_be_delivered_says_why(tmp_path: Path) -> None:
     ]
 
 
-def test_a_message_is_for_its_own_courier(tmp_path: Path) -> None:
-    """A courier of rooms leaves mail alone."""
+def test_a_message_is_for_its_own_channel(tmp_path: Path) -> None:
+    """A worker of one channel leaves mail alone."""
     box = Box(tmp_path)
     box.put(recipient="carol")
-    asyncio.run(courier(box, Chat(), tmp_path).deliver())
+    asyncio.run(worker(box, Chat(), tmp_path).deliver())
     assert box.waiting() == [(0, "", 0)]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_courier import Post, certificate, serving
+from test_delivery import Post, certificate, serving
 
 from jitd.core.configuration import Mail
 from jitd.diagnostics.checks import mail

@@ -18,7 +18,7 @@ import pytest
 from jitd.core.configuration import Mail
 from jitd.notify import secret
 from jitd.store import outbox
-from notify.test_courier import MINUTE, Box, certificate, config, courier
+from notify.test_delivery import MINUTE, Box, certificate, config, worker
 from support.wait import until
 
 pytestmark = pytest.mark.root
@@ -132,7 +132,7 @@ async def test_debians_mail_server_takes_a_mail(exim: Exim, tmp_path: Path) -> N
     """STARTTLS with a verified certificate, a login, and a mail that arrives in one piece, with both of its bodies."""
     box = Box(tmp_path)
     box.put(template="requested", user="alice", reason="ticket 42: grün — \u4f60\u597d")
-    await courier(box, settings(exim, tmp_path)).deliver()
+    await worker(box, settings(exim, tmp_path)).deliver()
     assert box.waiting() == []
     (mail,) = exim.got(1)
     assert (mail["From"], mail["To"]) == ("jitd <jitd@gateway.example.org>", "carol@example.org")
@@ -149,12 +149,12 @@ async def test_debians_mail_server_puts_off_and_refuses(exim: Exim, tmp_path: Pa
     box, mail = Box(tmp_path), settings(exim, tmp_path)
     (exim.directory / "greylist").touch()
     box.put()
-    await courier(box, mail).deliver()
+    await worker(box, mail).deliver()
     assert box.waiting() == [(1, "451 greylisted, come back later", 1)]
     (exim.directory / "greylist").unlink()
     box.clock.advance(MINUTE)
     box.put(recipient="nobody")
-    await courier(box, mail).deliver()
+    await worker(box, mail).deliver()
     assert box.waiting() == [(1, "550 no such user here", None)]
     assert len(exim.got(1)) == 1
 
@@ -164,9 +164,9 @@ async def test_debians_mail_server_wants_the_right_password(exim: Exim, tmp_path
     box, mail = Box(tmp_path), settings(exim, tmp_path)
     box.put(template="test")
     secret.put("smtp", "wrong", keyring="", directory=mail.secrets)
-    await courier(box, mail).deliver()
+    await worker(box, mail).deliver()
     box.put(template="test", recipient="dave")
-    await courier(box, replace(mail, ca_file="")).deliver()
+    await worker(box, replace(mail, ca_file="")).deliver()
     first, second = (outbox.fate(box.store.rows, number) for number in (1, 2))
     assert first is not None
     assert second is not None

@@ -17,7 +17,7 @@ from server_world import parse, until, world
 from jitctl.api import transport
 from jitd.core.errors import JitError
 from jitd.core.people import Answer
-from jitd.server.admission import Turns
+from jitd.server.concurrency import ConcurrencyLimiter
 
 GET = b"GET /v1/whoami HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
@@ -190,11 +190,11 @@ async def test_requests_of_one_uid_take_turns_in_order(socket_path):
 
 
 async def test_turns_are_given_in_order_and_survive_those_who_leave():
-    """Who waits gets a turn in the order of asking; a place in the queue that was given up is not waited for."""
-    turns, order, hold = Turns(at_once=1, waiting=5), [], asyncio.Event()
+    """Who waits gets a slot in the order of asking; a place in the queue that was given up is not waited for."""
+    limiter, order, hold = ConcurrencyLimiter(at_once=1, waiting=5), [], asyncio.Event()
 
     async def take(mark):
-        async with turns.turn(7):
+        async with limiter.slot(7):
             order.append(mark)
             await hold.wait()
 
@@ -206,16 +206,16 @@ async def test_turns_are_given_in_order_and_survive_those_who_leave():
     hold.set()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert order == ["a", "c", "d"]
-    async with turns.turn(7):
+    async with limiter.slot(7):
         pass
 
 
 def waiting(here):
-    return sum(len(queue) for queue in here.server._turns._queues.values())
+    return sum(len(queue) for queue in here.server._limiter._queues.values())
 
 
 async def test_a_verb_that_hangs_is_busy_in_the_end(socket_path):
-    """What takes longer than the upper bound is answered with `busy`, and its turn is free again."""
+    """What takes longer than the upper bound is answered with `busy`, and its slot is free again."""
     async with world(socket_path, longest=0.3) as here:
         for _ in range(6):
             answer = await here.ask("POST", "/v1/hold", {})
@@ -344,7 +344,7 @@ async def test_a_directory_that_hangs_holds_nobody_at_the_door(socket_path):
             return Answer.UNAVAILABLE
 
         here.names.has_name = has_name
-        keeper = here.server._doorkeeper
+        keeper = here.server._admission
         keeper._administrators._always = frozenset()  # this very process counts as a stranger now
         waiting = [await here.open() for _ in range(4)]
         refused = parse(await here.raw(GET))

@@ -13,7 +13,7 @@ from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
 from jitd.core.model import Message
 from jitd.notify.channel import DeliveryError
-from jitd.notify.delivery import Courier
+from jitd.notify.delivery import DeliveryWorker
 from jitd.notify.render import Rendered, Templates
 from jitd.store.outbox import COLLECTED
 from jitd.verbs import changes, grants, holding, networks, outbox, requests
@@ -56,13 +56,13 @@ class Letters:
 
 
 class Post:
-    """A world that tells people, with a courier that the test sends."""
+    """A world that tells people, with a delivery worker that the test runs."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.letters = Letters()
         templates = Templates(Path("/nonexistent"), jitctl_host="", review_url="")
-        self.courier = Courier(
+        self.worker = DeliveryWorker(
             world.service, self.letters, templates, world.clock, world.service.watch_outbox()
         )
 
@@ -71,7 +71,7 @@ class Post:
         while await self.world.service.tell() == self.world.clock.now_ms():
             pass
         self.letters.sent.clear()
-        await self.courier.deliver()
+        await self.worker.deliver()
         return list(self.letters.sent)
 
     async def back(self) -> list[tuple[str, str]]:

@@ -64,7 +64,7 @@ def test(
     """
     client = settings(context).client()
     messages = client.notify_test(to=to)["messages"]
-    # The daemon waits for no server; its courier delivers this as it delivers everything.
+    # The daemon waits for no server; its delivery worker sends this as it delivers everything.
     ends = time.monotonic() + PATIENCE
     found: dict[int, wire.NotifyResultReply] = {}
     while waiting := {one["id"] for one in messages} - found.keys():

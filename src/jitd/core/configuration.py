@@ -65,7 +65,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """Rooms and everything else that apprise knows, for those who decide. The links in it are those of [mail]."""
+    """Chat rooms and everything else that apprise knows, for those who decide. The links in it are those of [mail]."""
 
     urls: Mapping[str, str] = field(
         default_factory=dict

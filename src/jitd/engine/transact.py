@@ -558,12 +558,12 @@ class Transactor:
 
         Returns when there is something to do again, milliseconds UTC; None: when something happens.
         """
-        ways, now = notices.Ways.of(self._config), self._now()
+        channels, now = notices.Channels.of(self._config), self._now()
         due_ms = notices.next_due(self._rows)
         if notices.waits(self._rows) or (due_ms is not None and due_ms <= now.wall_ms):
             with self._store.transaction() as rows:
-                notices.tell(rows, self._people, ways, now)
-                notices.remind(rows, self._people, ways, now)
+                notices.tell(rows, self._people, channels, now)
+                notices.remind(rows, self._people, channels, now)
         return now.wall_ms if notices.waits(self._rows) else notices.next_due(self._rows)
 
     def record_delivery(self, change: Callable[[Rows], None]) -> None:

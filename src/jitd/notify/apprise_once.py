@@ -25,10 +25,12 @@ def main() -> None:
     asset = apprise.AppriseAsset(
         async_mode=False, storage_mode=apprise.PersistentStoreMode.MEMORY, plugin_paths=[]
     )
-    room = apprise.Apprise(asset=asset)
-    if not room.add(message["url"]):
+    destination = apprise.Apprise(asset=asset)
+    if not destination.add(message["url"]):
         said = "apprise knows no such address"
-    elif room.notify(title=message["title"], body=message["body"], body_format=apprise.NotifyFormat.TEXT):
+    elif destination.notify(
+        title=message["title"], body=message["body"], body_format=apprise.NotifyFormat.TEXT
+    ):
         said = ""
     else:
         said = " ".join(words.getvalue().split()) or "the service did not take it, and said nothing"

@@ -1,4 +1,4 @@
-"""What the courier needs of a way to reach people: mail is one, chat another."""
+"""What a delivery worker needs of a channel: mail is one, chat another."""
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -34,8 +34,8 @@ class Conversation(Protocol):
         ...
 
 
-class Way(Protocol):
-    """A way to reach people. `name` is that of its messages in the outbox."""
+class Channel(Protocol):
+    """A means to reach people. `name` is that of its messages in the outbox."""
 
     @property
     def name(self) -> str:
@@ -52,5 +52,5 @@ class Way(Protocol):
         ...
 
     def facts(self, data: Mapping[str, object]) -> Mapping[str, object]:
-        """The facts of a message with everything taken out of typed texts that would do something on this way."""
+        """The facts of a message with everything taken out of typed texts that would do something on this channel."""
         ...

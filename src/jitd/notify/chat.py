@@ -1,4 +1,4 @@
-"""Chat and everything else that apprise knows: rooms, pagers, telephones.
+"""Chat and everything else that apprise knows: chat rooms, pagers, telephones.
 
 Each delivery is a process of its own (`apprise_once.py`): a hundred kinds of services are spoken to by other people's
 code, which has no business in the process that owns the interfaces, may hang, and is ended after a time.
@@ -27,8 +27,8 @@ _INERT: Final = str.maketrans({char: chr(ord(char) + 0xFEE0) for char in "<>[]*_
 _ONCE: Final = Path(__file__).with_name("apprise_once.py")
 
 
-class ChatWay:
-    """The rooms that the configuration names."""
+class ChatChannel:
+    """The destinations that the configuration names."""
 
     name: Final = "chat"
 
@@ -47,25 +47,25 @@ class ChatWay:
         }
 
     @asynccontextmanager
-    async def converse(self) -> AsyncIterator["ChatWay"]:
+    async def converse(self) -> AsyncIterator["ChatChannel"]:
         """Nothing to open: every message is a delivery of its own."""
         yield self
 
     @property
     def is_open(self) -> bool:
-        """A room that is closed keeps nobody out of the others."""
+        """A destination that is closed keeps nobody out of the others."""
         return True
 
     async def send(self, first: Message, rendered: Rendered, *, together: bool) -> None:  # noqa: ARG002
-        """Hand one message to a room. Raises DeliveryError with the service's own words."""
-        room = first.recipient
-        url = self._config.urls.get(room)
+        """Hand one message to a destination. Raises DeliveryError with the service's own words."""
+        destination = first.recipient
+        url = self._config.urls.get(destination)
         if url is None:
-            raise DeliveryError(f"there is no {room} in [chat] urls any more", permanent=True)
+            raise DeliveryError(f"there is no {destination} in [chat] urls any more", permanent=True)
         kept = ""
         if PLACEHOLDER in url:
             try:
-                kept = secret.find(f"chat-{room}", keyring=self._keyring, directory=self._secrets)
+                kept = secret.find(f"chat-{destination}", keyring=self._keyring, directory=self._secrets)
             except JitError as error:
                 raise DeliveryError(f"{error.message}. {error.hint}", permanent=False) from error
             # A whole address is kept as it is; a part of one may have characters that mean something there.

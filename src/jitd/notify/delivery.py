@@ -1,4 +1,4 @@
-"""Delivers the outbox by one way: one recipient after the other, together where there are many, again where it failed.
+"""Delivers the outbox by one channel: one recipient after the other, together where there are many, again where it failed.
 
 Belongs to the event loop, and has nothing to do with what cuts: a server that hangs makes nothing wait but its own
 messages.
@@ -12,7 +12,7 @@ from typing import Final, Protocol, TypeVar
 from jitd.core import notices
 from jitd.core.clock import Clock
 from jitd.core.model import Message, Now
-from jitd.notify.channel import Conversation, DeliveryError, Way
+from jitd.notify.channel import Channel, Conversation, DeliveryError
 from jitd.notify.render import Rendered, Templates
 from jitd.store import outbox
 from jitd.store.database import Rows
@@ -34,7 +34,7 @@ _TEST: Final = Rendered("A test from jitd", f"{_TRIED}\n", f"<p>{_TRIED}</p>\n")
 
 
 class Outbox(Protocol):
-    """What the courier needs of the service."""
+    """What a delivery worker needs of the service."""
 
     def watch_outbox(self) -> asyncio.Event:
         """An event of one's own that is set whenever something may be there to deliver."""
@@ -49,14 +49,14 @@ class Outbox(Protocol):
         ...
 
 
-class Courier:
+class DeliveryWorker:
     """Works until it is cancelled. `changed` is set whenever something may be there to deliver."""
 
     def __init__(
-        self, service: Outbox, way: Way, templates: Templates, clock: Clock, changed: asyncio.Event
+        self, service: Outbox, channel: Channel, templates: Templates, clock: Clock, changed: asyncio.Event
     ) -> None:
         self._service = service
-        self._way = way
+        self._channel = channel
         self._clock = clock
         self._changed = changed
         #: May be replaced at any time.
@@ -72,7 +72,7 @@ class Courier:
             next_ms = None
             try:
                 await self.deliver()
-                next_ms = await self._service.outbox(lambda rows: outbox.next_due(rows, self._way.name))
+                next_ms = await self._service.outbox(lambda rows: outbox.next_due(rows, self._channel.name))
             except Exception:
                 log.exception("a round of deliveries failed; trying again")
             await self._until(next_ms)
@@ -90,7 +90,7 @@ class Courier:
         """One round: everything that is due now. Raises JitError while the store cannot be used: then nothing goes out."""
         await self._record_delivered()
         now_ms = self._clock.now_ms()
-        due = await self._service.outbox(lambda rows: outbox.due(rows, self._way.name, now_ms, ROUND))
+        due = await self._service.outbox(lambda rows: outbox.due(rows, self._channel.name, now_ms, ROUND))
         parcels: list[list[Message]] = []
         for recipient in dict.fromkeys(message.recipient for message in due):
             parcels += await self._for_one(recipient, now_ms)
@@ -99,20 +99,20 @@ class Courier:
 
     async def _for_one(self, recipient: str, now_ms: int) -> list[list[Message]]:
         """What goes to one recipient now: each message by itself, or all as one when they are many."""
-        way = self._way.name
+        channel = self._channel.name
 
         def read(rows: Rows) -> tuple[list[Message], int, int | None]:
-            waiting = outbox.waiting_for(rows, recipient, way, now_ms)
-            return waiting, *outbox.sent_since(rows, recipient, way, now_ms - COUNTED_MS)
+            waiting = outbox.waiting_for(rows, recipient, channel, now_ms)
+            return waiting, *outbox.sent_since(rows, recipient, channel, now_ms - COUNTED_MS)
 
         waiting, sent, last_ms = await self._service.outbox(read)
         waiting = await self._still_true(waiting)
         alone, rest = waiting, list[Message]()
-        if sent + len(waiting) > self._way.digest_from:
+        if sent + len(waiting) > self._channel.digest_from:
             # An emergency never hides among others, and never waits for them.
             alone = [one for one in waiting if one.template in _ALONE]
             rest = [one for one in waiting if one.template not in _ALONE]
-            if sent >= self._way.digest_from and last_ms is not None and last_ms > now_ms - TOGETHER_MS:
+            if sent >= self._channel.digest_from and last_ms is not None and last_ms > now_ms - TOGETHER_MS:
                 ids, at_ms = [one.id for one in rest], last_ms + TOGETHER_MS
                 await self._service.record_delivery(lambda rows: outbox.hold(rows, ids, at_ms))
                 rest = []
@@ -137,16 +137,16 @@ class Courier:
     def _words(self, messages: list[Message]) -> Rendered:
         """One message, or many as one."""
         if len(messages) > 1:
-            return self.templates.digest([(one.template, self._way.facts(one.data)) for one in messages])
+            return self.templates.digest([(one.template, self._channel.facts(one.data)) for one in messages])
         (one,) = messages
         if one.template == notices.TEST:
             return _TEST
-        return self.templates.render(one.template, self._way.facts(one.data))
+        return self.templates.render(one.template, self._channel.facts(one.data))
 
     async def _send(self, parcels: Sequence[list[Message]]) -> None:
         left = list(parcels)
         try:
-            async with self._way.converse() as line:
+            async with self._channel.converse() as line:
                 self._mended()
                 while left and line.is_open:
                     # Looked at once more: what stood before this one may have taken minutes.
@@ -203,12 +203,12 @@ class Courier:
 
     def _tell_broken(self, said: str) -> None:
         if said != self._broken:
-            log.error("%s cannot be delivered, and is kept: %s", self._way.name, said)
+            log.error("%s cannot be delivered, and is kept: %s", self._channel.name, said)
             self._broken = said
 
     def _mended(self) -> None:
         if self._broken:
-            log.warning("%s is delivered again", self._way.name)
+            log.warning("%s is delivered again", self._channel.name)
             self._broken = ""
 
 

@@ -50,7 +50,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-class MailWay:
+class MailChannel:
     """Mail through one server."""
 
     name: Final = "mail"

@@ -19,7 +19,7 @@ from jitd.store.database import Rows
 
 #: How many events, or requests whose time it is, are turned into messages in one transaction: an ending may wait for it.
 AT_ONCE: Final = 50
-#: The way of a message to a group of which nobody could say who is in it: it waits until somebody can.
+#: The channel of a message to a group of which nobody could say who is in it: it waits until somebody can.
 GROUP: Final = "group"
 _MARK: Final = "noticed_seq"
 _KEPT_MS: Final = 30 * 86_400_000
@@ -42,22 +42,22 @@ def waits(rows: Rows) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
-    """How people can be told: by mail, in rooms, and after how long once more."""
+class Channels:
+    """How people can be told: by mail, at destinations of [chat], and after how long once more."""
 
     mail: bool
     domain: str  # of users without an address of their own, "" for none
-    rooms: tuple[str, ...]
-    about: frozenset[str]  # templates that go to the rooms
+    destinations: tuple[str, ...]
+    about: frozenset[str]  # templates that go to those destinations
     first_ms: int  # when those who decide are told again that a request waits
 
     @classmethod
-    def of(cls, config: Config) -> "Ways":
+    def of(cls, config: Config) -> "Channels":
         """As the configuration says."""
         return cls(
             mail=bool(config.mail.server),
             domain=config.mail.email_domain,
-            rooms=tuple(config.chat.urls),
+            destinations=tuple(config.chat.urls),
             about=frozenset(config.chat.about),
             first_ms=config.mail.remind_minutes * 60_000,
         )
@@ -69,12 +69,12 @@ class _Teller:
 
     rows: Rows
     people: People
-    ways: Ways
+    channels: Channels
     now: Now
 
     def tell(self, request: Request | None, notice: Notice, key: str, data: dict[str, object]) -> None:
         """Address a notice, about a request or none, once for each key."""
-        if self.ways.mail:
+        if self.channels.mail:
             if notice.audience is Audience.USER:
                 if request is not None:
                     self._mail(request.account.name, request.account, notice.template, key, data)
@@ -88,9 +88,9 @@ class _Teller:
                 self._mail_all(found.names, request, notice.template, key, data)
                 for group in found.unknown:
                     self._add(GROUP, group, "", notice.template, f"{key}:@{group}:{GROUP}", data)
-        if notice.template in self.ways.about:
-            for room in self.ways.rooms:
-                self._add("chat", room, "", notice.template, f"{key}:{room}:chat", data)
+        if notice.template in self.channels.about:
+            for destination in self.channels.destinations:
+                self._add("chat", destination, "", notice.template, f"{key}:{destination}:chat", data)
 
     def tell_group(self, owed: Message) -> None:
         """Tell those who are in a group of which nobody knew that; where nobody knows yet, it is tried again."""
@@ -120,19 +120,19 @@ class _Teller:
     def _mail(
         self, name: str, account: Account | None, template: str, key: str, data: dict[str, object]
     ) -> None:
-        address = address_of(name, account, self.ways.domain)
+        address = address_of(name, account, self.channels.domain)
         if address:
             self._add("mail", name, address, template, f"{key}:{name}:mail", data)
 
     def _add(
-        self, way: str, recipient: str, address: str, template: str, key: str, data: dict[str, object]
+        self, channel: str, recipient: str, address: str, template: str, key: str, data: dict[str, object]
     ) -> None:
         number = data["id"]
         assert number is None or isinstance(number, int)
         outbox.add(
             self.rows,
             key=key,
-            way=way,
+            way=channel,
             recipient=recipient,
             address=address,
             template=template,
@@ -142,13 +142,13 @@ class _Teller:
         )
 
 
-def tell(rows: Rows, people: People, ways: Ways, now: Now) -> None:
+def tell(rows: Rows, people: People, channels: Channels, now: Now) -> None:
     """Turn the next events into messages."""
     mark = facts.get(rows, _MARK) or 0
     found = events.page(rows, events.Filter(), after=mark, limit=AT_ONCE).events
-    teller = _Teller(rows, people, ways, now)
+    teller = _Teller(rows, people, channels, now)
     for event in found:
-        _plan(rows, event, ways.first_ms, now)
+        _plan(rows, event, channels.first_ms, now)
         request = requests.by_id(rows, event.request_id) if event.request_id is not None else None
         given = changed.gives_key(event)
         for notice in (
@@ -206,9 +206,9 @@ def next_due(rows: Rows) -> int | None:
     return min((at for at in dues if at is not None), default=None)
 
 
-def remind(rows: Rows, people: People, ways: Ways, now: Now) -> None:
+def remind(rows: Rows, people: People, channels: Channels, now: Now) -> None:
     """Tell users that their grants end soon, those who decide that requests wait, and whom nobody could find before."""
-    teller = _Teller(rows, people, ways, now)
+    teller = _Teller(rows, people, channels, now)
     for owed in outbox.due(rows, GROUP, now.wall_ms, AT_ONCE):
         teller.tell_group(owed)
     for request in requests.to_tell(rows, now.wall_ms, AT_ONCE):
@@ -222,7 +222,7 @@ def remind(rows: Rows, people: People, ways: Ways, now: Now) -> None:
                 at = notices.next_warning(grant.starts_ms, grant.ends_ms, now.wall_ms)
             case Status.PENDING:
                 teller.tell(request, notices.WAITING, f"waiting:{request.id}:{minute}", data)
-                at = notices.next_reminder(request.requested_ms, ways.first_ms, now.wall_ms)
+                at = notices.next_reminder(request.requested_ms, channels.first_ms, now.wall_ms)
         requests.set_tell(rows, request.id, at)
 
 

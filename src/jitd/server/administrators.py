@@ -1,4 +1,4 @@
-"""Uids that are known to be administrators': what a full house lets in all the same."""
+"""Uids that are known to be administrators': what a full server lets in all the same."""
 
 import contextlib
 import json

@@ -18,10 +18,10 @@ from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
 from jitd.core.people import Directory
 from jitd.server import inputs, openapi
-from jitd.server.accept import Doorkeeper
 from jitd.server.administrators import Administrators
-from jitd.server.admission import Turns, Watchers
-from jitd.server.connection import Connection, House, connection_of
+from jitd.server.admission import Admission
+from jitd.server.concurrency import ConcurrencyLimiter, Watchers
+from jitd.server.connection import Connection, ServerContext, connection_of
 from jitd.server.places import Person, Places, affordable
 from jitd.server.rates import Rates
 from jitd.server.replies import error_reply, of_http, reply, unexpected
@@ -35,7 +35,7 @@ log = logging.getLogger("jitd.server")
 #: Requests of one uid that are worked on at the same time, and that wait for it.
 _AT_ONCE: Final = 4
 _WAITING: Final = 8
-#: How long a request may wait for its turn, a verb may take, and a reply may stay unread; seconds each.
+#: How long a request may wait for its slot, a verb may take, and a reply may stay unread; seconds each.
 _LONGEST: Final = 30.0
 #: How long requests that are being answered may take when jitd stops, in seconds.
 _STOP: Final = 5.0
@@ -87,7 +87,7 @@ class Server:
             per_user=limits.connections_per_user,
             now=time.monotonic,
         )
-        self._turns = Turns(at_once=_AT_ONCE, waiting=_WAITING)
+        self._limiter = ConcurrencyLimiter(at_once=_AT_ONCE, waiting=_WAITING)
         self._watchers = Watchers(limits.watchers_per_user)
         self._rates = Rates(
             os.geteuid(),
@@ -103,7 +103,7 @@ class Server:
         self._asked: dict[int, int] = {}  # uid -> boot time of the last question, milliseconds
         self._asking: set[asyncio.Task[None]] = set()
         self._socket: SocketFile | None = None
-        self._doorkeeper: Doorkeeper | None = None
+        self._admission: Admission | None = None
         self._runner = web.AppRunner(
             self._build(table, version), handle_signals=False, shutdown_timeout=_STOP
         )
@@ -119,7 +119,7 @@ class Server:
         await self._runner.setup()
         manager = self._runner.server
         assert manager is not None
-        house = House(
+        context = ServerContext(
             manager,
             self._places,
             limits,
@@ -127,17 +127,17 @@ class Server:
             self._executor,
             self._executor_of_administrators,
         )
-        self._doorkeeper = Doorkeeper(house, self._administrators, self._directory)
-        await self._doorkeeper.open()
-        self._socket.serve(self._doorkeeper)
+        self._admission = Admission(context, self._administrators, self._directory)
+        await self._admission.open()
+        self._socket.serve(self._admission)
 
     async def look(self) -> list[str]:
         """Put right what keeps clients out, and say what is wrong, one sentence each."""
         assert self._socket is not None
-        assert self._doorkeeper is not None
+        assert self._admission is not None
         await self._socket.keep()
         return [
-            problem for problem in (self._socket.problem(), self._doorkeeper.problem(), self._few) if problem
+            problem for problem in (self._socket.problem(), self._admission.problem(), self._few) if problem
         ]
 
     @property
@@ -155,8 +155,8 @@ class Server:
         for task in self._asking:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
-        if self._doorkeeper is not None:
-            await self._doorkeeper.close()
+        if self._admission is not None:
+            await self._admission.close()
         self._executor.shutdown(wait=False)
         self._executor_of_administrators.shutdown(wait=False)
 
@@ -288,9 +288,9 @@ class Server:
 
     @asynccontextmanager
     async def _turn(self, person: Person) -> AsyncIterator[None]:
-        """The person's turn, with a limit for waiting and working together."""
+        """A slot of the person's, with a limit for waiting and working together."""
         try:
-            async with asyncio.timeout(self._longest), self._turns.turn(person):
+            async with asyncio.timeout(self._longest), self._limiter.slot(person):
                 yield
         except TimeoutError:
             raise JitError(

@@ -39,7 +39,7 @@ _UNREADABLE: Final = JitError(
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class ServerContext:
     """What every connection needs of the server."""
 
     manager: web.Server
@@ -53,10 +53,12 @@ class House:
 class Connection(web.RequestHandler):
     """An admitted connection: who it is, and how long and how much it may send until a request is complete."""
 
-    def __init__(self, house: House, peer: Peer, place: Place, loop: asyncio.AbstractEventLoop) -> None:
-        limits = house.limits
+    def __init__(
+        self, context: ServerContext, peer: Peer, place: Place, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        limits = context.limits
         super().__init__(
-            house.manager,
+            context.manager,
             loop=loop,
             keepalive_timeout=limits.idle_seconds,
             tcp_keepalive=False,
@@ -76,7 +78,7 @@ class Connection(web.RequestHandler):
         self.endless = False
         #: The client sends nothing more, but may still read.
         self.half_closed = False
-        self._house = house
+        self._context = context
         self._actor: Actor | None = None
         self._refused: JitError | None = None
         self._handling = False
@@ -94,9 +96,9 @@ class Connection(web.RequestHandler):
     async def actor(self) -> Actor:
         """Who this is. Looked up once. Raises JitError not_permitted."""
         if self._actor is None:
-            house = self._house
-            executor = house.executor_of_administrators if self.place.admin else house.executor
-            self._actor = await identify(self.peer, house.directory, executor)
+            context = self._context
+            executor = context.executor_of_administrators if self.place.admin else context.executor
+            self._actor = await identify(self.peer, context.directory, executor)
         return self._actor
 
     def speak_for(self, uid: int, user: str) -> None:
@@ -105,7 +107,7 @@ class Connection(web.RequestHandler):
         Raises JitError limit when this person has no place left: one of them must not hold out the others of the gate.
         """
         assert self._actor is not None
-        self.place = self._house.places.move(self.place, user)
+        self.place = self._context.places.move(self.place, user)
         through = f"gate of {self._actor.user}"
         origin = f"{through}, {self._actor.origin}" if self._actor.origin else through
         self._actor = Actor(uid=uid, user=user, pid=self._actor.pid, origin=origin)
@@ -130,7 +132,7 @@ class Connection(web.RequestHandler):
         """
         self.expect_answer()
         self._has_body = True
-        self._house.places.working(self.place)
+        self._context.places.working(self.place)
 
     def expect_answer(self) -> None:
         """Raises ConnectionResetError when the client was told already that there is none."""
@@ -140,7 +142,7 @@ class Connection(web.RequestHandler):
     def end(self) -> None:
         """The reply has been written."""
         self._handling, self.endless, self._received = False, False, 0
-        self._house.places.idle(self.place)
+        self._context.places.idle(self.place)
 
     def abort(self) -> None:
         """Close at once, without what is still to be written."""
@@ -164,7 +166,7 @@ class Connection(web.RequestHandler):
         """HTTP begins, and with it the time for a first request."""
         super().connection_made(transport)
         if self._refused is None:
-            self._wait(self._house.limits.read_seconds)
+            self._wait(self._context.limits.read_seconds)
         else:
             self._tell(self._refused)  # it gave way before it had begun
 
@@ -181,7 +183,7 @@ class Connection(web.RequestHandler):
             self._refuse(self._too_large())
             return
         elif self._deadline is None:
-            self._wait(self._house.limits.read_seconds)
+            self._wait(self._context.limits.read_seconds)
         try:
             super().data_received(data)
         except Exception as error:  # noqa: BLE001 - what a parser trips over is the client's doing, and told to it alone
@@ -202,7 +204,7 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Give the place back."""
         self._stop_waiting()
-        self._house.places.leave(self.place)
+        self._context.places.leave(self.place)
         self.gone.set()
         super().connection_lost(exc)
 
@@ -232,7 +234,7 @@ class Connection(web.RequestHandler):
                 JitError(
                     "bad_request",
                     "cannot answer: the request did not arrive completely in time",
-                    f"Send it within {self._house.limits.read_seconds} seconds, headers ended by an empty line.",
+                    f"Send it within {self._context.limits.read_seconds} seconds, headers ended by an empty line.",
                 )
             )
         else:
@@ -266,7 +268,7 @@ class Connection(web.RequestHandler):
     def _too_large(self) -> JitError:
         return JitError(
             "too_large",
-            f"cannot read the request: its headers are larger than {self._house.limits.header_bytes} bytes",
+            f"cannot read the request: its headers are larger than {self._context.limits.header_bytes} bytes",
             "Send fewer and shorter headers.",
         )
 
@@ -286,7 +288,7 @@ class Connection(web.RequestHandler):
             f"cannot read the request as HTTP: {clean(message or 'it is none')[:80]}",
             "Use HTTP/1.1, as curl --unix-socket does.",
         )
-        large = self._received > self._house.limits.header_bytes
+        large = self._received > self._context.limits.header_bytes
         response = error_reply(self._too_large() if large else unreadable)
         response.force_close()
         return response

@@ -8,7 +8,7 @@ from typing import Final
 
 from jitd.core.errors import JitError
 from jitd.server import listen
-from jitd.server.accept import Doorkeeper
+from jitd.server.admission import Admission
 
 log = logging.getLogger("jitd.server")
 
@@ -25,14 +25,14 @@ class SocketFile:
         """Bind it. Raises JitError as `listen.bind` does."""
         self._path = path
         self._listening = listen.bind(path)
-        self._doorkeeper: Doorkeeper | None = None
+        self._admission: Admission | None = None
         self._wrong = ""
         self._put_back_at = float("-inf")
 
-    def serve(self, doorkeeper: Doorkeeper) -> None:
-        """Let this doorkeeper accept whoever connects."""
-        self._doorkeeper = doorkeeper
-        doorkeeper.listen(self._listening.sock)
+    def serve(self, admission: Admission) -> None:
+        """Hand whoever connects to this admission."""
+        self._admission = admission
+        admission.listen(self._listening.sock)
 
     async def keep(self) -> None:
         """Look whether the file is there, and put it back."""
@@ -51,17 +51,17 @@ class SocketFile:
         old, self._listening = self._listening, new
         self._wrong, self._put_back_at = "", time.monotonic()
         log.warning("%s was gone, and is put back: somebody has removed it", self._path)
-        assert self._doorkeeper is not None
-        self._doorkeeper.listen(new.sock)
-        self._doorkeeper.leave(old.sock)  # who had connected to it gets in
+        assert self._admission is not None
+        self._admission.listen(new.sock)
+        self._admission.leave(old.sock)  # who had connected to it gets in
 
     def close(self, why: JitError) -> None:
         """Take the file away and listen no more; who waits is told `why`."""
         self._listening.unlink()
-        if self._doorkeeper is None:
+        if self._admission is None:
             self._listening.sock.close()
         else:
-            self._doorkeeper.leave(self._listening.sock, why)
+            self._admission.leave(self._listening.sock, why)
 
     @property
     def is_reachable(self) -> bool:

@@ -29,7 +29,7 @@ def show(view: View, query: wire.NotifyQuery) -> Reply:
 
 
 def test(call: Call, body: wire.NotifyTestBody) -> Render:
-    """Send a message that is about nothing: to an address or a room, else to the caller and to every room."""
+    """Send a message that is about nothing: to a mail address or a destination of [chat], else to the caller and every destination."""
     call.require_admin("send a test")
     if not call.config.tells:
         raise JitError(
@@ -37,7 +37,9 @@ def test(call: Call, body: wire.NotifyTestBody) -> Render:
             "cannot send a test: neither [mail] nor [chat] is configured",
             "Name a mail server ([mail] server) or a chat ([chat] urls) in jitd.toml, and restart jitd.",
         )
-    sent = [_put(call, way, recipient, address) for way, recipient, address in _recipients(call, body)]
+    sent = [
+        _put(call, channel, recipient, address) for channel, recipient, address in _recipients(call, body)
+    ]
     call.event("notify_tested", to=[to for _, to in sent])
     return lambda _: {"messages": [{"id": number, "to": to} for number, to in sent]}
 
@@ -77,10 +79,10 @@ def _address(view: View, name: str, account: Account | None) -> str:
 
 
 def _recipients(call: Call, body: wire.NotifyTestBody) -> list[tuple[str, str, str]]:
-    """(way, recipient, address) of each."""
-    rooms, mail = list(call.config.chat.urls), call.config.mail
+    """(channel, recipient, address) of each."""
+    destinations, mail = list(call.config.chat.urls), call.config.mail
     to = body.get("to")
-    if to is not None and to in rooms:
+    if to is not None and to in destinations:
         return [("chat", to, "")]
     if to is not None:
         if "@" not in to or not mail.server:
@@ -88,11 +90,15 @@ def _recipients(call: Call, body: wire.NotifyTestBody) -> list[tuple[str, str, s
                 "bad_request",
                 f"cannot send a test to {text.clean(to)[:60]!r}: it is "
                 + ("no mail address" if mail.server else "no room, and there is no mail server")
-                + (f", and none of the rooms {', '.join(rooms)}" if rooms and mail.server else ""),
+                + (
+                    f", and none of the rooms {', '.join(destinations)}"
+                    if destinations and mail.server
+                    else ""
+                ),
                 "Type --to you@example.org, or the name of a room in [chat] urls.",
             )
         return [("mail", email(to), email(to))]
-    found = [("chat", room, "") for room in rooms]
+    found = [("chat", one, "") for one in destinations]
     name = call.person_behind[1]
     address = _address(call, name, accounts.of_name(call.rows, name))
     if address:
@@ -106,11 +112,11 @@ def _recipients(call: Call, body: wire.NotifyTestBody) -> list[tuple[str, str, s
     return found
 
 
-def _put(call: Call, way: str, recipient: str, address: str) -> tuple[int, str]:
+def _put(call: Call, channel: str, recipient: str, address: str) -> tuple[int, str]:
     number = outbox.add(
         call.rows,
-        key=f"{notices.TEST}:{call.now.wall_ms}:{way}:{recipient}",
-        way=way,
+        key=f"{notices.TEST}:{call.now.wall_ms}:{channel}:{recipient}",
+        way=channel,
         recipient=recipient,
         address=address,
         template=notices.TEST,

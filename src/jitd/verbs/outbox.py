@@ -26,7 +26,7 @@ def retry(call: Call, body: wire.OutboxBody) -> Render:
         store.give_up(call.rows, number, why, call.now.wall_ms)
     left = [one for one in chosen if one.id not in outdated]
     collected = [one for one in left if one.error == store.COLLECTED]
-    unreachable = [one for one in left if not _has_way(call, one)]
+    unreachable = [one for one in left if not _has_channel(call, one)]
     tried = [one.id for one in left if one not in collected and one not in unreachable]
     store.retry(call.rows, tried, call.now.wall_ms)
     call.event("outbox_retried", messages=len(tried))
@@ -69,8 +69,8 @@ def _shown(view: View) -> Reply:
     }
 
 
-def _has_way(view: View, one: Message) -> bool:
-    """Whether jitd still has the way that a message goes."""
+def _has_channel(view: View, one: Message) -> bool:
+    """Whether jitd still has the channel of a message."""
     if one.way == "chat":
         return one.recipient in view.config.chat.urls
     return bool(view.config.mail.server)
@@ -78,7 +78,7 @@ def _has_way(view: View, one: Message) -> bool:
 
 def _why(view: View, one: Message) -> str:
     """Why it was not delivered yet."""
-    if not _has_way(view, one):
+    if not _has_channel(view, one):
         there = f"no room {one.recipient} in [chat] urls" if one.way == "chat" else "no [mail] server"
         return f"it cannot be told any more: there is {there} in jitd.toml"
     return one.error or "it was not tried yet"

@@ -23,10 +23,10 @@ from jitd.core import notices
 from jitd.core.configuration import Config, Mail
 from jitd.core.errors import JitError
 from jitd.notify import samples, secret
-from jitd.notify.delivery import Courier
-from jitd.notify.mail import MailWay
+from jitd.notify.delivery import DeliveryWorker
+from jitd.notify.mail import MailChannel
 from jitd.notify.render import Templates
-from jitd.notify.workers import Couriers
+from jitd.notify.workers import DeliveryWorkers
 from jitd.store import outbox
 from jitd.store.database import FILE_NAME, Rows, Store
 from support.clock import TestClock
@@ -236,10 +236,10 @@ def config(tmp_path: Path, port: int, **more: object) -> Mail:
     return replace(plain, **more)  # type: ignore[arg-type]
 
 
-def courier(box: Box, mail: Mail) -> Courier:
-    """A courier for the outbox."""
+def worker(box: Box, mail: Mail) -> DeliveryWorker:
+    """A delivery worker that sends mail."""
     templates = Templates(mail.templates, jitctl_host=mail.jitctl_host, review_url=mail.review_url)
-    return Courier(box, MailWay(mail), templates, box.clock, box.watch_outbox())
+    return DeliveryWorker(box, MailChannel(mail), templates, box.clock, box.watch_outbox())
 
 
 async def test_a_mail_as_it_arrives(box: Box, tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ async def test_a_mail_as_it_arrives(box: Box, tmp_path: Path) -> None:
     box.put(template="requested", user="alice", reason="ticket 42\r\nBcc: mallory@example.org")
     box.put(template="waiting", recipient="dave")
     async with serving(post) as port:
-        await courier(box, config(tmp_path, port)).deliver()
+        await worker(box, config(tmp_path, port)).deliver()
     first, second = post.mails
     assert (first["From"], first["To"]) == ("jitd <jitd@gateway.example.org>", "carol@example.org")
     assert first["Bcc"] is None
@@ -269,7 +269,7 @@ async def test_what_arrives_to_the_letter(box: Box, tmp_path: Path) -> None:
     post = Post()
     box.put(template="denied", recipient="alice")
     async with serving(post) as port:
-        await courier(box, config(tmp_path, port, jitctl_host="ssh://gateway.example.org")).deliver()
+        await worker(box, config(tmp_path, port, jitctl_host="ssh://gateway.example.org")).deliver()
     (mail,) = post.mails
     assert [part.get_content_type() for part in mail.walk()] == [
         "multipart/alternative",
@@ -321,15 +321,15 @@ async def test_tls_and_a_password(box: Box, tmp_path: Path, security: str) -> No
     assert (mail.secrets / "smtp").stat().st_mode & 0o777 == 0o600
     box.put()
     async with serving(post, good, "correct horse", at_once=at_once) as port:
-        await courier(box, replace(mail, port=port)).deliver()
+        await worker(box, replace(mail, port=port)).deliver()
     assert (len(post.mails), box.waiting()) == (1, [])
     box.clock.advance(1)
     box.put()
     async with serving(post, good, "another", at_once=at_once) as port:
-        await courier(box, replace(mail, port=port)).deliver()
+        await worker(box, replace(mail, port=port)).deliver()
     async with serving(post, other, "correct horse", at_once=at_once) as port:
         box.clock.advance(MINUTE)
-        await courier(box, replace(mail, port=port)).deliver()
+        await worker(box, replace(mail, port=port)).deliver()
     assert len(post.mails) == 1
     ((attempts, error, _),) = box.waiting()
     assert attempts == 2
@@ -341,7 +341,7 @@ async def test_without_a_password(box: Box, tmp_path: Path) -> None:
     box.put()
     async with serving(Post()) as port:
         mail = config(tmp_path, port, user="jitd", security="none")
-        await courier(box, mail).deliver()
+        await worker(box, mail).deliver()
     ((_, error, minutes),) = box.waiting()
     assert "jitd secret set smtp" in error
     assert minutes == 1
@@ -352,7 +352,7 @@ async def test_greylisting_is_waited_for(box: Box, tmp_path: Path) -> None:
     post = Post(said="451 come back later")
     box.put()
     async with serving(post) as port:
-        one = courier(box, config(tmp_path, port))
+        one = worker(box, config(tmp_path, port))
         for minutes in (1, 2, 4):
             await one.deliver()
             ((_, error, wait),) = box.waiting()
@@ -369,11 +369,11 @@ async def test_a_refusal_for_good_is_kept_for_people(box: Box, tmp_path: Path) -
     post = Post(to_recipient="550 no such user here")
     box.put()
     async with serving(post) as port:
-        await courier(box, config(tmp_path, port)).deliver()
+        await worker(box, config(tmp_path, port)).deliver()
         assert box.waiting() == [(1, "550 no such user here", None)]
         post.to_recipient = ""
         box.put(recipient="dave")
-        await courier(box, config(tmp_path, port)).deliver()
+        await worker(box, config(tmp_path, port)).deliver()
     assert [mail["To"] for mail in post.mails] == ["dave@example.org"]
 
 
@@ -383,12 +383,12 @@ async def test_a_server_that_hangs_or_breaks_off(box: Box, tmp_path: Path, how: 
     post = Post(**{how: True})
     box.put()
     async with serving(post) as port:
-        await asyncio.wait_for(courier(box, config(tmp_path, port, timeout_seconds=1)).deliver(), 20)
+        await asyncio.wait_for(worker(box, config(tmp_path, port, timeout_seconds=1)).deliver(), 20)
         assert [(attempts, wait) for attempts, _, wait in box.waiting()] == [(1, 1)]
         setattr(post, how, False)
         post.mails.clear()
         box.clock.advance(MINUTE)
-        await courier(box, config(tmp_path, port)).deliver()
+        await worker(box, config(tmp_path, port)).deliver()
     assert (len(post.mails), box.waiting()) == (1, [])
 
 
@@ -398,7 +398,7 @@ async def test_a_message_that_cannot_be_written_holds_up_nobody(box: Box, tmp_pa
     box.put(recipient="a..b")
     box.put(recipient="dave")
     async with serving(post) as port:
-        await courier(box, config(tmp_path, port)).deliver()
+        await worker(box, config(tmp_path, port)).deliver()
     assert [mail["To"] for mail in post.mails] == ["dave@example.org"]
     ((attempts, error, wait),) = box.waiting()
     assert (attempts, wait) == (1, None)
@@ -410,7 +410,7 @@ async def test_what_cannot_be_recorded_does_not_go_out_again(box: Box, tmp_path:
     post = Post()
     box.put(2)
     async with serving(post) as port:
-        one = courier(box, config(tmp_path, port))
+        one = worker(box, config(tmp_path, port))
         box.is_stuck = True
         for _ in range(3):
             with pytest.raises(JitError, match="the disk is full"):
@@ -422,14 +422,16 @@ async def test_what_cannot_be_recorded_does_not_go_out_again(box: Box, tmp_path:
     assert len({mail["Message-ID"] for mail in post.mails}) == 2
 
 
-async def test_the_courier_goes_on_after_a_failure(box: Box, tmp_path: Path) -> None:
+async def test_the_worker_goes_on_after_a_failure(box: Box, tmp_path: Path) -> None:
     """A round that failed, whatever by, is tried again as soon as something happens."""
     post = Post()
     box.put()
     async with serving(post) as port:
         mail = config(tmp_path, port)
         templates = Templates(mail.templates, jitctl_host="", review_url="")
-        working = asyncio.create_task(Courier(box, MailWay(mail), templates, box.clock, box.changed).run())
+        working = asyncio.create_task(
+            DeliveryWorker(box, MailChannel(mail), templates, box.clock, box.changed).run()
+        )
         box.is_stuck = True
         await asyncio.to_thread(until, lambda: len(post.mails) == 1, "the first arrives")
         box.is_stuck = False
@@ -447,7 +449,7 @@ async def test_a_warning_that_comes_too_late(box: Box, tmp_path: Path) -> None:
     box.put(template="ended", recipient="alice")
     box.clock.advance(2 * MINUTE)
     async with serving(post) as port:
-        await courier(box, config(tmp_path, port)).deliver()
+        await worker(box, config(tmp_path, port)).deliver()
     assert sorted((mail["To"], mail["Subject"].partition(" ends ")[1]) for mail in post.mails) == [
         ("alice@example.org", ""),
         ("bob@example.org", " ends "),
@@ -460,7 +462,7 @@ async def test_a_refused_greeting_is_no_fault_of_a_message(box: Box, tmp_path: P
     post = Post(refused_name="gateway.example.org")
     box.put(2)
     async with serving(post) as port:
-        one = courier(box, config(tmp_path, port))
+        one = worker(box, config(tmp_path, port))
         await one.deliver()
         (first, second) = box.waiting()
         assert first == second
@@ -469,7 +471,7 @@ async def test_a_refused_greeting_is_no_fault_of_a_message(box: Box, tmp_path: P
             f"localhost:{port} refuses the greeting of gateway.example.org: 504 need another name ([mail] ehlo sets"
             " the name)"
         )
-        one = courier(box, config(tmp_path, port, ehlo="vpn.example.org"))
+        one = worker(box, config(tmp_path, port, ehlo="vpn.example.org"))
         box.clock.advance(MINUTE)
         await one.deliver()
     assert (len(post.mails), box.waiting()) == (2, [])
@@ -491,7 +493,7 @@ async def test_a_machine_without_a_domain_greets_with_the_senders(
         box.put()
         box.clock.advance(1000)
         async with serving(post) as port:
-            await courier(box, config(tmp_path, port)).deliver()
+            await worker(box, config(tmp_path, port)).deliver()
         assert post.names == [name]
 
 
@@ -500,7 +502,7 @@ async def test_a_sender_that_is_refused_is_tried_again(box: Box, tmp_path: Path)
     post = Post(refused_sender="550 unknown sender")
     box.put()
     async with serving(post) as port:
-        one = courier(box, config(tmp_path, port))
+        one = worker(box, config(tmp_path, port))
         await one.deliver()
         assert box.waiting() == [(1, "550 unknown sender", 1)]
         post.refused_sender = ""
@@ -514,7 +516,7 @@ async def test_nobody_listens(box: Box, tmp_path: Path) -> None:
     async with serving(Post()) as port:
         pass
     box.put(3)
-    await courier(box, config(tmp_path, port)).deliver()
+    await worker(box, config(tmp_path, port)).deliver()
     assert [attempts for attempts, _, _ in box.waiting()] == [1, 1, 1]
 
 
@@ -525,7 +527,7 @@ async def test_a_flood_comes_together(box: Box, tmp_path: Path, emergency: str) 
     box.put(2000)
     box.put(1, template=emergency)
     async with serving(post) as port:
-        one = courier(box, config(tmp_path, port))
+        one = worker(box, config(tmp_path, port))
         await one.deliver()
         assert len(post.mails) == 2
         text = [mail.get_body(("plain",)) for mail in post.mails]
@@ -554,12 +556,12 @@ async def test_templates_are_read_again(box: Box, tmp_path: Path, caplog: pytest
     post, mine = Post(), tmp_path / "templates" / "denied.txt"
     mine.parent.mkdir()
     async with serving(post) as port:
-        couriers = Couriers(box, Config(mail=config(tmp_path, port)), box.clock)
-        (work,) = couriers.works()
+        delivery_workers = DeliveryWorkers(box, Config(mail=config(tmp_path, port)), box.clock)
+        (work,) = delivery_workers.works()
         working = asyncio.create_task(work)
         for number, text in enumerate(("Subject: one\n", "Subject: {{ two }}\n", "Subject: three\n"), 1):
             mine.write_text(text)
-            couriers.reread()
+            delivery_workers.reread()
             box.clock.advance(1)
             box.put(template="denied")
             box.changed.set()
@@ -575,12 +577,12 @@ async def test_a_test_mail(box: Box, tmp_path: Path) -> None:
     box.put(template="test")
     box.put(50)
     async with serving(post) as port:
-        await courier(box, config(tmp_path, port)).deliver()
+        await worker(box, config(tmp_path, port)).deliver()
         assert post.mails[0]["Subject"] == "A test from jitd"
         post.to_recipient = "450 never heard of"
         box.clock.advance(1)
         box.put(template="test", recipient="dave")
-        await courier(box, config(tmp_path, port)).deliver()
+        await worker(box, config(tmp_path, port)).deliver()
     assert box.waiting() == []
     fate = outbox.fate(box.store.rows, 52)
     assert fate is not None
