@@ -76,6 +76,7 @@ async def test_remove_takes_the_link_away(office: World) -> None:
         ({"name": "wg0", "pools": ["10.8.0.0/24"]}, "conflict"),
         ({"name": "wg 1", "pools": ["10.8.0.0/24"]}, "bad_request"),
         ({"name": "w" * 16, "pools": ["10.8.0.0/24"]}, "bad_request"),
+        ({"name": "5", "pools": ["10.8.0.0/24"], "port": 1}, "bad_request"),
         ({"name": "wg1", "pools": []}, "bad_request"),
         ({"name": "wg1", "pools": ["10.8.0.1/24"]}, "bad_request"),
         ({"name": "wg1", "pools": ["10.8.0.0/31"]}, "bad_request"),

@@ -87,12 +87,7 @@ def name(text: str, what: str) -> str:
 
     Raises JitError bad_request naming `what`.
     """
-    if text.isascii() and text.isdigit():
-        raise JitError(
-            "bad_request",
-            f"cannot use {text[:40]!r} as the name of a {what}: it is a number",
-            "Numbers are those of requests. Put a letter in front of it.",
-        )
+    _refuse_number(text, what)
     try:
         return parsing.name(text)
     except ValueError:
@@ -102,6 +97,15 @@ def name(text: str, what: str) -> str:
             f"Use up to {parsing.NAME_LENGTH} lower-case letters, digits, dots, dashes and underscores, "
             "beginning with a letter or digit.",
         ) from None
+
+
+def _refuse_number(text: str, what: str) -> None:
+    if text.isascii() and text.isdigit():
+        raise JitError(
+            "bad_request",
+            f"cannot use {text[:40]!r} as the name of a {what}: it is a number",
+            "Numbers are those of requests. Put a letter in front of it.",
+        )
 
 
 def is_mail_address(text: str) -> bool:
@@ -124,3 +128,9 @@ def interface_name(text: str) -> str:
             f"cannot use {clean(text)[:40]!r} as the name of an interface",
             f"Use up to {parsing.INTERFACE_NAME_LENGTH} letters, digits, dots, dashes and underscores, for example wg0.",
         ) from None
+
+
+def new_interface_name(text: str) -> str:
+    """A safe name for an interface that is made: not digits alone, as `name`. Raises JitError bad_request."""
+    _refuse_number(text, "interface")
+    return interface_name(text)

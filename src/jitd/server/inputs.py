@@ -1,4 +1,4 @@
-"""Bodies and query strings, held against the typed dictionaries of wire.py before any verb sees them."""
+"""Bodies and query strings, held against the typed dictionaries of jitd.wire before any verb sees them."""
 
 import difflib
 import re

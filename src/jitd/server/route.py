@@ -24,7 +24,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the table. `takes` and `gives` are typed dictionaries of wire.py: the body of a POST or the
+    """One line of the table. `takes` and `gives` are typed dictionaries of jitd.wire: the body of a POST or the
     query string of a GET, and the reply (for a stream, one line of it).
     """
 

@@ -23,7 +23,7 @@ DEFAULT_PORT: Final = 51820
 def add(call: Call, body: wire.InterfaceAddBody) -> Render:
     """Make an interface of jitd's own, with a new key."""
     call.require_admin("add an interface")
-    name = text.interface_name(body["name"])
+    name = text.new_interface_name(body["name"])
     _refuse_known(call, name)
     pools = placing.pools(body["pools"])
     if pools == placing.Pools():

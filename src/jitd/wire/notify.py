@@ -1,0 +1,61 @@
+"""Each user's mail."""
+
+from typing import NotRequired, TypedDict
+
+from jitd.wire.common import ChangeReply, Reply
+
+
+class NotifyBody(TypedDict):
+    """Whom it is about; without `user`, the caller."""
+
+    user: NotRequired[str | None]
+
+
+class NotifyQuery(TypedDict):
+    """Whom it is about; without `user`, the caller."""
+
+    user: NotRequired[str]
+
+
+class NotifyReply(ChangeReply):
+    """Whether somebody wants to be told by mail, and where ("": nobody knows). `mail`: whether there is a mail server."""
+
+    user: str
+    told: bool
+    address: str
+    mail: bool
+
+
+class NotifyShowReply(Reply):
+    """The same, to a question."""
+
+    user: str
+    told: bool
+    address: str
+    mail: bool
+
+
+class NotifyTestBody(TypedDict):
+    """Where to: a mail address or the name of a room; without it, the caller and every room."""
+
+    to: NotRequired[str | None]
+
+
+class NotifyTestMessage(TypedDict):
+    """A test that was put into the outbox."""
+
+    id: int
+    to: str
+
+
+class NotifyTestReply(ChangeReply):
+    """What was put into the outbox."""
+
+    messages: list[NotifyTestMessage]
+
+
+class NotifyResultReply(Reply):
+    """`state` is waiting, delivered or failed; `error` is what was said against it last."""
+
+    state: str
+    error: str

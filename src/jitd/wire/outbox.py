@@ -1,0 +1,53 @@
+"""Messages that wait."""
+
+from typing import NotRequired, TypedDict
+
+from jitd.wire.common import ChangeReply, Reply
+
+
+class MessageView(TypedDict):
+    """A message that was not delivered yet. `next` is when it is tried next, null: when somebody says so."""
+
+    id: int
+    way: str
+    recipient: str
+    address: str
+    template: str
+    request: int | None
+    created: int
+    next: int | None
+    attempts: int
+    error: str
+
+
+class OutboxReply(Reply):
+    """What waits, oldest first: `messages_waiting` counts all, `stuck` those that are not tried by themselves any more. `tells`:
+    whether there is a way to tell anybody anything.
+    """
+
+    messages: list[MessageView]
+    messages_waiting: int
+    stuck: int
+    tells: bool
+
+
+class OutboxBody(TypedDict):
+    """Which messages; all that wait, where none are named."""
+
+    ids: NotRequired[list[int] | None]
+
+
+class OutboxChangeReply(ChangeReply):
+    """What waits after the verb; `number` is how many it was about. Not tried again, and counted apart, are `outdated` ones
+    (decided or over meanwhile, and given up), `collected` ones (they go out together in a moment) and `unreachable` ones
+    (jitd.toml has no way to them any more).
+    """
+
+    messages: list[MessageView]
+    messages_waiting: int
+    stuck: int
+    tells: bool
+    number: int
+    outdated: NotRequired[int]
+    collected: NotRequired[int]
+    unreachable: NotRequired[int]
