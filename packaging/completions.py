@@ -4,9 +4,11 @@ The scripts are static: what they say of verbs and options stands in them, and w
 `jitctl __complete KIND`, whose lines are never read as shell code.
 """
 
+import functools
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args, get_type_hints
 
 from typer.core import TyperOption
 
@@ -80,13 +82,20 @@ UNKNOWN: Final = frozenset(
 )
 
 
+@functools.cache
+def _types(verb: str) -> dict[str, Any]:
+    """The types that a verb's function declares, by parameter: each version of Typer keeps them in its own way."""
+    return get_type_hints(cli.load(next(one for one in VERBS if one.name == verb)).callback)
+
+
 def kind(verb: str, parameter: Any) -> str:
     """What a value is: one of jitctl's kinds, `=` with a list, a file, or free. Raises LookupError for one that nobody has
     thought of.
     """
-    choices = getattr(parameter.type, "choices", None)
-    if choices:
-        return f"={' '.join(map(str, choices))}"
+    declared = _types(verb).get(parameter.name)
+    for one in (declared, *get_args(declared)):
+        if isinstance(one, type) and issubclass(one, Enum):
+            return f"={' '.join(str(choice.value) for choice in one)}"
     name = max(parameter.opts, key=len) if isinstance(parameter, TyperOption) else ""
     metavar = parameter.metavar or ""
     if f"{verb} {name}" in OPTIONS:

@@ -355,7 +355,7 @@ _EXAMPLE = re.compile(r"([^.:]{1,60}): (.*\bjitctl .*)")
 
 def _option(option: TyperOption) -> str:
     names = ", ".join(sorted(option.opts, key=len))
-    value = "" if option.is_flag else f" {option.metavar or (option.type.name or '').upper()}"
+    value = "" if option.is_flag else f" {option.metavar or 'CHOICE'}"
     return f".TP\n.B {_quoted(names + value)}\n{_quoted(option.help or '')}\n"
 
 

@@ -2,8 +2,7 @@
 
 import re
 import shlex
-
-from typer._click.core import Command
+from typing import Any
 
 from jitctl.cli import app as cli
 
@@ -40,7 +39,7 @@ def _words(rest: str) -> tuple[str, list[str]]:
 
 def _parse(words: list[str]) -> None:
     """As jitctl reads them, without doing anything. Raises UsageError."""
-    command: Command = cli.root()
+    command: Any = cli.root()
     context = command.make_context("jitctl", list(words))
     rest = list(words)
     while isinstance(command, cli.VerbGroup):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
-from typer._click import Context, HelpFormatter
-from typer._click.core import Command
-from typer._click.exceptions import NoSuchOption, UsageError
-from typer._click.globals import get_current_context
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from jitctl.api import client, transport
@@ -28,6 +25,10 @@ if TYPE_CHECKING:
 
 #: Width of help texts where the terminal is wider.
 HELP_WIDTH: Final = 100
+
+#: What a line that cannot be read raises. Typer carries click under a private name, or, before 0.26, imports it; of what it
+#: exports, BadParameter is one of these. Contexts and formatters, which it does not export either, are Any below.
+UsageError: Final[Any] = typer.BadParameter.__base__
 
 
 @dataclass(slots=True)
@@ -82,9 +83,10 @@ def settings(context: typer.Context) -> Settings:
     return found
 
 
-def _keep(context: Context, parameter: Any, value: Any) -> Any:
+def _keep(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
     """Take an option over, wherever it stood; one that was not given changes nothing."""
     root = context.find_root()
+    assert parameter.name
     if not isinstance(root.obj, Settings):
         root.obj = Settings()
     if value:
@@ -97,87 +99,132 @@ def _keep(context: Context, parameter: Any, value: Any) -> Any:
     return value
 
 
+def _show_version(context: typer.Context, _parameter: typer.CallbackParam, value: Any) -> None:
+    if value:
+        out(f"jitctl {VERSION}")
+        context.exit()
+
+
+def _common(name: str, text: str, default: bool | None = None, metavar: str | None = None) -> Any:
+    return typer.Option(default, f"--{name}", expose_value=False, is_eager=True, help=text, metavar=metavar)
+
+
+_JSON: Final = _common("json", "Print the answer as JSON.", default=False)
+_SOCKET: Final = _common(
+    "socket", "jitd's socket (default: $JITCTL_SOCKET, else /run/jitd/jitd.sock).", metavar="PATH"
+)
+_HOST: Final = _common(
+    "host",
+    "Reach the jitd of another machine over ssh (default: $JITCTL_HOST).",
+    metavar="ssh://USER@HOST",
+)
+_PROFILE: Final = _common(
+    "profile",
+    "Reach a gateway that was set up with jitctl setup (default: $JITCTL_PROFILE, else the first one).",
+    metavar="NAME",
+)
+_VERSION: Final = _common("version", "Print the version of jitctl.", default=False)
+
+
+def _declared(
+    json: bool = _JSON,
+    socket: str = _SOCKET,
+    host: str = _HOST,
+    profile: str = _PROFILE,
+    version: bool = _VERSION,
+) -> None:
+    """Declares the options that are not a verb's own. Their callbacks take the values over."""
+
+
+@functools.cache
+def _options() -> list[Any]:
+    """The declared options as Typer makes them; how an option is constructed differs between its versions."""
+    made = list(_command("jitctl", TyperCommand, _declared).params)
+    for one in made:
+        # Given to Typer, each would be looked at for what it takes: milliseconds at every start.
+        one.callback = _show_version if one.name == "version" else _keep
+    return made
+
+
 def everywhere() -> list[Any]:
     """The options that may stand before or behind a verb."""
-    return [
-        TyperOption(
-            param_decls=["--json"],
-            is_flag=True,
-            default=False,
-            expose_value=False,
-            is_eager=True,
-            callback=_keep,
-            help="Print the answer as JSON.",
-        ),
-        TyperOption(
-            param_decls=["--socket"],
-            type=None,
-            expose_value=False,
-            is_eager=True,
-            callback=_keep,
-            metavar="PATH",
-            help="jitd's socket (default: $JITCTL_SOCKET, else /run/jitd/jitd.sock).",
-        ),
-        TyperOption(
-            param_decls=["--host"],
-            type=None,
-            expose_value=False,
-            is_eager=True,
-            callback=_keep,
-            metavar="ssh://USER@HOST",
-            help="Reach the jitd of another machine over ssh (default: $JITCTL_HOST).",
-        ),
-        TyperOption(
-            param_decls=["--profile"],
-            type=None,
-            expose_value=False,
-            is_eager=True,
-            callback=_keep,
-            metavar="NAME",
-            help="Reach a gateway that was set up with jitctl setup (default: $JITCTL_PROFILE, else the first one).",
-        ),
-    ]
+    return _options()[:-1]
 
 
-class _Suggesting(Command):
-    """Whatever has options."""
+def _command(name: str, kind: type[TyperCommand], function: Callable[..., Any]) -> Any:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(name, cls=kind)(function)
+    return typer.main.get_command(app)
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        """Suggest the option that was meant, and refuse one that takes a single value and was given two."""
-        try:
-            order = self.make_parser(ctx).parse_args(list(args))[2]
-            for parameter in order:
-                single = (
-                    isinstance(parameter, TyperOption) and not parameter.multiple and not parameter.is_flag
-                )
-                if single and sum(one is parameter for one in order) > 1:
-                    raise UsageError(
-                        f"cannot use {max(parameter.opts, key=len)} twice: it takes one value, and the first would be lost",
-                        ctx,
-                    )
-            return super().parse_args(ctx, args)
-        except NoSuchOption as error:
-            known = [name for parameter in self.params for name in parameter.opts]
+
+def _parsed(
+    command: TyperCommand | TyperGroup,
+    parse: Callable[[Any, list[str]], list[str]],
+    ctx: Any,
+    args: list[str],
+) -> list[str]:
+    """Parse as Typer does, but suggest the option that was meant, and refuse one that takes a single value and was given two."""
+    try:
+        order = command.make_parser(ctx).parse_args(list(args))[2]
+    except UsageError as error:
+        if hasattr(error, "option_name") and hasattr(error, "possibilities"):  # no such option
+            known = [name for parameter in command.params for name in parameter.opts]
             import difflib
 
             error.possibilities = difflib.get_close_matches(error.option_name, known)
-            raise
+        raise
+    for parameter in order:
+        single = isinstance(parameter, TyperOption) and not parameter.multiple and not parameter.is_flag
+        if single and sum(one is parameter for one in order) > 1:
+            raise UsageError(
+                f"cannot use {max(parameter.opts, key=len)} twice: it takes one value, and the first would be lost",
+                ctx,
+            )
+    return parse(ctx, args)
 
 
-class VerbCommand(_Suggesting, TyperCommand):
+class VerbCommand(TyperCommand):
     """A verb, with the options that every verb has."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.params = [*self.params, *everywhere()]
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options and arguments."""
+        return _parsed(self, super().parse_args, ctx, args)
 
-class VerbGroup(_Suggesting, TyperGroup):
+
+class VerbGroup(TyperGroup):
     """Verbs by name; a verb's module is imported when that verb is called."""
 
     prefix = ""
+    #: The verb that the name of the group alone stands for.
+    alone = ""
 
-    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        self.suggest_commands = False  # Typer's own would come on top of ours
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options in front of the verb."""
+        return _parsed(self, super().parse_args, ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do the verb, or, where none was named, the one that the group alone stands for."""
+        # The callback is run in both cases, and is not handed the context.
+        self.callback = functools.partial(self._act, ctx)
+        return super().invoke(ctx)
+
+    def _act(self, context: Any) -> Any:
+        """What the name alone does; in front of a verb, nothing."""
+        if context.invoked_subcommand is not None or not self.alone:
+            return None
+        verb = load(next(verb for verb in VERBS if verb.name == self.alone))
+        with verb.make_context(verb.name, [], parent=context) as inner:
+            return verb.invoke(inner)
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Names of the verbs and groups at this place."""
         return list(self.here())
 
@@ -192,17 +239,17 @@ class VerbGroup(_Suggesting, TyperGroup):
                 found[group] = (GROUPS[group].help, GROUPS[group].panel)
         return found
 
-    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> VerbCommand | VerbGroup | None:  # noqa: ARG002
         """The verb or group of this name."""
         if not self.prefix and cmd_name in GROUPS:
             return _group(cmd_name, GROUPS[cmd_name])
         wanted = f"{self.prefix} {cmd_name}".strip()
         return next((load(verb) for verb in VERBS if verb.name == wanted), None)
 
-    def resolve_command(self, ctx: Context, args: list[str]) -> Any:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Suggest the verb that was meant."""
         try:
-            return self._click_resolve_command(ctx, args)
+            return super().resolve_command(ctx, args)
         except UsageError as error:
             import difflib
 
@@ -213,7 +260,7 @@ class VerbGroup(_Suggesting, TyperGroup):
                 error.message = f"{error.message.rstrip('.')}. Did you mean {near[0]}?"
             raise
 
-    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """The verbs, by whom they are for."""
         # A group has few verbs, and its name says already what they are about.
         sections: dict[str, list[tuple[str, str]]] = {panel: [] for panel in PANELS if not self.prefix}
@@ -224,44 +271,28 @@ class VerbGroup(_Suggesting, TyperGroup):
                 formatter.write_dl(rows)
 
 
-def load(verb: Verb) -> Command:
+def load(verb: Verb) -> VerbCommand:
     """A verb with its options, its module imported."""
     module = importlib.import_module(f"jitctl.commands.{verb.module}")
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(verb.name.rpartition(" ")[2], cls=VerbCommand)(getattr(module, verb.function))
-    command = typer.main.get_command(app)
-    command.name = verb.name.rpartition(" ")[2]
+    name = verb.name.rpartition(" ")[2]
+    command = _command(name, VerbCommand, getattr(module, verb.function))
+    assert isinstance(command, VerbCommand)
+    command.name = name
     return command
 
 
-def _group(name: str, group: Group) -> Command:
-    def act() -> Any:
-        """What the name alone does; in front of a verb, nothing."""
-        context = get_current_context()
-        if context.invoked_subcommand is None and group.alone:
-            verb = load(next(verb for verb in VERBS if verb.name == group.alone))
-            with verb.make_context(verb.name, [], parent=context) as inner:
-                return verb.invoke(inner)
-        return None
-
+def _group(name: str, group: Group) -> VerbGroup:
     made = VerbGroup(
         name=name,
         help=group.help,
         epilog=f"Example: {group.example}",
         params=everywhere(),
-        callback=act,
         invoke_without_command=bool(group.alone),
         no_args_is_help=not group.alone,
         rich_markup_mode=None,
     )
-    made.prefix = name
+    made.prefix, made.alone = name, group.alone
     return made
-
-
-def _show_version(context: Context, _parameter: Any, value: Any) -> None:
-    if value:
-        out(f"jitctl {VERSION}")
-        context.exit()
 
 
 def root() -> VerbGroup:
@@ -270,18 +301,7 @@ def root() -> VerbGroup:
         name="jitctl",
         help="Just-in-time access to WireGuard networks: ask, grant for a duration, and the gateway cuts it.",
         epilog='Example: jitctl request office --reason "ticket 42" --duration 2h',
-        params=[
-            *everywhere(),
-            TyperOption(
-                param_decls=["--version"],
-                is_flag=True,
-                default=False,
-                expose_value=False,
-                is_eager=True,
-                callback=_show_version,
-                help="Print the version of jitctl.",
-            ),
-        ],
+        params=_options(),
         no_args_is_help=True,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH},

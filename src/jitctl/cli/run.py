@@ -112,7 +112,6 @@ def _run(words: list[str], *, whole: bool) -> int:
         if counted is not None:
             return _print(f"{counted}\n")
     from typer import Abort, Exit
-    from typer._click.exceptions import UsageError
 
     from jitctl.cli import app as cli
     from jitctl.render.output import say, show_error, show_json_error
@@ -129,13 +128,13 @@ def _run(words: list[str], *, whole: bool) -> int:
     except JitError as error:
         show_error(error, as_json=as_json)
         return error.exit_status
-    except UsageError as error:
+    except cli.UsageError as error:
         shown = io.StringIO()
         error.show(shown)
         say(*shown.getvalue().splitlines())
         if as_json:
             show_json_error(JitError("bad_request", error.format_message()))
-        return error.exit_code
+        return int(error.exit_code)
     except Abort:
         raise KeyboardInterrupt from None
     except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
