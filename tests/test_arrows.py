@@ -80,6 +80,28 @@ def test_arrows(name: str, path: Path) -> None:
     assert not {one.split(".")[0] for one in found} & forbidden
 
 
+def private(names: set[str]) -> set[str]:
+    """Those that a library, or the standard library, keeps for itself: they change with any release."""
+    public = {"__future__", "__main__"}
+    parts = {name: name.split(".") for name in names}
+    return {
+        name
+        for name, words in parts.items()
+        if words[0] not in ("jitd", "jitctl") and any(word[0] == "_" and word not in public for word in words)
+    }
+
+
+def test_no_private_imports() -> None:
+    """What a library does not export is not imported, and neither is the click that Typer may or may not use."""
+    assert private({"typer._click.core", "typer._click.core.Command"})
+    assert not private({"typer.core.TyperGroup", "__future__.annotations"})
+    packaging = sorted((SOURCE.parent / "packaging").glob("*.py"))
+    for path in [*(path for _, path in modules()), *packaging]:
+        found = imports(path)
+        assert not private(found), path
+        assert "click" not in found, path
+
+
 def test_each_module_stands_in_a_room() -> None:
     """There is no module beside the rooms, and no room without a module."""
     for program, order in (("jitd", JITD), ("jitctl", JITCTL)):

@@ -141,7 +141,7 @@ def _options() -> list[Any]:
     """The declared options as Typer makes them; how an option is constructed differs between its versions."""
     made = list(_command("jitctl", TyperCommand, _declared).params)
     for one in made:
-        # Given to Typer, each would be looked at for what it takes: milliseconds at every start.
+        # Set here because Typer inspects the signature of a declared callback, which costs milliseconds at every start.
         one.callback = _show_version if one.name == "version" else _keep
     return made
 
