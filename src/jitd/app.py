@@ -26,6 +26,7 @@ from jitd.identity.directory import SystemDirectory
 from jitd.identity.filewatch import FileWatch
 from jitd.runtime.lock import Lock, NamespaceLock
 from jitd.server.app import Server
+from jitd.server.routes import ACCESS
 
 if TYPE_CHECKING:
     from jitd.notify.workers import DeliveryWorkers
@@ -124,6 +125,7 @@ async def _run(
             firewall=firewall_port,
             host=choose_host(wireguard_port.name),
             directory=directory,
+            access=ACCESS,
             machine=Machine(path, load),
         )
         server = Server(

@@ -15,8 +15,10 @@ from jitd.core.people import Answer, Person
 from jitd.engine.feed import EventFeed
 from jitd.server.app import Server
 from jitd.server.route import Kind, Reply, Route
+from jitd.verbs.access import Access, Role
 from jitd.wire import DeviceImportBody, EventsQuery, EventView, ListQuery, RequestBody
 
+ANY = Access(Role.ANY)
 PAGE = 7  # small, so that every test goes over several pages
 
 
@@ -181,15 +183,24 @@ async def events_page(service: TinyService, actor: Actor, given: Mapping[str, An
 
 
 TABLE = (
-    Route("POST", "/v1/request", Kind.CHANGE, echo, RequestBody, Echo, "Ask for access"),
-    Route("POST", "/v1/device/import", Kind.CHANGE, echo, DeviceImportBody, Echo, "Name the owners of peers"),
-    Route("GET", "/v1/list", Kind.QUERY, echo, ListQuery, Echo, "List requests"),
-    Route("GET", "/v1/whoami", Kind.PEEK, whoami, Nothing, Who, "Who asks"),
-    Route("POST", "/v1/hold", Kind.CHANGE, hold, Hold, Echo, "Take long"),
-    Route("POST", "/v1/refuse", Kind.CHANGE, refuse, Nothing, Echo, "Say no"),
-    Route("POST", "/v1/crash", Kind.CHANGE, crash, Nothing, Echo, "Make a mistake"),
-    Route("GET", "/v1/events", Kind.STREAM, events_page, EventsQuery, EventView, "What happened"),
-    Route("GET", "/v1/openapi.json", Kind.DOCUMENT, None, Nothing, Nothing, "This description"),
+    Route("POST", "/v1/request", Kind.CHANGE, echo, ANY, RequestBody, Echo, "Ask for access"),
+    Route(
+        "POST",
+        "/v1/device/import",
+        Kind.CHANGE,
+        echo,
+        ANY,
+        DeviceImportBody,
+        Echo,
+        "Name the owners of peers",
+    ),
+    Route("GET", "/v1/list", Kind.QUERY, echo, ANY, ListQuery, Echo, "List requests"),
+    Route("GET", "/v1/whoami", Kind.PEEK, whoami, ANY, Nothing, Who, "Who asks"),
+    Route("POST", "/v1/hold", Kind.CHANGE, hold, ANY, Hold, Echo, "Take long"),
+    Route("POST", "/v1/refuse", Kind.CHANGE, refuse, ANY, Nothing, Echo, "Say no"),
+    Route("POST", "/v1/crash", Kind.CHANGE, crash, ANY, Nothing, Echo, "Make a mistake"),
+    Route("GET", "/v1/events", Kind.STREAM, events_page, ANY, EventsQuery, EventView, "What happened"),
+    Route("GET", "/v1/openapi.json", Kind.DOCUMENT, None, ANY, Nothing, Nothing, "This description"),
 )
 
 

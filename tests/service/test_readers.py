@@ -24,6 +24,7 @@ async def test_no_question_of_users_stands_before_a_revoke(office: World) -> Non
         let_go.wait(60)
         return {}
 
+    office.may_run(slow)
     asking = [asyncio.ensure_future(office.ask(slow, actor)) for actor in (ALICE, BOB) * 10]
     try:
         async with asyncio.timeout(20):
@@ -47,6 +48,7 @@ async def test_a_question_of_a_user_has_an_end(office: World, monkeypatch: pytes
         )
         raise AssertionError
 
+    office.may_run(endless)
     for _ in range(3):
         with pytest.raises(JitError) as caught:
             await office.ask(endless, ALICE)

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from jitd.enforce.nofirewall import NoFirewall
 from jitd.enforce.owner import Owner
 from jitd.engine.service import Service
 from jitd.reconcile.firewall import TICK_MS
+from jitd.server.routes import ACCESS
 from jitd.verbs import devices, grants, interfaces, networks, requests
+from jitd.verbs.access import Access, Role
 from jitd.verbs.context import ChangeVerb, QueryVerb
 from support.clock import TestClock
 from support.people import StaticDirectory
@@ -83,6 +85,8 @@ class World:
             enforce=Enforce(backend="memory"),
             limits=limits or Limits(),
         )
+        #: Who may call what. A test that runs a function of its own puts it here with `may_run`.
+        self.access = dict(ACCESS)
         self.service = self._new()
 
     def _new(self) -> Service:
@@ -93,6 +97,7 @@ class World:
             firewall=self.firewall,
             host=self.host,
             directory=self.people,
+            access=self.access,
             owner_of=lambda _: self.owner,
             machine=Machine(None, load),
         )
@@ -114,6 +119,10 @@ class World:
     async def stop(self) -> None:
         """Stop the service."""
         await self.service.stop()
+
+    def may_run(self, function: Callable[..., Any]) -> None:
+        """Let everybody call a function of the test's, which the table of the API does not name."""
+        self.access[function] = Access(Role.ANY)
 
     async def do(self, verb: ChangeVerb, actor: Actor, **body: Any) -> dict[str, Any]:
         """Run a verb that changes something."""

@@ -29,6 +29,7 @@ from jitd.enforce.owner import Owner
 from jitd.engine import scheduler
 from jitd.engine.service import Service
 from jitd.identity.directory import SystemDirectory
+from jitd.server.routes import ACCESS
 from jitd.verbs.context import ChangeVerb
 from simulation import sqlitevfs
 from simulation.clock import Clock
@@ -142,6 +143,7 @@ class Jitd:
             wireguard=SimulatedWireGuard(machine.kernel, machine.faults),
             firewall=SimulatedFirewall(machine.kernel, machine.faults, machine.notices),
             directory=directory,
+            access=ACCESS,
             host=EmptyHost(),
             owner_of=lambda _: Owner(kind="by hand"),
             machine=Alone(None, config.load),

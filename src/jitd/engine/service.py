@@ -6,7 +6,7 @@ Verbs that change something go to the worker; queries are read beside it; people
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any, Final, TypeVar, cast
 
@@ -35,7 +35,8 @@ from jitd.reconcile.access import Memory, People
 from jitd.store import requests
 from jitd.store.database import FILE_NAME, Rows, open_reader
 from jitd.verbs import changes
-from jitd.verbs.context import Body, ChangeVerb, PeekVerb, QueryVerb, Reply
+from jitd.verbs.access import Access
+from jitd.verbs.context import Body, Call, ChangeVerb, PeekVerb, QueryVerb, Reply
 
 T = TypeVar("T")
 
@@ -77,11 +78,14 @@ class Service:
         firewall: Firewall,
         host: HostReader,
         directory: Directory,
+        access: Mapping[Callable[..., Any], Access],
         owner_of: Callable[[str], Owner] = find_owner,
         machine: Machine | None = None,
         threads: Threads | None = None,
     ) -> None:
-        """`machine` is what `doctor` examines beside store and interfaces; None: it says that it cannot. `threads` makes
+        """`access` says who may call each verb of the API; no other verb is run.
+
+        `machine` is what `doctor` examines beside store and interfaces; None: it says that it cannot. `threads` makes
         the threads, by default real ones.
         """
         self.feed = EventFeed()
@@ -102,6 +106,7 @@ class Service:
             firewall=firewall,
             host=host,
             people=self._people,
+            access=access,
             owner_of=owner_of,
             committed=self._committed,
             answered=self._answered,
@@ -265,14 +270,21 @@ class Service:
 
         def work(rows: Rows) -> Reply:
             with rows.within(seconds):
-                return {"now": self._clock.now_ms(), **verb(self._transactor.view(rows, actor), query)}
+                view = self._transactor.view(rows, actor)
+                self._transactor.authorise(verb, view)
+                return {"now": self._clock.now_ms(), **verb(view, query)}
 
         return await self._in_reader(work, self._reading_long if verb in LONG else threads)
 
     async def peek(self, verb: PeekVerb, actor: Actor, query: Body) -> Reply:
         """Run a verb that reads the interfaces too, in the worker that owns them."""
         await self._look_up(actor, query)
-        running = self._worker.run(lambda: self._transactor.peek(verb, actor, query), Priority.USER)
+
+        def read(call: Call, query: Body) -> Reply:
+            self._transactor.authorise(verb, call)
+            return verb(call, query)
+
+        running = self._worker.run(lambda: self._transactor.peek(read, actor, query), Priority.USER)
         return await self._bounded(running)
 
     async def examine(self, verb: ExamineVerb, actor: Actor, query: Body) -> Reply:
@@ -291,6 +303,7 @@ class Service:
 
         def work(rows: Rows) -> Reply:
             view = self._transactor.view(rows, actor)
+            self._transactor.authorise(verb, view)
             examination = Examination(view=view, machine=machine, links=links, stepped_ms=stepped_ms)
             return {"now": self._clock.now_ms(), **verb(examination, query)}
 

@@ -1,7 +1,7 @@
 """The one way through the service, in the worker: authorise, change, record, reconcile, answer."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,6 +36,7 @@ from jitd.store.mark import Mark
 from jitd.store.tombstones import FILE_NAME as TOMBSTONES
 from jitd.store.tombstones import Tombstone, TombstoneFile
 from jitd.verbs import deciding, plans, quorums, removal, restoring, rules
+from jitd.verbs.access import Access
 from jitd.verbs.context import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Render, Reply, View
 from jitd.verbs.quorums import QuorumNeeded
 
@@ -82,6 +83,7 @@ class Transactor:
         firewall: Firewall,
         host: HostReader,
         people: People,
+        access: Mapping[Callable[..., Any], Access],
         owner_of: Callable[[str], Owner],
         committed: Callable[[int, Deadline], None],
         answered: Callable[[str], None],
@@ -93,6 +95,7 @@ class Transactor:
         self._wireguard = Exchanges(wireguard, closed, serial, answered)
         self._host = host
         self._people = people
+        self._access = access
         self._owner_of = owner_of
         self._committed_to = committed
         self._started_ms = clock.now_ms()
@@ -220,6 +223,10 @@ class Transactor:
 
     # --- verbs ---
 
+    def authorise(self, verb: Callable[..., Any], view: View) -> None:
+        """Refuse what the caller may not call. Raises JitError not_permitted, and KeyError for what is no verb of the API."""
+        self._access[verb].require(view)
+
     def change(self, verb: ChangeVerb, actor: Actor, body: Body) -> Reply:
         """Run a verb that changes something. Raises JitError; what it raises, it did not change."""
         return self._change(verb, actor, body, self._people)
@@ -303,6 +310,7 @@ class Transactor:
                 call = self._call(rows, actor, people)
                 if closing is not None and closing.is_late and closing.tombstone is not None:
                     _as_of_then(call, closing.tombstone)
+                self.authorise(verb, call)
                 render = verb(call, body)
                 if call.touched.interfaces:
                     # Who has no right any more by this is cut with it: nobody is to be told for 30 s that they are in.
@@ -618,6 +626,7 @@ class Transactor:
                 body = self._unrecorded.body(rows, one)
                 call = self._call(rows, one.actor, people)
                 _as_of_then(call, one)
+                self.authorise(VERBS[one.verb], call)
                 VERBS[one.verb](call, body)
                 self._unrecorded.note(rows, one)
         except BaseException:

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from jitd.core.model import Actor
+from jitd.verbs.access import Access
 
 Reply = Mapping[str, object]
 
@@ -32,6 +33,7 @@ class Route:
     path: str
     kind: Kind
     verb: Callable[..., Any] | None  # None for a document
+    access: Access
     takes: type
     gives: type
     summary: str

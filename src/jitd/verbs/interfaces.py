@@ -22,7 +22,6 @@ DEFAULT_PORT: Final = 51820
 
 def add(call: Call, body: wire.InterfaceAddBody) -> Render:
     """Make an interface of jitd's own, with a new key."""
-    call.require_admin("add an interface")
     name = text.new_interface_name(body["name"])
     _refuse_known(call, name)
     pools = placing.pools(body["pools"])
@@ -63,7 +62,6 @@ def add(call: Call, body: wire.InterfaceAddBody) -> Render:
 
 def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render:
     """Manage peers on an existing interface. Its peers are listed as unmanaged, and keep passing."""
-    call.require_admin("adopt an interface")
     name = text.interface_name(body["name"])
     _refuse_known(call, name)
     owner = call.owner_of(name)
@@ -128,7 +126,6 @@ def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render:
 
 def set_(call: Call, body: wire.InterfaceSetBody) -> Render:
     """Change an interface. Port, pools and MTU of an adopted one are its owner's."""
-    call.require_admin("change an interface")
     before = named(call, body["name"])
     owners = [key for key in ("port", "mtu") if key in body]
     if before.adopted and owners:
@@ -170,7 +167,6 @@ def set_(call: Call, body: wire.InterfaceSetBody) -> Render:
 
 def remove(call: Call, body: wire.NameBody) -> Render:
     """Remove an interface without networks. An own one leaves the machine; an adopted one stays as its owner has it."""
-    call.require_admin("remove an interface")
     interface = named(call, body["name"])
     behind = networks.of_interface(call.rows, interface.id)
     if behind:
@@ -207,7 +203,6 @@ def _opened(call: Call, interface: Interface) -> quorums.Need | None:
 
 def enforce(call: Call, body: wire.InterfaceEnforceBody) -> Render:
     """Let jitd decide about every peer of an adopted interface, or leave those alone that it did not put there."""
-    call.require_admin("enforce an interface")
     before = named(call, body["name"])
     if not before.adopted and not body["on"]:
         raise JitError(
@@ -238,7 +233,6 @@ def enforce(call: Call, body: wire.InterfaceEnforceBody) -> Render:
 
 def list_(call: Call, _query: object) -> Reply:
     """All interfaces with what was read back of them just now."""
-    call.require_admin("list interfaces")
     found = []
     for interface in store.all_(call.rows):
         state, error = _look(call, interface.name)
@@ -248,7 +242,6 @@ def list_(call: Call, _query: object) -> Reply:
 
 def show(call: Call, query: wire.NameQuery) -> Reply:
     """One interface with its peers as read back just now."""
-    call.require_admin("show an interface")
     interface = named(call, query["name"])
     state, error = _look(call, interface.name)
     return {

@@ -29,7 +29,6 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render:
 
     A destination that another network has within a larger one goes to the new one: its people reach less.
     """
-    call.require_admin("add a network")
     name = text.name(body["name"], "network")
     if store.by_name(call.rows, name) is not None:
         raise JitError(
@@ -74,7 +73,6 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render:
 
 def set_(call: Call, body: wire.NetworkSetBody) -> Render:
     """Change a network. With `plan` only say who would gain and lose access."""
-    call.require_admin("change a network")
     before = named_network(call, body["name"])
     interface = interfaces.by_id(call.rows, before.interface_id)
     after = _changed(call, before, body)
@@ -96,7 +94,6 @@ def set_(call: Call, body: wire.NetworkSetBody) -> Render:
 
 def jit(call: Call, body: wire.NetworkJitBody) -> Render:
     """Switch just-in-time access on (the others' peers go at once) or off (members' devices come at once)."""
-    call.require_admin("switch just-in-time access")
     before = named_network(call, body["name"])
     after = replace(before, jit=body["on"])
     settings.check(after)
@@ -118,7 +115,6 @@ def jit(call: Call, body: wire.NetworkJitBody) -> Render:
 
 def remove(call: Call, body: wire.NameBody) -> Render:
     """Remove a network: its grants are revoked, its pending requests lapse, what is past stays in the history."""
-    call.require_admin("remove a network")
     network = named_network(call, body["name"])
     interface = interfaces.by_id(call.rows, network.interface_id)
     passing = plans.state(call, [interface])

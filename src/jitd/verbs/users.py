@@ -18,7 +18,6 @@ from jitd.verbs.context import Call, Render, Reply, View
 
 def add(call: Call, body: wire.UserAddBody) -> Render:
     """Register somebody who is no user of the system, for a time: a contractor."""
-    call.require_admin("register a user")
     name = text.name(body["user"], "user")
     match call.person(name).exists:
         case Answer.YES:
@@ -62,7 +61,6 @@ def add(call: Call, body: wire.UserAddBody) -> Render:
 
 def set_(call: Call, body: wire.UserSetBody) -> Render:
     """Change a person's end date and mail address. What is absent stays."""
-    call.require_admin("change a user")
     before = _named(call, body["user"])
     reason = foureyes.reason(call, body.get("reason"), "change a user")
     after = before
@@ -105,7 +103,6 @@ def set_(call: Call, body: wire.UserSetBody) -> Render:
 
 def disable(call: Call, body: wire.UserDisableBody) -> Render:
     """Shut somebody out at once: grants are revoked, requests cancelled, standing access ends."""
-    call.require_admin("disable a user")
     reason = text.reason(body["reason"])
     before = _named(call, body["user"])
     if before.disabled is not None:
@@ -129,7 +126,6 @@ def disable(call: Call, body: wire.UserDisableBody) -> Render:
 
 def enable(call: Call, body: wire.UserBody) -> Render:
     """Let somebody in again: to ask, and to standing access. What was revoked stays revoked."""
-    call.require_admin("enable a user")
     before = _named(call, body["user"])
     if before.disabled is None:
         return lambda view: {**_shown(before.uid, before.name)(view), "already": True}
@@ -145,7 +141,6 @@ def confirm(call: Call, body: wire.UserConfirmBody) -> Render:
 
     With `plan` only say who would gain access.
     """
-    call.require_admin("confirm a user")
     names = body.get("users") or []
     if bool(names) == bool(body.get("all")):
         raise JitError(
@@ -193,7 +188,6 @@ def _confirmable(call: Call, name: str) -> Account | None:
 
 def list_(view: View, _query: object) -> Reply:
     """Everybody who has ever asked or owned a device, with what an administrator has said of them."""
-    view.require_admin("list the users")
     return {"users": [views.user_view(view, account) for account in accounts.all_(view.rows)]}
 
 
