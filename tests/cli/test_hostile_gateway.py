@@ -9,9 +9,7 @@ import ast
 import io
 import json
 import re
-import socket
 import sys
-import threading
 import types
 import typing
 from pathlib import Path
@@ -22,6 +20,7 @@ import jitctl
 from jitctl.__main__ import main
 from jitctl.cli.verbs import VERBS
 from jitd.server.routes import ROUTES
+from support.hostile import FakeGateway
 
 ATTACK = "a\x1b]0;pwned\x07\x1b[2J\x1b[31;5m\u202e\x9b2J\x9d0;x\x9c\x7f\r\x08\u2028b\nFORGED"
 #: Nothing of this may come out. The only escape sequences that may are colours, and those are jitctl's own.
@@ -145,41 +144,16 @@ def hostile(kind: object) -> object:
     return ATTACK
 
 
-class Gateway:
-    """Answers on a socket until it is closed."""
+class Gateway(FakeGateway):
+    """Says what an attacker would, or refuses with it."""
 
     def __init__(self, path: Path, *, refuses: bool) -> None:
-        self.path = path
         self._refuses = refuses
         self._streams = 0
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.bind(str(path))
-        self._socket.listen(16)
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__(path)
 
-    def close(self) -> None:
-        """Answer no more."""
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                channel, _ = self._socket.accept()
-            except OSError:
-                return
-            with channel, channel.makefile("rb") as asked:
-                method, path, _ = asked.readline().decode().split()
-                length = 0
-                while line := asked.readline().strip():
-                    if line.lower().startswith(b"content-length:"):
-                        length = int(line.split(b":")[1])
-                asked.read(length)
-                status, body = self._answer(method, path.partition("?")[0])
-                head = f"HTTP/1.1 {status} x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-                channel.sendall(head.encode() + body)
-
-    def _answer(self, method: str, path: str) -> tuple[int, bytes]:
+    def answer(self, method: str, path: str) -> tuple[int, bytes]:
+        """The reply of that route, hostile in every text."""
         refused = {"code": "not_permitted", "message": ATTACK, "hint": ATTACK.replace("\n", "") + "\nmore"}
         if self._refuses:
             return 403, json.dumps(refused).encode()

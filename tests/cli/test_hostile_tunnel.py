@@ -6,16 +6,15 @@ wants to. Whatever jitctl could run as root is a program that writes down that i
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.hostile import FakeGateway
 from support.typed import Said
 
 KEY = "mDrIFJvLLi3GuTRdlQkUPYhTrzpMcFc1Sz8vrqMoH0Y="
@@ -45,38 +44,19 @@ MARK = "/tmp/owned-by-a-gateway"
 ZONE = "fe80::5%x\nPostUp = touch " + MARK
 
 
-class Gateway:
-    """Answers on a socket: `file` and `interface` are what it says of the tunnel."""
+class Gateway(FakeGateway):
+    """`file` and `interface` are what it says of the tunnel."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self.file = FILE
         self.interface = "wg0"
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.bind(str(path))
-        self._socket.listen(16)
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__(path)
 
-    def close(self) -> None:
-        """Answer no more."""
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+    def answer(self, method: str, path: str) -> tuple[int, bytes]:
+        """The tunnel, and the status of somebody who may use it."""
+        return 200, json.dumps(self._reply(path)).encode()
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                channel, _ = self._socket.accept()
-            except OSError:
-                return
-            with channel, channel.makefile("rb") as asked:
-                _, path, _ = asked.readline().decode().split()
-                while asked.readline().strip():
-                    pass
-                body = json.dumps(self._answer(path.partition("?")[0])).encode()
-                head = f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-                channel.sendall(head.encode() + body)
-
-    def _answer(self, path: str) -> dict[str, Any]:
+    def _reply(self, path: str) -> dict[str, Any]:
         now = 1_790_000_000_000
         if path == "/v1/device/config":
             told = {"agrees": True, "waiting": "", "device": "laptop"}

@@ -1,6 +1,10 @@
 """Values that an attacker would set or send, and the check that nothing of them is in a file that root reads."""
 
 import re
+import socket
+import threading
+from abc import ABC, abstractmethod
+from pathlib import Path
 
 from hypothesis import strategies as st
 
@@ -50,3 +54,40 @@ def check_lines(file: str, *, hook: bool) -> None:
     for line in {*file.split("\n"), *file.splitlines()}:
         assert _LINE.fullmatch(line), line
     assert file.count("PostUp") == int(hook)
+
+
+class FakeGateway(ABC):
+    """Answers on a Unix socket as a jitd would, until it is closed; what it says is for each test to decide."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen(16)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    @abstractmethod
+    def answer(self, method: str, path: str) -> tuple[int, bytes]:
+        """The HTTP status and the body for a request; `path` comes without its query."""
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                channel, _ = self._socket.accept()
+            except OSError:
+                return
+            with channel, channel.makefile("rb") as asked:
+                method, path, _ = asked.readline().decode().split()
+                length = 0
+                while line := asked.readline().strip():
+                    if line.lower().startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                asked.read(length)
+                status, body = self.answer(method, path.partition("?")[0])
+                head = f"HTTP/1.1 {status} x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+                channel.sendall(head.encode() + body)
