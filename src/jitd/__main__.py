@@ -224,14 +224,12 @@ def _secret(asked: argparse.Namespace) -> int:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    from jitd.cli import run as process
+    from jitd.cli import run
 
     os.umask(0o077)
     path = _path(asked)
     loaded = config.load(path)
-    return process.run(
-        loaded, path, background=asked.detach, pidfile=asked.pidfile, log_level=asked.log_level
-    )
+    return run.run(loaded, path, background=asked.detach, pidfile=asked.pidfile, log_level=asked.log_level)
 
 
 def _stop(asked: argparse.Namespace) -> int:

@@ -8,13 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jitctl.desktop import notifications as desktop
+from jitctl.desktop import notifications
 from jitctl.machine.profiles import Profile
 
 
 def begin(profile: Profile) -> None:
     """Start an agent for this gateway, where there is a desktop that shows something and none runs."""
-    if not desktop.is_likely():
+    if not notifications.is_likely():
         return
     from jitctl.machine import ownfiles, profiles
 

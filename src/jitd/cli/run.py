@@ -16,8 +16,7 @@ from jitd import app, config
 from jitd.core.configuration import Config, needs_restart, taken_over
 from jitd.core.errors import EXIT_DONE, JitError
 from jitd.diagnostics.checks import files
-from jitd.runtime import logs
-from jitd.runtime import systemd as sdnotify
+from jitd.runtime import logs, systemd
 from jitd.runtime.clock import SystemClock
 from jitd.runtime.detach import detach
 from jitd.runtime.lock import Lock
@@ -90,7 +89,7 @@ class _Process:
         # Numbers in it count up: what has only another number is no news.
         if re.sub("[0-9]+", "", status) != re.sub("[0-9]+", "", self._status):
             self._status = status
-            sdnotify.notify(f"STATUS={status}")
+            systemd.notify(f"STATUS={status}")
 
     def serve(self, tell_ready: Callable[[], None] = lambda: None, log_path: Path | None = None) -> int:
         """Serve until told to stop; `tell_ready` is called once it listens. With `log_path` standard error is this file.
@@ -115,7 +114,7 @@ class _Process:
             if self._pidfile is not None:
                 _write_pid(self._pidfile)
             self._ready = True
-            sdnotify.notify("READY=1", f"STATUS={self._listening}")
+            systemd.notify("READY=1", f"STATUS={self._listening}")
             tell_ready()
 
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -140,16 +139,16 @@ class _Process:
         """The watchdog's sign of life: sent from the loop, so that a stuck loop sends none; nor does a jitd that nobody has
         reached for long, because a new start gets a new directory for its socket, or whose worker is stuck.
         """
-        interval = sdnotify.watchdog_seconds()
+        interval = systemd.watchdog_seconds()
         while interval is not None:
             since = self._silent_since
             if since is None or time.monotonic() - since < _SILENT_SECONDS:
-                sdnotify.notify("WATCHDOG=1")
+                systemd.notify("WATCHDOG=1")
             await asyncio.sleep(interval)
 
     def _reload(self, reloads: "asyncio.Queue[Config]") -> None:
         """SIGHUP: open the log anew, and take over what may change; a broken file keeps what there is."""
-        sdnotify.reloading()
+        systemd.reloading()
         if self._output is not None:
             self._output.reopen()
         try:
@@ -165,11 +164,11 @@ class _Process:
             log.info("configuration read again")
         # A reload during the start is no readiness.
         if self._ready:
-            sdnotify.notify("READY=1")
+            systemd.notify("READY=1")
 
 
 def _stop(stop: asyncio.Event) -> None:
-    sdnotify.notify("STOPPING=1")
+    systemd.notify("STOPPING=1")
     log.info("stopping")
     stop.set()
 

@@ -28,8 +28,7 @@ from jitd.engine.feed import EventFeed
 from jitd.engine.threads import Threads
 from jitd.engine.transact import Deadline, Transactor, concerned
 from jitd.engine.worker import Priority
-from jitd.notify import planner as notices
-from jitd.notify import recipients as addressees
+from jitd.notify import planner, recipients
 from jitd.queries import report
 from jitd.reconcile.access import Memory, People
 from jitd.store import requests
@@ -372,7 +371,7 @@ class Service:
         people = self._people
 
         def names(rows: Rows) -> set[str]:
-            return {*concerned(rows), *addressees.all_deciders(rows, people)}
+            return {*concerned(rows), *recipients.all_deciders(rows, people)}
 
         await self._directory.refresh(await self._in_reader(names), self._transactor.groups)
 
@@ -383,7 +382,7 @@ class Service:
         # Whose name somebody else had before is a matter for the system.
         people = self._people
         names = await self._in_reader(
-            lambda rows: addressees.all_deciders(rows, people) if notices.waits(rows) else ()
+            lambda rows: recipients.all_deciders(rows, people) if planner.waits(rows) else ()
         )
         await self._directory.refresh(names, self._transactor.groups)
         next_ms = await self._worker.run(self._transactor.tell, Priority.CHECK)

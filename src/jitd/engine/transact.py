@@ -20,7 +20,7 @@ from jitd.enforce.owner import Owner
 from jitd.enforce.port import WireGuard
 from jitd.engine.closings import MADE_BESIDE, NARROWING, VERBS, Closing
 from jitd.engine.unrecorded import Unrecorded, told
-from jitd.notify import planner as notices
+from jitd.notify import planner
 from jitd.reconcile import endings, survey, suspending
 from jitd.reconcile.access import Held, People
 from jitd.reconcile.closed import Closed
@@ -179,7 +179,7 @@ class Transactor:
             rules.bind(rows, self._people)
             backend = {"backend": self._wireguard.name}
             events.add(rows, "started", at_ms=now.wall_ms, actor=None, data=backend)
-            (notices.begin if self._config.tells else notices.leave)(rows)
+            (planner.begin if self._config.tells else planner.leave)(rows)
             self._unrecorded.forget_notes(rows)
         self._reconciler.peer_reconciler.sampler.load(self._rows)
         self._reconciler.prepare(self._rows)
@@ -566,13 +566,13 @@ class Transactor:
 
         Returns when there is something to do again, milliseconds UTC; None: when something happens.
         """
-        channels, now = notices.Channels.of(self._config), self._now()
-        due_ms = notices.next_due(self._rows)
-        if notices.waits(self._rows) or (due_ms is not None and due_ms <= now.wall_ms):
+        channels, now = planner.Channels.of(self._config), self._now()
+        due_ms = planner.next_due(self._rows)
+        if planner.waits(self._rows) or (due_ms is not None and due_ms <= now.wall_ms):
             with self._store.transaction() as rows:
-                notices.tell(rows, self._people, channels, now)
-                notices.remind(rows, self._people, channels, now)
-        return now.wall_ms if notices.waits(self._rows) else notices.next_due(self._rows)
+                planner.tell(rows, self._people, channels, now)
+                planner.remind(rows, self._people, channels, now)
+        return now.wall_ms if planner.waits(self._rows) else planner.next_due(self._rows)
 
     def record_delivery(self, change: Callable[[Rows], None]) -> None:
         """Keep what became of messages."""

@@ -6,7 +6,7 @@ from jitd import wire
 from jitd.core.model import Account, Network, Status
 from jitd.core.people import Answer
 from jitd.core.release import VERSION
-from jitd.notify import recipients as addressees
+from jitd.notify import recipients
 from jitd.reconcile.access import GRACE_MS
 from jitd.store import accounts, devices, events, freezes, interfaces, listing, networks, outbox, restored
 from jitd.store import requests as store
@@ -47,7 +47,7 @@ def status(view: View, _query: object) -> Reply:
     }
     mail = view.config.mail
     if mail.server and name != "root" and (account is None or account.told):
-        reply["address"] = addressees.address_of(name, account, mail.email_domain)
+        reply["address"] = recipients.address_of(name, account, mail.email_domain)
     if admin:
         reply["gateway"] = _gateway(view)
     return reply
@@ -109,7 +109,7 @@ def _gateway(view: View) -> wire.GatewayStatus:
         if why:
             warnings.append(f"{waiting.waiting} messages wait to be delivered: {why} (jitctl outbox list)")
     if view.config.mail.server:
-        warnings += addressees.without_address(view.rows, view.people, view.config.mail.email_domain)
+        warnings += recipients.without_address(view.rows, view.people, view.config.mail.email_domain)
     unreviewed = store.unreviewed(view.rows)
     if unreviewed:
         numbers = ", ".join(map(str, unreviewed[:5]))

@@ -8,7 +8,7 @@ from jitd.core.commandline import jitctl, shell
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Account, Ending, Status
 from jitd.core.people import Answer
-from jitd.notify import recipients as addressees
+from jitd.notify import recipients
 from jitd.reconcile import endings
 from jitd.store import accounts, devices, interfaces, outbox, registrars
 from jitd.store import requests as store
@@ -76,7 +76,7 @@ def set_(call: Call, body: wire.UserSetBody) -> Render:
     if body.get("email") is not None:
         after = replace(after, email=email(body["email"]))
     accounts.update(call.rows, after)
-    address = addressees.address_of(after.name, after, call.config.mail.email_domain)
+    address = recipients.address_of(after.name, after, call.config.mail.email_domain)
     if after.email != before.email and address:
         # What was refused at the old address is told at the new one.
         outbox.readdress(call.rows, after.name, address, call.now.wall_ms)

@@ -10,7 +10,7 @@ from jitd import wire
 from jitd.core.configuration import Config
 from jitd.core.firewall import Rules
 from jitd.core.model import IPNetwork
-from jitd.diagnostics import firewall as surroundings
+from jitd.diagnostics import firewall
 from jitd.diagnostics.checks import clock, door, files, settings, store
 from jitd.diagnostics.checks.bounded import Bounded
 from jitd.enforce.finding import Finding
@@ -62,13 +62,13 @@ class Machine:
     def firewall(
         self, rules: Rules, pools: Mapping[str, Sequence[IPNetwork]], ports: Mapping[str, int]
     ) -> list[Finding]:
-        """Sysctls, routes and all of netfilter's tables, against the rules; see `surroundings.look`. Raises EnforceError."""
+        """Sysctls, routes and all of netfilter's tables, against the rules; see `firewall.look`. Raises EnforceError."""
         # The machine's own rules know an interface by the name that it has now.
         called = {one.name: one.called or one.name for one in rules.interfaces}
         now = replace(
             rules, interfaces=tuple(replace(one, name=called[one.name]) for one in rules.interfaces)
         )
-        return surroundings.look(
+        return firewall.look(
             now,
             pools={called.get(name, name): pool for name, pool in pools.items()},
             ports={called.get(name, name): port for name, port in ports.items()},
