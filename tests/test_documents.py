@@ -189,7 +189,9 @@ def test_every_event_has_a_sentence() -> None:
         for path in (ROOT / "src" / "jitd" / room).rglob("*.py")
     )
     kinds = set(
-        re.findall(r"""(?:\.event|\btell|_tell|_tell_in|_record)\(\s*(?:names, |rows, )?"(\w+)\"""", source)
+        re.findall(
+            r"""(?:\.event|\brecord_event|_record_event|_record)\(\s*(?:names, |rows, )?"(\w+)\"""", source
+        )
     )
     kinds |= set(re.findall(r"""\("(element_\w+)",""", source))
     assert len(kinds) > 25

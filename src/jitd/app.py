@@ -16,8 +16,8 @@ from jitd.core.errors import JitError
 from jitd.core.people import Directory
 from jitd.diagnostics.checks.machine import Machine
 from jitd.enforce.choose import choose, choose_firewall, choose_host, forget_firewall
-from jitd.enforce.firewallport import Firewall, Notices
-from jitd.enforce.linknotices import LinkNotices
+from jitd.enforce.firewallport import Firewall, KernelChanges
+from jitd.enforce.linkchanges import LinkChanges
 from jitd.enforce.port import EnforceError, WireGuard
 from jitd.engine import scheduler
 from jitd.engine.service import Service
@@ -133,13 +133,13 @@ async def _run(
         )
         ending.push_async_callback(service.stop)
         await service.start()
-        notices = _notices(firewall_port.notices)
-        links = _notices(LinkNotices) if wireguard_port.name != "memory" else None
+        firewall_changes = _kernel_changes(firewall_port.changes)
+        links = _kernel_changes(LinkChanges) if wireguard_port.name != "memory" else None
         users = _users_watch()
-        for one in (notices, links, users):
+        for one in (firewall_changes, links, users):
             if one is not None:
                 ending.callback(one.close)
-        working = asyncio.create_task(scheduler.run(service, clock, notices, links, users))
+        working = asyncio.create_task(scheduler.run(service, clock, firewall_changes, links, users))
         ending.push_async_callback(_cancel, working)
         delivery_workers = _delivery_workers(config, service, clock)
         if delivery_workers is not None:
@@ -202,7 +202,7 @@ def _users_watch() -> FileWatch | None:
         return None
 
 
-def _notices(listen: Callable[[], Notices | None]) -> Notices | None:
+def _kernel_changes(listen: Callable[[], KernelChanges | None]) -> KernelChanges | None:
     try:
         return listen()
     except EnforceError as error:

@@ -37,7 +37,7 @@ from jitd.core.elements import Lease, SetEntry
 from jitd.core.firewall import Always, InterfaceRules, NetworkRules, Rules
 from jitd.core.model import Ports
 from jitd.enforce.firewall import NftFirewall
-from jitd.enforce.nftnotices import NftNotices
+from jitd.enforce.nftchanges import NftChanges
 from jitd.enforce.port import EnforceError
 from support.wait import until
 
@@ -692,27 +692,27 @@ def test_ten_thousand(firewall: NftFirewall):
     assert medians[10_000] < 3 * medians[100]
 
 
-def test_notices(firewall: NftFirewall):
+def test_changes_are_heard_of(firewall: NftFirewall):
     """Somebody else's change of our tables is heard of; our own changes and other tables are not."""
-    notices = firewall.notices()
+    changes = firewall.changes()
     try:
         let(firewall, ONE)
         cut(firewall, ONE)
         nft("add table inet other")
-        assert not heard(notices)
+        assert not heard(changes)
         for line in (
             "add element inet jitd n1-4 { 10.9.0.3 timeout 5h }",
             "flush chain inet jitd n1-from",
             "flush ruleset",
         ):
             nft(line)
-            assert heard(notices), line
-            assert not heard(notices)
+            assert heard(changes), line
+            assert not heard(changes)
     finally:
-        notices.close()
+        changes.close()
 
 
-def heard(notices: NftNotices) -> bool:
+def heard(changes: NftChanges) -> bool:
     """Whether there is word of a change; the kernel sends it before the change's author has his answer."""
-    readable, _, _ = select.select([notices], [], [], 0)
-    return bool(readable) and notices.foreign()
+    readable, _, _ = select.select([changes], [], [], 0)
+    return bool(readable) and changes.foreign()

@@ -144,14 +144,14 @@ class SimulatedWireGuard:
 class SimulatedFirewall(NftFirewall):
     """jitd's own, where it reads and writes the simulated tables."""
 
-    def __init__(self, kernel: Kernel, faults: Faults, notices: "SimulatedNotices") -> None:
+    def __init__(self, kernel: Kernel, faults: Faults, changes: "SimulatedChanges") -> None:
         super().__init__()
-        self._kernel, self._faults, self._notices = kernel, faults, notices
+        self._kernel, self._faults, self._changes = kernel, faults, changes
         self._families = (Family.INET, Family.NETDEV)
 
-    def notices(self) -> Any:
+    def changes(self) -> Any:
         """As the port says."""
-        return self._notices
+        return self._changes
 
     def _exchange(self, what: str) -> None:
         Socket(self._kernel, self._faults).exchange(what)
@@ -217,8 +217,8 @@ class Socket:
         """As NftSocket's."""
 
 
-class SimulatedNotices:
-    """A jitd.enforce.firewallport.Notices: word of what others change."""
+class SimulatedChanges:
+    """A jitd.enforce.firewallport.KernelChanges: word of what others change."""
 
     def __init__(self, file: int) -> None:
         self._file = file

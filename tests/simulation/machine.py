@@ -39,8 +39,8 @@ from simulation.faults import Faults
 from simulation.installing import installed
 from simulation.kernel import Kernel, public_of
 from simulation.layers import (
+    SimulatedChanges,
     SimulatedFirewall,
-    SimulatedNotices,
     SimulatedWireGuard,
     Socket,
     nft_program,
@@ -141,7 +141,7 @@ class Jitd:
             config=machine.config,
             clock=machine.clock,
             wireguard=SimulatedWireGuard(machine.kernel, machine.faults),
-            firewall=SimulatedFirewall(machine.kernel, machine.faults, machine.notices),
+            firewall=SimulatedFirewall(machine.kernel, machine.faults, machine.changes),
             directory=directory,
             access=ACCESS,
             host=EmptyHost(),
@@ -150,9 +150,9 @@ class Jitd:
         )
         try:
             await service.start()
-            machine.notices.tell = machine.links.tell = self.loop.readable  # type: ignore[union-attr]
+            machine.changes.tell = machine.links.tell = self.loop.readable  # type: ignore[union-attr]
             working = asyncio.create_task(
-                scheduler.run(service, machine.clock, machine.notices, machine.links)
+                scheduler.run(service, machine.clock, machine.changes, machine.links)
             )
             telling = asyncio.create_task(scheduler.tell(service, machine.clock))
             self.is_ready = True
@@ -227,7 +227,7 @@ class Machine:
         self.kernel = Kernel(lambda: self.scheduler.now_us)
         self.disk = Disk(directory, self.scheduler, self.faults)
         self.people = People(self.faults)
-        self.notices, self.links = SimulatedNotices(1_000_001), SimulatedNotices(1_000_002)
+        self.changes, self.links = SimulatedChanges(1_000_001), SimulatedChanges(1_000_002)
         self.found = found
         self.power_goes = False  # whether a kill is one of the whole machine
         self._lives = itertools.count(1)
@@ -259,7 +259,7 @@ class Machine:
         self.trace.note(self.now_us, process.name, "life", how)
         self.scheduler.kill(process)
         self.disk.crash(power=self.power_goes)
-        self.notices.tell = self.links.tell = lambda _: None
+        self.changes.tell = self.links.tell = lambda _: None
 
     def generate(self) -> tuple[str, str]:
         """As jitd.enforce.keypair.generate, from the seed."""

@@ -579,7 +579,7 @@ class Search:
         """Somebody types nft flush ruleset."""
         self.machine.kernel.nftables.flush()
         self.promises.disturbed()
-        self.machine.notices.changed_by_others()
+        self.machine.changes.changed_by_others()
         return ""
 
     def _fault(self, place: str, fault: Fault) -> str:

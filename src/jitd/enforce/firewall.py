@@ -23,7 +23,7 @@ from jitd.enforce import nfmessages, nft
 from jitd.enforce.firewallport import Ensured, nothing
 from jitd.enforce.nfmessages import Family, Kind
 from jitd.enforce.nfnetlink import Change, NftError, NftSocket
-from jitd.enforce.nftnotices import NftNotices
+from jitd.enforce.nftchanges import NftChanges
 from jitd.enforce.port import EnforceError
 
 log = logging.getLogger("jitd.firewall")
@@ -201,9 +201,9 @@ class NftFirewall:
         text = "".join(self._tables(rules, _devices(rules)).values())
         return text == self._loaded and self._fingerprint() == self._print
 
-    def notices(self) -> NftNotices:
+    def changes(self) -> NftChanges:
         """As the port says."""
-        return NftNotices(TABLE, lambda: (self._socket.port, self._closing.port))
+        return NftChanges(TABLE, lambda: (self._socket.port, self._closing.port))
 
     def remove_all(self) -> None:
         """As the port says."""

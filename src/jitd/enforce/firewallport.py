@@ -25,7 +25,7 @@ def nothing() -> None:
     """Nothing is to be done before a repair."""
 
 
-class Notices(Protocol):
+class KernelChanges(Protocol):
     """Word of changes by others. Belongs to the event loop."""
 
     def fileno(self) -> int:
@@ -89,7 +89,7 @@ class Firewall(Protocol):
         """Whether the rules stand as `ensure` left them, on the devices that exist now. Raises EnforceError."""
         ...
 
-    def notices(self) -> Notices | None:
+    def changes(self) -> KernelChanges | None:
         """Where changes by others can be heard of; None where they cannot. Raises EnforceError."""
         ...
 

@@ -75,7 +75,7 @@ class MemoryFirewall:
         """As the port says."""
         return self._rules is not None and self._rules == self._loaded
 
-    def notices(self) -> None:
+    def changes(self) -> None:
         """None: nobody else can change it."""
 
     def remove_all(self) -> None:

@@ -57,7 +57,7 @@ class Message(NamedTuple):
     sequence: int
     family: int
     body: bytes
-    port: int  # of a notice: the socket that asked for the change
+    port: int  # of a change that is reported: the socket that asked for the change
 
 
 class Found(NamedTuple):

@@ -42,7 +42,7 @@ class NoFirewall:
         """True: nothing is missing."""
         return True
 
-    def notices(self) -> None:
+    def changes(self) -> None:
         """None: nobody else can change it."""
 
     def remove_all(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from jitd.core.clock import Clock
-from jitd.enforce.firewallport import Notices
+from jitd.enforce.firewallport import KernelChanges
 from jitd.engine.service import Service
 from jitd.identity.filewatch import FileWatch
 
@@ -32,18 +32,18 @@ PATIENCE_SECONDS: Final = 1.0
 async def run(
     service: Service,
     clock: Clock,
-    notices: Notices | None = None,
-    links: Notices | None = None,
+    firewall: KernelChanges | None = None,
+    links: KernelChanges | None = None,
     users: FileWatch | None = None,
 ) -> None:
-    """Work until cancelled. `notices` tell of changes that others make to the firewall, `links` of those of interfaces,
+    """Work until cancelled. `firewall` reports what others change in the firewall, `links` what they change about interfaces,
     `users` of those to passwd(5).
     """
     async with asyncio.TaskGroup() as tasks:
-        if notices is not None:
-            tasks.create_task(_for_ever(lambda: _on_notice(service.compare, notices)))
+        if firewall is not None:
+            tasks.create_task(_for_ever(lambda: _on_change(service.compare, firewall)))
         if links is not None:
-            tasks.create_task(_for_ever(lambda: _on_notice(service.look, links)))
+            tasks.create_task(_for_ever(lambda: _on_change(service.look, links)))
         if users is not None:
             tasks.create_task(_for_ever(lambda: _on_users(service, users)))
         tasks.create_task(_for_ever(lambda: _on_people(service)))
@@ -92,20 +92,20 @@ async def _tell(service: Service, clock: Clock) -> None:
             task.cancel()
 
 
-async def _on_notice(act: Callable[[], Awaitable[None]], notices: Notices) -> None:
+async def _on_change(act: Callable[[], Awaitable[None]], changes: KernelChanges) -> None:
     """Compare soon after somebody else changed something, and not more often than is good for everybody's turn."""
     loop = asyncio.get_running_loop()
     came = asyncio.Event()
-    loop.add_reader(notices.fileno(), came.set)
+    loop.add_reader(changes.fileno(), came.set)
     try:
         while True:
             await came.wait()
             came.clear()
-            if notices.foreign():
+            if changes.foreign():
                 await act()
                 await asyncio.sleep(NOTICE_SECONDS)
     finally:
-        loop.remove_reader(notices.fileno())
+        loop.remove_reader(changes.fileno())
 
 
 async def _on_users(service: Service, users: FileWatch) -> None:

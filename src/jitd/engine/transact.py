@@ -103,7 +103,7 @@ class Transactor:
         drift = Drift()
         firewall_reconciler = FirewallReconciler(
             firewall=firewall,
-            tell=self._tell,
+            record_event=self._record_event,
             boot_ms=clock.boot_ms,
             closed=closed,
             always=config.enforce.always,
@@ -111,13 +111,13 @@ class Transactor:
             held=drift.held,
         )
         peer_reconciler = PeerReconciler(
-            wireguard=self._wireguard, tell=self._tell, boot_ms=clock.boot_ms, hear=drift.hear
+            wireguard=self._wireguard, record_event=self._record_event, boot_ms=clock.boot_ms, hear=drift.hear
         )
         self._reconciler = Reconciler(
             peer_reconciler=peer_reconciler,
             firewall_reconciler=firewall_reconciler,
             people=people,
-            tell=self._tell,
+            record_event=self._record_event,
             closed=closed,
             drift=drift,
         )
@@ -130,7 +130,7 @@ class Transactor:
             writing=self._files,
             applied=self._reconciler.applied,
             memory=people.memory,
-            tell=drift.tell_unrecorded,
+            note_waiting=drift.note_unrecorded,
         )
         self._record_again_ms = 0
         self._unconfirmed: list[Request] = []  # endings that the kernel does not agree with yet
@@ -214,7 +214,7 @@ class Transactor:
     def end(self) -> None:
         """Record the stop and close the store. Interfaces stay as they are."""
         if self._store_or_none is not None:
-            self._tell("stopped")
+            self._record_event("stopped")
             self._store.close()
             self._store_or_none = None
         self._unrecorded.close()
@@ -288,7 +288,9 @@ class Transactor:
         if one is None:
             return
         self._look_again()
-        self._tell("closing_undone", verb=one.verb, what=one.said, by=one.actor.user, why=error.message)
+        self._record_event(
+            "closing_undone", verb=one.verb, what=one.said, by=one.actor.user, why=error.message
+        )
 
     def _look_again(self) -> None:
         """Something may have been cut that the store lets in: it is put right."""
@@ -679,7 +681,7 @@ class Transactor:
             self._high_water_ms = now.wall_ms
             facts.put(rows, _HIGH_WATER, now.wall_ms)
 
-    def _tell(
+    def _record_event(
         self,
         kind: str,
         *,

@@ -31,13 +31,13 @@ _NAMED: Final = 10
 
 @dataclass(slots=True, kw_only=True)
 class Unrecorded:
-    """`tell` is called, with the lock held, with the sentences for status whenever they are others."""
+    """`note_waiting` is called, with the lock held, with the sentences for status whenever they are others."""
 
     file: TombstoneFile
     writing: Executor
     applied: AppliedAccess
     memory: Memory
-    tell: Callable[[list[str]], None]
+    note_waiting: Callable[[list[str]], None]
     #: When the kernel was first seen to follow ends that could not be recorded then, by grant; milliseconds UTC.
     cut_ms: dict[int, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -186,7 +186,7 @@ class Unrecorded:
         for one in self._held.values():
             held |= closings.held(one)
         self.memory.held = held
-        self.tell(self._waiting())
+        self.note_waiting(self._waiting())
         self.writing.submit(self.file.save, list(self._held.values()))
 
     def _waiting(self) -> list[str]:

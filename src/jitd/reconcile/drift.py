@@ -31,7 +31,7 @@ class Drift:
             {key: peer.last_handshake_ms for key, peer in state.peers.items() if peer.last_handshake_ms}
         )
 
-    def tell_unrecorded(self, sentences: list[str]) -> None:
+    def note_unrecorded(self, sentences: list[str]) -> None:
         """What could not be recorded yet."""
         self.unrecorded = sentences
 

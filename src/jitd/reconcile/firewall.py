@@ -46,7 +46,7 @@ class FirewallReconciler:
     """`always` and `close_local_users` are the configuration's, `boot_ms` the boot clock in milliseconds."""
 
     firewall: Firewall
-    tell: RecordEvent
+    record_event: RecordEvent
     boot_ms: Callable[[], int]
     closed: Closed = field(default_factory=Closed)
     always: tuple[Always, ...] = ()
@@ -109,7 +109,7 @@ class FirewallReconciler:
             return False
         # That is one event, and not one for each entry.
         self._believed.clear()
-        self.tell("firewall_repaired")
+        self.record_event("firewall_repaired")
         return True
 
     def close(self, entries: Collection[SetEntry]) -> None:
@@ -167,12 +167,12 @@ class FirewallReconciler:
         return {SetEntry(one.network_id, one.ip): one for one in self.firewall.read(network_ids)}
 
     def expel(self, interface: Interface, strangers: Collection[SetEntry]) -> None:
-        """Take out, and tell of, entries whose address nobody has."""
+        """Take out, and record, entries whose address nobody has."""
         self.firewall.apply([], strangers)
         for entry in strangers:
-            self._tell_of("element_removed", interface, entry)
+            self._record_entry("element_removed", interface, entry)
 
-    def tell_changed(
+    def record_changed(
         self,
         interface: Interface,
         wanted: Mapping[SetEntry, Right],
@@ -182,7 +182,9 @@ class FirewallReconciler:
         """Record what somebody else did to these entries, which were read and are not put right yet."""
         believed = self._believed.get(interface.id, {})
         mine = {entry: right for entry, right in wanted.items() if entry in believed or entry in actual}
-        self._tell(interface, believed, mine, actual, elements.difference(mine, actual, reading))
+        self._record_differences(
+            interface, believed, mine, actual, elements.difference(mine, actual, reading)
+        )
 
     def whole(
         self,
@@ -200,7 +202,7 @@ class FirewallReconciler:
         reading = Reading(begun, self.boot_ms() - now.boot_ms)
         todo = elements.difference(wanted, actual, reading)
         if believed is not None:
-            self._tell(interface, believed, wanted, actual, todo)
+            self._record_differences(interface, believed, wanted, actual, todo)
         given_anew = set(todo.given)
         self._believed[interface.id] = {
             entry: (believed or {}).get(entry, now.boot_ms + right.left_ms)
@@ -279,7 +281,7 @@ class FirewallReconciler:
             }
         )
 
-    def _tell(
+    def _record_differences(
         self,
         interface: Interface,
         believed: Mapping[SetEntry, int],
@@ -311,10 +313,10 @@ class FirewallReconciler:
             ),
         ):
             for entry in entries:
-                self._tell_of(kind, interface, entry)
+                self._record_entry(kind, interface, entry)
 
-    def _tell_of(self, kind: str, interface: Interface, entry: SetEntry) -> None:
-        self.tell(kind, interface=interface.name, ip=str(entry.ip), network_id=entry.network_id)
+    def _record_entry(self, kind: str, interface: Interface, entry: SetEntry) -> None:
+        self.record_event(kind, interface=interface.name, ip=str(entry.ip), network_id=entry.network_id)
 
 
 def _gateway(addresses: Iterable[IPv4Interface | IPv6Interface]) -> tuple[IPAddress, ...]:

@@ -49,7 +49,7 @@ class PeerReconciler:
     """The peers of every interface, and how they were left. `boot_ms` is the boot clock, in milliseconds."""
 
     wireguard: Exchanges
-    tell: RecordEvent
+    record_event: RecordEvent
     boot_ms: Callable[[], int]
     hear: Callable[[LinkState], None]
     sampler: Sampler = field(default_factory=Sampler)
@@ -107,7 +107,7 @@ class PeerReconciler:
                 log.critical(
                     "%s is not found, so that it is closed by its addresses: %s", interface.name, error
                 )
-                self.tell("interface_lost", interface=interface.name, error=str(error))
+                self.record_event("interface_lost", interface=interface.name, error=str(error))
             raise
         self._lost.discard(interface.id)
         self._addresses[interface.id] = state.addresses
@@ -121,7 +121,7 @@ class PeerReconciler:
         self._unrouted.discard(interface.id)
         place = self.wireguard.locate(interface.name)
         if place is not None and place.routed:
-            self.tell("routes_restored", interface=interface.name)
+            self.record_event("routes_restored", interface=interface.name)
         else:
             log.error("the routes into %s lead elsewhere: see jitctl doctor firewall", interface.name)
             self._unroutable.add(interface.id)
@@ -132,18 +132,18 @@ class PeerReconciler:
             self.left.pop(interface.id, None)
             self._indexes.pop(interface.id, None)
             if known:
-                self.tell("interface_recreated", interface=interface.name)
+                self.record_event("interface_recreated", interface=interface.name)
         state = self.wireguard.read(interface.name)
         self.hear(state)
         if self._indexes.setdefault(interface.id, state.index) != state.index:
             # Its peers are those of its owner's file, and not somebody's doing one by one.
             self._indexes[interface.id] = state.index
             self.left.pop(interface.id, None)
-            self.tell("interface_replaced", interface=interface.name)
+            self.record_event("interface_replaced", interface=interface.name)
         if state.name != self.called.get(interface.id, interface.name):
             log.error("%s is called %s now: it is guarded under that name, too", interface.name, state.name)
             self.called[interface.id] = state.name
-            self.tell("interface_renamed", interface=interface.name, called=state.name)
+            self.record_event("interface_renamed", interface=interface.name, called=state.name)
         return state
 
     def is_as_left(self, interface: Interface) -> bool:
@@ -207,9 +207,9 @@ class PeerReconciler:
         todo = difference(wanted, actual, leave=leave)
         if closed:
             todo = closing(todo, actual)
-        self.tell_strangers(rows, interface, (key for key in todo.to_remove if key not in expected))
+        self.record_strangers(rows, interface, (key for key in todo.to_remove if key not in expected))
         if not touched:
-            self.tell_changed(interface, expected, state.peers)
+            self.record_changed(interface, expected, state.peers)
         # Whoever made the interface again has forgotten where they are. As new peers they are called at once: to one that
         # it could not reach WireGuard has perhaps tried to talk, and waits 5 s before it tries again.
         lost = (
@@ -345,7 +345,7 @@ class PeerReconciler:
             if tunnel.device.public_key not in known
         }
         closed = {*retired, *devices.lost_keys(rows)}
-        self.tell_brought_back(rows, interface, interfaces.kept_out(rows, interface.id), state.peers)
+        self.record_brought_back(rows, interface, interfaces.kept_out(rows, interface.id), state.peers)
         present = set()
         for key, peer in state.peers.items():
             if key in ours or key in closed:
@@ -354,22 +354,24 @@ class PeerReconciler:
             if key not in known or known[key].allowed_ips != peer.allowed_ips:
                 interfaces.keep_unmanaged(rows, unmanaged_peer(interface.id, peer), now.wall_ms)
                 if key not in known:
-                    self.tell("unmanaged_seen", interface=interface.name, public_key=key)
+                    self.record_event("unmanaged_seen", interface=interface.name, public_key=key)
         for key in known.keys() - present:
             freed.free(rows, interface.id, known[key].allowed_ips, now.wall_ms)
             interfaces.forget_unmanaged(rows, interface.id, key)
-            self.tell("unmanaged_gone", interface=interface.name, public_key=key)
+            self.record_event("unmanaged_gone", interface=interface.name, public_key=key)
         return frozenset(present)
 
-    def tell_strangers(self, rows: Rows, interface: Interface, keys: Iterable[str]) -> None:
+    def record_strangers(self, rows: Rows, interface: Interface, keys: Iterable[str]) -> None:
         """Record peers that have no business there, which are removed; and whose keys they were."""
         for key in keys:
             log.warning("removed an unknown peer from %s: %s", interface.name, key)
             device, account = devices.last_of_key(rows, key) or (None, None)
             more = {"device": device.name} if device else {}
-            self.tell("stranger_removed", interface=interface.name, account=account, public_key=key, **more)
+            self.record_event(
+                "stranger_removed", interface=interface.name, account=account, public_key=key, **more
+            )
 
-    def tell_brought_back(
+    def record_brought_back(
         self, rows: Rows, interface: Interface, keys: Iterable[str], there: Mapping[str, Peer]
     ) -> None:
         """Record keys that were let in and taken out again, and that somebody, or a file of his, has put back."""
@@ -378,9 +380,9 @@ class PeerReconciler:
             if key in there:
                 # One event, and not that somebody changed it besides.
                 left.pop(key, None)
-                self.tell_strangers(rows, interface, [key])
+                self.record_strangers(rows, interface, [key])
 
-    def tell_changed(
+    def record_changed(
         self, interface: Interface, expected: Mapping[str, Passing], there: Mapping[str, Peer]
     ) -> None:
         """Record known peers that are neither as they were left nor as they are to be."""
@@ -391,7 +393,7 @@ class PeerReconciler:
                 continue
             if key in left and found not in (left[key], passing):
                 log.warning("a peer of %s was changed by somebody else: %s", interface.name, key)
-                self.tell(
+                self.record_event(
                     "peer_repaired",
                     interface=interface.name,
                     public_key=key,

@@ -51,7 +51,7 @@ class Reconciler:
     peer_reconciler: PeerReconciler
     firewall_reconciler: FirewallReconciler
     people: People
-    tell: RecordEvent
+    record_event: RecordEvent
     closed: Closed
     drift: Drift = field(default_factory=Drift)
     applied: AppliedAccess = field(default_factory=AppliedAccess)
@@ -211,7 +211,7 @@ class Reconciler:
         self._cutter.cut(self._taken(interface, accesses, self.applied.accesses(interface.id)))
         opened = self.applied.accesses(interface.id)
         if not touched and opened:
-            standing.tell_changes(rows, self.tell, self.people, opened, accesses, now)
+            standing.record_changes(rows, self.record_event, self.people, opened, accesses, now)
         before = {one.tunnel.device.public_key: one for one in accesses} | opened
         # A device that was removed while something failed is no stranger.
         gone = (key for owner, key in self.drift.freed if owner == interface.id)
@@ -432,7 +432,7 @@ class Reconciler:
             return self._failed(interface, error, wrong, now)
         if self.drift.errors.get(interface.id):
             log.warning("%s agrees again", interface.name)
-            self.tell("enforcement_recovered", interface=interface.name)
+            self.record_event("enforcement_recovered", interface=interface.name)
         self._retries.pop(interface.id, None)
         self.drift.set_interface(interface.id, interface.name, "", frozenset())
         return True
@@ -443,7 +443,7 @@ class Reconciler:
         self._retries[interface.id] = _Retry(now.boot_ms + wait_ms, wait_ms)
         log.error("%s does not agree: %s (trying again in %d ms)", interface.name, error, wait_ms)
         if self.drift.errors.get(interface.id) != error:
-            self.tell("enforcement_failed", interface=interface.name, error=error)
+            self.record_event("enforcement_failed", interface=interface.name, error=error)
         already = {key for owner, key in self.drift.keys if owner == interface.id}
         self.drift.set_interface(interface.id, interface.name, error, frozenset(already | keys))
         return False

@@ -9,9 +9,9 @@ from jitd.store import networks
 from jitd.store.database import Rows
 
 
-def tell_changes(
+def record_changes(
     rows: Rows,
-    tell: RecordEvent,
+    record_event: RecordEvent,
     people: People,
     before: Mapping[str, DeviceAccess],
     after: Iterable[DeviceAccess],
@@ -31,7 +31,7 @@ def tell_changes(
             account = (had | has)[account_id, network_id]
             network = networks.by_id(rows, network_id)
             why = people.standing(network, account, now)[1]
-            tell(kind, account=account, network=network.name, why=why)
+            record_event(kind, account=account, network=network.name, why=why)
 
 
 def _standing(accesses: Iterable[DeviceAccess]) -> dict[tuple[int, int], Account]:

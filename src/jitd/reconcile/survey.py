@@ -55,7 +55,7 @@ def begin(reconciler: Reconciler, rows: Rows, interface: Interface, now: Now) ->
         keys, ips = devices.known_on(rows, interface.id)
         strangers = [key for key in state.peers if key not in keys]
         if strangers:
-            reconciler.peer_reconciler.tell_strangers(rows, interface, strangers)
+            reconciler.peer_reconciler.record_strangers(rows, interface, strangers)
             reconciler.peer_reconciler.apply(interface, strangers, [])
         foreign = [entry for entry in entries if entry.ip not in ips]
         if foreign:
@@ -82,7 +82,7 @@ def compare(
     ]
     keys = {one.tunnel.device.public_key for one in accesses}
     before = reconciler.applied.accesses(interface.id, keys)
-    standing.tell_changes(rows, reconciler.tell, reconciler.people, before, accesses, now)
+    standing.record_changes(rows, reconciler.record_event, reconciler.people, before, accesses, now)
     reading = Reading(survey.begun_ms - now.boot_ms, survey.done_ms - now.boot_ms)
     then = Now(now.wall_ms + reading.begun_ms, survey.begun_ms, now.boot_id)
     reconciler.peer_reconciler.sampler.saw(interface.id, survey.state, before.values(), then)
@@ -93,12 +93,12 @@ def compare(
     expected = {
         one.tunnel.device.public_key: None if one.wanted is None else one.wanted.allowed_ips for one in wrong
     }
-    reconciler.peer_reconciler.tell_changed(interface, expected, survey.state.peers)
+    reconciler.peer_reconciler.record_changed(interface, expected, survey.state.peers)
     for one in wrong:
         mine = {
             entry: survey.entries[entry] for entry in _all_entries(survey, one) if entry in survey.entries
         }
-        reconciler.firewall_reconciler.tell_changed(interface, one.rights, mine, reading)
+        reconciler.firewall_reconciler.record_changed(interface, one.rights, mine, reading)
     reconciler.devices(rows, interface, {one.tunnel.device.id for one in wrong}, {}, now)
 
 

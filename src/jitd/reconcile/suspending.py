@@ -30,16 +30,16 @@ def check(rows: Rows, people: People, now: Now) -> None:
         accounts.suspend(rows, account.id, now.wall_ms, in_fault=in_fault)
         if not in_fault:
             _lapse(rows, account, found[account.id].why, now)
-        _tell(rows, "user_suspended", account, now, why=found[account.id].why)
+        _record_event(rows, "user_suspended", account, now, why=found[account.id].why)
     for account in every:
         if account.suspended_ms is None:
             continue
         if account.is_retired(now.wall_ms):
             if accounts.note_retired(rows, account.id, now.wall_ms):
-                _tell(rows, "user_retired", account, now, since=account.suspended_ms)
+                _record_event(rows, "user_retired", account, now, since=account.suspended_ms)
         elif found[account.id]:
             accounts.suspend(rows, account.id, None)
-            _tell(rows, "user_resumed", account, now, since=account.suspended_ms)
+            _record_event(rows, "user_resumed", account, now, since=account.suspended_ms)
 
 
 def _is_fault(rows: Rows, people: People, every: list[Account], going: list[Account], now: Now) -> bool:
@@ -88,5 +88,5 @@ def _lapse(rows: Rows, account: Account, why: str, now: Now) -> None:
             )
 
 
-def _tell(rows: Rows, kind: str, account: Account, now: Now, **data: object) -> None:
+def _record_event(rows: Rows, kind: str, account: Account, now: Now, **data: object) -> None:
     events.add(rows, kind, at_ms=now.wall_ms, actor=None, user=account.name, user_uid=account.uid, data=data)

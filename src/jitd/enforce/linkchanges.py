@@ -23,7 +23,7 @@ _BUFFER: Final = 4 << 20  # bytes
 _RECEIVE: Final = 1 << 18
 
 
-class LinkNotices:
+class LinkChanges:
     """A netlink socket that becomes readable when an interface changes."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ _RECEIVE: Final = 1 << 18
 _NEW_GENERATION: Final = 15
 
 
-class NftNotices:
+class NftChanges:
     """A netlink socket that becomes readable when nftables changes. `own_ports` gives the ports of our own changes."""
 
     def __init__(self, table: str, own_ports: Callable[[], Collection[int]]) -> None:
