@@ -287,7 +287,7 @@ class Grant:
     """An approval: access from `starts_ms` up to and not including `ends_ms`.
 
     `ends_boot_ms` is the same end in CLOCK_BOOTTIME of the boot `boot_id`. Under another boot id it means nothing,
-    and the grant opens nothing until it has been activated in this boot (`endings.activate`).
+    and the grant opens nothing until it has been activated in this boot (`activation.activate`).
     """
 
     decided_ms: int

@@ -21,8 +21,18 @@ from jitd.enforce.port import WireGuard
 from jitd.engine.closings import MADE_BESIDE, NARROWING, VERBS, Closing
 from jitd.engine.unrecorded import Unrecorded, told
 from jitd.notify import planner
-from jitd.reconcile import endings, survey, suspending
+from jitd.reconcile import (
+    activation,
+    confirmation,
+    expiry,
+    lapsing,
+    lifetimes,
+    lost_rights,
+    survey,
+    suspending,
+)
 from jitd.reconcile.access import Held, People
+from jitd.reconcile.changeset import ChangeSet
 from jitd.reconcile.closed import Closed
 from jitd.reconcile.drift import Drift
 from jitd.reconcile.exchange import Exchanges
@@ -188,7 +198,9 @@ class Transactor:
         self.expire()
         self._reconciler.everything(self._rows, now, touched=True)
         waiting = {request.id for request in self._unconfirmed}
-        self._confirm([one for one in endings.unconfirmed(self._rows) if one.id not in waiting], self._now())
+        self._confirm(
+            [one for one in confirmation.unconfirmed(self._rows) if one.id not in waiting], self._now()
+        )
         self._committed()
 
     def _compare_with_mark(self, rows: Rows, now: Now) -> None:
@@ -316,7 +328,7 @@ class Transactor:
                 render = verb(call, body)
                 if call.touched.interfaces:
                     # Who has no right any more by this is cut with it: nobody is to be told for 30 s that they are in.
-                    call.ended += endings.end_without_right(rows, people, call.touched, call.now)
+                    call.ended += lost_rights.revoke_all(rows, people, call.touched, call.now)
                 self._note_time(rows, call.now)
                 # Nothing can refuse any more: what it takes away is cut now, and committed then.
                 cuts = bool(call.touched) and (closing is not None or verb in NARROWING)
@@ -453,9 +465,12 @@ class Transactor:
         # Cut first, record then: a grant that is over opens nothing, recorded or not, and a full disk or a locked
         # database must not keep anybody in.
         try:
-            over = endings.due(self._rows, now)
+            over = expiry.due(self._rows, now)
             if over:
-                self._reconciler.touched(self._rows, endings.touched(self._rows, over), now)
+                ids = [request.id for request in over]
+                self._reconciler.touched(
+                    self._rows, ChangeSet(devices=requests.tunnels_of(self._rows, ids)), now
+                )
         except JitError:
             # It cannot even be read. What is open is also known without it.
             for request_id in self._reconciler.applied.over(now):
@@ -468,7 +483,7 @@ class Transactor:
         if over:
             try:
                 with self._store.transaction() as rows:
-                    endings.expire(rows, over, now)
+                    expiry.expire(rows, over, now)
                 self._mark_is_due = True
             except JitError:
                 for request in over:
@@ -476,22 +491,22 @@ class Transactor:
                         self._unrecorded.cut_ms.setdefault(request.id, cut.wall_ms)
                 raise
         self._confirm(over, cut)
-        people_end = endings.next_people_end(self._rows)
+        people_end = lifetimes.next_end(self._rows)
         if people_end is not None and people_end <= now.wall_ms:
             # Cut first here, too.
-            self._reconciler.touched(self._rows, endings.people_due(self._rows, now), now)
+            self._reconciler.touched(self._rows, lifetimes.due(self._rows, now), now)
             with self._store.transaction() as rows:
-                ended, touched = endings.people_over(rows, self._people, now)
+                ended, touched = lifetimes.end(rows, self._people, now)
                 self._mark_is_due = True
             self._reconciler.touched(self._rows, touched, now)
-            self._confirm([request for request, _ in ended], self._now())
+            self._confirm(ended, self._now())
         lapses_ms = requests.next_lapse(self._rows)
         if lapses_ms is not None and lapses_ms <= now.wall_ms:
             with self._store.transaction() as rows:
-                endings.lapse(rows, now)
+                lapsing.lapse(rows, now)
         if requests.waiting(self._rows, now.boot_id, now.wall_ms):
             with self._store.transaction() as rows:
-                never_begun, touched = endings.activate(rows, self._people, now, self._high_water_ms)
+                never_begun, touched = activation.activate(rows, self._people, now, self._high_water_ms)
             self._reconciler.touched(self._rows, touched, now)
             self._confirm(never_begun, self._now())
         self._committed()
@@ -553,8 +568,8 @@ class Transactor:
             rules.bind(rows, self._people)
             suspending.check(rows, self._people, now)
             deciding.check(rows, self._people, now)
-            lost = endings.without_right(rows, self._people, now)
-            endings.revoke_lost(rows, lost, now)
+            lost = lost_rights.find(rows, self._people, now)
+            lost_rights.revoke(rows, lost, now)
             self._mark_is_due |= bool(lost)
             self._note_time(rows, now)
             self.groups = self._listed_groups(rows)
@@ -648,24 +663,24 @@ class Transactor:
         if not waiting:
             return
         seen_ms = self._unrecorded.cut_ms
-        confirmed = endings.confirmed(self._rows, waiting, self.drift, now, seen_ms)
+        confirmed = confirmation.confirmed(self._rows, waiting, self.drift, now, seen_ms)
         done = {one.request.id for one in confirmed}
         self._unconfirmed = [request for request in waiting if request.id not in done]
         if confirmed:
             with self._store.transaction() as rows:
                 self._reconciler.peer_reconciler.sampler.flush(rows)
-                endings.record_confirmed(rows, confirmed, now)
+                confirmation.record(rows, confirmed, now)
             self._reconciler.peer_reconciler.sampler.flushed()
             for request_id in done:
                 seen_ms.pop(request_id, None)
 
     def _committed(self) -> None:
         now = self._now()
-        wall, boot = endings.next_end(self._rows, now)
-        start = endings.next_start(self._rows, now, self._high_water_ms)
+        wall, boot = expiry.next_end(self._rows, now)
+        start = activation.next_start(self._rows, now, self._high_water_ms)
         retry = self._reconciler.next_retry()
         lapse = requests.next_lapse(self._rows)
-        people = endings.next_people_end(self._rows)
+        people = lifetimes.next_end(self._rows)
         wall = min((at for at in (wall, start, lapse, people) if at is not None), default=None)
         boot = min((at for at in (boot, retry) if at is not None), default=None)
         self.drift.settled = events.last_seq(self._rows)

@@ -6,10 +6,12 @@ decided what a return means. An account is (uid, name); the same name with anoth
 
 from typing import Final
 
-from jitd.core.model import Account, Ending, Now, Status
+from jitd.core.model import Account, Now
 from jitd.core.people import Answer
 from jitd.reconcile.access import People
-from jitd.store import accounts, events, networks, requests
+from jitd.reconcile.lapsing import lapse_of
+from jitd.reconcile.recording import Recorder
+from jitd.store import accounts, events
 from jitd.store.database import Rows
 
 #: So many accounts that go within `TOGETHER_MS`, or a tenth of all, are a fault of the directory, and not people who left.
@@ -21,7 +23,7 @@ TOGETHER_MS: Final = 60_000
 
 def check(rows: Rows, people: People, now: Now) -> None:
     """Record who is gone, who is back, and who was away for too long."""
-    every = accounts.at_stake(rows)
+    every, recorder = accounts.at_stake(rows), Recorder(rows, now)
     found = {account.id: people.there(account, now) for account in every}
     going = [one for one in every if one.suspended_ms is None and found[one.id].answer is Answer.NO]
     fault = _is_fault(rows, people, every, going, now)
@@ -29,17 +31,17 @@ def check(rows: Rows, people: People, now: Now) -> None:
         in_fault = fault and _is_missing(people, account)
         accounts.suspend(rows, account.id, now.wall_ms, in_fault=in_fault)
         if not in_fault:
-            _lapse(rows, account, found[account.id].why, now)
-        _record_event(rows, "user_suspended", account, now, why=found[account.id].why)
+            lapse_of(rows, account, found[account.id].why, now)
+        recorder.of_account("user_suspended", account, why=found[account.id].why)
     for account in every:
         if account.suspended_ms is None:
             continue
         if account.is_retired(now.wall_ms):
             if accounts.note_retired(rows, account.id, now.wall_ms):
-                _record_event(rows, "user_retired", account, now, since=account.suspended_ms)
+                recorder.of_account("user_retired", account, since=account.suspended_ms)
         elif found[account.id]:
             accounts.suspend(rows, account.id, None)
-            _record_event(rows, "user_resumed", account, now, since=account.suspended_ms)
+            recorder.of_account("user_resumed", account, since=account.suspended_ms)
 
 
 def _is_fault(rows: Rows, people: People, every: list[Account], going: list[Account], now: Now) -> bool:
@@ -67,26 +69,3 @@ def _is_fault(rows: Rows, people: People, every: list[Account], going: list[Acco
 
 def _is_missing(people: People, account: Account) -> bool:
     return people.known(account).exists is Answer.NO
-
-
-def _lapse(rows: Rows, account: Account, why: str, now: Now) -> None:
-    for request in requests.open_of(rows, account.id):
-        if request.status(now) is not Status.PENDING:
-            continue
-        ending = Ending(how=Status.LAPSED, at_ms=now.wall_ms, by="", comment=why)
-        if requests.end(rows, request.id, ending):
-            events.add(
-                rows,
-                "lapsed",
-                at_ms=now.wall_ms,
-                actor=None,
-                request_id=request.id,
-                user=account.name,
-                user_uid=account.uid,
-                network=networks.by_id(rows, request.network_id).name,
-                data={"comment": why},
-            )
-
-
-def _record_event(rows: Rows, kind: str, account: Account, now: Now, **data: object) -> None:
-    events.add(rows, kind, at_ms=now.wall_ms, actor=None, user=account.name, user_uid=account.uid, data=data)

@@ -8,7 +8,7 @@ from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Device, Interface
 from jitd.core.people import Answer
-from jitd.reconcile import endings
+from jitd.reconcile.device_removal import retire_key
 from jitd.store import accounts, interfaces, networks, registrars
 from jitd.store import devices as store
 from jitd.verbs import foureyes, granting, placing, tunnels, views, wgquick
@@ -122,7 +122,7 @@ def rotate(call: Call, body: wire.DeviceRotateBody) -> Render:
                 f"An administrator changes it there, or enforces: jitctl interface enforce {interface.name} on."
                 f" If somebody else may have the key: jitctl device remove {device.name} --lost",
             )
-        endings.retire(call.rows, call.touched, interface.id, device.public_key, tunnel.ips)
+        retire_key(call.rows, call.touched, interface.id, device.public_key, tunnel.ips)
         call.touched.devices.add((tunnel.interface_id, device.id))
     foureyes.refuse_open_for_others(call, account, networks.all_(call.rows))
     if not store.rotate(call.rows, device, public_key):

@@ -8,7 +8,6 @@ from jitd.core.errors import JitError
 from jitd.core.model import Account, AutoApproval, Device, Grant, Network, Request, Status
 from jitd.core.settings import WEEK_MS
 from jitd.core.terms import Term
-from jitd.reconcile.endings import touch
 from jitd.store import devices, freezes, interfaces, registrars
 from jitd.store import requests as store
 from jitd.verbs import foureyes, tunnels
@@ -54,7 +53,7 @@ def open_(
     if not store.grant(call.rows, request.id, granted, [device.id for device in mine], auto_rule):
         raise stale(call, "grant", request.id)
     after = found(call, request.id)
-    touch(call.rows, call.touched, after)
+    call.touched.devices |= store.tunnels_of(call.rows, [after.id])
     call.event(
         kind,
         request=after,
@@ -103,7 +102,7 @@ def lengthen(
         if not store.grant(call.rows, asked.id, more, [], auto_rule):
             raise stale(call, "grant", asked.id)
     # Its element in the firewall gets the new end, too.
-    touch(call.rows, call.touched, grant)
+    call.touched.devices |= store.tunnels_of(call.rows, [grant.id])
     call.event(
         "extended",
         request=grant,

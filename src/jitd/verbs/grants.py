@@ -6,7 +6,6 @@ from jitd.core.errors import JitError
 from jitd.core.model import Denial, Ending, Network, Request, Review, Status, Vote
 from jitd.core.people import Answer
 from jitd.core.terms import Term, Wish
-from jitd.reconcile.endings import touch
 from jitd.store import accounts, networks
 from jitd.store import requests as store
 from jitd.verbs import deciding, extending, foureyes, granting
@@ -115,7 +114,7 @@ def revoke(call: Call, body: wire.DecisionBody) -> Render:
     ending = Ending(how=Status.REVOKED, at_ms=call.now.wall_ms, by=call.actor.user, comment=comment)
     if not store.end(call.rows, request.id, ending):
         raise stale(call, "revoke", request.id)
-    touch(call.rows, call.touched, request)
+    call.touched.devices |= store.tunnels_of(call.rows, [request.id])
     call.ended.append(request)
     assert request.grant is not None
     call.event("revoked", request=request, comment=comment, ends=request.grant.ends_ms)

@@ -2,7 +2,6 @@
 
 from jitd import wire
 from jitd.core.model import Ending, Status
-from jitd.reconcile.endings import touch
 from jitd.store import requests as store
 from jitd.verbs.context import Call, Render
 from jitd.verbs.lookup import own, shown, stale
@@ -14,7 +13,7 @@ def release(call: Call, body: wire.IdBody) -> Render:
     ending = Ending(how=Status.RELEASED, at_ms=call.now.wall_ms, by=call.actor.user, comment="")
     if before.grant is None or not store.end(call.rows, before.id, ending):
         raise stale(call, "release", before.id)
-    touch(call.rows, call.touched, before)
+    call.touched.devices |= store.tunnels_of(call.rows, [before.id])
     call.ended.append(before)
     call.event("released", request=before, ends=before.grant.ends_ms)
     return shown(before.id)
@@ -36,6 +35,6 @@ def _switch(call: Call, body: wire.IdBody, verb: str, paused_ms: int | None) -> 
         raise stale(call, verb, before.id)
     if not store.pause(call.rows, before.id, paused_ms):
         return lambda view: {**shown(before.id)(view), "already": True}
-    touch(call.rows, call.touched, before)
+    call.touched.devices |= store.tunnels_of(call.rows, [before.id])
     call.event("paused" if paused_ms is not None else "resumed", request=before)
     return shown(before.id)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from jitd import wire
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Actor, Device, Request
-from jitd.reconcile import endings
 from jitd.reconcile.changeset import ChangeSet
+from jitd.reconcile.device_removal import remove_device, retire_key
 from jitd.store import accounts, events, interfaces
 from jitd.store import devices as store
 from jitd.store import networks as all_networks
@@ -44,7 +44,7 @@ def remove(call: Call, body: wire.DeviceRemoveBody) -> Render:
             later=call.recorded_later,
         )
     else:
-        released = endings.drop_device(
+        released = remove_device(
             call.rows, call.touched, device, call.now.wall_ms, call.actor.user, "was removed"
         )
         for request, comment in released:
@@ -76,7 +76,7 @@ def lose(
     were before. `later`: that was done when it could not be recorded.
     """
     more = {"recorded_later": True} if later else {}
-    released = endings.drop_device(rows, found, device, at_ms, actor.user, "was reported lost")
+    released = remove_device(rows, found, device, at_ms, actor.user, "was reported lost")
     for request, comment in released:
         events.add(
             rows,
@@ -147,7 +147,7 @@ def _lost_later(call: Call, account: Account, device: Device) -> Render:
     for interface in interfaces.all_(call.rows):
         for peer in interfaces.unmanaged(call.rows, interface.id):
             if peer.public_key == device.public_key:
-                endings.retire(call.rows, call.touched, interface.id, peer.public_key, peer.allowed_ips)
+                retire_key(call.rows, call.touched, interface.id, peer.public_key, peer.allowed_ips)
     already = not _report(call.rows, account, device, [], call.now.wall_ms, call.actor, {})
     view, plan = view_of(call, device, account), plans.make(plans.State(), plans.State())
     return lambda _: {"device": view, "plan": plan, "done": True, "already": already}

@@ -9,7 +9,6 @@ from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Account, Ending, Status
 from jitd.core.people import Answer
 from jitd.notify import recipients
-from jitd.reconcile import endings
 from jitd.store import accounts, devices, interfaces, outbox, registrars
 from jitd.store import requests as store
 from jitd.verbs import foureyes, plans, views
@@ -117,7 +116,7 @@ def disable(call: Call, body: wire.UserDisableBody) -> Render:
         ending = Ending(how=how, at_ms=call.now.wall_ms, by=call.actor.user, comment=comment)
         if store.end(call.rows, request.id, ending):
             if request.grant is not None:
-                endings.touch(call.rows, call.touched, request)
+                call.touched.devices |= store.tunnels_of(call.rows, [request.id])
                 call.ended.append(request)
             call.event(str(how), request=request, comment=comment)
     call.event("user_disabled", user=before.name, uid=before.uid, reason=reason)

@@ -1,0 +1,27 @@
+"""Requests that end undecided."""
+
+from collections.abc import Iterable
+
+from jitd.core.model import NOBODY_DECIDED, Account, Ending, Now, Request, Status
+from jitd.reconcile.recording import Recorder
+from jitd.store import requests
+from jitd.store.database import Rows
+
+
+def lapse(rows: Rows, now: Now) -> None:
+    """Record that nobody has decided requests in time."""
+    _lapse(rows, requests.lapsed(rows, now.wall_ms), NOBODY_DECIDED, now)
+
+
+def lapse_of(rows: Rows, account: Account, why: str, now: Now) -> None:
+    """Lapse what an account has asked for, because of `why`."""
+    pending = [one for one in requests.open_of(rows, account.id) if one.status(now) is Status.PENDING]
+    _lapse(rows, pending, why, now)
+
+
+def _lapse(rows: Rows, found: Iterable[Request], why: str, now: Now) -> None:
+    recorder = Recorder(rows, now)
+    for request in found:
+        ending = Ending(how=Status.LAPSED, at_ms=now.wall_ms, by="", comment=why)
+        if requests.end(rows, request.id, ending):
+            recorder.of_request("lapsed", request, comment=why)
