@@ -1,5 +1,5 @@
-"""Writes jitctl's pages and jitd-policy.5 in man/ from the program itself: `python packaging/manual.py`. A test holds them
-against this.
+"""Writes jitctl's pages, jitd-policy.5 and jitd.toml.5 in man/ from the program itself: `python packaging/manual.py`. A test
+holds them against this.
 """
 
 import json
@@ -11,6 +11,7 @@ from typer.core import TyperOption
 
 from jitctl.cli import app as cli
 from jitctl.cli.verbs import GROUPS, PANELS, VERBS, Verb
+from jitd.core import configuration
 
 MAN = Path(__file__).resolve().parent.parent / "man"
 
@@ -263,6 +264,41 @@ expect = "outside\-hours"
 """
 
 
+CONFIGURATION_HEAD = r""".\" Made by packaging/manual.py; a change by hand is lost.
+.TH JITD.TOML 5 "" "jitctl" "File Formats"
+.SH NAME
+jitd.toml \- how jitd runs
+.SH SYNOPSIS
+.I /etc/jitd/jitd.toml
+.SH DESCRIPTION
+A TOML file that
+.B jitd init
+writes with an explanation of each key. It says how the daemon runs; what people may do is policy, and changed with
+.BR jitctl (1).
+Unknown keys are errors. When root runs jitd, nobody else may be able to write the file. What stands in parentheses is the
+value of a key that is not given.
+.PP
+.B systemctl reload jitd
+takes over changes of @LIVE@; other changes need a restart.
+"""
+
+CONFIGURATION_TAIL = r""".SH EXAMPLE
+.nf
+[daemon]
+admin_groups = ["jit\-admins"]
+
+[enforce]
+backend = "userspace"
+
+[limits]
+requests_per_hour = 20
+.fi
+.SH SEE ALSO
+.BR jitd (8),
+.BR jitctl (1)
+"""
+
+
 def main() -> None:
     """Write the manual pages."""
     MAN.mkdir(exist_ok=True)
@@ -273,7 +309,23 @@ def main() -> None:
 def pages() -> dict[str, str]:
     """Every page that is made here, by the name of its file."""
     groups = {f"jitctl-{name}.1": group_page(name) for name in GROUPS}
-    return {"jitctl.1": page(), **groups, "jitd-policy.5": policy_page()}
+    return {"jitctl.1": page(), **groups, "jitd-policy.5": policy_page(), "jitd.toml.5": configuration_page()}
+
+
+def configuration_page() -> str:
+    """The page of jitd.toml: every key, with its default."""
+    parts = []
+    live = []
+    for table, kind in configuration.TABLES.items():
+        parts.append(f".SH [{table}]\n{_quoted(kind.__doc__ or '')}\n")
+        for name, key in configuration.keys(table).items():
+            values = f" From {key.meta.ge} to {key.meta.le}." if key.type is int else ""
+            shown = _quoted(json.dumps(key.default))
+            parts.append(f".TP\n.B {name}\n{_quoted(key.meta.description or '')}{values} ({shown})\n")
+            if key.live:
+                live.append(f"[{table}] {name}")
+    head = CONFIGURATION_HEAD.replace("@LIVE@", f"{', '.join(live[:-1])} and {live[-1]}")
+    return head + "".join(parts) + CONFIGURATION_TAIL
 
 
 def policy_page() -> str:

@@ -1,48 +1,24 @@
 """`/etc/jitd/jitd.toml`: how the daemon runs. What people may do is policy, and lives in the store."""
 
 import difflib
+import json
 import os
 import re
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
+
+import msgspec
 
 from jitd.core import notices
 from jitd.core.commandline import shell
-from jitd.core.configuration import (
-    BACKENDS,
-    FIREWALLS,
-    LOG_LEVELS,
-    MAIL_SECURITY,
-    PLACEHOLDER,
-    TABLES,
-    Chat,
-    Config,
-    Mail,
-)
+from jitd.core.configuration import PLACEHOLDER, TABLES, Chat, Config, Key, Mail, keys
 from jitd.core.errors import JitError
-from jitd.core.ports import parse_always
 from jitd.core.text import is_host_name, is_mail_address
 
 DEFAULT_PATH: Final = Path("/etc/jitd/jitd.toml")
-_CHOICES: Final = {
-    ("enforce", "backend"): BACKENDS,
-    ("enforce", "firewall"): FIREWALLS,
-    ("mail", "security"): MAIL_SECURITY,
-    ("daemon", "log_level"): LOG_LEVELS,
-}
-#: The smallest and largest value of a number; limits without an entry go from 1 to a million.
-_RANGES: Final = {
-    ("limits", "connections_reserved"): (0, 10_000),
-    ("limits", "header_bytes"): (1024, 1_048_576),
-    ("mail", "port"): (1, 65_535),
-    ("mail", "remind_minutes"): (1, 10_000),
-    ("mail", "timeout_seconds"): (1, 600),
-    ("chat", "timeout_seconds"): (1, 600),
-}
 #: sun_path of a Unix socket, less the terminating zero.
 _SOCKET_PATH_BYTES: Final = 107
 
@@ -76,19 +52,64 @@ def load(path: Path) -> Config:
 
 def parse(tables: Mapping[str, Any]) -> Config:
     """A configuration from what TOML gave. Raises JitError bad_request that names the key."""
-    for name, table in tables.items():
-        if name not in TABLES:
-            raise _unknown(f"[{name}]", name, TABLES)
-        if not isinstance(table, dict):
-            raise JitError("bad_request", f"cannot use {name}: it is a table, write [{name}]", "")
-    config = Config(
-        daemon=_table("daemon", tables.get("daemon", {})),
-        enforce=_table("enforce", tables.get("enforce", {})),
-        limits=_table("limits", tables.get("limits", {})),
-        mail=_mail(_table("mail", tables.get("mail", {}))),
-        chat=_chat(_table("chat", tables.get("chat", {}))),
-        policy=_table("policy", tables.get("policy", {})),
-    )
+    for table, values in tables.items():
+        if table not in TABLES:
+            raise _unknown(f"[{table}]", table, TABLES)
+        if not isinstance(values, dict):
+            raise JitError("bad_request", f"cannot use {table}: it is a table, write [{table}]", "")
+        for key in values:
+            if key not in keys(table):
+                raise _unknown(f"[{table}] {key}", key, keys(table))
+    try:
+        config = msgspec.convert(tables, Config, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        # Such as: Expected `int` >= 1 - at `$.limits.connections`
+        table, key = re.findall(r"`\$\.(\w+)\.(\w+)", str(error))[0]
+        raise JitError(
+            "bad_request",
+            f"cannot use [{table}] {key} = {tables[table][key]!r}",
+            _expected(keys(table)[key]),
+        ) from None
+    _check_daemon(config)
+    _check_mail(config.mail)
+    _check_chat(config.chat)
+    return config
+
+
+def _path(kind: type, value: object) -> Path:
+    if kind is not Path or not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        raise ValueError(value)
+    return Path(value)
+
+
+def _expected(key: Key) -> str:
+    """What to write as a value."""
+    if key.choices:
+        return f"Use one of {', '.join(key.choices)}."
+    if key.type is int:
+        return f"Use a number from {key.meta.ge} to {key.meta.le}."
+    simple = {Path: "Use an absolute path.", str: "Use a text in quotes.", bool: "Use true or false."}
+    if key.type in simple:
+        return simple[key.type]
+    example = (key.meta.examples or [[]])[0]
+    if isinstance(example, list):
+        return f"Use a list of names: {json.dumps(example)}"
+    pairs = ", ".join(f"{name} = {json.dumps(value)}" for name, value in example.items())
+    return f"Use a table of names and addresses: {{ {pairs} }}"
+
+
+def _check_daemon(config: Config) -> None:
+    """What no socket, firewall or limit can be. Raises JitError bad_request."""
+    if len(os.fsencode(config.daemon.socket)) > _SOCKET_PATH_BYTES:
+        raise JitError(
+            "bad_request",
+            f"cannot use [daemon] socket: the path has more than {_SOCKET_PATH_BYTES} bytes, which no socket can have",
+            "Use a shorter path.",
+        )
+    try:
+        config.enforce.reachable()
+    except JitError as error:
+        raise JitError(error.code, f"cannot use [enforce] always: {error.message}", error.hint) from error
     limits = config.limits
     if limits.connections_reserved >= limits.connections:
         raise JitError(
@@ -96,71 +117,12 @@ def parse(tables: Mapping[str, Any]) -> Config:
             "cannot use [limits] connections_reserved: it leaves no connection for users",
             f"Use a number below connections = {limits.connections}.",
         )
-    return config
 
 
-def _table(name: str, values: Mapping[str, Any]) -> Any:
-    kind = TABLES[name]
-    hints = get_type_hints(kind)
-    known = [one.name for one in fields(kind)]
-    for key in values:
-        if key not in known:
-            raise _unknown(f"[{name}] {key}", key, known)
-    return kind(**{key: _value(name, key, hints[key], value) for key, value in values.items()})
-
-
-def _value(table: str, key: str, kind: object, value: Any) -> Any:
-    where = f"[{table}] {key}"
-    if kind is int:
-        lowest, highest = _RANGES.get((table, key), (1, 1_000_000))
-        if type(value) is not int or not lowest <= value <= highest:
-            raise JitError(
-                "bad_request", f"cannot use {where} = {value!r}", f"Use a number from {lowest} to {highest}."
-            )
-        return value
-    if kind is Path:
-        if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
-            raise JitError("bad_request", f"cannot use {where} = {value!r}", "Use an absolute path.")
-        if key == "socket" and len(value.encode()) > _SOCKET_PATH_BYTES:
-            raise JitError(
-                "bad_request",
-                f"cannot use {where}: the path has more than {_SOCKET_PATH_BYTES} bytes, which no socket can have",
-                "Use a shorter path.",
-            )
-        return Path(value)
-    if kind is str:
-        choices = _CHOICES.get((table, key))
-        may_be_empty = table == "mail" and not choices
-        if not isinstance(value, str) or not (value or may_be_empty) or (choices and value not in choices):
-            hint = f"Use one of {', '.join(choices)}." if choices else "Use a text in quotes."
-            raise JitError("bad_request", f"cannot use {where} = {value!r}", hint)
-        return value
-    if kind is bool:
-        if not isinstance(value, bool):
-            raise JitError("bad_request", f"cannot use {where} = {value!r}", "Use true or false.")
-        return value
-    if key == "urls":
-        if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-            raise JitError(
-                "bad_request",
-                f"cannot use {where} = {value!r}",
-                'Use a table of names and addresses: { ops = "slack://{secret}/#ops" }',
-            )
-        return dict(value)
-    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
-        raise JitError("bad_request", f"cannot use {where} = {value!r}", 'Use a list of names: ["wheel"]')
-    if key == "always":
-        try:
-            return tuple(parse_always(one) for one in value)
-        except JitError as error:
-            raise JitError(error.code, f"cannot use {where}: {error.message}", error.hint) from error
-    return tuple(value)
-
-
-def _mail(mail: Mail) -> Mail:
+def _check_mail(mail: Mail) -> None:
     """What goes together. Raises JitError bad_request."""
     if not mail.server:
-        return mail
+        return
     if not is_mail_address(mail.sender):
         raise JitError(
             "bad_request",
@@ -185,10 +147,9 @@ def _mail(mail: Mail) -> Mail:
             'cannot use [mail] user with security = "none": the password would cross the network as it is',
             'Use security = "starttls" or "tls".',
         )
-    return mail
 
 
-def _chat(chat: Chat) -> Chat:
+def _check_chat(chat: Chat) -> None:
     """Names that files can have, known messages, and no secret in a file that everybody reads. Raises JitError."""
     for name, url in chat.urls.items():
         where = f"[chat] urls.{name}"
@@ -213,7 +174,6 @@ def _chat(chat: Chat) -> Chat:
     for one in chat.about:
         if one not in notices.TEMPLATES:
             raise _unknown(f"[chat] about {one}", one, sorted(notices.TEMPLATES))
-    return chat
 
 
 def _unknown(where: str, name: str, known: Any) -> JitError:

@@ -1,11 +1,15 @@
 """jitd.toml."""
 
 import os
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from jitd import config
+from jitd.cli.init import template
+from jitd.core import configuration
 from jitd.core.configuration import needs_restart, taken_over
 from jitd.core.errors import JitError
 
@@ -124,3 +128,42 @@ def test_a_running_jitd_takes_over_only_what_may_change() -> None:
     now = taken_over(old, new)
     assert (now.daemon.state_dir, now.daemon.log_level) == (Path("/a"), "debug")
     assert (now.limits.devices_per_user, now.limits.body_bytes) == (3, old.limits.body_bytes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("[enforce]\nwireguard_go = ''", "[enforce] wireguard_go = ''", "Use a text in quotes."),
+        ("[enforce]\nclose_local_users = 1", "[enforce] close_local_users = 1", "Use true or false."),
+        ("[mail]\nport = 65536", "[mail] port = 65536", "Use a number from 1 to 65535."),
+        ("[mail]\nsecrets = '~/x'", "[mail] secrets = '~/x'", "Use an absolute path."),
+        ("[daemon]\ngate_users = ['']", "[daemon] gate_users = ['']", 'Use a list of names: ["jit"]'),
+        (
+            "[chat]\nurls = ['slack://x']",
+            "[chat] urls = ['slack://x']",
+            'Use a table of names and addresses: { ops = "slack://{secret}/#ops" }',
+        ),
+        (
+            "[daemon]\nlog_level = 'warn'",
+            "[daemon] log_level = 'warn'",
+            "Use one of debug, info, warning, error.",
+        ),
+    ],
+)
+def test_what_a_value_has_to_be(text: str, message: str, hint: str) -> None:
+    """Each type of key refuses what it is not, with the value, and says what to write."""
+    with pytest.raises(JitError) as caught:
+        config.parse(tomllib.loads(text))
+    assert (caught.value.message, caught.value.hint) == (f"cannot use {message}", hint)
+
+
+def test_the_template_is_the_table() -> None:
+    """What jitd init writes has every key with its default, in its order, each under a comment; and reads as it was meant."""
+    tables = tomllib.loads(template({}))
+    assert config.parse(tables) == configuration.Config()
+    assert [[*keys] for keys in tables.values()] == [
+        [*configuration.keys(name)] for name in configuration.TABLES
+    ]
+    lines = template({}).splitlines()
+    assert all(lines[at - 1].startswith("# ") for at, line in enumerate(lines) if re.match(r"\w+ = ", line))
+    assert config.parse(tomllib.loads(template({"backend": "memory"}))).enforce.backend == "memory"

@@ -1,116 +1,126 @@
-"""The typed settings of the daemon, as `jitd.toml` gives them. `jitd/config.py` reads that file."""
+"""The keys of `jitd.toml`, each once: its name, type, range, default, and the sentence for people. `jitd/config.py` reads
+and checks the file by this table, `jitd init` writes it from here, and so is man/jitd.toml.5 made (packaging/manual.py).
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from jitd.core.firewall import Always
 from jitd.core.ports import parse_always
 
-BACKENDS: Final = ("auto", "kernel", "userspace", "memory")
-FIREWALLS: Final = ("nftables", "none")
-#: What every member of any network of an interface reaches: the gateway answers pings and is asked for names.
-ALWAYS: Final = ("ping", "udp/53", "tcp/53")
-MAIL_SECURITY: Final = ("starttls", "tls", "none")
+Backend = Literal["auto", "kernel", "userspace", "memory"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+BACKENDS: Final[tuple[str, ...]] = get_args(Backend)
+LOG_LEVELS: Final[tuple[str, ...]] = get_args(LogLevel)
 #: Stands for what `jitd secret set chat-NAME` keeps.
 PLACEHOLDER: Final = "{secret}"
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
+def _key(sentence: str, *, live: bool = False, **limits: Any) -> msgspec.Meta:
+    """What the table says of a key. `live`: a running jitd takes a change over when it reloads its configuration."""
+    return msgspec.Meta(description=sentence, extra={"live": live}, **limits)
+
+
+def _number(sentence: str, lowest: int = 1, highest: int = 1_000_000, *, live: bool = False) -> msgspec.Meta:
+    return _key(sentence, live=live, ge=lowest, le=highest)
+
+
+_Names = tuple[Annotated[str, msgspec.Meta(min_length=1)], ...]
+
+
+# One line a key, so that each table can be read as one.
+# fmt: off
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon:
-    """Where jitd keeps things, and whom it obeys."""
+    """Where jitd keeps its files, and who administers it."""
 
-    socket: Path = Path("/run/jitd/jitd.sock")
-    state_dir: Path = Path("/var/lib/jitd")
-    admin_groups: tuple[str, ...] = ()
-    kept_when_frozen: tuple[str, ...] = ()  # administrators whom `jitctl freeze` does not close out
-    gate_users: tuple[str, ...] = ()  # shared accounts whose ssh keys say who is there (`jitctl gate`)
-    log_level: str = "info"
+    socket: Annotated[Path, _key("The socket of the API, an absolute path. Everyone may connect; what they may do is decided for each call, by the identity that the kernel gives.")] = Path("/run/jitd/jitd.sock")
+    state_dir: Annotated[Path, _key("The directory of the store, interface keys and the lock, an absolute path. Only jitd reads it (mode 0700).")] = Path("/var/lib/jitd")
+    admin_groups: Annotated[_Names, _key("Members of these groups administer this gateway, as root does: they see everything, grant, deny and revoke.", live=True, examples=[["wheel"]])] = ()
+    kept_when_frozen: Annotated[_Names, _key("Administrators of these names keep their access while everything is frozen (jitctl freeze).", live=True, examples=[["alice"]])] = ()
+    gate_users: Annotated[_Names, _key("Shared accounts whose ssh keys say who is there (jitctl gate), for contractors without an account of their own.", live=True, examples=[["jit"]])] = ()
+    log_level: Annotated[LogLevel, _key("debug, info, warning or error.", live=True)] = "info"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enforce:
     """How access is enforced."""
 
-    backend: str = "auto"
-    wireguard_go: str = "wireguard-go"  # the program of the userspace backend: a name in PATH or a path
-    firewall: str = "nftables"
-    always: tuple[Always, ...] = tuple(parse_always(one) for one in ALWAYS)
-    close_local_users: bool = True  # ordinary uids of the gateway do not reach what networks open
+    backend: Annotated[Backend, _key("kernel: WireGuard of the kernel; userspace: wireguard-go; auto: the kernel's if it has one, else wireguard-go; memory: enforces nothing, for dry runs.")] = "auto"
+    wireguard_go: Annotated[str, _key("The program of the userspace backend: a name in PATH, or a path.", min_length=1)] = "wireguard-go"
+    firewall: Annotated[Literal["nftables", "none"], _key("nftables: the second layer, a table of jitd's own (nft list table inet jitd) in which every member of a network has a timeout that the kernel counts: access ends on time also while jitd is dead. none: WireGuard alone; access stays open while jitd is dead, one network per interface, no ports.")] = "nftables"
+    always: Annotated[_Names, _key("What members of any network of an interface reach besides: ping, tcp/PORT or udp/PORT on the gateway itself, or elsewhere, as in udp/53@10.0.0.53.", examples=[["ping", "udp/53"]])] = ("ping", "udp/53", "tcp/53")
+    close_local_users: Annotated[bool, _key("A shell on the gateway is a way around: with true, ordinary users of this machine (uid 1000 and up) cannot open connections to what the networks open.")] = True
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
-    """How people are told by mail. Without a server nobody is. Passwords stand elsewhere: `jitd secret set smtp`."""
-
-    server: str = ""
-    port: int = 587
-    security: str = "starttls"
-    ca_file: str = ""  # of a certification authority of one's own; "": the system's
-    user: str = ""  # whom to log in as; "": without
-    keyring: str = ""  # a keyring backend to look the password up in; "": none
-    secrets: Path = Path("/etc/jitd/secrets")
-    sender: str = ""
-    ehlo: str = ""  # the name that this machine greets the server with; "": see notify/hello.py
-    email_domain: str = ""  # user@email_domain, for those who have set no address
-    jitctl_host: str = ""  # what --host of the commands in mails names
-    review_url: str = ""  # a link for those who decide; {id} is the request
-    templates: Path = Path("/etc/jitd/templates")
-    remind_minutes: int = 30  # when those who decide are told again; then after twice as long each time
-    digest_from: int = 10  # so many mails within ten minutes, then they come together
-    timeout_seconds: int = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chat:
-    """Chat rooms and everything else that apprise knows, for those who decide. The links in it are those of [mail]."""
-
-    urls: Mapping[str, str] = field(
-        default_factory=dict
-    )  # by name; {secret} stands for what `jitd secret set` keeps
-    about: tuple[str, ...] = (
-        "requested",
-        "break_glass",
-        "waiting",
-        "lapsed",
-        "device_lost",
-        "undecidable",
-        "change_proposed",
-        "rules_changed",
-        "people_changed",
-    )
-    digest_from: int = 10
-    timeout_seconds: int = 30
+    def reachable(self) -> tuple[Always, ...]:
+        """`always`, as it was read. Raises JitError bad_request."""
+        return tuple(parse_always(one) for one in self.always)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What callers may take. Places are kept free for administrators, and they may change ten times as much."""
+    """What callers may take."""
 
-    connections: int = 256
-    connections_reserved: int = 32
-    connections_per_user: int = 16
-    requests_open_per_user: int = 20
-    requests_per_hour: int = 60
-    devices_per_user: int = 10
-    devices_added_per_month: int = 100
-    changes_per_minute: int = 60
-    changes_per_day: int = 1000
-    header_bytes: int = 16384
-    body_bytes: int = 65536
-    read_seconds: int = 10
-    idle_seconds: int = 30
-    watchers_per_user: int = 4
+    connections: Annotated[int, _number("Connections at a time, altogether.")] = 256
+    connections_reserved: Annotated[int, _number("Those of them that are kept free for administrators.", 0, 10_000)] = 32
+    connections_per_user: Annotated[int, _number("Connections of one user at a time.")] = 16
+    requests_open_per_user: Annotated[int, _number("Pending requests of one user.", live=True)] = 20
+    requests_per_hour: Annotated[int, _number("Requests that one user may make within an hour.", live=True)] = 60
+    devices_per_user: Annotated[int, _number("Devices of one user.", live=True)] = 10
+    devices_added_per_month: Annotated[int, _number("Devices that one user may add within 30 days, those that were removed again included.", live=True)] = 100
+    changes_per_minute: Annotated[int, _number("Changes that one person may make within a minute; an administrator may make ten times as many, root any number. What closes access (revoke, release, pause, deny, cancel, freeze, every removal) is never refused, and neither are policy apply and device import.")] = 60
+    changes_per_day: Annotated[int, _number("The same within a day.")] = 1000
+    header_bytes: Annotated[int, _number("The largest headers of one call, in bytes.", 1024, 1_048_576)] = 16384
+    body_bytes: Annotated[int, _number("The largest body of one call, in bytes.")] = 65536
+    read_seconds: Annotated[int, _number("How long one call may take to arrive, in seconds.")] = 10
+    idle_seconds: Annotated[int, _number("How long an idle connection is kept, in seconds.")] = 30
+    watchers_per_user: Annotated[int, _number("Event streams that one user may follow at a time.")] = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """Mail to users and to those who decide. Try it with: jitctl notify test --to you@example.org"""
+
+    server: Annotated[str, _key("The mail server; without one no mail is sent.")] = ""
+    port: Annotated[int, _number("Its port.", 1, 65_535)] = 587
+    security: Annotated[Literal["starttls", "tls", "none"], _key("starttls or tls, with the server's certificate verified; none: not encrypted, for a server on this machine.")] = "starttls"
+    ca_file: Annotated[str, _key("The file of a certification authority of your own; empty: the system's.")] = ""
+    user: Annotated[str, _key("The name to log in with; the password is kept with: jitd secret set smtp")] = ""
+    keyring: Annotated[str, _key("The class of a keyring backend that has the password, such as keyring.backends.SecretService.Keyring; empty: none.")] = ""
+    secrets: Annotated[Path, _key("The directory in which passwords are files of mode 0600, unless systemd gives them as credentials.")] = Path("/etc/jitd/secrets")
+    sender: Annotated[str, _key("The address that mails come from.", examples=["jitd@example.org"])] = ""
+    ehlo: Annotated[str, _key("The name that this machine greets the server with (EHLO), such as gateway.example.org; empty: its own, where that has a domain, else the domain of sender. A server that refuses the greeting is tried again.", examples=["gateway.example.org"])] = ""
+    email_domain: Annotated[str, _key("People get mail at NAME@email_domain, unless they have another address (jitctl user set NAME --email); empty: only those do.", examples=["example.org"])] = ""
+    jitctl_host: Annotated[str, _key("The gateway that the commands in mails name behind --host, such as ssh://gateway.example.org; empty: none.")] = ""
+    review_url: Annotated[str, _key("A page to review requests on, such as https://jit.example.org/requests/{id}; {id} is the number of the request; empty: none.")] = ""
+    templates: Annotated[Path, _key("The directory of templates of your own, see docs/mail.md.")] = Path("/etc/jitd/templates")
+    remind_minutes: Annotated[int, _number("Minutes until those who decide are reminded of a waiting request; then after twice as long each time.", 1, 10_000)] = 30
+    digest_from: Annotated[int, _number("With so many mails to one recipient within ten minutes, they come together.")] = 10
+    timeout_seconds: Annotated[int, _number("How long the server may take for an answer, in seconds.", 1, 600)] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """Chat rooms, pagers and everything else that the library apprise knows (pip install 'jitctl[chat]'), for those who decide. Templates, links and reminders are those of [mail]. Try it with: jitctl notify test"""
+
+    urls: Annotated[Mapping[str, str], _key("A table of names and apprise's addresses, such as { ops = \"slack://{secret}/#ops\" }; {secret} stands for what is kept with: jitd secret set chat-ops", examples=[{"ops": "slack://{secret}/#ops"}])] = field(default_factory=dict)
+    about: Annotated[_Names, _key("The messages that go there, see docs/mail.md.", examples=[["requested", "waiting"]])] = ("requested", "break_glass", "waiting", "lapsed", "device_lost", "undecidable", "change_proposed", "rules_changed", "people_changed")
+    digest_from: Annotated[int, _number("With so many messages to one of them within ten minutes, they come together.")] = 10
+    timeout_seconds: Annotated[int, _number("How long one of them may take, in seconds.", 1, 600)] = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What holds for all rules, and is root's alone: whoever may change the rules may not change these."""
+    """What holds for all rules. It stands here because whoever may change the rules must not be able to change this."""
 
-    four_eyes: bool = False  # everywhere, as on networks with several approvals
-    reasons: bool = False  # whoever changes rules or people says why
+    four_eyes: Annotated[bool, _key("Everywhere as on networks with approvals of 2 and more: nobody decides for a device that they registered in another name, nor for a person whom they made; and a change of rules that lets anybody in, or asks for fewer approvals, needs as many people as the network asks for, two at least. With false such a grant stays unreviewed until another person acknowledges it.", live=True)] = False
+    reasons: Annotated[bool, _key("Whoever changes rules or people has to say why (--reason).", live=True)] = False
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,38 +141,43 @@ class Config:
 
 
 #: The tables of jitd.toml.
-TABLES: Final[Mapping[str, type]] = {
-    "daemon": Daemon,
-    "enforce": Enforce,
-    "limits": Limits,
-    "mail": Mail,
-    "chat": Chat,
-    "policy": Policy,
-}
-#: What a running jitd takes over; everything else is read once, at the start.
-_LIVE: Final = frozenset(
-    {f"daemon.{key}" for key in ("admin_groups", "kept_when_frozen", "gate_users", "log_level")}
-    | {"policy.four_eyes", "policy.reasons"}
-    | {
-        f"limits.{key}"
-        for key in (
-            "requests_open_per_user",
-            "requests_per_hour",
-            "devices_per_user",
-            "devices_added_per_month",
-        )
-    }
-)
+TABLES: Final[Mapping[str, type]] = get_type_hints(Config)
+
+
+class Key(NamedTuple):
+    """A key of a table: its type, what is said of it, and its default as TOML and JSON have it."""
+
+    type: Any
+    meta: msgspec.Meta
+    default: Any
+
+    @property
+    def live(self) -> bool:
+        """Whether a running jitd takes a change over."""
+        return bool((self.meta.extra or {})["live"])
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values that it may have, where those are counted."""
+        return get_args(self.type) if get_origin(self.type) is Literal else ()
+
+
+@cache
+def keys(table: str) -> Mapping[str, Key]:
+    """The keys of a table, in their order."""
+    usual = msgspec.to_builtins(TABLES[table](), enc_hook=str)
+    hints = get_type_hints(TABLES[table], include_extras=True)
+    found = {name: get_args(hint) for name, hint in hints.items()}
+    return {name: Key(kind, meta, usual[name]) for name, (kind, meta) in found.items()}
 
 
 def needs_restart(old: Config, new: Config) -> list[str]:
     """The keys that differ and take effect only at the next start."""
     return [
-        f"{table}.{key.name}"
-        for table, kind in TABLES.items()
-        for key in fields(kind)
-        if getattr(getattr(old, table), key.name) != getattr(getattr(new, table), key.name)
-        and f"{table}.{key.name}" not in _LIVE
+        f"{table}.{name}"
+        for table in TABLES
+        for name, key in keys(table).items()
+        if getattr(getattr(old, table), name) != getattr(getattr(new, table), name) and not key.live
     ]
 
 
@@ -172,12 +187,8 @@ def taken_over(old: Config, new: Config) -> Config:
         **{
             table: replace(
                 getattr(old, table),
-                **{
-                    key.name: getattr(getattr(new, table), key.name)
-                    for key in fields(kind)
-                    if f"{table}.{key.name}" in _LIVE
-                },
+                **{name: getattr(getattr(new, table), name) for name, key in keys(table).items() if key.live},
             )
-            for table, kind in TABLES.items()
+            for table in TABLES
         }
     )

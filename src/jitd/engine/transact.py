@@ -116,7 +116,7 @@ class Transactor:
             record_event=self._record_event,
             boot_ms=clock.boot_ms,
             closed=closed,
-            always=config.enforce.always,
+            always=config.enforce.reachable(),
             close_local_users=config.enforce.close_local_users,
             held=drift.held,
         )
