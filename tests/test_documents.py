@@ -5,11 +5,14 @@ import importlib
 import importlib.util
 import json
 import re
+import string
 from pathlib import Path
 
 import pytest
 
-from jitd.core import configuration, errors
+from jitd.core import changed, configuration, errors
+from jitd.core.events.kinds import EventKind
+from jitd.notify import facts
 from jitd.server.routes import ROUTES
 
 ROOT = Path(__file__).parent.parent
@@ -179,23 +182,16 @@ def test_the_manual_of_the_configuration_names_every_key() -> None:
         assert words.rstrip().endswith(f"({shown})"), f"{name}: {shown}"
 
 
-def test_every_event_has_a_sentence() -> None:
-    """Each kind of event that the service records is told in words by jitctl."""
-    from jitctl.render.words import _SENTENCES
-
-    source = "".join(
-        path.read_text()
-        for room in ("engine", "verbs", "reconcile")
-        for path in (ROOT / "src" / "jitd" / room).rglob("*.py")
-    )
-    kinds = set(
-        re.findall(
-            r"""(?:\.event|\brecord_event|_record_event|_record)\(\s*(?:names, |rows, )?"(\w+)\"""", source
-        )
-    )
-    kinds |= set(re.findall(r"""\("(element_\w+)",""", source))
-    assert len(kinds) > 25
-    assert kinds - _SENTENCES.keys() == set()
+def test_every_kind_of_event_is_complete() -> None:
+    """Each has a code of its own, a sentence of facts that there are, and somebody whom a notification can be about."""
+    for kind in EventKind:
+        row = kind.row
+        assert kind == row.code == kind.name.lower()
+        assert row.sentence, kind
+        assert row.urgent <= bool(row.desktop), kind
+        assert {name for _, name, _, _ in string.Formatter().parse(row.desktop) if name is not None} <= {""}
+        assert row.change == "" or {row.admins, row.deciders} & changed.TEMPLATES, kind
+        assert set(facts.MESSAGES) >= {notice.template for notice in kind.notices}
 
 
 def test_the_tests_that_hold_the_promises_exist() -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from jitd.core import notices
 from jitd.core.durations import HOUR
 from jitd.core.errors import JitError
-from jitd.core.notices import Audience
+from jitd.core.events.kinds import Audience, EventKind
 from jitd.notify import facts, render, samples
 from jitd.notify.render import DIGEST, Rendered, Templates
 from jitd.notify.typed import defused
@@ -71,7 +71,7 @@ class _Page(HTMLParser):
 
 def test_every_message_has_words() -> None:
     """The core's messages are those that are described, to those who decide and to users, each with a text and a page."""
-    told = {notice for each in notices.OF_EVENT.values() for notice in each} | {
+    told = {notice for kind in EventKind for notice in kind.notices} | {
         notices.ENDING,
         notices.WAITING,
     }

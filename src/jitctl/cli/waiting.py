@@ -137,12 +137,18 @@ class Waiting:
                     pass
                 case event:
                     if event["id"] is not None and event["id"] in (self._number, self.request["extends"]):
-                        if event["kind"] in ("approved", "approval_void"):
-                            self._say(f"{words.by(event)}: {words.sentence(event)}")
+                        self._say_vote(event)
                         self._look_at = time.monotonic()
             if self._is_over():
                 return
             self.line.draw(self._doing())
+
+    def _say_vote(self, event: wire.EventView) -> None:
+        from jitctl.render import events
+        from jitd.core.events.kinds import EventKind
+
+        if event["kind"] in (EventKind.APPROVED, EventKind.APPROVAL_VOID):
+            self._say(f"{events.by(event)}: {events.sentence(event)}")
 
     def stands(self) -> str:
         """What holds when nobody waits any more."""

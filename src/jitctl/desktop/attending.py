@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from jitctl.render import times, words
+from jitctl.render import events, times
 from jitd.core import notices
+from jitd.core.events.kinds import EventKind
 
 if TYPE_CHECKING:
     from jitd import wire
-
-#: What is told of events, by kind; `{}` is the network.
-_TITLES: Final = {
-    "granted": "{}: granted",
-    "activated": "{}: open",
-    "extended": "{}: more time",
-    "denied": "{}: denied",
-    "revoked": "{}: access revoked",
-    "expired": "{}: access has ended",
-    "lapsed": "{}: nobody decided in time",
-    "frozen": "everything is frozen",
-    "thawed": "the freeze is over",
-}
-_URGENT: Final = frozenset({"revoked", "frozen"})
 
 
 class Word(NamedTuple):
@@ -35,13 +22,13 @@ class Word(NamedTuple):
 
 def of_event(event: wire.EventView, user: str) -> Word | None:
     """What `user` is told of an event; None for what is not theirs, and for what they did themselves."""
-    title = _TITLES.get(event["kind"])
-    if title is None or event["user"] not in (user, None):
+    kind = EventKind.of(event["kind"])
+    if kind is None or not kind.row.desktop or event["user"] not in (user, None):
         return None
     if event["actor"] is not None and event["actor"]["user"] == user:
         return None
-    body = f"{words.by(event)}: {words.sentence(event)}"
-    return Word(title.format(event["network"] or ""), body, event["kind"] in _URGENT)
+    body = f"{events.by(event)}: {events.sentence(event)}"
+    return Word(kind.row.desktop.format(event["network"] or ""), body, kind.row.urgent)
 
 
 def next_ending(reply: wire.StatusReply, after_ms: int) -> int | None:

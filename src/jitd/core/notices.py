@@ -1,81 +1,22 @@
 """Who is told what, and when: from events to notices. Pure."""
 
-from collections.abc import Container, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Container
 from typing import Final
 
 from jitd.core import durations
+from jitd.core.events.kinds import Audience, EventKind, Notice
 from jitd.core.model import Message, Now, Request, Status
 
-
-class Audience(StrEnum):
-    """Who is told."""
-
-    DECIDERS = "deciders"  # administrators, and the approvers of the network
-    USER = "user"  # whom it concerns
-    ADMINS = "admins"  # administrators
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A template, and for whom."""
-
-    template: str
-    audience: Audience
-
-
-_USER: Final = Audience.USER
-_DECIDERS: Final = Audience.DECIDERS
-
-#: The notices that an event makes, by its kind.
-OF_EVENT: Final[Mapping[str, tuple[Notice, ...]]] = {
-    "requested": (Notice("requested", _DECIDERS), Notice("received", _USER)),
-    "break_glass": (Notice("break_glass", _DECIDERS), Notice("granted", _USER)),
-    "granted": (Notice("granted", _USER),),
-    "activated": (Notice("opened", _USER),),
-    "denied": (Notice("denied", _USER),),
-    "extended": (Notice("extended", _USER),),
-    "expired": (Notice("ended", _USER),),
-    "released": (Notice("ended", _USER),),
-    "revoked": (Notice("revoked", _USER),),
-    "cancelled": (Notice("cancelled", _USER),),
-    "lapsed": (Notice("unanswered", _USER), Notice("lapsed", _DECIDERS)),
-    "device_lost": (Notice("device_lost", Audience.ADMINS),),
-    "undecidable": (Notice("undecidable", Audience.ADMINS),),
-    "change_proposed": (Notice("change_proposed", _DECIDERS),),
-    **dict.fromkeys(
-        (
-            *(
-                "network_added",
-                "network_changed",
-                "network_removed",
-                "jit_on",
-                "jit_off",
-                "enforce_on",
-                "enforce_off",
-            ),
-            *("change_rejected", "decided_alone", "unreviewed"),
-        ),
-        (Notice("rules_changed", Audience.ADMINS),),
-    ),
-    **dict.fromkeys(
-        ("user_added", "user_changed", "user_disabled", "user_enabled", "user_confirmed", "directory_fault"),
-        (Notice("people_changed", Audience.ADMINS),),
-    ),
-}
-#: A key that somebody registered in another's name.
-KEY_GIVEN: Final = (Notice("people_changed", Audience.ADMINS),)
-#: What a user does himself, and need not be told.
-_DONE_BY_ONESELF: Final = ("released", "cancelled")
 #: Notices that time alone makes.
-ENDING: Final = Notice("ending", _USER)
-WAITING: Final = Notice("waiting", _DECIDERS)
+ENDING: Final = Notice("ending", Audience.USER)
+WAITING: Final = Notice("waiting", Audience.DECIDERS)
 #: Notices that ask for a decision.
 ASKING: Final = frozenset({"requested", WAITING.template})
 #: Every template there is.
 TEMPLATES: Final = frozenset(
-    notice.template for notices in (*OF_EVENT.values(), (ENDING, WAITING)) for notice in notices
+    notice.template
+    for notices in (*(kind.notices for kind in EventKind), (ENDING, WAITING))
+    for notice in notices
 )
 
 #: Notices that say that somebody has access, or will have.
@@ -93,16 +34,17 @@ PROPOSED: Final = "change_proposed"
 WARNINGS_MS: Final = (10 * durations.MINUTE, 2 * durations.MINUTE)
 
 
-def of_event(kind: str, *, own: bool, acted: bool, rule: bool) -> tuple[Notice, ...]:
-    """The notices that an event makes.
+def of_event(code: str, *, own: bool, acted: bool, rule: bool) -> tuple[Notice, ...]:
+    """The notices that an event makes, by the code of its kind.
 
-    `own`: the user whom it concerns did it himself; `acted`: somebody did it, and not time; `rule`: a rule has granted
+    `own`: the user whom it concerns did it themselves; `acted`: somebody did it, and not time; `rule`: a rule has granted
     at once what was asked for, so that nobody has to decide.
     """
-    if (own and kind in _DONE_BY_ONESELF) or (rule and kind == "requested"):
+    kind = EventKind.of(code)
+    if kind is None or (own and kind.row.unless_own) or (rule and kind is EventKind.REQUESTED):
         return ()
     # What lapses because its network was taken away did not wait for too long.
-    return OF_EVENT.get("cancelled" if kind == "lapsed" and acted else kind, ())
+    return (EventKind.CANCELLED if kind is EventKind.LAPSED and acted else kind).notices
 
 
 def outdated(message: Message, request: Request | None, voters: Container[str], now: Now) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from jitd.core import durations
+from jitd.core.events.kinds import GIVES, EventKind
 from jitd.core.explain import Line, zone_of_hours
 from jitd.core.localtime import show_moment
 from jitd.core.model import Denial, Event, Network, Now, Request, Status
@@ -22,7 +23,7 @@ def became(request: Request, network: Network, now: Now, history: Sequence[Event
         more = durations.show(request.grant.ends_ms - request.grant.starts_ms)
         lines.append(Line("how long was given", more, f"more of grant {request.extends_id}"))
     for event in history:
-        if event.kind in ("granted", "break_glass", "extended"):
+        if event.kind in GIVES:
             lines.append(_length(request, network, event))
     return lines + _end(request, network, now, history)
 
@@ -30,10 +31,10 @@ def became(request: Request, network: Network, now: Now, history: Sequence[Event
 def _votes(history: Sequence[Event]) -> list[Line]:
     lines = []
     for event in history:
-        if event.kind == "approved":
+        if event.kind == EventKind.APPROVED:
             counted = f"{event.data['number']} of {event.data['of']} (approvals)"
             lines.append(Line("who agreed", _by(event), _with_comment(counted, event)))
-        elif event.kind == "approval_void":
+        elif event.kind == EventKind.APPROVAL_VOID:
             lines.append(Line("whose yes does not count", str(event.data["by"]), str(event.data["comment"])))
     return lines
 
@@ -45,9 +46,7 @@ def _decision(request: Request, network: Network, now: Now, history: Sequence[Ev
             return Line(question, "nobody", "it ended before")
         lapses = f"it lapses at {show_moment(request.lapses_ms, zone_of_hours(network))} (pending_ttl)"
         return Line(question, "nobody yet", lapses, f"jitctl grant {request.id}")
-    made = next(
-        (one for one in history if one.kind in ("granted", "break_glass", "denied", "extended")), None
-    )
+    made = next((one for one in history if one.kind in (*GIVES, EventKind.DENIED)), None)
     by = _by(made) if made is not None else request.decision.decided_by
     said = f": {request.decision.comment}" if request.decision.comment else ""
     if isinstance(request.decision, Denial):
@@ -69,15 +68,15 @@ def _review(request: Request) -> Line:
 def _length(request: Request, network: Network, event: Event) -> Line:
     given, cap = event.data["duration"], event.data.get("cap")
     assert isinstance(given, int)
-    if event.kind == "extended":
+    if event.kind == EventKind.EXTENDED:
         return Line("how much longer", durations.show(given), str(cap or f"as decided by {_by(event)}"))
     if cap:
         why = str(cap)
     elif request.wanted_ms == given:
         why = "as it was asked for"
-    elif event.kind == "break_glass" and given == network.break_glass_ms:
+    elif event.kind == EventKind.BREAK_GLASS and given == network.break_glass_ms:
         why = "jit.break_glass_max"
-    elif event.actor is None or event.kind == "break_glass":
+    elif event.actor is None or event.kind == EventKind.BREAK_GLASS:
         why = "until when it was asked for" if request.wanted_until_ms is not None else "default_duration"
     else:
         why = f"as decided by {_by(event)}"
@@ -91,7 +90,7 @@ def _end(request: Request, network: Network, now: Now, history: Sequence[Event])
         ends = show_moment(request.grant.ends_ms, zone_of_hours(network))
         return [Line("when does it end", ends, "its time is over then", f"jitctl revoke {request.id}")]
     if status is Status.EXPIRED:
-        clock = next((one.data.get("clock") for one in history if one.kind == "expired"), None)
+        clock = next((one.data.get("clock") for one in history if one.kind == EventKind.EXPIRED), None)
         # Both, where nobody has set one of them.
         alone = f", by the {clock} clock alone" if clock in ("boot", "wall") else ""
         return [Line(question, "expired", f"its time was over{alone}")]

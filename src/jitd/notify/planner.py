@@ -10,8 +10,8 @@ from typing import Final
 
 from jitd.core import changed, notices, policy
 from jitd.core.configuration import Config
+from jitd.core.events.kinds import GIVES, Audience, EventKind, Notice
 from jitd.core.model import Account, Event, Message, Now, Request, Status
-from jitd.core.notices import Audience, Notice
 from jitd.notify.recipients import Deciders, address_of, decider
 from jitd.reconcile.access import People
 from jitd.store import events, facts, networks, outbox, requests
@@ -150,18 +150,11 @@ def tell(rows: Rows, people: People, channels: Channels, now: Now) -> None:
     for event in found:
         _plan(rows, event, channels.first_ms, now)
         request = requests.by_id(rows, event.request_id) if event.request_id is not None else None
-        given = changed.gives_key(event)
-        for notice in (
-            notices.KEY_GIVEN
-            if given
-            else notices.of_event(
-                event.kind,
-                own=event.actor is not None
-                and request is not None
-                and policy.is_own(event.actor, request.account),
-                acted=event.actor is not None,
-                rule=bool(event.data.get("rule")),
-            )
+        for notice in notices.of_event(
+            event.kind,
+            own=_is_own(event, request),
+            acted=event.actor is not None,
+            rule=bool(event.data.get("rule")),
         ):
             about = (
                 _facts(rows, request, now)
@@ -179,24 +172,26 @@ def tell(rows: Rows, people: People, channels: Channels, now: Now) -> None:
     outbox.forget(rows, now.wall_ms - _KEPT_MS)
 
 
+def _is_own(event: Event, request: Request | None) -> bool:
+    if request is None:
+        return changed.is_own(event)
+    return event.actor is not None and policy.is_own(event.actor, request.account)
+
+
 def _plan(rows: Rows, event: Event, first_ms: int, now: Now) -> None:
     """Note when time alone makes the next notice about what has just happened."""
     request = requests.by_id(rows, event.request_id) if event.request_id is not None else None
     if request is None:
         return
     grant = request.grant
-    if event.kind == "requested" and request.decision is None:
+    if event.kind == EventKind.REQUESTED and request.decision is None:
         requests.set_tell(
             rows, request.id, notices.next_reminder(request.requested_ms, first_ms, now.wall_ms)
         )
-    elif (
-        event.kind in ("granted", "break_glass", "extended")
-        and grant is not None
-        and request.extends_id is None
-    ):
+    elif event.kind in GIVES and grant is not None and request.extends_id is None:
         at = notices.next_warning(grant.starts_ms, grant.ends_ms, now.wall_ms)
         requests.set_tell(rows, request.id, at)
-    elif event.kind == "denied":
+    elif event.kind == EventKind.DENIED:
         requests.set_tell(rows, request.id, None)
 
 

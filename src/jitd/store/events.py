@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from jitd.core.events.kinds import FOR_EVERYBODY
 from jitd.core.model import Actor, Event
 from jitd.store.database import Rows
 
@@ -15,8 +16,6 @@ SCANNED: Final = 20_000
 #: Of a request with a long history: so many events from its beginning, and so many from its newest end.
 FIRST: Final = 50
 LAST: Final = 200
-#: The kinds that concern everybody.
-_FOR_EVERYBODY: Final = ("frozen", "thawed")
 
 
 def add(
@@ -196,7 +195,7 @@ def _ranges(wanted: Filter) -> list[_Range]:
             )
             for number, name in sorted(concerns.networks.items())
         ]
-        ranges += [_Range("event_kind", "kind = :kind", {"kind": kind}) for kind in _FOR_EVERYBODY]
+        ranges += [_Range("event_kind", "kind = :kind", {"kind": kind}) for kind in FOR_EVERYBODY]
         return ranges
     if wanted.user is not None:
         return [_Range("event_user", "user = :user", {"user": wanted.user})]

@@ -2,6 +2,7 @@
 
 from jitd.core import reasons, terms
 from jitd.core.errors import JitError
+from jitd.core.events.kinds import EventKind
 from jitd.core.model import AutoApproval, Network, Request, Status
 from jitd.core.terms import Wish
 from jitd.store import events
@@ -83,4 +84,4 @@ def ask_for_more(
 def _was_asked_for(call: Call, grant: Request) -> bool:
     """Whether the reason of a grant was given by whoever asked for it."""
     began = events.page(call.rows, events.Filter(request_id=grant.id), limit=1).events
-    return bool(began) and began[0].kind in ("requested", "break_glass")
+    return bool(began) and began[0].kind in (EventKind.REQUESTED, EventKind.BREAK_GLASS)

@@ -221,18 +221,18 @@ def test_what_a_verb_has_done_is_one_sentence(given: dict[str, object], told: st
 )
 def test_each_kind_of_event_is_a_sentence(told: wire.EventView, sentence: str) -> None:
     """What happened, with the facts that the event carries."""
-    assert words.sentence(told) == sentence
+    assert events.sentence(told) == sentence
 
 
 def test_an_unknown_kind_is_named() -> None:
     """Events of a newer daemon, and known ones with other facts, are told by their name."""
-    assert words.sentence(event("moon_landing")) == "moon landing"
-    assert words.sentence(event("cut_confirmed")) == "cut confirmed"
+    assert events.sentence(event("moon_landing")) == "moon landing"
+    assert events.sentence(event("cut_confirmed")) == "cut confirmed"
 
 
 def test_what_others_typed_moves_no_terminal() -> None:
     """Escapes, bidi marks and line ends in an event's facts are gone from its sentence."""
-    assert words.sentence(event("denied", comment="a\x1b[2Jb\u202ec\nd")) == "denied office: a[2Jbc d"
+    assert events.sentence(event("denied", comment="a\x1b[2Jb\u202ec\nd")) == "denied office: a[2Jbc d"
 
 
 def test_who_acted_names_the_person_behind_sudo() -> None:
@@ -245,13 +245,13 @@ def test_who_acted_names_the_person_behind_sudo() -> None:
         "pid": 1,
         "origin": "",
     }
-    assert words.by(event("stopped")) == "jitd"
-    assert words.by({**event("granted"), "actor": actor}) == "root (carol)"
-    assert words.by({**event("granted"), "actor": {**actor, "user": "carol"}}) == "carol"
-    assert words.by({**event("granted"), "actor": {**actor, "login_user": None}}) == "root"
+    assert events.by(event("stopped")) == "jitd"
+    assert events.by({**event("granted"), "actor": actor}) == "root (carol)"
+    assert events.by({**event("granted"), "actor": {**actor, "user": "carol"}}) == "carol"
+    assert events.by({**event("granted"), "actor": {**actor, "login_user": None}}) == "root"
     # Only root's own login is sure: everybody else's may have been written by themselves.
     svc = {**actor, "uid": 999, "user": "svc"}
-    assert words.by({**event("granted"), "actor": svc}) == "svc (login claimed: carol)"
+    assert events.by({**event("granted"), "actor": svc}) == "svc (login claimed: carol)"
 
 
 def test_an_event_among_others_says_whose_it_is() -> None:
