@@ -14,7 +14,7 @@ from jitd.core.clock import Clock
 from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.people import Directory
-from jitd.diagnostics.checks.machine import Machine
+from jitd.diagnostics.machine import Machine
 from jitd.enforce.choose import choose, choose_firewall, choose_host, forget_firewall
 from jitd.enforce.firewallport import Firewall, KernelChanges
 from jitd.enforce.linkchanges import LinkChanges

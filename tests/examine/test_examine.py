@@ -12,8 +12,8 @@ import pytest
 from jitd import config, wire
 from jitd.core import configuration
 from jitd.core.configuration import Config, Daemon, Limits
-from jitd.diagnostics.checks import door, files, settings, store
-from jitd.diagnostics.checks.bounded import Bounded
+from jitd.diagnostics.bounded import Bounded
+from jitd.diagnostics.checks import apisocket, configfile, files, store
 from jitd.store.database import FILE_NAME, Store, quick_check
 
 
@@ -86,25 +86,27 @@ def test_the_socket_as_it_should_be(tmp_path: Path) -> None:
         listening.bind(str(path))
         path.chmod(0o666)
         listening.listen()
-        fine = door.examine(path, pid=os.getpid())
+        fine = apisocket.examine(path, pid=os.getpid())
         assert f"process {os.getpid()} listens on {path}" in said(fine, "ok")
         assert f"somebody else listens on {path}: process {os.getpid()}, and jitd is process 1" in said(
-            door.examine(path, pid=1), "broken"
+            apisocket.examine(path, pid=1), "broken"
         )
         path.chmod(0o600)
         assert f"{path} has the mode 0600: not everyone can ask jitd for access" in said(
-            door.examine(path, pid=os.getpid()), "broken"
+            apisocket.examine(path, pid=os.getpid()), "broken"
         )
-    assert f"nobody answers on {path}: Connection refused" in said(door.examine(path, pid=1), "broken")
+    assert f"nobody answers on {path}: Connection refused" in said(apisocket.examine(path, pid=1), "broken")
 
 
 def test_no_socket(tmp_path: Path) -> None:
     """Without a running jitd that is to be expected; with one it is broken."""
     path = tmp_path / "jitd.sock"
-    assert said(door.examine(path, pid=None), "unknown") == [f"jitd does not run: there is no socket {path}"]
-    assert len(said(door.examine(path, pid=1), "broken")) == 1
+    assert said(apisocket.examine(path, pid=None), "unknown") == [
+        f"jitd does not run: there is no socket {path}"
+    ]
+    assert len(said(apisocket.examine(path, pid=1), "broken")) == 1
     path.write_text("")
-    assert said(door.examine(path, pid=1), "broken") == [f"{path} is no socket"]
+    assert said(apisocket.examine(path, pid=1), "broken") == [f"{path} is no socket"]
 
 
 def test_files_that_others_may_read_or_change(tmp_path: Path, state_dir: Path) -> None:
@@ -154,9 +156,9 @@ def test_the_configuration_on_disk_against_what_runs(tmp_path: Path) -> None:
     file = tmp_path / "jitd.toml"
     file.write_text("")
     running = config.load(file)
-    assert "what runs is what the file says" in said(settings.examine(running, file, config.load), "ok")
+    assert "what runs is what the file says" in said(configfile.examine(running, file, config.load), "ok")
     file.write_text("[limits]\nrequests_per_hour = 5\nconnections = 99\n")
-    changed = settings.examine(running, file, config.load)
+    changed = configfile.examine(running, file, config.load)
     assert [
         check["fix"].split(" ")[1] for check in changed if "jitd.toml" in check["what"] and check["fix"]
     ] == [
@@ -165,7 +167,7 @@ def test_the_configuration_on_disk_against_what_runs(tmp_path: Path) -> None:
     ]
     assert "limits.connections" in said(changed, "warning")[0]
     file.write_text("[limits]\nrequest_per_hour = 5\n")
-    (line,) = said(settings.examine(running, file, config.load), "broken")
+    (line,) = said(configfile.examine(running, file, config.load), "broken")
     assert line.startswith("jitd runs, and could not start again: cannot use [limits] request_per_hour")
     assert Config(limits=Limits()) == running
 

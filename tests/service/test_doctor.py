@@ -9,13 +9,16 @@ from world import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
-from jitd.diagnostics import doctor
-from jitd.diagnostics.parts import PARTS
+from jitd.diagnostics import doctor, registry
+from jitd.diagnostics.registry import PARTS
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import RemovePeer, SetPeer
 from jitd.queries import overview
 from jitd.verbs import devices, freezing, grants, holding, networks, users
 from jitd.verbs import interfaces as verbs
+
+#: From the best to the worst.
+LEVELS = ("ok", "unknown", "warning", "broken")
 
 
 def said(reply: dict, level: str) -> list[str]:
@@ -39,8 +42,13 @@ async def test_without_a_part_it_tells_what_there_is(office: World) -> None:
 
 @pytest.mark.parametrize("part", list(PARTS))
 async def test_parts_are_for_administrators(office: World, part: str) -> None:
-    """An administrator gets the lines of a part, a user is not permitted."""
-    assert (await office.examine(CAROL, part=part))["checks"]
+    """An administrator gets the lines of a part, each by a check of that part and no worse than that can be; a user is
+    not permitted.
+    """
+    found = (await office.examine(CAROL, part=part))["checks"]
+    worst = {one.code: one.severity for one in registry.every() if one.part == part}
+    assert found
+    assert [one for one in found if LEVELS.index(one["level"]) > LEVELS.index(worst[one["code"]])] == []
     with pytest.raises(JitError) as refused:
         await office.examine(ALICE, part=part)
     assert refused.value.code == "not_permitted"

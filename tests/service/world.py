@@ -11,7 +11,7 @@ from jitd.core.configuration import Config, Daemon, Enforce, Limits
 from jitd.core.model import Actor
 from jitd.core.placing import Host
 from jitd.diagnostics import doctor
-from jitd.diagnostics.checks.machine import Machine
+from jitd.diagnostics.machine import Machine
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.memory import MemoryWireGuard
 from jitd.enforce.memoryfirewall import MemoryFirewall

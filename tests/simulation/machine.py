@@ -21,7 +21,7 @@ from jitd.core.configuration import Config, Daemon, Enforce, Limits
 from jitd.core.errors import JitError
 from jitd.core.firewall import Rules
 from jitd.core.model import Actor, IPNetwork
-from jitd.diagnostics.checks.machine import Machine as Examined
+from jitd.diagnostics.machine import Machine as Examined
 from jitd.enforce import keypair, links, nfnetlink, nft
 from jitd.enforce.finding import Finding
 from jitd.enforce.hostport import EmptyHost

@@ -260,5 +260,5 @@ def _wg(what: str) -> list[list[str]] | str:
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
-def _line(level: str, what: str, fix: str = "") -> wire.Check:
+def _line(level: wire.Level, what: str, fix: str = "") -> wire.Check:
     return {"level": level, "what": what, "fix": fix}

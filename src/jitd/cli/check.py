@@ -10,8 +10,9 @@ from jitd.core import policyfile
 from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.firewall import NetworkRules, ambiguous
-from jitd.diagnostics.checks import clock, door, files, sshd, store
+from jitd.diagnostics import registry
 from jitd.diagnostics.checks.files import state_dir_problem
+from jitd.diagnostics.examination import Alone
 from jitd.enforce.choose import choose, choose_firewall
 from jitd.enforce.port import EnforceError
 from jitd.identity import nss
@@ -48,15 +49,10 @@ def examine(config: Config, path: Path) -> Iterator[wire.Check]:
 
     What `problems` says is not said again. Blocks for some 20 seconds at most.
     """
+    pid = None
     with contextlib.suppress(JitError):
-        yield from door.examine(config.daemon.socket, pid=stop.running(config.daemon.state_dir) or None)
-    if state_dir_problem(config.daemon.state_dir) is None:
-        yield from store.examine(config.daemon.state_dir)
-        yield from files.examine(config, path)
-    yield from clock.examine()
-    enforce = config.enforce
-    if enforce.backend != "memory":  # which closes nothing that somebody could get around
-        yield from sshd.examine((), closed=enforce.close_local_users and enforce.firewall != "none")
+        pid = stop.running(config.daemon.state_dir) or None
+    yield from registry.alone(Alone(config=config, path=path, pid=pid))
 
 
 def policy_problems(path: Path) -> tuple[list[str], int]:

@@ -1,6 +1,6 @@
 """Looking for what keeps access from working, or lets somebody around it. Nothing here changes anything.
 
-For administrators the whole gateway, part by part (`parts.py`); for a user whether a network of theirs works
+For administrators the whole gateway, part by part (`registry.py`); for a user whether a network of theirs works
 (`reach.py`).
 """
 
@@ -11,9 +11,9 @@ from typing import Any
 from jitd import wire
 from jitd.core.errors import JitError
 from jitd.core.people import Answer
-from jitd.diagnostics import reach
+from jitd.diagnostics import reach, registry
 from jitd.diagnostics.examination import Examination
-from jitd.diagnostics.parts import PARTS
+from jitd.diagnostics.registry import PARTS
 from jitd.enforce.port import EnforceError, LinkState
 from jitd.store import interfaces, networks
 from jitd.verbs.context import Call, Reply, View
@@ -90,7 +90,7 @@ def doctor(examination: Examination, query: wire.DoctorQuery) -> Reply:
     view = examination.view
     what = asked(view, query)
     if what.part is not None:
-        return {"part": what.part, "checks": PARTS[what.part](examination)}
+        return {"part": what.part, "checks": registry.examine(what.part, examination)}
     if what.network is not None:
         return reach.examine(view, what.network, query.get("user"), examination.links)
     if view.by_admin:

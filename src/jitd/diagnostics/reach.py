@@ -5,8 +5,8 @@ from jitd.core import durations
 from jitd.core.model import Account, Device, Interface, Network, Status
 from jitd.core.people import Answer
 from jitd.core.wireguard import REJECT_AFTER_MS
-from jitd.diagnostics.checks.lines import broken, ok, unknown, warning
 from jitd.diagnostics.examination import Links
+from jitd.diagnostics.lines import broken, ok, unknown, warning
 from jitd.enforce.port import LinkState
 from jitd.store import accounts, devices, freezes, interfaces, networks
 from jitd.store import requests as store

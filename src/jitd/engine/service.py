@@ -10,15 +10,17 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any, Final, TypeVar, cast
 
+from jitd import wire
 from jitd.core import policyfile, principals, settings
 from jitd.core.clock import Clock
 from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Directory
-from jitd.diagnostics import doctor, parts
+from jitd.diagnostics import doctor, registry
 from jitd.diagnostics.doctor import ExamineVerb
-from jitd.diagnostics.examination import Examination, Links, Machine
+from jitd.diagnostics.examination import Examination, Links
+from jitd.diagnostics.machine import Machine
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.hostport import HostReader
 from jitd.enforce.owner import Owner, find_owner
@@ -348,10 +350,12 @@ class Service:
         actor, machine = Actor(uid=0, user="root"), self._machine
         if machine is None:
             return
-        found = await self._in_reader(
-            lambda rows: parts.look_around(self._transactor.view(rows, actor), machine)
-        )
-        self._transactor.drift.around = found
+
+        def work(rows: Rows) -> tuple[wire.Check, ...]:
+            view = self._transactor.view(rows, actor)
+            return registry.watch(Examination(view=view, machine=machine, links={}, stepped_ms=0))
+
+        self._transactor.drift.around = await self._in_reader(work)
 
     @property
     def people_changed(self) -> asyncio.Event:

@@ -32,7 +32,7 @@ from jitd.wire.devices import (
     DeviceView,
     ImportLine,
 )
-from jitd.wire.doctor import Check, DoctorQuery, DoctorReply, KnownDevice, TunnelFacts
+from jitd.wire.doctor import Check, DoctorQuery, DoctorReply, KnownDevice, Level, Part, TunnelFacts
 from jitd.wire.events import ActorView, EventsQuery, EventView
 from jitd.wire.freeze import FreezeBody, FreezeReply, FreezeView
 from jitd.wire.interfaces import (
@@ -160,6 +160,7 @@ __all__ = [
     "InterfaceView",
     "InterfacesReply",
     "KnownDevice",
+    "Level",
     "ListQuery",
     "ListReply",
     "MessageView",
@@ -184,6 +185,7 @@ __all__ = [
     "OutboxBody",
     "OutboxChangeReply",
     "OutboxReply",
+    "Part",
     "PastRequest",
     "PeerView",
     "Plan",

@@ -1,8 +1,15 @@
 """Examinations."""
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from jitd.wire.common import Reply
+
+#: The parts of the gateway, in the order in which they are examined.
+Part = Literal[
+    "config", "socket", "store", "clock", "interfaces", "firewall", "sshd", "people", "mail", "files"
+]
+#: How a line of doctor stands: `unknown` is what cannot be known from there.
+Level = Literal["ok", "warning", "broken", "unknown"]
 
 
 class DoctorQuery(TypedDict):
@@ -17,11 +24,12 @@ class DoctorQuery(TypedDict):
 
 
 class Check(TypedDict):
-    """One line of doctor: `level` is ok, warning, broken, or unknown for what cannot be known from there; `fix` is what
-    to type, "" when there is nothing.
+    """One line of doctor. `fix` is what to type, "" when there is nothing; `code` is the check's, where the gateway is
+    examined, and stays the same in later versions.
     """
 
-    level: str
+    code: NotRequired[str]
+    level: Level
     what: str
     fix: str
 

@@ -1,5 +1,4 @@
-"""Looking at the machine for what jitd needs of it, with or without a running jitd. Nothing here changes anything.
+"""Doctor's checks: a module for each subject, with its `CHECKS`. See `check.py` for what a check says of itself.
 
-All functions block, each for a bounded time; a running jitd calls them in threads of their own (`machine.Machine`),
-`jitd check` by itself.
+Nothing here changes anything. All functions block, each for a bounded time.
 """

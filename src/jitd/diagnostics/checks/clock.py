@@ -3,13 +3,21 @@
 import ctypes
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from jitd import wire
-from jitd.diagnostics.checks.lines import ok, unknown, warning
-from jitd.diagnostics.checks.programs import ask
+from jitd.core import durations
+from jitd.diagnostics.check import Check
+from jitd.diagnostics.examination import Examination
+from jitd.diagnostics.lines import broken, ok, unknown, warning
+from jitd.diagnostics.programs import ask
+from jitd.store import facts
 
+#: The wall clock against the boot clock since the start: what is less was set gently, second by second.
+_STEP_MS: Final = 2000
+_HIGH_WATER: Final = "wall_high_ms"
 _UNSYNCHRONISED: Final = 0x40  # STA_UNSYNC of <sys/timex.h>
 _MARK: Final = Path("/run/systemd/timesync/synchronized")
 _FIX: Final = "timedatectl set-ntp true # or install chrony; then look with: timedatectl"
@@ -65,3 +73,51 @@ def _others() -> bool | None:
         return True
     said = ask(["timedatectl", "show", "--property=NTPSynchronized", "--value"]).text.strip()
     return {"yes": True, "no": False}.get(said)
+
+
+def _behind(one: Examination) -> Iterator[wire.Check]:
+    behind_ms = (facts.get(one.view.rows, _HIGH_WATER) or 0) - one.view.now.wall_ms
+    if behind_ms > 0:
+        yield broken(
+            f"the clock is {durations.show(behind_ms)} behind what it was: grants of an earlier boot, and those in"
+            " advance, stay closed until it is right, or (if it was wrong before) are revoked and granted anew"
+        )
+
+
+def _stepped(one: Examination) -> Iterator[wire.Check]:
+    if abs(one.stepped_ms) < _STEP_MS:
+        yield ok("the clock was not set since jitd started")
+        return
+    way = "forward" if one.stepped_ms > 0 else "back"
+    yield warning(
+        f"the clock was set {way} by {durations.show(abs(one.stepped_ms))} since jitd started: ends of grants"
+        " are kept by the boot clock, dates of people and devices by this one"
+    )
+
+
+CHECKS: Final = (
+    Check(
+        "clock-synchronised",
+        "clock",
+        "Clock synchronisation",
+        "warning",
+        lambda one: one.machine.bounded("clock", examine),
+        alone=lambda _: examine(),
+    ),
+    Check(
+        "clock-behind",
+        "clock",
+        "A clock behind its highest value",
+        "broken",
+        _behind,
+        fix="timedatectl set-ntp true # or: date --set '…'",
+    ),
+    Check(
+        "clock-stepped",
+        "clock",
+        "Clock changes since the start",
+        "warning",
+        _stepped,
+        fix="journalctl -u systemd-timesyncd -u chrony -u ntpsec # who set it",
+    ),
+)

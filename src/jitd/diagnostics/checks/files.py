@@ -10,7 +10,8 @@ from jitd import wire
 from jitd.core.commandline import shell
 from jitd.core.configuration import Config
 from jitd.core.errors import JitError
-from jitd.diagnostics.checks.lines import broken, ok, warning
+from jitd.diagnostics.check import Check
+from jitd.diagnostics.lines import broken, ok, warning
 from jitd.store.database import FILE_NAME
 
 _OTHERS_READ: Final = 0o077
@@ -136,3 +137,17 @@ def _templates(running: Config) -> Iterator[wire.Check]:
         Templates(directory, jitctl_host=running.mail.jitctl_host, review_url=running.mail.review_url)
     except JitError as error:
         yield broken(error.message, error.hint)
+
+
+CHECKS: Final = (
+    Check(
+        "files",
+        "files",
+        "Owners and modes of files",
+        "broken",
+        lambda one: one.machine.bounded("files", lambda: examine(one.view.config, one.machine.path)),
+        alone=lambda one: (
+            examine(one.config, one.path) if state_dir_problem(one.config.daemon.state_dir) is None else ()
+        ),
+    ),
+)

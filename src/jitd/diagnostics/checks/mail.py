@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import aiosmtplib
@@ -14,8 +14,11 @@ from jitd import wire
 from jitd.core import parsing
 from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
-from jitd.diagnostics.checks.lines import broken, ok, warning
+from jitd.diagnostics.check import Check
+from jitd.diagnostics.examination import Examination
+from jitd.diagnostics.lines import broken, ok, unknown, warning
 from jitd.notify import hello, secret
+from jitd.store import outbox
 
 #: How long all of it may take, in seconds.
 SECONDS: Final = 10.0
@@ -241,3 +244,36 @@ def _words(error: BaseException) -> str:
 
 def _place(mail: Mail) -> str:
     return f"{mail.server}:{mail.port}"
+
+
+def _server(one: Examination) -> list[wire.Check]:
+    return one.machine.bounded("mail", lambda: examine(one.view.config.mail), SECONDS)
+
+
+def _rooms(one: Examination) -> Iterator[wire.Check]:
+    if one.view.config.chat.urls:
+        yield unknown(f"rooms ({', '.join(one.view.config.chat.urls)}) cannot be tried without a message")
+
+
+def _waiting(one: Examination) -> Iterator[wire.Check]:
+    rows = one.view.rows
+    waiting = outbox.counts(rows).waiting if one.view.config.tells else 0
+    why = (
+        next((message.error for message in outbox.waiting(rows, 50) if message.error), "") if waiting else ""
+    )
+    if why:
+        yield warning(f"{waiting} messages wait to be delivered: {why}")
+
+
+CHECKS: Final = (
+    Check("mail-server", "mail", "The mail server", "broken", _server),
+    Check("rooms", "mail", "Chat destinations", "unknown", _rooms, fix="jitctl notify test --help"),
+    Check(
+        "undelivered",
+        "mail",
+        "Undelivered messages",
+        "warning",
+        _waiting,
+        fix="jitctl outbox list",
+    ),
+)

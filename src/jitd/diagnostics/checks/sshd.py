@@ -8,9 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from jitd import wire
-from jitd.diagnostics.checks.lines import broken, ok, unknown, warning
-from jitd.diagnostics.checks.programs import Answer, ask
+from jitd.diagnostics.check import Check
+from jitd.diagnostics.examination import Alone, Examination
+from jitd.diagnostics.lines import broken, ok, unknown, warning
+from jitd.diagnostics.programs import Answer, ask
 from jitd.identity import nss
+from jitd.store import devices
 
 #: Whom the shipped snippet (packaging/jitd-sshd.conf) is for.
 GROUP: Final = "jit-remote"
@@ -148,3 +151,26 @@ def _listed(users: Sequence[str]) -> str:
         return "every user"
     shown = shlex.join(named[:3]).replace(" ", ", ")
     return shown + (f" and {len(named) - 3} others" if len(named) > 3 else "")
+
+
+def _run(one: Examination) -> list[wire.Check]:
+    view = one.view
+    if view.backend == "memory":
+        return [ok("the memory backend closes nothing that a login over ssh could get around")]
+    closed = view.firewall.active and view.config.enforce.close_local_users
+    users = [
+        account.name
+        for account in devices.owners(view.rows)
+        if not account.is_registered and not view.admin(account.name, account.uid)
+    ]
+    return one.machine.bounded("sshd", lambda: examine(users, closed=closed), SECONDS)
+
+
+def _alone(one: Alone) -> list[wire.Check]:
+    enforce = one.config.enforce
+    if enforce.backend == "memory":
+        return []
+    return examine((), closed=enforce.close_local_users and enforce.firewall != "none")
+
+
+CHECKS: Final = (Check("ssh-forwarding", "sshd", "Forwarding by sshd", "broken", _run, alone=_alone),)

@@ -6,7 +6,9 @@ from typing import Final
 
 from jitd import wire
 from jitd.core.errors import JitError
-from jitd.diagnostics.checks.lines import broken, ok, unknown, warning
+from jitd.diagnostics.check import Check
+from jitd.diagnostics.checks.files import state_dir_problem
+from jitd.diagnostics.lines import broken, ok, unknown, warning
 from jitd.store.database import FILE_NAME, quick_check
 
 #: How long the database may be read, in seconds; what was not read by then is told.
@@ -68,3 +70,19 @@ def _disk(state_dir: Path) -> list[wire.Check]:
     if free < _LITTLE_ROOM:
         return [warning(f"only {says}", fix)]
     return [ok(says)]
+
+
+CHECKS: Final = (
+    Check(
+        "store",
+        "store",
+        "The database and its disk",
+        "broken",
+        lambda one: one.machine.bounded("store", lambda: examine(one.view.config.daemon.state_dir), SECONDS),
+        alone=lambda one: (
+            examine(one.config.daemon.state_dir)
+            if state_dir_problem(one.config.daemon.state_dir) is None
+            else ()
+        ),
+    ),
+)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from jitd import wire
-from jitd.diagnostics.checks.lines import unknown
+from jitd.diagnostics.lines import unknown
 
 #: How many threads of one part may hang, or be at work, before no more are begun.
 _AT_ONCE: Final = 3

@@ -5,10 +5,12 @@ import socket
 import stat
 import struct
 from pathlib import Path
+from typing import Final
 
 from jitd import wire
 from jitd.core.commandline import shell
-from jitd.diagnostics.checks.lines import broken, ok, unknown, warning
+from jitd.diagnostics.check import Check
+from jitd.diagnostics.lines import broken, ok, unknown, warning
 
 _START = "systemctl start jitd # or: jitd run; why it ended: journalctl -u jitd"
 
@@ -100,3 +102,17 @@ def _who(path: Path) -> int | str:
             return error.strerror or str(error)
     pid: int = struct.unpack("3i", found)[0]
     return pid
+
+
+CHECKS: Final = (
+    Check(
+        "socket",
+        "socket",
+        "The API socket",
+        "broken",
+        lambda one: one.machine.bounded(
+            "socket", lambda: examine(one.view.config.daemon.socket, pid=os.getpid())
+        ),
+        alone=lambda one: examine(one.config.daemon.socket, pid=one.pid),
+    ),
+)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from jitd import wire
 from jitd.core.configuration import Config, needs_restart, taken_over
 from jitd.core.errors import JitError
-from jitd.diagnostics.checks.lines import broken, ok, warning
+from jitd.diagnostics.check import Check
+from jitd.diagnostics.lines import broken, ok, warning
 
 
 def examine(running: Config, path: Path | None, load: Callable[[Path], Config]) -> list[wire.Check]:
@@ -36,3 +38,16 @@ def examine(running: Config, path: Path | None, load: Callable[[Path], Config]) 
     if len(found) == 1:
         found.append(ok("what runs is what the file says"))
     return found
+
+
+CHECKS: Final = (
+    Check(
+        "config-file",
+        "config",
+        "The configuration file",
+        "broken",
+        lambda one: one.machine.bounded(
+            "config", lambda: examine(one.view.config, one.machine.path, one.machine.load)
+        ),
+    ),
+)

@@ -1,12 +1,15 @@
 """What the file of an adopted interface's owner would bring back, or write down, behind jitd's back."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from jitd import wire
 from jitd.core.commandline import shell
 from jitd.core.model import Interface
 from jitd.core.text import clean
-from jitd.diagnostics.checks.lines import broken, warning
+from jitd.diagnostics.check import Check
+from jitd.diagnostics.examination import Examination
+from jitd.diagnostics.lines import broken, warning
 from jitd.enforce.owner import Owner
 from jitd.store import devices, interfaces
 from jitd.verbs.context import View
@@ -15,9 +18,10 @@ from jitd.verbs.context import View
 _NAMED = 3
 
 
-def look(view: View, interface: Interface) -> list[wire.Check]:
-    """What somebody should know about the file, if there is one; nothing of interfaces of jitd's own."""
-    return list(_look(view, interface, view.owner_of(interface.name))) if interface.adopted else []
+def _run(one: Examination) -> Iterator[wire.Check]:
+    for interface in interfaces.all_(one.view.rows):
+        if interface.adopted:
+            yield from _look(one.view, interface, one.view.owner_of(interface.name))
 
 
 def _look(view: View, interface: Interface, owner: Owner) -> Iterator[wire.Check]:
@@ -46,3 +50,15 @@ def _look(view: View, interface: Interface, owner: Owner) -> Iterator[wire.Check
             f" {interface.name} brings them back, until jitd looks",
             f"take their [Peer] sections out of {owner.path}; {interface.name} stays up",
         )
+
+
+CHECKS: Final = (
+    Check(
+        "owner-file",
+        "interfaces",
+        "The file of an adopted interface's owner",
+        "broken",
+        _run,
+        watched=True,
+    ),
+)
