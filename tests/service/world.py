@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import replies
+
 from jitd.config import load
 from jitd.core.configuration import Config, Daemon, Enforce, Limits
 from jitd.core.model import Actor
@@ -126,15 +128,15 @@ class World:
 
     async def do(self, verb: ChangeVerb, actor: Actor, **body: Any) -> dict[str, Any]:
         """Run a verb that changes something."""
-        return dict(await self.service.change(verb, actor, body))
+        return _checked(verb, await self.service.change(verb, actor, body))
 
-    async def ask(self, verb: QueryVerb, actor: Actor, **query: Any) -> dict[str, Any]:
+    async def ask(self, verb: QueryVerb[Any], actor: Actor, **query: Any) -> dict[str, Any]:
         """Run a query."""
-        return dict(await self.service.query(verb, actor, query))
+        return _checked(verb, await self.service.query(verb, actor, query))
 
     async def examine(self, actor: Actor, **query: Any) -> dict[str, Any]:
         """What doctor says."""
-        return dict(await self.service.examine(doctor.doctor, actor, query))
+        return _checked(doctor.doctor, await self.service.examine(doctor.doctor, actor, query))
 
     async def advance(self, ms: int) -> None:
         """Time goes on, and what is due is done."""
@@ -172,3 +174,9 @@ class World:
     def entries(self) -> dict[str, int]:
         """Who may pass in the firewall: milliseconds left (and the tick that is taken off), by network id and address."""
         return {f"{one.network_id} {one.ip}": one.least_ms + TICK_MS for one in self.firewall.read()}
+
+
+def _checked(verb: Callable[..., Any], reply: Any) -> dict[str, Any]:
+    """A reply, which is what its route promises."""
+    replies.check(verb, reply)
+    return dict(reply)

@@ -228,9 +228,9 @@ class Client:
         """What waits to be told."""
         return cast("wire.OutboxReply", self._get("outbox/list", {}))
 
-    def outbox_retry(self, **body: Any) -> wire.OutboxChangeReply:
+    def outbox_retry(self, **body: Any) -> wire.OutboxRetryReply:
         """Try messages again; see wire.OutboxBody."""
-        return cast("wire.OutboxChangeReply", self._post("outbox/retry", body))
+        return cast("wire.OutboxRetryReply", self._post("outbox/retry", body))
 
     def outbox_drop(self, **body: Any) -> wire.OutboxChangeReply:
         """Give messages up; see wire.OutboxBody."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -73,7 +74,13 @@ def retry(context: typer.Context, numbers: Numbers = None) -> int:
 
     Example: jitctl outbox retry
     """
-    return _told(context, settings(context).client().outbox_retry(ids=numbers or None), "tried again")
+    reply = settings(context).client().outbox_retry(ids=numbers or None)
+    left = (
+        (reply["outdated"], "given up: what they were about was decided, or is over"),
+        (reply["collected"], "not tried alone: many at once go out together, in a moment"),
+        (reply["unreachable"], "not tried: jitd.toml has no way to them any more"),
+    )
+    return _told(context, reply, "tried again", left)
 
 
 def drop(context: typer.Context, numbers: Numbers = None, yes: Yes = False) -> int:
@@ -90,15 +97,13 @@ def drop(context: typer.Context, numbers: Numbers = None, yes: Yes = False) -> i
     return _told(context, settings(context).client().outbox_drop(ids=numbers or None), "given up")
 
 
-def _told(context: typer.Context, reply: wire.OutboxChangeReply, what: str) -> int:
+def _told(
+    context: typer.Context, reply: wire.OutboxChangeReply, what: str, left: Iterable[tuple[int, str]] = ()
+) -> int:
     def tell() -> None:
         waiting = reply["messages_waiting"]
         out(f"{_counted(reply['number'])} {what}; {waiting or 'nothing'} wait{'s' if waiting < 2 else ''}")
-        for number, why in (
-            (reply.get("outdated", 0), "given up: what they were about was decided, or is over"),
-            (reply.get("collected", 0), "not tried alone: many at once go out together, in a moment"),
-            (reply.get("unreachable", 0), "not tried: jitd.toml has no way to them any more"),
-        ):
+        for number, why in left:
             if number:
                 out(f"{_counted(number)} {why}")
 

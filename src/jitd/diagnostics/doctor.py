@@ -12,15 +12,15 @@ from jitd import wire
 from jitd.core.errors import JitError
 from jitd.core.people import Answer
 from jitd.diagnostics import reach, registry
-from jitd.diagnostics.examination import Examination
+from jitd.diagnostics.examination import Examination, Links
 from jitd.diagnostics.registry import PARTS
 from jitd.enforce.port import EnforceError, LinkState
 from jitd.store import interfaces, networks
-from jitd.verbs.context import Call, Reply, View
+from jitd.verbs.context import Call, T, View
 from jitd.verbs.lookup import named_network, no_network
 
 #: A verb that examines: it reads, asks other programs and servers, and changes nothing.
-ExamineVerb = Callable[[Examination, Any], Reply]
+ExamineVerb = Callable[[Examination, Any], T]
 
 
 def needs_links(view: View, query: Mapping[str, Any]) -> bool:
@@ -29,7 +29,7 @@ def needs_links(view: View, query: Mapping[str, Any]) -> bool:
     return what.part == "interfaces" or what.network is not None
 
 
-def links(call: Call, query: wire.DoctorQuery) -> dict[str, Any]:
+def links(call: Call, query: wire.DoctorQuery) -> Links:
     """The interfaces that an examination is about, as the worker reads them."""
     what = asked(call, query)
     wanted = interfaces.all_(call.rows)
@@ -45,7 +45,7 @@ def links(call: Call, query: wire.DoctorQuery) -> dict[str, Any]:
         else:
             # Whoever connects looks here, and then at their status.
             call.drift.hear(state)
-    return {"links": found}
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +85,20 @@ def asked(view: View, query: Mapping[str, Any]) -> Asked:
     raise JitError(missing.code, missing.message, f"{missing.hint} Parts of the gateway: {', '.join(PARTS)}.")
 
 
-def doctor(examination: Examination, query: wire.DoctorQuery) -> Reply:
+def doctor(examination: Examination, query: wire.DoctorQuery) -> wire.DoctorReply:
     """Examine one part of the gateway or one network just now; without either, tell what there is to examine."""
     view = examination.view
     what = asked(view, query)
     if what.part is not None:
-        return {"part": what.part, "checks": registry.examine(what.part, examination)}
+        checks = registry.examine(what.part, examination)
+        return {"now": view.now.wall_ms, "part": what.part, "checks": checks}
     if what.network is not None:
         return reach.examine(view, what.network, query.get("user"), examination.links)
-    if view.by_admin:
-        return {"part": "", "checks": [], "parts": list(PARTS), "networks": []}
-    return {"part": "", "checks": [], "parts": [], "networks": reach.networks_of(view)}
+    admin = view.by_admin
+    return {
+        "now": view.now.wall_ms,
+        "part": "",
+        "checks": [],
+        "parts": list(PARTS) if admin else [],
+        "networks": [] if admin else reach.networks_of(view),
+    }

@@ -10,7 +10,7 @@ from jitd.diagnostics.lines import broken, ok, unknown, warning
 from jitd.enforce.port import LinkState
 from jitd.store import accounts, devices, freezes, interfaces, networks
 from jitd.store import requests as store
-from jitd.verbs.context import Reply, View
+from jitd.verbs.context import View
 from jitd.verbs.lookup import named_network
 
 
@@ -24,7 +24,7 @@ def networks_of(view: View) -> list[str]:
     return [one.name for one in live or mine]
 
 
-def examine(view: View, name: str, user: str | None, links: Links) -> Reply:
+def examine(view: View, name: str, user: str | None, links: Links) -> wire.DoctorReply:
     """Examine one network for the caller; for somebody else where an administrator names one."""
     network = named_network(view, name)
     uid, who = view.subject(user)
@@ -44,6 +44,7 @@ def examine(view: View, name: str, user: str | None, links: Links) -> Reply:
     else:
         found += _peers(view, interface, mine, links, expected)
     return {
+        "now": view.now.wall_ms,
         "part": "",
         "checks": found,
         "network": network.name,

@@ -8,7 +8,7 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Executor
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from jitd import wire
 from jitd.core import policyfile, principals, settings
@@ -262,33 +262,33 @@ class Service:
         """In the thread that closes while the worker does not."""
         return await asyncio.wrap_future(self._closing.submit(call))
 
-    async def query(self, verb: QueryVerb, actor: Actor, query: Body) -> Reply:
+    async def query(self, verb: QueryVerb[T], actor: Actor, query: Body) -> T:
         """Run a verb that only reads, beside the worker."""
         await self._look_up(actor, query)
         admin = self._is_admin(actor)
         threads = self._reading_for_admins if admin else self._reading_for_users
         seconds = LONGEST_SECONDS if admin or verb in LONG else USERS_SECONDS
 
-        def work(rows: Rows) -> Reply:
+        def work(rows: Rows) -> T:
             with rows.within(seconds):
                 view = self._transactor.view(rows, actor)
                 self._transactor.authorise(verb, view)
-                return {"now": self._clock.now_ms(), **verb(view, query)}
+                return verb(view, query)
 
         return await self._in_reader(work, self._reading_long if verb in LONG else threads)
 
-    async def peek(self, verb: PeekVerb, actor: Actor, query: Body) -> Reply:
+    async def peek(self, verb: PeekVerb[T], actor: Actor, query: Body) -> T:
         """Run a verb that reads the interfaces too, in the worker that owns them."""
         await self._look_up(actor, query)
 
-        def read(call: Call, query: Body) -> Reply:
+        def read(call: Call, query: Body) -> T:
             self._transactor.authorise(verb, call)
             return verb(call, query)
 
         running = self._worker.run(lambda: self._transactor.peek(read, actor, query), Priority.USER)
         return await self._bounded(running)
 
-    async def examine(self, verb: ExamineVerb, actor: Actor, query: Body) -> Reply:
+    async def examine(self, verb: ExamineVerb[T], actor: Actor, query: Body) -> T:
         """Run a verb that examines the machine: the interfaces are read in the worker, all else in threads of its own."""
         await self._look_up(actor, query)
         machine = self._machine
@@ -299,14 +299,14 @@ class Service:
             # Anybody may ask as often as they like, and a large interface takes a while to read: behind everything else.
             priority = Priority.ADMIN if self._is_admin(actor) else Priority.CHECK
             running = self._worker.run(lambda: self._transactor.peek(doctor.links, actor, query), priority)
-            links = cast("Links", (await self._bounded(running))["links"])
+            links = await self._bounded(running)
         stepped_ms = self._clock.now_ms() - self._clock.boot_ms() - self._offset_ms
 
-        def work(rows: Rows) -> Reply:
+        def work(rows: Rows) -> T:
             view = self._transactor.view(rows, actor)
             self._transactor.authorise(verb, view)
             examination = Examination(view=view, machine=machine, links=links, stepped_ms=stepped_ms)
-            return {"now": self._clock.now_ms(), **verb(examination, query)}
+            return verb(examination, query)
 
         return await self._bounded(self._in_reader(work, self._examining))
 
@@ -499,7 +499,7 @@ class Service:
                 listed.add(body["group"])
         await self._directory.refresh([name for name in names if name], groups | listed)
 
-    async def _bounded(self, running: Awaitable[Reply]) -> Reply:
+    async def _bounded(self, running: Awaitable[T]) -> T:
         try:
             return await asyncio.wait_for(asyncio.shield(running), LONGEST_WAIT)
         except TimeoutError as error:

@@ -47,7 +47,7 @@ from jitd.store.tombstones import FILE_NAME as TOMBSTONES
 from jitd.store.tombstones import Tombstone, TombstoneFile
 from jitd.verbs import deciding, plans, quorums, removal, restoring, rules
 from jitd.verbs.access import Access
-from jitd.verbs.context import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Render, Reply, View
+from jitd.verbs.context import Body, Call, ChangeVerb, PeekVerb, PlanOnly, Render, Reply, T, View
 from jitd.verbs.quorums import QuorumNeeded
 
 #: Told until the next orderly stop.
@@ -341,7 +341,7 @@ class Transactor:
                         self._unrecorded.note(rows, closing.tombstone)
         except PlanOnly as plan:
             self._undo(call)
-            return {"now": self._clock.now_ms(), **plan.reply}
+            return plan.reply
         except QuorumNeeded as needed:
             self._undo(call)
             raise self._propose(needed, actor, people) from needed
@@ -364,14 +364,14 @@ class Transactor:
             f"Somebody else who decides types: {jitctl('change', 'approve', number)}",
         )
 
-    def _settle(self, call: Call, render: Render) -> Reply:
+    def _settle(self, call: Call, render: Render[Reply]) -> Reply:
         """After the commit: make the kernel agree, and answer."""
         agrees = self._reconciler.touched(self._rows, call.touched, call.now)
         self._confirm(call.ended, self._now())
         self._committed()
-        waiting = "" if agrees else "; ".join(self.drift.waiting())
-        reply = render(self._call(self._rows, call.actor, self._people))
-        return {"now": self._clock.now_ms(), "agrees": agrees, "waiting": waiting, **reply}
+        after = self._call(self._rows, call.actor, self._people)
+        after.agrees, after.waiting = agrees, "" if agrees else "; ".join(self.drift.waiting())
+        return render(after)
 
     # --- beside the worker ---
 
@@ -448,9 +448,9 @@ class Transactor:
         self._confirm([], self._now())
         self._committed()
 
-    def peek(self, verb: PeekVerb, actor: Actor, query: Body) -> Reply:
+    def peek(self, verb: PeekVerb[T], actor: Actor, query: Body) -> T:
         """Run a verb that only reads, the interfaces too."""
-        return {"now": self._clock.now_ms(), **verb(self._call(self._rows, actor, self._people), query)}
+        return verb(self._call(self._rows, actor, self._people), query)
 
     def view(self, rows: Rows, actor: Actor) -> View:
         """What a query is rendered from, on any connection and in any thread."""

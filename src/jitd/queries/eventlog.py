@@ -1,19 +1,27 @@
 """events: the audit log, in pages. Nothing here changes anything."""
 
-from typing import Final
+from typing import Final, NotRequired, TypedDict
 
 from jitd import wire
 from jitd.core.errors import JitError
 from jitd.store import events, networks
 from jitd.verbs import views
-from jitd.verbs.context import Reply, View
+from jitd.verbs.context import View
 
 EVENT_PAGE: Final = 500
 #: `last` may ask for so many events, which are held until the first of them is known.
 LONGEST_LAST: Final = 10_000
 
 
-def events_(view: View, query: wire.EventsQuery) -> Reply:
+class Page(TypedDict):
+    """Some events. `next` is the SEQ behind which there may be more; `before` that below which there are more, None: none are."""
+
+    events: list[wire.EventView]
+    next: int
+    before: NotRequired[int | None]
+
+
+def events_(view: View, query: wire.EventsQuery) -> Page:
     """Events after a SEQ, or with `last` the newest below one; oldest first, at most EVENT_PAGE. Users see those that
     concern them.
     """

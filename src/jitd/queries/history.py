@@ -10,7 +10,7 @@ from jitd.core.terms import Term, Wish
 from jitd.store import history as store
 from jitd.store import requests
 from jitd.verbs import foureyes, granting, grants, views
-from jitd.verbs.context import Reply, View
+from jitd.verbs.context import View
 from jitd.verbs.lookup import decidable
 
 #: How many requests of before are shown.
@@ -19,7 +19,7 @@ LAST: Final = 5
 COUNTED_MS: Final = 30 * durations.DAY
 
 
-def history(view: View, query: wire.IdQuery) -> Reply:
+def history(view: View, query: wire.IdQuery) -> wire.HistoryReply:
     """What somebody who decides wants to know of a request: what its user asked for before and how that ended, how much
     of the last grant was used, what is open for the user now, and what a yes would give.
 
@@ -34,6 +34,7 @@ def history(view: View, query: wire.IdQuery) -> Reply:
     since_ms = view.now.wall_ms - COUNTED_MS
     asked_before, granted_before = store.since(view.rows, account_id, network.id, since_ms, request.id)
     return {
+        "now": view.now.wall_ms,
         "request": views.request_view(view, request, network),
         "last": [_past(view, known[number]) for number in last],
         "last_grant": _past(view, known[granted]) if granted is not None else None,
@@ -78,9 +79,9 @@ def _rule(view: View, request: Request, network: Network) -> str:
     return policy.must_ask(network, person, admin, people.unresolved(network)).why
 
 
-def _offer(view: View, request: Request, network: Network) -> Reply:
+def _offer(view: View, request: Request, network: Network) -> wire.Offer:
     """What a yes without a word about the time would give, as `grant` works it out, or why there can be none."""
-    nothing: Reply = {"starts": None, "ends": None, "cap": "", "refused": "", "hint": ""}
+    nothing: wire.Offer = {"starts": None, "ends": None, "cap": "", "refused": "", "hint": ""}
     if request.status(view.now) is not Status.PENDING:
         return nothing
     try:

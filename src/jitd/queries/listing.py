@@ -14,7 +14,7 @@ from jitd.core.model import TAB_OF, Request, Status, Tab
 from jitd.store import accounts, networks
 from jitd.store import listing as store
 from jitd.verbs import changes, views
-from jitd.verbs.context import Reply, View
+from jitd.verbs.context import View
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -22,7 +22,7 @@ LONGEST_PAGE: Final = 500
 _LIVE: Final = (Status.ACTIVE, Status.SCHEDULED)
 
 
-def list_(view: View, query: wire.ListQuery) -> Reply:
+def list_(view: View, query: wire.ListQuery) -> wire.ListReply:
     """A page of requests. Administrators see all, others their own and those that they decide about."""
     wanted = _statuses(query)
     order = query.get("sort", "default")
@@ -42,6 +42,7 @@ def list_(view: View, query: wire.ListQuery) -> Reply:
     if query.get("count"):
         number = 0 if wanted == frozenset() else store.count(view.rows, filters)
         return {
+            "now": view.now.wall_ms,
             "requests": [],
             "next": "",
             "counts": {},
@@ -61,6 +62,7 @@ def list_(view: View, query: wire.ListQuery) -> Reply:
         )
     known = networks.ever(view.rows)
     return {
+        "now": view.now.wall_ms,
         "requests": [views.request_view(view, one, known[one.network_id]) for one in found.requests],
         "next": found.next,
         "counts": _counts(view, whose),

@@ -11,12 +11,13 @@ from jitd.reconcile.access import GRACE_MS
 from jitd.store import accounts, devices, events, freezes, interfaces, listing, networks, outbox, restored
 from jitd.store import requests as store
 from jitd.verbs import deciding, restoring, views
-from jitd.verbs.context import Reply, View
+from jitd.verbs.context import View
 
 
-def health(view: View, _query: object) -> Reply:
+def health(view: View, _query: object) -> wire.Health:
     """Who answers."""
     return {
+        "now": view.now.wall_ms,
         "version": VERSION,
         "api": wire.API_VERSION,
         "backend": view.backend,
@@ -26,13 +27,14 @@ def health(view: View, _query: object) -> Reply:
     }
 
 
-def status(view: View, _query: object) -> Reply:
+def status(view: View, _query: object) -> wire.StatusReply:
     """Every network of the caller, and for administrators how the gateway is doing."""
     uid, name = view.person_behind
     account = accounts.find(view.rows, uid, name)
     mine = devices.of_account(view.rows, account.id) if account else []
     admin = view.by_admin
-    reply: Reply = {
+    reply: wire.StatusReply = {
+        "now": view.now.wall_ms,
         "user": name,
         "admin": admin,
         "networks": [

@@ -11,7 +11,7 @@ from jitd.core.report import LEAST_GRANTED, Habit, Tally, mark_of, percentile, s
 from jitd.store import accounts, networks
 from jitd.store import report as store
 from jitd.store.report import By, Group, Span, Sums
-from jitd.verbs.context import Reply, View
+from jitd.verbs.context import View
 from jitd.verbs.lookup import named_network
 
 USUAL_MS: Final = 30 * durations.DAY
@@ -26,7 +26,7 @@ _NETWORKS: Final = 500
 _WIDEST_OFFSET: Final = 14 * durations.HOUR
 
 
-def report(view: View, query: wire.ReportQuery) -> Reply:
+def report(view: View, query: wire.ReportQuery) -> wire.ReportReply:
     """Sums over the requests that were made in a time: administrators of the whole gateway, approvers of the networks
     that they decide about, everybody else of their own.
     """
@@ -43,6 +43,7 @@ def report(view: View, query: wire.ReportQuery) -> Reply:
     sums = store.sums(view.rows, span, limits, least=LEAST_GRANTED, pairs=_HABITS)
     size = mark_of(span.until_ms - span.since_ms)
     return {
+        "now": view.now.wall_ms,
         "scope": scope,
         "about": sorted(network.name for network in about.values()) if scope == "networks" else [],
         "since": span.since_ms,

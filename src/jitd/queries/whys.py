@@ -9,11 +9,11 @@ from jitd.core.settings import WEEK_MS
 from jitd.store import accounts, devices, events, freezes, networks
 from jitd.store import requests as store
 from jitd.verbs import deciding, views
-from jitd.verbs.context import Reply, View
+from jitd.verbs.context import View
 from jitd.verbs.lookup import named_network, visible
 
 
-def why(view: View, query: wire.WhyQuery) -> Reply:
+def why(view: View, query: wire.WhyQuery) -> wire.WhyReply:
     """Explain a request (`id`), or what holds for a user on a network; without `user` for the caller.
 
     A user may ask about himself, who decides about a network about everybody there.
@@ -24,6 +24,7 @@ def why(view: View, query: wire.WhyQuery) -> Reply:
         network = networks.by_id(view.rows, request.network_id)
         history, _ = events.of_request(view.rows, request.id)
         return {
+            "now": view.now.wall_ms,
             "user": request.account.name,
             "network": network.name,
             "request": views.request_view(view, request),
@@ -49,6 +50,7 @@ def why(view: View, query: wire.WhyQuery) -> Reply:
     else:
         account = _other(view, network, asked)
     return {
+        "now": view.now.wall_ms,
         "user": account.name,
         "network": network.name,
         "request": None,

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from jitd.core.model import Actor
 from jitd.verbs.access import Access
 
 Reply = Mapping[str, object]
+T = TypeVar("T")
 
 
 class Kind(Enum):
@@ -66,15 +67,15 @@ class Service(Protocol):
         """Run a verb that changes something. Raises JitError."""
         ...
 
-    async def query(self, verb: Callable[..., Any], actor: Actor, query: Mapping[str, Any]) -> Reply:
+    async def query(self, verb: Callable[..., T], actor: Actor, query: Mapping[str, Any]) -> T:
         """Run a verb that reads the store. Raises JitError."""
         ...
 
-    async def peek(self, verb: Callable[..., Any], actor: Actor, query: Mapping[str, Any]) -> Reply:
+    async def peek(self, verb: Callable[..., T], actor: Actor, query: Mapping[str, Any]) -> T:
         """Run a verb that reads the interfaces too. Raises JitError."""
         ...
 
-    async def examine(self, verb: Callable[..., Any], actor: Actor, query: Mapping[str, Any]) -> Reply:
+    async def examine(self, verb: Callable[..., T], actor: Actor, query: Mapping[str, Any]) -> T:
         """Run a verb that examines the machine. Raises JitError."""
         ...
 

@@ -97,7 +97,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/v1/change/approve", _CHANGE, changes.approve, _DECIDER,
           wire.ChangeBody, wire.ChangeApproveReply, "Agree to a change; the last one makes it"),
     Route("POST", "/v1/change/reject", _CHANGE, changes.reject, _DECIDER,
-          wire.ChangeBody, wire.ChangeApproveReply, "Reject a change", counted=False),
+          wire.DecisionBody, wire.ChangeApproveReply, "Reject a change", counted=False),
     # interfaces
     Route("POST", "/v1/interface/add", _CHANGE, interfaces.add, admins("add an interface"),
           wire.InterfaceAddBody, wire.InterfaceReply, "Make an interface"),
@@ -145,7 +145,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/outbox/list", _QUERY, outbox.list_, admins("list the outbox"),
           NoQuery, wire.OutboxReply, "What waits to be told"),
     Route("POST", "/v1/outbox/retry", _CHANGE, outbox.retry, admins("retry messages"),
-          wire.OutboxBody, wire.OutboxChangeReply, "Try messages again at once"),
+          wire.OutboxBody, wire.OutboxRetryReply, "Try messages again at once"),
     Route("POST", "/v1/outbox/drop", _CHANGE, outbox.drop, admins("drop messages"),
           wire.OutboxBody, wire.OutboxChangeReply, "Give messages up"),
     Route("POST", "/v1/notify/on", _CHANGE, notify.on, _OWNER_OR_ADMIN,

@@ -8,11 +8,13 @@ from typing import Any
 
 from aiohttp import web
 
+from jitd import wire
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
+from jitd.queries.eventlog import Page
 from jitd.server.connection import Connection, connection_of
 from jitd.server.replies import encode, error_body, unexpected
-from jitd.server.route import Reply, Route, Service
+from jitd.server.route import Route, Service
 
 log = logging.getLogger("jitd.server")
 
@@ -27,23 +29,24 @@ class Streamer:
     page_limit: float  # seconds that one page may take
     slowest: float  # seconds that a reader may leave its connection full, and then has to take its leave
 
-    async def page(self, route: Route, actor: Actor, query: Mapping[str, Any]) -> Reply:
+    async def page(self, route: Route, actor: Actor, query: Mapping[str, Any]) -> Page:
         """One page of events after `query["after"]`. Raises JitError."""
         assert route.verb is not None
         wanted = {key: value for key, value in query.items() if key not in ("follow", "last", "before")}
         async with asyncio.timeout(self.page_limit):
-            return await self.service.query(route.verb, actor, wanted)
+            page: Page = await self.service.query(route.verb, actor, wanted)
+            return page
 
-    async def newest(self, route: Route, actor: Actor, query: Mapping[str, Any]) -> Reply:
+    async def newest(self, route: Route, actor: Actor, query: Mapping[str, Any]) -> Page:
         """One page with the `query["last"]` newest events below `query["before"]`. Raises JitError."""
         assert route.verb is not None
         wanted = {key: value for key, value in query.items() if key != "follow"}
-        found: list[object] = []
-        reached: object = None
+        found: list[wire.EventView] = []
+        reached: int | None = None
         while True:
             # What is rare may be far back: others have their turn between the parts of the way.
-            page = await self.service.query(route.verb, actor, wanted)
-            found = [*_events(page), *found]
+            page: Page = await self.service.query(route.verb, actor, wanted)
+            found = [*page["events"], *found]
             reached = page["next"] if reached is None else reached
             if len(found) >= query["last"] or not page["before"]:
                 return {"events": found, "next": reached}
@@ -56,7 +59,7 @@ class Streamer:
         actor: Actor,
         query: Mapping[str, Any],
         *,
-        first: Reply,
+        first: Page,
         seen: int,
     ) -> web.StreamResponse:
         """Stream from the page `first` on; `seen` is a SEQ that was committed before that page was read.
@@ -73,7 +76,7 @@ class Streamer:
             await response.prepare(request)
             page, after = first, int(query.get("after", 0))
             while not self.stopping.is_set():
-                await self._write(response, b"".join(encode(event) for event in _events(page)))
+                await self._write(response, b"".join(encode(event) for event in page["events"]))
                 reached = _reached(page, seen)
                 if not query.get("follow") and "last" in query:
                     break
@@ -158,20 +161,11 @@ class _SlowError(Exception):
     """The reader has left its connection full for too long."""
 
 
-def _events(page: Reply) -> list[object]:
-    events = page["events"]
-    assert isinstance(events, list)
-    return events
-
-
-def _reached(page: Reply, seen: int) -> int:
+def _reached(page: Page, seen: int) -> int:
     """The SEQ up to which a page is complete.
 
     `next` may count events that were committed while the page was read, and that are not on it. What had been
     committed before (`seen`) and what is on the page is certain.
     """
-    newest = page["next"]
-    assert isinstance(newest, int)
-    events = _events(page)
-    last = events[-1] if events else None
-    return max(min(newest, seen), last["seq"] if isinstance(last, dict) else 0)
+    events = page["events"]
+    return max(min(page["next"], seen), events[-1]["seq"] if events else 0)

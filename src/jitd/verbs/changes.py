@@ -13,7 +13,7 @@ from jitd.store import networks as all_networks
 from jitd.store.changes import Change
 from jitd.store.database import Rows
 from jitd.verbs import interfaces, networks, policies, quorums
-from jitd.verbs.context import Call, ChangeVerb, PlanOnly, Render, Reply, View
+from jitd.verbs.context import Call, ChangeVerb, PlanOnly, Render, View
 
 #: What can be proposed, by the words of its command.
 VERBS: Final[Mapping[str, ChangeVerb]] = {
@@ -26,10 +26,10 @@ VERBS: Final[Mapping[str, ChangeVerb]] = {
 }
 
 
-def list_(view: View, _query: object) -> Reply:
+def list_(view: View, _query: object) -> wire.ChangesReply:
     """The changes that wait, as far as the caller decides about the networks that they are about."""
     found = store.waiting(view.rows, view.now.wall_ms - store.WAITS_MS)
-    return {"changes": [_view(view, one) for one in found if _may(view, one)]}
+    return {"now": view.now.wall_ms, "changes": [_view(view, one) for one in found if _may(view, one)]}
 
 
 def number_waiting(view: View) -> int:
@@ -38,13 +38,13 @@ def number_waiting(view: View) -> int:
     return sum(1 for one in found if not _has_agreed(view, one))
 
 
-def approve(call: Call, body: wire.ChangeBody) -> Render:
+def approve(call: Call, body: wire.ChangeBody) -> Render[wire.ChangeApproveReply]:
     """Agree to a change; the last one of as many as are needed makes it. With `plan` only say what it would do."""
     change = _waiting(call, body["id"], "approve")
     if body.get("plan"):
         call.agreed = change.id
         _run(call, change, {"plan": True})
-        raise PlanOnly({"change": _view(call, change), "done": False, "agrees": True, "waiting": ""})
+        raise PlanOnly(_shown(change.id, done=False)(call))
     if not foureyes.counts(call.actor):
         raise JitError(
             "not_permitted",
@@ -77,7 +77,7 @@ def approve(call: Call, body: wire.ChangeBody) -> Render:
     return _shown(change.id, done=number >= change.quorum)
 
 
-def reject(call: Call, body: wire.ChangeBody) -> Render:
+def reject(call: Call, body: wire.DecisionBody) -> Render[wire.ChangeApproveReply]:
     """Reject a change, or take one's own back. One no is enough."""
     change = _waiting(call, body["id"], "reject")
     store.end(call.rows, change.id, "rejected", call.now.wall_ms, call.person_behind[1])
@@ -162,11 +162,17 @@ def _network_name(view: View, change: Change) -> str | None:
     return next((one.name for one in _concerned(view, change)), None)
 
 
-def _shown(change_id: int, *, done: bool) -> Render:
-    def render(view: View) -> Reply:
-        change = store.by_id(view.rows, change_id)
+def _shown(change_id: int, *, done: bool) -> Render[wire.ChangeApproveReply]:
+    def render(call: Call) -> wire.ChangeApproveReply:
+        change = store.by_id(call.rows, change_id)
         assert change is not None
-        return {"change": _view(view, change), "done": done}
+        return {
+            "now": call.now.wall_ms,
+            "agrees": call.agrees,
+            "waiting": call.waiting,
+            "change": _view(call, change),
+            "done": done,
+        }
 
     return render
 

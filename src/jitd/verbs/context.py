@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from jitd import wire
 from jitd.core import principals, text
 from jitd.core.commandline import jitctl
 from jitd.core.configuration import Config
@@ -24,7 +25,9 @@ from jitd.store import accounts, events, networks
 from jitd.store.database import Rows
 
 Body = Mapping[str, Any]
-Reply = dict[str, object]
+Reply = Mapping[str, object]
+T = TypeVar("T")
+R = TypeVar("R", bound=Reply)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -229,6 +232,12 @@ class Call(View):
     ended: list[Request] = field(default_factory=list)  # grants that end here, as they were before
     undo: list[Callable[[], None]] = field(default_factory=list)  # run when the transaction fails
     recorded_later: bool = False  # it was done when it could not be recorded
+    agrees: bool = True  # whether the kernel does, where the reply is rendered
+    waiting: str = ""  # for what it does not
+
+    def change_reply(self) -> wire.ChangeReply:
+        """What is in every reply to a verb that changes something; of a plan, that nothing waits."""
+        return {"now": self.now.wall_ms, "agrees": self.agrees, "waiting": self.waiting}
 
     def own_account(self, user: str | None = None) -> Account:
         """The account of the subject, made when it is new."""
@@ -271,8 +280,8 @@ class PlanOnly(Exception):
         self.reply = reply
 
 
-Render = Callable[[Call], Reply]
-ChangeVerb = Callable[[Call, Any], Render]
-QueryVerb = Callable[[View, Any], Reply]
+Render = Callable[[Call], R]
+ChangeVerb = Callable[[Call, Any], Render[Reply]]
+QueryVerb = Callable[[View, Any], T]
 #: Reads the interfaces too, and so runs in the worker; changes nothing.
-PeekVerb = Callable[[Call, Any], Reply]
+PeekVerb = Callable[[Call, Any], T]

@@ -12,14 +12,14 @@ from jitd.reconcile.device_removal import retire_key
 from jitd.store import accounts, interfaces, networks, registrars
 from jitd.store import devices as store
 from jitd.verbs import foureyes, granting, placing, tunnels, views, wgquick
-from jitd.verbs.context import Call, PlanOnly, Render, Reply, View
+from jitd.verbs.context import Call, PlanOnly, Render, View
 from jitd.verbs.interfaces import named as named_interface
 
 #: For so long added devices count, whatever became of them; each leaves a row for ever.
 _MONTH_MS = 30 * durations.DAY
 
 
-def add(call: Call, body: wire.DeviceAddBody) -> Render:
+def add(call: Call, body: wire.DeviceAddBody) -> Render[wire.DeviceReply]:
     """Register a public key for the caller, or (administrators) for a user."""
     name = text.name(body["name"], "device")
     public_key = keys.public_key(body["public_key"])
@@ -74,12 +74,21 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render:
     )
     its = wgquick.prepare(call, account, device, body.get("interface")) if body.get("config") else None
 
-    def render(view: View) -> Reply:
-        file = {"config": wgquick.file(view, account, device, its)} if its else {}
-        return {"device": view_of(view, device, account), "done": True, "warnings": warnings, **file}
+    def render(call: Call) -> wire.DeviceReply:
+        reply: wire.DeviceReply = {
+            "now": call.now.wall_ms,
+            "agrees": call.agrees,
+            "waiting": call.waiting,
+            "device": view_of(call, device, account),
+            "done": True,
+            "warnings": warnings,
+        }
+        if its:
+            reply["config"] = wgquick.file(call, account, device, its)
+        return reply
 
     if body.get("plan"):
-        raise PlanOnly({"agrees": True, "waiting": "", **render(call), "done": False})
+        raise PlanOnly({**render(call), "done": False})
     return render
 
 
@@ -98,7 +107,7 @@ def _give_addresses(call: Call, device: Device, which: list[Interface]) -> list[
     return [error.message for error in failed]
 
 
-def rotate(call: Call, body: wire.DeviceRotateBody) -> Render:
+def rotate(call: Call, body: wire.DeviceRotateBody) -> Render[wire.DeviceRotateReply]:
     """Put another public key in the place of a device's: the same device, with its addresses, its end and its grants.
 
     A grant is for a device of its user, and whoever asks for this is that user by the same login as for anything else.
@@ -108,7 +117,7 @@ def rotate(call: Call, body: wire.DeviceRotateBody) -> Render:
     granting.refuse_gone(call, "rotate a key of", account)
     replaces = body.get("replaces")
     if device.public_key == public_key:
-        return lambda view: _rotated(view, device, account, replaced="", dropped=False)
+        return lambda call: _rotated(call, device, account, replaced="", dropped=False)
     if replaces and keys.public_key(replaces) != device.public_key:
         raise _moved_on(device)
     _refuse_known_key(call, public_key, account, takes_over=False)
@@ -139,7 +148,7 @@ def rotate(call: Call, body: wire.DeviceRotateBody) -> Render:
         preshared_key_dropped=dropped,
     )
     after = replace(device, public_key=public_key)
-    return lambda view: _rotated(view, after, account, replaced=device.public_key, dropped=dropped)
+    return lambda call: _rotated(call, after, account, replaced=device.public_key, dropped=dropped)
 
 
 def _keep_registrar(call: Call, account: Account, device: Device) -> None:
@@ -147,9 +156,12 @@ def _keep_registrar(call: Call, account: Account, device: Device) -> None:
     registrars.of_device(call.rows, device.id, None if policy.is_own(call.actor, account) else call.actor)
 
 
-def _rotated(view: View, device: Device, account: Account, *, replaced: str, dropped: bool) -> Reply:
+def _rotated(
+    call: Call, device: Device, account: Account, *, replaced: str, dropped: bool
+) -> wire.DeviceRotateReply:
     return {
-        "device": view_of(view, device, account),
+        **call.change_reply(),
+        "device": view_of(call, device, account),
         "replaced": replaced,
         "preshared_key_dropped": dropped,
         "already": not replaced,
@@ -164,7 +176,7 @@ def _moved_on(device: Device) -> JitError:
     )
 
 
-def import_(call: Call, body: wire.DeviceImportBody) -> Render:
+def import_(call: Call, body: wire.DeviceImportBody) -> Render[wire.DevicesChangeReply]:
     """Name the owners of unmanaged peers, all or none. Nobody gains or loses access by it."""
     interface = named_interface(call, body["interface"])
     added = []
@@ -176,14 +188,13 @@ def import_(call: Call, body: wire.DeviceImportBody) -> Render:
                 error.code, f"{error.message} (device {number}); nothing was imported", error.hint
             ) from error
     call.touched.interfaces.add(interface.id)
+    return lambda call: {
+        **call.change_reply(),
+        "devices": [view_of(call, device, account) for device, account in added],
+    }
 
-    def render(view: View) -> Reply:
-        return {"devices": [view_of(view, device, account) for device, account in added]}
 
-    return render
-
-
-def list_(view: View, query: wire.DeviceQuery) -> Reply:
+def list_(view: View, query: wire.DeviceQuery) -> wire.DevicesReply:
     """The caller's devices, or (administrators) a user's or everybody's."""
     found: list[wire.DeviceView] = []
     if query.get("all"):
@@ -200,25 +211,22 @@ def list_(view: View, query: wire.DeviceQuery) -> Reply:
         its_tunnels = store.tunnels(view.rows, device_ids=[device.id for device in mine])
         user = view.label(account) if view.by_admin else account.name
         found += views.device_views(view, its_tunnels, user, mine)
-    return {"devices": found}
+    return {"now": view.now.wall_ms, "devices": found}
 
 
-def config(call: Call, body: wire.DeviceRefBody) -> Render:
+def config(call: Call, body: wire.DeviceRefBody) -> Render[wire.DeviceConfigReply]:
     """A wg-quick file for the device, with a place for the private key.
 
     It has the routes of all networks on the interface that its user may ask for, so that a grant never changes it.
     """
     account, device = named(call, body)
     interface = wgquick.prepare(call, account, device, body.get("interface"))
-
-    def render(view: View) -> Reply:
-        return {
-            "device": device.name,
-            "interface": interface.name,
-            "config": wgquick.file(view, account, device, interface),
-        }
-
-    return render
+    return lambda call: {
+        **call.change_reply(),
+        "device": device.name,
+        "interface": interface.name,
+        "config": wgquick.file(call, account, device, interface),
+    }
 
 
 def named(

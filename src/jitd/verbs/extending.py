@@ -1,5 +1,6 @@
 """More time for a grant that runs: asked for by its user, or by somebody who decides where several have to agree."""
 
+from jitd import wire
 from jitd.core import reasons, terms
 from jitd.core.errors import JitError
 from jitd.core.events.kinds import EventKind
@@ -12,7 +13,9 @@ from jitd.verbs.context import Call, Render
 from jitd.verbs.lookup import found, shown
 
 
-def more_of(call: Call, grant: Request, network: Network, wish: Wish, reason: str) -> Render:
+def more_of(
+    call: Call, grant: Request, network: Network, wish: Wish, reason: str
+) -> Render[wire.RequestReply]:
     """Ask for more time of one's own grant: a rule of the network gives it at once, else people decide.
 
     A rule counts the whole grant, with what it was lengthened before, and each time that it gives something.

@@ -9,11 +9,11 @@ from jitd.core.terms import Term, Wish
 from jitd.store import accounts, networks
 from jitd.store import requests as store
 from jitd.verbs import deciding, extending, foureyes, granting
-from jitd.verbs.context import Call, PlanOnly, Render, Reply, View
+from jitd.verbs.context import Call, PlanOnly, Render, View
 from jitd.verbs.lookup import decidable, found, named_network, refuse_second, shown, stale, visible
 
 
-def grant(call: Call, body: wire.GrantBody) -> Render:
+def grant(call: Call, body: wire.GrantBody) -> Render[wire.RequestReply]:
     """Grant a pending request, or give access to a user without one. With `plan` only say what would be.
 
     Where several have to agree, one of them says so, and the last one opens.
@@ -38,12 +38,11 @@ def grant(call: Call, body: wire.GrantBody) -> Render:
             )
         _leave_unreviewed(call, extended or request, network)
     if body.get("plan"):
-        reply: Reply = {**shown(request.id, term.why)(call), "agrees": True, "waiting": ""}
-        raise PlanOnly(reply)
+        raise PlanOnly(shown(request.id, term.why)(call))
     return shown(request.id, term.why)
 
 
-def extend(call: Call, body: wire.ExtendBody) -> Render:
+def extend(call: Call, body: wire.ExtendBody) -> Render[wire.RequestReply]:
     """Lengthen an active grant without a gap: at once by somebody who decides, else it is asked for.
 
     Where several have to agree, it is asked for, and counts as the first yes.
@@ -83,7 +82,7 @@ def _leave_unreviewed(call: Call, grant: Request, network: Network) -> None:
         call.event("unreviewed", request=grant, comment=why)
 
 
-def deny(call: Call, body: wire.DecisionBody) -> Render:
+def deny(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply]:
     """Deny a pending request."""
     request, network = decidable(call, body["id"], "deny a request")
     granting.refuse_own(call, "deny", request.account, network, request.id)
@@ -95,7 +94,7 @@ def deny(call: Call, body: wire.DecisionBody) -> Render:
     return shown(request.id)
 
 
-def revoke(call: Call, body: wire.DecisionBody) -> Render:
+def revoke(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply]:
     """End a grant before its time."""
     request, _ = decidable(call, body["id"], "revoke a grant")
     comment = text.comment(body.get("comment"))
@@ -121,7 +120,7 @@ def revoke(call: Call, body: wire.DecisionBody) -> Render:
     return shown(request.id)
 
 
-def acknowledge(call: Call, body: wire.DecisionBody) -> Render:
+def acknowledge(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply]:
     """Say that a grant was looked at that somebody else has to look at (break-glass, or decided by who registered its
     device), with a comment for whoever looks next.
     """

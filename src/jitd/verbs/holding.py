@@ -7,7 +7,7 @@ from jitd.verbs.context import Call, Render
 from jitd.verbs.lookup import own, shown, stale
 
 
-def release(call: Call, body: wire.IdBody) -> Render:
+def release(call: Call, body: wire.IdBody) -> Render[wire.RequestReply]:
     """Give the rest of a grant back."""
     before = own(call, body, Status.ACTIVE, Status.SCHEDULED, verb="release")
     ending = Ending(how=Status.RELEASED, at_ms=call.now.wall_ms, by=call.actor.user, comment="")
@@ -19,22 +19,22 @@ def release(call: Call, body: wire.IdBody) -> Render:
     return shown(before.id)
 
 
-def pause(call: Call, body: wire.IdBody) -> Render:
+def pause(call: Call, body: wire.IdBody) -> Render[wire.RequestReply]:
     """Switch access off within the granted time; the clock runs on."""
     return _switch(call, body, "pause", call.now.wall_ms)
 
 
-def resume(call: Call, body: wire.IdBody) -> Render:
+def resume(call: Call, body: wire.IdBody) -> Render[wire.RequestReply]:
     """Switch paused access on again."""
     return _switch(call, body, "resume", None)
 
 
-def _switch(call: Call, body: wire.IdBody, verb: str, paused_ms: int | None) -> Render:
+def _switch(call: Call, body: wire.IdBody, verb: str, paused_ms: int | None) -> Render[wire.RequestReply]:
     before = own(call, body, Status.ACTIVE, verb=verb)
     if before.status(call.now) is not Status.ACTIVE:
         raise stale(call, verb, before.id)
     if not store.pause(call.rows, before.id, paused_ms):
-        return lambda view: {**shown(before.id)(view), "already": True}
+        return shown(before.id, already=True)
     call.touched.devices |= store.tunnels_of(call.rows, [before.id])
     call.event("paused" if paused_ms is not None else "resumed", request=before)
     return shown(before.id)

@@ -15,12 +15,12 @@ from jitd.reconcile.peers import unmanaged_peer
 from jitd.store import interfaces as store
 from jitd.store import networks
 from jitd.verbs import foureyes, placing, plans, quorums, tunnels, views
-from jitd.verbs.context import Call, Render, Reply, View
+from jitd.verbs.context import Call, Render, View
 
 DEFAULT_PORT: Final = 51820
 
 
-def add(call: Call, body: wire.InterfaceAddBody) -> Render:
+def add(call: Call, body: wire.InterfaceAddBody) -> Render[wire.InterfaceReply]:
     """Make an interface of jitd's own, with a new key."""
     name = text.new_interface_name(body["name"])
     _refuse_known(call, name)
@@ -60,7 +60,7 @@ def add(call: Call, body: wire.InterfaceAddBody) -> Render:
     return shown(name, warnings=warnings)
 
 
-def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render:
+def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render[wire.InterfaceReply]:
     """Manage peers on an existing interface. Its peers are listed as unmanaged, and keep passing."""
     name = text.interface_name(body["name"])
     _refuse_known(call, name)
@@ -124,7 +124,7 @@ def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render:
     return shown(name, warnings=warnings)
 
 
-def set_(call: Call, body: wire.InterfaceSetBody) -> Render:
+def set_(call: Call, body: wire.InterfaceSetBody) -> Render[wire.InterfaceReply]:
     """Change an interface. Port, pools and MTU of an adopted one are its owner's."""
     before = named(call, body["name"])
     owners = [key for key in ("port", "mtu") if key in body]
@@ -165,7 +165,7 @@ def set_(call: Call, body: wire.InterfaceSetBody) -> Render:
     return shown(before.name, warnings=warnings)
 
 
-def remove(call: Call, body: wire.NameBody) -> Render:
+def remove(call: Call, body: wire.NameBody) -> Render[wire.InterfaceReply]:
     """Remove an interface without networks. An own one leaves the machine; an adopted one stays as its owner has it."""
     interface = named(call, body["name"])
     behind = networks.of_interface(call.rows, interface.id)
@@ -181,14 +181,22 @@ def remove(call: Call, body: wire.NameBody) -> Render:
         # Its owner keeps it with everybody who was there; nobody loses access by this.
         passing = plans.State()
     view = views.interface_view(call, interface, None, "")
-    plan = plans.settle(body, passing, plans.State())
+    plan = plans.settle(call, body, passing, plans.State())
     store.remove(call.rows, interface.id, call.now.wall_ms)
     call.event("interface_removed", interface=interface.name, before=_facts(interface))
     if not interface.adopted:
         _enforce(lambda: call.wireguard.remove_link(interface.name), f"cannot remove {interface.name}")
     call.forget_interface(interface.id)
     call.touched.rules = True
-    return lambda _: {"interface": view, "peers": [], "plan": plan, "done": True}
+    return lambda call: {
+        "now": call.now.wall_ms,
+        "agrees": call.agrees,
+        "waiting": call.waiting,
+        "interface": view,
+        "peers": [],
+        "plan": plan,
+        "done": True,
+    }
 
 
 def _opened(call: Call, interface: Interface) -> quorums.Need | None:
@@ -201,7 +209,7 @@ def _opened(call: Call, interface: Interface) -> quorums.Need | None:
     return quorums.Need(tuple(found), most, (what,), quorums.digest(found))
 
 
-def enforce(call: Call, body: wire.InterfaceEnforceBody) -> Render:
+def enforce(call: Call, body: wire.InterfaceEnforceBody) -> Render[wire.InterfaceReply]:
     """Let jitd decide about every peer of an adopted interface, or leave those alone that it did not put there."""
     before = named(call, body["name"])
     if not before.adopted and not body["on"]:
@@ -213,7 +221,7 @@ def enforce(call: Call, body: wire.InterfaceEnforceBody) -> Render:
     store.update(call.rows, after)
     need = _opened(call, before) if not body["on"] else None
     said = [need.warning] if need and after != before else []
-    plan = plans.settle(body, passing, plans.state(call, [after]), said)
+    plan = plans.settle(call, body, passing, plans.state(call, [after]), said)
     if after == before:
         return shown(before.name, plan)
     reason = foureyes.reason(call, body.get("reason"), "enforce an interface")
@@ -231,20 +239,21 @@ def enforce(call: Call, body: wire.InterfaceEnforceBody) -> Render:
     return shown(before.name, plan)
 
 
-def list_(call: Call, _query: object) -> Reply:
+def list_(call: Call, _query: object) -> wire.InterfacesReply:
     """All interfaces with what was read back of them just now."""
     found = []
     for interface in store.all_(call.rows):
         state, error = _look(call, interface.name)
         found.append(views.interface_view(call, interface, state, error))
-    return {"interfaces": found}
+    return {"now": call.now.wall_ms, "interfaces": found}
 
 
-def show(call: Call, query: wire.NameQuery) -> Reply:
+def show(call: Call, query: wire.NameQuery) -> wire.InterfaceShowReply:
     """One interface with its peers as read back just now."""
     interface = named(call, query["name"])
     state, error = _look(call, interface.name)
     return {
+        "now": call.now.wall_ms,
         "interface": views.interface_view(call, interface, state, error),
         "peers": views.peer_views(call, interface, state),
     }
@@ -265,15 +274,25 @@ def no_interface(name: str) -> JitError:
     )
 
 
-def shown(name: str, plan: wire.Plan | None = None, warnings: Sequence[str] = ()) -> Render:
+def shown(
+    name: str, plan: wire.Plan | None = None, warnings: Sequence[str] = ()
+) -> Render[wire.InterfaceReply]:
     """The reply that shows an interface as it is after the verb."""
 
-    def render(view: View) -> Reply:
-        assert isinstance(view, Call)
-        reply = show(view, {"name": name})
+    def render(call: Call) -> wire.InterfaceReply:
+        looked = show(call, {"name": name})
+        reply: wire.InterfaceReply = {
+            "now": looked["now"],
+            "agrees": call.agrees,
+            "waiting": call.waiting,
+            "interface": looked["interface"],
+            "peers": looked["peers"],
+        }
         if warnings:
             reply["warnings"] = list(warnings)
-        return reply if plan is None else {**reply, "plan": plan, "done": True}
+        if plan is not None:
+            reply["plan"], reply["done"] = plan, True
+        return reply
 
     return render
 

@@ -14,10 +14,11 @@ from jitd.verbs import views
 from jitd.verbs.context import Call, Render, View
 
 
-def shown(request_id: int, note: str = "", *, already: bool = False) -> Render:
+def shown(request_id: int, note: str = "", *, already: bool = False) -> Render[wire.RequestReply]:
     """The reply that shows a request as it is after the verb."""
-    return lambda view: {
-        "request": views.request_view(view, found(view, request_id)),
+    return lambda call: {
+        **call.change_reply(),
+        "request": views.request_view(call, found(call, request_id)),
         "already": already,
         "note": note,
     }

@@ -17,14 +17,14 @@ from jitd.store import accounts, interfaces
 from jitd.store import networks as store
 from jitd.store import requests as stored_requests
 from jitd.verbs import foureyes, placing, plans, quorums, views
-from jitd.verbs.context import Call, Render, Reply, View
+from jitd.verbs.context import Call, Render, View
 from jitd.verbs.lookup import named_network, no_network
 
 #: How many grants or requests of a network that goes are named one by one.
 _NAMED: Final = 10
 
 
-def add(call: Call, body: wire.NetworkAddBody) -> Render:
+def add(call: Call, body: wire.NetworkAddBody) -> Render[wire.NetworkReply]:
     """Add a network, just-in-time access on: administrators gain it, and whoever the rules in the body name.
 
     A destination that another network has within a larger one goes to the new one: its people reach less.
@@ -61,7 +61,7 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render:
     before = plans.state(call, [interface])
     added = store.add(call.rows, network)
     said = [*warnings(call, added, None), *([need.warning] if need else [])]
-    plan = plans.settle(body, before, plans.state(call, [interface]), said)
+    plan = plans.settle(call, body, before, plans.state(call, [interface]), said)
     reason = foureyes.reason(call, body.get("reason"), "add a network")
     quorums.require(call, "network add", body, need)
     call.touched.interfaces.add(interface.id)
@@ -71,7 +71,7 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render:
     return _shown(name, plan)
 
 
-def set_(call: Call, body: wire.NetworkSetBody) -> Render:
+def set_(call: Call, body: wire.NetworkSetBody) -> Render[wire.NetworkReply]:
     """Change a network. With `plan` only say who would gain and lose access."""
     before = named_network(call, body["name"])
     interface = interfaces.by_id(call.rows, before.interface_id)
@@ -92,7 +92,7 @@ def set_(call: Call, body: wire.NetworkSetBody) -> Render:
     return _shown(before.name, plan)
 
 
-def jit(call: Call, body: wire.NetworkJitBody) -> Render:
+def jit(call: Call, body: wire.NetworkJitBody) -> Render[wire.NetworkReply]:
     """Switch just-in-time access on (the others' peers go at once) or off (members' devices come at once)."""
     before = named_network(call, body["name"])
     after = replace(before, jit=body["on"])
@@ -113,7 +113,7 @@ def jit(call: Call, body: wire.NetworkJitBody) -> Render:
     return _shown(before.name, plan)
 
 
-def remove(call: Call, body: wire.NameBody) -> Render:
+def remove(call: Call, body: wire.NameBody) -> Render[wire.NetworkReply]:
     """Remove a network: its grants are revoked, its pending requests lapse, what is past stays in the history."""
     network = named_network(call, body["name"])
     interface = interfaces.by_id(call.rows, network.interface_id)
@@ -124,9 +124,9 @@ def remove(call: Call, body: wire.NameBody) -> Render:
     reason = "" if body.get("plan") else foureyes.reason(call, body.get("reason"), "remove a network")
     also = take_away(call, network, interface, reason)
     said = [need.warning] if need else []
-    plan = plans.settle(body, passing, plans.state(call, [interface]), said, also=also)
+    plan = plans.settle(call, body, passing, plans.state(call, [interface]), said, also=also)
     quorums.require(call, "network remove", body, need)
-    return lambda _: {"network": view, "plan": plan, "done": True}
+    return lambda call: {**call.change_reply(), "network": view, "plan": plan, "done": True}
 
 
 def take_away(call: Call, network: Network, interface: Interface, reason: str) -> list[str]:
@@ -178,25 +178,26 @@ def _end(call: Call, request: Request, how: Status) -> None:
     call.event(str(how), request=request, comment=ending.comment)
 
 
-def list_(view: View, _query: object) -> Reply:
+def list_(view: View, _query: object) -> wire.NetworksReply:
     """The networks that the caller may ask for; administrators see all."""
     admin = view.by_admin
     return {
+        "now": view.now.wall_ms,
         "networks": [
             views.network_view(view, network, for_admin=admin or view.decides(network))
             for network in store.all_(view.rows)
             if admin or view.decides(network) or view.people.may_use(network, *view.person_behind)
-        ]
+        ],
     }
 
 
-def show(view: View, query: wire.NameQuery) -> Reply:
+def show(view: View, query: wire.NameQuery) -> wire.NetworkShowReply:
     """One network."""
     network = named_network(view, query["name"])
     decides = view.decides(network)
     if not decides and not view.people.may_use(network, *view.person_behind):
         raise no_network(view, query["name"])
-    return {"network": views.network_view(view, network, for_admin=decides)}
+    return {"now": view.now.wall_ms, "network": views.network_view(view, network, for_admin=decides)}
 
 
 def _change(
@@ -212,17 +213,17 @@ def _change(
     passing = plans.state(call, [interface])
     store.update(call.rows, after)
     said = [*warnings(call, after, before), *([need.warning] if need else [])]
-    plan = plans.settle(body, passing, plans.state(call, [interface]), said)
+    plan = plans.settle(call, body, passing, plans.state(call, [interface]), said)
     quorums.require(call, verb, body, need)
     if after != before:
         call.touched.interfaces.add(interface.id)
     return plan
 
 
-def _shown(name: str, plan: wire.Plan) -> Render:
-    def render(view: View) -> Reply:
-        network = named_network(view, name)
-        return {"network": views.network_view(view, network, for_admin=True), "plan": plan, "done": True}
+def _shown(name: str, plan: wire.Plan) -> Render[wire.NetworkReply]:
+    def render(call: Call) -> wire.NetworkReply:
+        network = views.network_view(call, named_network(call, name), for_admin=True)
+        return {**call.change_reply(), "network": network, "plan": plan, "done": True}
 
     return render
 

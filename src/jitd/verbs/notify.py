@@ -8,27 +8,27 @@ from jitd.core.errors import JitError
 from jitd.core.model import Account
 from jitd.notify.recipients import address_of
 from jitd.store import accounts, outbox
-from jitd.verbs.context import Call, Render, Reply, View
+from jitd.verbs.context import Call, Render, View
 from jitd.verbs.users import email
 
 
-def on(call: Call, body: wire.NotifyBody) -> Render:
+def on(call: Call, body: wire.NotifyBody) -> Render[wire.NotifyReply]:
     """Turn the caller's mail on again."""
     return _switch(call, body, told=True)
 
 
-def off(call: Call, body: wire.NotifyBody) -> Render:
+def off(call: Call, body: wire.NotifyBody) -> Render[wire.NotifyReply]:
     """Turn the caller's mail off. What happens is still in `jitctl events` and `jitctl status`."""
     return _switch(call, body, told=False)
 
 
-def show(view: View, query: wire.NotifyQuery) -> Reply:
+def show(view: View, query: wire.NotifyQuery) -> wire.NotifyShowReply:
     """Whether, and where, somebody is told."""
     uid, name = view.subject(query.get("user"))
-    return _shown(view, name, accounts.find(view.rows, uid, name))
+    return {"now": view.now.wall_ms, **_shown(view, name, accounts.find(view.rows, uid, name))}
 
 
-def test(call: Call, body: wire.NotifyTestBody) -> Render:
+def test(call: Call, body: wire.NotifyTestBody) -> Render[wire.NotifyTestReply]:
     """Send a message that is about nothing: to a mail address or a destination of [chat], else to the caller and every destination."""
     if not call.config.tells:
         raise JitError(
@@ -40,27 +40,33 @@ def test(call: Call, body: wire.NotifyTestBody) -> Render:
         _put(call, channel, recipient, address) for channel, recipient, address in _recipients(call, body)
     ]
     call.event("notify_tested", to=[to for _, to in sent])
-    return lambda _: {"messages": [{"id": number, "to": to} for number, to in sent]}
+    return lambda call: {
+        **call.change_reply(),
+        "messages": [{"id": number, "to": to} for number, to in sent],
+    }
 
 
-def result(view: View, query: wire.IdQuery) -> Reply:
+def result(view: View, query: wire.IdQuery) -> wire.NotifyResultReply:
     """What became of a test."""
     found = outbox.fate(view.rows, query["id"])
     if found is None:
         raise JitError("not_found", f"cannot find the message {query['id']}")
     state = "delivered" if found.sent_ms is not None else "waiting" if found.dropped_ms is None else "failed"
-    return {"state": state, "error": found.error}
+    return {"now": view.now.wall_ms, "state": state, "error": found.error}
 
 
-def _switch(call: Call, body: wire.NotifyBody, *, told: bool) -> Render:
+def _switch(call: Call, body: wire.NotifyBody, *, told: bool) -> Render[wire.NotifyReply]:
     account = call.own_account(body.get("user"))
     if account.told != told:
         accounts.update(call.rows, replace(account, told=told))
         call.event("notify_on" if told else "notify_off", user=account.name, uid=account.uid)
-    return lambda view: _shown(view, account.name, accounts.find(view.rows, account.uid, account.name))
+    return lambda call: {
+        **call.change_reply(),
+        **_shown(call, account.name, accounts.find(call.rows, account.uid, account.name)),
+    }
 
 
-def _shown(view: View, name: str, account: Account | None) -> Reply:
+def _shown(view: View, name: str, account: Account | None) -> wire.MailView:
     return {
         "user": name,
         "told": account is None or account.told,

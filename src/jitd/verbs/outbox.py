@@ -4,18 +4,18 @@ from jitd import wire
 from jitd.core.errors import JitError
 from jitd.core.model import Message
 from jitd.store import outbox as store
-from jitd.verbs.context import Call, Render, Reply, View
+from jitd.verbs.context import Call, Render, View
 
 #: How many messages are listed.
 MOST = 200
 
 
-def list_(view: View, _query: object) -> Reply:
+def list_(view: View, _query: object) -> wire.OutboxReply:
     """What was not delivered yet, oldest first, and why."""
-    return _shown(view)
+    return {"now": view.now.wall_ms, **_shown(view)}
 
 
-def retry(call: Call, body: wire.OutboxBody) -> Render:
+def retry(call: Call, body: wire.OutboxBody) -> Render[wire.OutboxRetryReply]:
     """Try messages again at once: all that wait, or some. What would not be tried is counted apart, and says why."""
     _refuse_others(call, "retry", body)
     chosen = store.chosen(call.rows, body.get("ids"))
@@ -28,8 +28,9 @@ def retry(call: Call, body: wire.OutboxBody) -> Render:
     tried = [one.id for one in left if one not in collected and one not in unreachable]
     store.retry(call.rows, tried, call.now.wall_ms)
     call.event("outbox_retried", messages=len(tried))
-    return lambda view: {
-        **_shown(view),
+    return lambda call: {
+        **call.change_reply(),
+        **_shown(call),
         "number": len(tried),
         "outdated": len(outdated),
         "collected": len(collected),
@@ -37,12 +38,12 @@ def retry(call: Call, body: wire.OutboxBody) -> Render:
     }
 
 
-def drop(call: Call, body: wire.OutboxBody) -> Render:
+def drop(call: Call, body: wire.OutboxBody) -> Render[wire.OutboxChangeReply]:
     """Give messages up: all that wait, or some. What they were about stays in the events."""
     _refuse_others(call, "drop", body)
     number = store.drop(call.rows, body.get("ids"), call.now.wall_ms)
     call.event("outbox_dropped", messages=number)
-    return lambda view: {**_shown(view), "number": number}
+    return lambda call: {**call.change_reply(), **_shown(call), "number": number}
 
 
 def _refuse_others(call: Call, verb: str, body: wire.OutboxBody) -> None:
@@ -56,7 +57,7 @@ def _refuse_others(call: Call, verb: str, body: wire.OutboxBody) -> None:
             )
 
 
-def _shown(view: View) -> Reply:
+def _shown(view: View) -> wire.OutboxView:
     counts = store.counts(view.rows)
     return {
         "messages": [_view(view, one) for one in store.waiting(view.rows, MOST)],

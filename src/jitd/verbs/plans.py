@@ -64,6 +64,7 @@ def state(call: Call, which: Iterable[Interface]) -> State:
 
 
 def settle(
+    call: Call,
     body: Body,
     before: State,
     after: State,
@@ -84,8 +85,7 @@ def settle(
         if line["public_key"] in after.registrars
     ]
     if body.get("plan"):
-        reply: Reply = {"plan": plan, "done": False, "agrees": True, "waiting": "", **(more or {})}
-        raise PlanOnly(reply)
+        raise PlanOnly({**call.change_reply(), "plan": plan, "done": False, **(more or {})})
     confirmed = body.get("confirm")
     if confirmed and confirmed != plan["token"]:
         raise JitError(

@@ -12,16 +12,17 @@ from jitd.store import interfaces
 from jitd.store import networks as store
 from jitd.store import requests as stored_requests
 from jitd.verbs import foureyes, networks, plans, quorums
-from jitd.verbs.context import Call, Render, Reply, View
+from jitd.verbs.context import Call, Render, View
 
 
-def export(view: View, _query: object) -> Reply:
+def export(view: View, _query: object) -> wire.PolicyReply:
     """Every network with its rules, as TOML."""
     names = {interface.id: interface.name for interface in interfaces.all_(view.rows)}
-    return {"text": policyfile.write((one, names[one.interface_id]) for one in store.all_(view.rows))}
+    text = policyfile.write((one, names[one.interface_id]) for one in store.all_(view.rows))
+    return {"now": view.now.wall_ms, "text": text}
 
 
-def apply(call: Call, body: wire.PolicyApplyBody) -> Render:
+def apply(call: Call, body: wire.PolicyApplyBody) -> Render[wire.PolicyApplyReply]:
     """Make the networks what a file says, all or nothing. With `plan` only say what would change."""
     policy = policyfile.read(body["text"])
     before = {one.name: one for one in store.all_(call.rows)}
@@ -64,8 +65,8 @@ def apply(call: Call, body: wire.PolicyApplyBody) -> Render:
         wider += _wider(call, old, here)
     warnings = [warning for one in made for warning in networks.warnings(call, one, before.get(one.name))]
     warnings += [need.warning] if need else []
-    more: Reply = {"changes": changes, "wider": wider}
-    plan = plans.settle(body, passing, plans.state(call, every), warnings, also=also, more=more)
+    more: wire.PolicyDifference = {"changes": changes, "wider": wider}
+    plan = plans.settle(call, body, passing, plans.state(call, every), warnings, also=also, more=more)
     quorums.require(call, "policy apply", body, need)
     if changes:
         signs = [change["sign"] for change in changes]
@@ -76,7 +77,7 @@ def apply(call: Call, body: wire.PolicyApplyBody) -> Render:
             removed=signs.count("-"),
             reason=reason,
         )
-    return lambda _: {"plan": plan, "done": True, **more}
+    return lambda call: {**call.change_reply(), **more, "plan": plan, "done": True}
 
 
 def _wanted(call: Call, entry: policyfile.Entry, before: Network | None) -> Network:

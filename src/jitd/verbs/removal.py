@@ -16,7 +16,7 @@ from jitd.verbs.context import Call, Render
 from jitd.verbs.devices import named, view_of
 
 
-def remove(call: Call, body: wire.DeviceRemoveBody) -> Render:
+def remove(call: Call, body: wire.DeviceRemoveBody) -> Render[wire.DeviceReply]:
     """Remove a device: it loses access at once, and a grant that has no other device is released.
 
     One that was lost is known as such for ever, also if it was removed before that was noticed.
@@ -57,8 +57,16 @@ def remove(call: Call, body: wire.DeviceRemoveBody) -> Render:
             device=device.name,
             public_key=device.public_key,
         )
-    plan = plans.settle(body, passing, plans.state(call, which))
-    return lambda _: {"device": view, "plan": plan, "done": True, "already": False}
+    plan = plans.settle(call, body, passing, plans.state(call, which))
+    return lambda call: {
+        "now": call.now.wall_ms,
+        "agrees": call.agrees,
+        "waiting": call.waiting,
+        "device": view,
+        "plan": plan,
+        "done": True,
+        "already": False,
+    }
 
 
 def lose(
@@ -134,7 +142,7 @@ def _gone(call: Call, body: wire.DeviceRemoveBody) -> tuple[Account, Device] | N
     return found[0] if found else None
 
 
-def _lost_later(call: Call, account: Account, device: Device) -> Render:
+def _lost_later(call: Call, account: Account, device: Device) -> Render[wire.DeviceReply]:
     """A device that was removed before it was reported lost, or reported twice."""
     known = store.by_key(call.rows, device.public_key)
     if known is not None:
@@ -150,4 +158,12 @@ def _lost_later(call: Call, account: Account, device: Device) -> Render:
                 retire_key(call.rows, call.touched, interface.id, peer.public_key, peer.allowed_ips)
     already = not _report(call.rows, account, device, [], call.now.wall_ms, call.actor, {})
     view, plan = view_of(call, device, account), plans.make(plans.State(), plans.State())
-    return lambda _: {"device": view, "plan": plan, "done": True, "already": already}
+    return lambda call: {
+        "now": call.now.wall_ms,
+        "agrees": call.agrees,
+        "waiting": call.waiting,
+        "device": view,
+        "plan": plan,
+        "done": True,
+        "already": already,
+    }

@@ -11,14 +11,14 @@ from jitd.core.terms import Wish
 from jitd.store import accounts, devices
 from jitd.store import requests as store
 from jitd.verbs import deciding, extending, granting
-from jitd.verbs.context import Call, PlanOnly, Render, Reply
+from jitd.verbs.context import Call, PlanOnly, Render
 from jitd.verbs.lookup import chosen_network, found, own, refuse_second, shown, stale
 
 #: A start may lie so far behind: to type takes time, and clocks differ.
 _LATE_MS = durations.MINUTE
 
 
-def request(call: Call, body: wire.RequestBody) -> Render:
+def request(call: Call, body: wire.RequestBody) -> Render[wire.RequestReply]:
     """Ask for access to a network. What is open without asking says so and records nothing.
 
     Break-glass opens at once; so does what a rule of the network approves. With `plan` only say what would be.
@@ -37,7 +37,7 @@ def request(call: Call, body: wire.RequestBody) -> Render:
     standing = call.people.has_standing(network, uid, name)
     if standing:
         note = f"{network.name} is open for {name}: {standing.why}"
-        return lambda _: {"request": None, "already": True, "note": note}
+        return lambda call: {**call.change_reply(), "request": None, "already": True, "note": note}
     emergency = bool(body.get("break_glass"))
     reason = reasons.check(network, _reason(call, body, account, network), break_glass=emergency)
     wish = Wish(body.get("duration"), body.get("until"))
@@ -79,12 +79,11 @@ def request(call: Call, body: wire.RequestBody) -> Render:
     asked = found(call, made)
     note = _decided_at_once(call, asked, network, term)
     if body.get("plan"):
-        reply: Reply = {**shown(made, note)(call), "agrees": True, "waiting": ""}
-        raise PlanOnly(reply)
+        raise PlanOnly(shown(made, note)(call))
     return shown(made, note)
 
 
-def ensure(call: Call, body: wire.RequestBody) -> Render:
+def ensure(call: Call, body: wire.RequestBody) -> Render[wire.RequestReply]:
     """See to it that the caller has access for so long: nothing to do, more time asked for, or a request.
 
     The same again, a moment later, has nothing to do: what is missing within `terms.tolerance_ms` is not missed, nor
@@ -113,7 +112,7 @@ def ensure(call: Call, body: wire.RequestBody) -> Render:
     return request(call, {**body, "duration": duration, "network": network.name})
 
 
-def cancel(call: Call, body: wire.IdBody) -> Render:
+def cancel(call: Call, body: wire.IdBody) -> Render[wire.RequestReply]:
     """Take a pending request back."""
     before = own(call, body, Status.PENDING, verb="cancel")
     ending = Ending(how=Status.CANCELLED, at_ms=call.now.wall_ms, by=call.actor.user, comment="")

@@ -15,7 +15,7 @@ from jitd.verbs import plans
 from jitd.verbs.context import Call, Render
 
 
-def accept_restored(call: Call, body: wire.AcceptRestoredBody) -> Render:
+def accept_restored(call: Call, body: wire.AcceptRestoredBody) -> Render[wire.AcceptRestoredReply]:
     """Let in again whom the restored store lets in. With `plan` only say whom."""
     found = restored.current(call.rows)
     if found is None:
@@ -27,11 +27,11 @@ def accept_restored(call: Call, body: wire.AcceptRestoredBody) -> Render:
     every = interfaces.all_(call.rows)
     before = plans.state(call, every)
     restored.accept(call.rows)
-    plan = plans.settle(body, before, plans.state(call, every))
+    plan = plans.settle(call, body, before, plans.state(call, every))
     call.touched.interfaces.update(interface.id for interface in every)
     gains = [f"{line['user']}/{line['device']}" for line in plan["gains"]]
     call.event("restored_accepted", since=found.at_ms, gains=gains)
-    return lambda _: {"plan": plan, "done": True}
+    return lambda call: {**call.change_reply(), "plan": plan, "done": True}
 
 
 def sentence(found: Restored) -> str:

@@ -12,10 +12,10 @@ from jitd.notify import recipients
 from jitd.store import accounts, devices, interfaces, outbox, registrars
 from jitd.store import requests as store
 from jitd.verbs import foureyes, plans, views
-from jitd.verbs.context import Call, Render, Reply, View
+from jitd.verbs.context import Call, Render, View
 
 
-def add(call: Call, body: wire.UserAddBody) -> Render:
+def add(call: Call, body: wire.UserAddBody) -> Render[wire.UserReply]:
     """Register somebody who is no user of the system, for a time: a contractor."""
     name = text.name(body["user"], "user")
     match call.person(name).exists:
@@ -58,7 +58,7 @@ def add(call: Call, body: wire.UserAddBody) -> Render:
     return _shown(uid, name)
 
 
-def set_(call: Call, body: wire.UserSetBody) -> Render:
+def set_(call: Call, body: wire.UserSetBody) -> Render[wire.UserReply]:
     """Change a person's end date and mail address. What is absent stays."""
     before = _named(call, body["user"])
     reason = foureyes.reason(call, body.get("reason"), "change a user")
@@ -100,12 +100,12 @@ def set_(call: Call, body: wire.UserSetBody) -> Render:
     return _shown(before.uid, before.name)
 
 
-def disable(call: Call, body: wire.UserDisableBody) -> Render:
+def disable(call: Call, body: wire.UserDisableBody) -> Render[wire.UserReply]:
     """Shut somebody out at once: grants are revoked, requests cancelled, standing access ends."""
     reason = text.reason(body["reason"])
     before = _named(call, body["user"])
     if before.disabled is not None:
-        return lambda view: {**_shown(before.uid, before.name)(view), "already": True}
+        return _shown(before.uid, before.name, already=True)
     accounts.update(call.rows, replace(before, disabled=reason))
     _touch(call, before)
     comment = f"{before.name} was disabled: {reason}"
@@ -123,11 +123,11 @@ def disable(call: Call, body: wire.UserDisableBody) -> Render:
     return _shown(before.uid, before.name)
 
 
-def enable(call: Call, body: wire.UserBody) -> Render:
+def enable(call: Call, body: wire.UserBody) -> Render[wire.UserReply]:
     """Let somebody in again: to ask, and to standing access. What was revoked stays revoked."""
     before = _named(call, body["user"])
     if before.disabled is None:
-        return lambda view: {**_shown(before.uid, before.name)(view), "already": True}
+        return _shown(before.uid, before.name, already=True)
     why = foureyes.reason(call, body.get("reason"), "enable a user")
     accounts.update(call.rows, replace(before, disabled=None))
     _touch(call, before)
@@ -135,7 +135,7 @@ def enable(call: Call, body: wire.UserBody) -> Render:
     return _shown(before.uid, before.name)
 
 
-def confirm(call: Call, body: wire.UserConfirmBody) -> Render:
+def confirm(call: Call, body: wire.UserConfirmBody) -> Render[wire.UserConfirmReply]:
     """Say that those who were away for more than 24 h are the same people: their devices are theirs again.
 
     With `plan` only say who would gain access.
@@ -164,9 +164,9 @@ def confirm(call: Call, body: wire.UserConfirmBody) -> Render:
         call.event(
             "user_confirmed", user=account.name, uid=account.uid, since=account.suspended_ms, reason=reason
         )
-    more: Reply = {"users": [account.name for account in found]}
-    plan = plans.settle(body, passing, plans.state(call, every), more=more)
-    return lambda _: {"plan": plan, "done": True, **more}
+    confirmed = [account.name for account in found]
+    plan = plans.settle(call, body, passing, plans.state(call, every), more={"users": confirmed})
+    return lambda call: {**call.change_reply(), "users": confirmed, "plan": plan, "done": True}
 
 
 def _confirmable(call: Call, name: str) -> Account | None:
@@ -185,12 +185,15 @@ def _confirmable(call: Call, name: str) -> Account | None:
     return account
 
 
-def list_(view: View, _query: object) -> Reply:
+def list_(view: View, _query: object) -> wire.UsersReply:
     """Everybody who has ever asked or owned a device, with what an administrator has said of them."""
-    return {"users": [views.user_view(view, account) for account in accounts.all_(view.rows)]}
+    return {
+        "now": view.now.wall_ms,
+        "users": [views.user_view(view, account) for account in accounts.all_(view.rows)],
+    }
 
 
-def gate(view: View, body: wire.GateBody) -> Reply:
+def gate(view: View, body: wire.GateBody) -> wire.GateReply:
     """Let a shared account of ssh speak for somebody who is registered, as its authorized_keys names them.
 
     Only the accounts that the configuration trusts for this may (gate_users), and none that administers the gateway.
@@ -213,7 +216,7 @@ def gate(view: View, body: wire.GateBody) -> Reply:
     same = view.people.same(account, view.now)
     if not same:
         raise JitError("refused", f"cannot speak for {name}: {same.why}")
-    return {"user": account.name, "uid": account.uid}
+    return {"now": view.now.wall_ms, "user": account.name, "uid": account.uid}
 
 
 def _named(call: Call, name: str) -> Account:
@@ -221,11 +224,11 @@ def _named(call: Call, name: str) -> Account:
     return accounts.ensure(call.rows, *call.somebody(name), call.now.wall_ms)
 
 
-def _shown(uid: int, name: str) -> Render:
-    def render(view: View) -> Reply:
-        account = accounts.find(view.rows, uid, name)
+def _shown(uid: int, name: str, *, already: bool = False) -> Render[wire.UserReply]:
+    def render(call: Call) -> wire.UserReply:
+        account = accounts.find(call.rows, uid, name)
         assert account is not None
-        return {"user": views.user_view(view, account), "already": False}
+        return {**call.change_reply(), "user": views.user_view(call, account), "already": already}
 
     return render
 

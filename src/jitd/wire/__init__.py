@@ -56,6 +56,7 @@ from jitd.wire.networks import (
     NetworkView,
 )
 from jitd.wire.notify import (
+    MailView,
     NotifyBody,
     NotifyQuery,
     NotifyReply,
@@ -65,9 +66,23 @@ from jitd.wire.notify import (
     NotifyTestMessage,
     NotifyTestReply,
 )
-from jitd.wire.outbox import MessageView, OutboxBody, OutboxChangeReply, OutboxReply
+from jitd.wire.outbox import (
+    MessageView,
+    OutboxBody,
+    OutboxChangeReply,
+    OutboxReply,
+    OutboxRetryReply,
+    OutboxView,
+)
 from jitd.wire.plans import Plan, PlanLine, PlanReach
-from jitd.wire.policy import PolicyApplyBody, PolicyApplyReply, PolicyChange, PolicyReply, PolicyWider
+from jitd.wire.policy import (
+    PolicyApplyBody,
+    PolicyApplyReply,
+    PolicyChange,
+    PolicyDifference,
+    PolicyReply,
+    PolicyWider,
+)
 from jitd.wire.report import (
     ReportEmergency,
     ReportMark,
@@ -85,6 +100,7 @@ from jitd.wire.requests import (
     HistoryReply,
     ListQuery,
     ListReply,
+    Offer,
     PastRequest,
     RequestBody,
     RequestReply,
@@ -163,6 +179,7 @@ __all__ = [
     "Level",
     "ListQuery",
     "ListReply",
+    "MailView",
     "MessageView",
     "NameBody",
     "NameQuery",
@@ -182,9 +199,12 @@ __all__ = [
     "NotifyTestBody",
     "NotifyTestMessage",
     "NotifyTestReply",
+    "Offer",
     "OutboxBody",
     "OutboxChangeReply",
     "OutboxReply",
+    "OutboxRetryReply",
+    "OutboxView",
     "Part",
     "PastRequest",
     "PeerView",
@@ -194,6 +214,7 @@ __all__ = [
     "PolicyApplyBody",
     "PolicyApplyReply",
     "PolicyChange",
+    "PolicyDifference",
     "PolicyReply",
     "PolicyWider",
     "Reply",

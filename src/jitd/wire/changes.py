@@ -34,7 +34,7 @@ class ChangesReply(Reply):
 
 
 class ChangeBody(TypedDict):
-    """A verb on a change. `plan`: only say what it would do; `confirm` is the token of the plan that was shown."""
+    """Agree to a change. `plan`: only say what it would do; `confirm` is the token of the plan that was shown."""
 
     id: int
     comment: NotRequired[str | None]

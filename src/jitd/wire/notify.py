@@ -17,7 +17,7 @@ class NotifyQuery(TypedDict):
     user: NotRequired[str]
 
 
-class NotifyReply(ChangeReply):
+class MailView(TypedDict):
     """Whether somebody wants to be told by mail, and where ("": nobody knows). `mail`: whether there is a mail server."""
 
     user: str
@@ -26,13 +26,12 @@ class NotifyReply(ChangeReply):
     mail: bool
 
 
-class NotifyShowReply(Reply):
-    """The same, to a question."""
+class NotifyReply(ChangeReply, MailView):
+    """How it is after the verb."""
 
-    user: str
-    told: bool
-    address: str
-    mail: bool
+
+class NotifyShowReply(Reply, MailView):
+    """How it is."""
 
 
 class NotifyTestBody(TypedDict):

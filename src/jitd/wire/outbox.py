@@ -20,7 +20,7 @@ class MessageView(TypedDict):
     error: str
 
 
-class OutboxReply(Reply):
+class OutboxView(TypedDict):
     """What waits, oldest first: `messages_waiting` counts all, `stuck` those that are not tried by themselves any more. `tells`:
     whether there is a way to tell anybody anything.
     """
@@ -31,23 +31,27 @@ class OutboxReply(Reply):
     tells: bool
 
 
+class OutboxReply(Reply, OutboxView):
+    """What waits."""
+
+
 class OutboxBody(TypedDict):
     """Which messages; all that wait, where none are named."""
 
     ids: NotRequired[list[int] | None]
 
 
-class OutboxChangeReply(ChangeReply):
-    """What waits after the verb; `number` is how many it was about. Not tried again, and counted apart, are `outdated` ones
-    (decided or over meanwhile, and given up), `collected` ones (they go out together in a moment) and `unreachable` ones
-    (jitd.toml has no way to them any more).
+class OutboxChangeReply(ChangeReply, OutboxView):
+    """What waits after the verb; `number` is how many it was about."""
+
+    number: int
+
+
+class OutboxRetryReply(OutboxChangeReply):
+    """Not tried again, and counted apart, are `outdated` messages (decided or over meanwhile, and given up), `collected` ones
+    (they go out together in a moment) and `unreachable` ones (jitd.toml has no channel for them any more).
     """
 
-    messages: list[MessageView]
-    messages_waiting: int
-    stuck: int
-    tells: bool
-    number: int
-    outdated: NotRequired[int]
-    collected: NotRequired[int]
-    unreachable: NotRequired[int]
+    outdated: int
+    collected: int
+    unreachable: int

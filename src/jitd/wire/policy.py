@@ -40,10 +40,15 @@ class PolicyWider(TypedDict):
     more: list[str]
 
 
-class PolicyApplyReply(ChangeReply):
+class PolicyDifference(TypedDict):
     """What was, or would be, changed; nothing where `changes` is empty."""
 
-    plan: Plan
     changes: list[PolicyChange]
     wider: list[PolicyWider]
+
+
+class PolicyApplyReply(ChangeReply, PolicyDifference):
+    """What was, or would be, changed."""
+
+    plan: Plan
     done: bool

@@ -83,7 +83,7 @@ class GrantBody(TypedDict):
 
 
 class DecisionBody(TypedDict):
-    """Deny a request, revoke a grant, acknowledge break-glass."""
+    """Deny a request, revoke a grant, acknowledge break-glass, reject a change of rules."""
 
     id: int
     comment: NotRequired[str | None]
@@ -185,15 +185,25 @@ class PastRequest(TypedDict):
     usage: UsageView | None
 
 
-class HistoryReply(Reply):
+class Offer(TypedDict):
+    """A yes that names no duration would give access from `starts` until `ends`, and `cap` names what makes that shorter than was
+    wished; where nothing can be granted, `refused` says why and `hint` what to do.
+    """
+
+    starts: int | None
+    ends: int | None
+    cap: str
+    refused: str
+    hint: str
+
+
+class HistoryReply(Reply, Offer):
     """What helps before a decision about `request`.
 
     `last` are its user's requests of before, newest first, at most five; `last_grant` is the newest grant on the same
     network, `open` are the user's other grants that are active or scheduled. Of the requests for the same network within
     the last `counted` milliseconds, `asked_before` were made and `granted_before` granted. `rule` says why its user has to
-    ask. A yes that names no duration would give access from `starts` until `ends`, and `cap` names what makes that shorter
-    than was wished; where nothing can be granted, `refused` says why and `hint` what to do. Approvers are told of the
-    networks alone that they decide about.
+    ask. Approvers are told of the networks alone that they decide about.
     """
 
     request: RequestView
@@ -205,8 +215,3 @@ class HistoryReply(Reply):
     granted_before: int
     rule: str
     max_duration: int
-    starts: int | None
-    ends: int | None
-    cap: str
-    refused: str
-    hint: str
