@@ -106,9 +106,9 @@ COMMAND = re.compile(
 def test_the_documents_name_commands_that_exist() -> None:
     """No manual page, README or document tells to type a verb that there is not."""
     from jitctl.cli.verbs import GROUPS, VERBS
-    from jitd.__main__ import _parser
+    from jitd.cli.arguments import parser as parser_of_jitd
 
-    of_jitd = next(one for one in _parser()._actions if isinstance(one.choices, dict)).choices
+    of_jitd = next(one for one in parser_of_jitd()._actions if isinstance(one.choices, dict)).choices
     verbs = {verb.name for verb in VERBS}
     found = 0
     for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "man").iterdir()]:
@@ -135,10 +135,10 @@ def test_the_example_of_the_policy_is_one() -> None:
 
 def test_the_manual_of_jitd_names_every_option() -> None:
     """Each verb and option of jitd has a line in man/jitd.8."""
-    from jitd.__main__ import _parser
+    from jitd.cli.arguments import parser as parser_of_jitd
 
     text = (ROOT / "man" / "jitd.8").read_text().replace("\\-", "-")
-    parser = _parser()
+    parser = parser_of_jitd()
     verbs = next(action for action in parser._actions if isinstance(action.choices, dict))
     assert isinstance(verbs.choices, dict)
     for name, verb in verbs.choices.items():

@@ -163,6 +163,26 @@ def test_detach_returns_when_it_is_ready(daemon: Daemon) -> None:
     until(lambda: not daemon.socket.exists(), "the end of the daemon")
 
 
+def test_detach_says_which_library_is_missing(daemon: Daemon) -> None:
+    """Without python-daemon, which is an extra, --detach says what to install, and nothing has begun."""
+    without = "import sys; sys.modules['daemon'] = None; from jitd.__main__ import main; sys.exit(main())"
+    failed = subprocess.run(
+        [sys.executable, "-c", without, "--config", daemon.config, "run", "--detach"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert failed.returncode == 1
+    assert failed.stderr == (
+        "jitd: cannot run in the background: the library python-daemon is not installed\n"
+        "Install it on the gateway: pip install 'jitctl[detach]'\n"
+    )
+    assert not (daemon.state_dir / "jitd.db").exists()
+    assert daemon.jitd("run", "--detach").returncode == 0
+    daemon.jitd("stop", check=True)
+
+
 def test_detach_shows_the_log_of_a_failure(daemon: Daemon) -> None:
     """When the daemon fails in the background, its last lines are shown in front of whoever typed it."""
     daemon.config.write_text(daemon.config.read_text().replace("jitd.sock", "none/such/jitd.sock"))

@@ -18,7 +18,6 @@ from jitd.core.errors import EXIT_DONE, JitError
 from jitd.diagnostics.checks import files
 from jitd.runtime import logs, systemd
 from jitd.runtime.clock import SystemClock
-from jitd.runtime.detach import detach
 from jitd.runtime.lock import Lock
 
 log = logging.getLogger("jitd")
@@ -50,6 +49,8 @@ def run(
         process = _Process(loaded, path, lock, pidfile, log_level)
         if background:
             log_path = state_dir / LOG_FILE
+            from jitd.runtime.detach import detach
+
             return detach(
                 lambda ready: process.serve(ready, log_path=log_path), log_path=log_path, keep=lock.fd
             )

@@ -1,4 +1,4 @@
-"""The way into the background, and the word that comes back from there."""
+"""The way into the background, and the word that comes back from there. python-daemon is an extra: imported only for this."""
 
 import logging
 import os
@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
+
+from daemon import DaemonContext
 
 from jitd.core.errors import EXIT_DONE, EXIT_FAILURE, JitError
 from jitd.runtime.logs import open_log
@@ -41,8 +43,6 @@ def _background(
     serve: Callable[[Callable[[], None]], int], log_path: Path, keep: int, writing: int
 ) -> NoReturn:
     """Become the daemon, serve, and end the process."""
-    from daemon import DaemonContext
-
     waiting = True
 
     def say(word: bytes) -> None:
