@@ -19,7 +19,7 @@ NOTHING = "python3 -c pass"
 COMMANDS = (
     ("jitctl --version", ("--version",), 5),
     ("jitctl list --status pending --count", ("list", "--status", "pending", "--count"), 5),
-    ("jitctl __complete requests (a Tab)", ("__complete", "requests"), 5),
+    ("jitctl __complete show (a Tab)", ("__complete", "show", ""), 5),
     ("jitctl list --json, 20 requests", ("list", "--json", "--limit", "20"), 8),
     ("jitctl list, 20 requests at a terminal", ("list", "--limit", "20"), 11),
 )

@@ -1,5 +1,6 @@
 """Completion in real shells, with a daemon and without: what Tab offers, and that nothing on offer is ever run."""
 
+import ast
 import base64
 import os
 import pty
@@ -104,14 +105,13 @@ def tab(daemon: Running, tmp_path: Path) -> Tab:
 
 
 def test_the_files_are_what_the_program_says() -> None:
-    """completions/ is what packaging/completions.py writes: every verb, every option, and what their values are."""
+    """completions.json is what packaging/completions.py writes: every verb, every option, and what their values are."""
     sys.path.insert(0, str(COMPLETIONS.parent / "packaging"))
     try:
         import completions
     finally:
         sys.path.pop(0)
-    for name, text in completions.files().items():
-        assert (COMPLETIONS / name).read_text() == text, f"run python packaging/completions.py ({name})"
+    assert completions.FILE_NAME.read_text() == completions.text(), "run python packaging/completions.py"
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -207,14 +207,14 @@ def test_a_hostile_reason_is_not_run(daemon: Running, tab: Tab, shell: str, tmp_
 def test_values_have_a_safe_form(daemon: Running, jitctl: Typed) -> None:
     """A line is a value, a tab and a description of one line; an unknown kind, and other words, say nothing."""
     daemon.post("/v1/request", network="office", reason="a\tb\nc" + "x" * 200, user="alice")
-    said = jitctl("__complete", "decidable")
+    said = jitctl("__complete", "grant", "")
     (line,) = said.out.splitlines()
     value, words = line.split("\t")
     assert value == "1"
     assert words.startswith("alice office (pending): a b c")
     assert len(words) == 60
-    assert (jitctl("__complete", "nonsense").out, jitctl("__complete", "nonsense").status) == ("", 0)
-    assert jitctl("__complete", "decidable", JITCTL_HOST="ssh://nobody@nowhere.invalid").out == ""
+    assert (jitctl("__complete", "nonsense", "").out, jitctl("__complete", "nonsense", "").status) == ("", 0)
+    assert jitctl("__complete", "grant", "", JITCTL_HOST="ssh://nobody@nowhere.invalid").out == ""
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -234,6 +234,33 @@ def test_a_value_behind_its_sign(daemon: Running, tab: Tab, shell: str) -> None:
     """--user=al is completed as --user al is."""
     daemon.post("/v1/request", network="office", reason="ticket 42", user="alice")
     assert [one.rpartition("=")[2] for one in tab(shell, "list", "--user=al")] == ["alice"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_files_are_left_to_the_shell(tab: Tab, shell: str, tmp_path: Path) -> None:
+    """Where a file is wanted, the shell offers what there is."""
+    (tmp_path / "office.toml").write_text("")
+    offered = tab(shell, "policy", "apply", "off")
+    # bash is told by compopt to offer files itself, which has no line here.
+    assert offered == {"bash": [], "zsh": ["FILES"], "fish": ["office.toml"]}[shell]
+
+
+def test_a_tab_does_not_start_typer(daemon: Running) -> None:
+    """What a Tab loads is neither Typer nor rich nor the commands: it is to be answered at once."""
+    program = (
+        "import sys; from jitctl.cli.run import main; main(); print(sorted(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "__complete", "grant", ""],
+        env={**os.environ, "JITCTL_SOCKET": str(daemon.socket)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    loaded = set(ast.literal_eval(done.stderr))
+    assert "jitctl.shell.completing" in loaded
+    assert not {"typer", "rich", "msgspec", "jitctl.cli.app"} & loaded
 
 
 def drawn(seen: str) -> str:

@@ -98,7 +98,7 @@ def _run(words: list[str], *, whole: bool) -> int:
     if whole and words[:1] == ["__complete"] and len(words) > 1:
         from jitctl.shell import completing
 
-        return _print(completing.answer(words[1], words[2:]))
+        return _print(completing.answer(words[1:]))
     # What ssh runs for jitctl --host: somebody waits for it at each login.
     if whole and words == ["dial-stdio"]:
         from jitctl.api.pump import pump
