@@ -110,6 +110,16 @@ def test_each_module_stands_in_a_room() -> None:
         } == set(order)
 
 
+def test_each_folder_of_tests_is_a_room() -> None:
+    """The tests of a room stand in the folder of its name, and files that several folders use in support/."""
+    tests = Path(__file__).parent
+    for program, order in (("jitd", JITD), ("jitctl", JITCTL)):
+        found = {path.parent.relative_to(tests / program).parts for path in (tests / program).rglob("*.py")}
+        assert len(found) > 5
+        assert {parts[0] for parts in found if parts} <= set(order)
+        assert max(map(len, found)) == 1
+
+
 def test_the_order_can_be_broken() -> None:
     """The rule that is tested above forbids something."""
     assert may_import("jitd.verbs.grants", "jitd.store.requests")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from test_wheel import pip_of
+from support.pip import pip_of
 
 ROOT = Path(__file__).resolve().parent.parent
 NOWHERE = "/nonexistent/jitd.sock"

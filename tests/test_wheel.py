@@ -14,6 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from support import sshd_here
+from support.pip import pip_of
 from support.running import running
 from support.sshd_here import SshdHere
 
@@ -91,17 +92,6 @@ def run(words: list[str], cwd: Path | None = None, **more: str) -> str:
     )
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout
-
-
-def pip_of() -> list[str]:
-    """A pip: this environment's, or the system's, which may have made this one."""
-    for python in (sys.executable, "/usr/bin/python3", "python3"):
-        if (
-            subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode
-            == 0
-        ):
-            return [python, "-m", "pip"]
-    raise AssertionError("there is no pip")
 
 
 def closure(of: Distribution) -> list[Distribution]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from support.laptop import Laptop, set_up
 from support.site import Say, Site, site
 from support.world import World
 
@@ -37,3 +38,10 @@ def say(request: pytest.FixtureRequest) -> Say:
             reporter.write_line(f"    {text}")
 
     return line
+
+
+@pytest.fixture
+def laptop(tmp_path: Path) -> Iterator[Laptop]:
+    """A laptop that is set up; alice may become root on it without a password."""
+    with set_up(tmp_path) as made:
+        yield made

@@ -2,55 +2,16 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support import network, sshd, streams
 from support.desk import Desk
 from support.gateway import RefusedError
-from support.site import Site, site
+from support.laptop import HOST, TUNNEL, Laptop
 from support.wait import until
 
 pytestmark = pytest.mark.root
-
-HOST = f"ssh://alice@{network.OUTER}:{sshd.PORT}"
-TUNNEL = "jit-office-wg0"
-
-
-class Laptop:
-    """alice's machine, which knows the gateway as the profile office."""
-
-    def __init__(self, site_: Site) -> None:
-        self.site = site_
-        self.world = site_.world
-
-    def jitctl(self, *words: str) -> str:
-        """What alice types on her laptop. Raises RefusedError."""
-        return self.site.gateway.jitctl("alice", *words, where="alice")
-
-    def is_up(self, name: str = TUNNEL) -> bool:
-        """Whether the tunnel is up."""
-        return self.world.run(["ip", "link", "show", name], where="alice", check=False).returncode == 0
-
-    def reaches(self, seconds: float = 1) -> bool:
-        """Whether something gets from it to the office and back."""
-        return streams.connects(self.world, "alice", network.SERVER, seconds)
-
-
-@pytest.fixture
-def laptop(tmp_path: Path) -> Iterator[Laptop]:
-    """A laptop that is set up; alice may become root on it without a password."""
-    with site(tmp_path) as made:
-        sshd.start(made.world, tmp_path / "sshd.log", snippet=False)
-        sshd.allow(made.world, "alice")
-        sudoers = made.world.path("/etc/sudoers.d/alice")
-        sudoers.write_text("alice ALL=(ALL) NOPASSWD: ALL\n")
-        sudoers.chmod(0o440)
-        laptop = Laptop(made)
-        laptop.jitctl("setup", HOST, "--name", "office", "--device", "desk")
-        yield laptop
 
 
 def test_connect_and_disconnect(laptop: Laptop) -> None:

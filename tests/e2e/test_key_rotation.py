@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from test_connect import TUNNEL, Laptop, laptop  # noqa: F401 - a fixture
 
 from support import network, tunnel
+from support.laptop import TUNNEL, Laptop
 from support.site import Say, Site
 
 pytestmark = pytest.mark.root
@@ -45,7 +45,7 @@ def test_rotate_moves_access_to_the_new_key(office: Site, say: Say) -> None:
     assert from_bob.losses(calm) == ""
 
 
-def test_a_connected_laptop_rotates_its_own_key(laptop: Laptop) -> None:  # noqa: F811
+def test_a_connected_laptop_rotates_its_own_key(laptop: Laptop) -> None:
     """The tunnel goes on with the new key, also where the gateway is reached through that very tunnel alone."""
     site_ = laptop.site
     site_.grant("alice", "1h")

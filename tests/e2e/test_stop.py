@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from test_adopt import PEOPLE, old_gateway
 
+from support.old_gateway import PEOPLE, old_gateway
 from support.site import Site
 
 pytestmark = pytest.mark.root

@@ -1,4 +1,4 @@
-"""The reader of nft's language agrees with what the rules are to say; packets through a real kernel are in tests/firewall."""
+"""The reader of nft's language agrees with what the rules are to say; packets through a real kernel are in tests/jitd/enforce."""
 
 import itertools
 

@@ -14,6 +14,13 @@ from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
+#: The command before one that gets a network and mounts of its own.
+NAMESPACES = [
+    *("unshare", "--net", "--mount", "--propagation", "private", "--", "sh", "-c"),
+    "for one in netns wireguard; do mkdir -p /run/$one && mount -t tmpfs tmpfs /run/$one || exit; done; "
+    'exec "$@"',
+    "sh",
+]
 
 
 class Inside:

@@ -13,7 +13,7 @@ from jitd.core.errors import JitError
 
 #: Bytes of an answer, or of a line of a stream: more than any jitd sends, and what every laptop has room for.
 MOST_BYTES: Final = 64 * 1024 * 1024
-#: What is a number, true, false or null in every answer that has it. tests/cli/unit/test_answers.py holds it against jitd.wire.
+#: What is a number, true, false or null in every answer that has it. tests/jitctl/api/test_answers.py holds it against jitd.wire.
 NUMBERS: Final = frozenset(
     [
         "active",

@@ -1,5 +1,5 @@
 """The one place that prints. Words come from gateways, files and other people: they are cleaned here, wherever they go;
-styles are added by this place too, so that words can never bring any. tests/cli/test_hostile_gateway.py holds that nothing
+styles are added by this place too, so that words can never bring any. tests/jitctl/render/test_hostile_gateway.py holds that nothing
 else prints.
 
 Results go to standard output (`out`), what is said beside them to standard error (`say`). Where standard output does not

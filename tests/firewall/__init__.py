@@ -1,1 +1,0 @@
-"""The second layer, pure and with packets."""
