@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Address, ip_address, ip_network
 
 import pytest
@@ -95,7 +96,7 @@ def scene() -> Iterator[None]:
         for address in (ADDRESS[INSIDE], ADDRESS6[INSIDE], ADDRESS[GATEWAY], ADDRESS6[GATEWAY]):
             port = PORT if address in (ADDRESS[INSIDE], ADDRESS6[INSIDE]) else PORT + 1
             until(
-                lambda client=client, at=(address, port): reachable(client, *at),
+                partial(reachable, client, address, port),
                 f"{client} reaches {address}",
             )
     yield
@@ -140,7 +141,7 @@ def connected(client: str, address: str, port: int) -> tuple[socket.socket, sock
     return line, other
 
 
-def test_who_is_not_in_is_told_so(firewall: NftFirewall):
+def test_who_is_not_in_is_told_so(firewall: NftFirewall) -> None:
     """Without an element a connection is refused at once, as prohibited, over IPv4 and IPv6; with one it opens."""
     for address, number in ((ADDRESS[INSIDE], OFFICE), (ADDRESS6[INSIDE], SIX)):
         begun = time.monotonic()
@@ -153,7 +154,7 @@ def test_who_is_not_in_is_told_so(firewall: NftFirewall):
         assert not opens(TWO, address, PORT)
 
 
-def test_both_directions_end_on_time_by_themselves(firewall: NftFirewall):
+def test_both_directions_end_on_time_by_themselves(firewall: NftFirewall) -> None:
     """At the timeout nothing more passes either way, with nobody acting; how late is printed."""
     with Talk(ONE, INSIDE, ADDRESS[INSIDE], source=ADDRESS[ONE]) as talk:
         let(firewall, ONE)
@@ -168,7 +169,7 @@ def test_both_directions_end_on_time_by_themselves(firewall: NftFirewall):
         assert min(late) > -EARLY_MS
 
 
-def test_a_cut_ends_established_connections_both_ways(firewall: NftFirewall):
+def test_a_cut_ends_established_connections_both_ways(firewall: NftFirewall) -> None:
     """A removal stops a TCP connection towards the inside and towards the client at once."""
     let(firewall, ONE)
     line, other = connected(ONE, ADDRESS[INSIDE], 7100)
@@ -183,7 +184,7 @@ def test_a_cut_ends_established_connections_both_ways(firewall: NftFirewall):
         assert passes(line, other, 5)
 
 
-def test_an_extension_has_no_gap(firewall: NftFirewall):
+def test_an_extension_has_no_gap(firewall: NftFirewall) -> None:
     """Nothing of a stream of a thousand packets a second is lost while its end is moved a hundred times."""
     let(firewall, ONE)
     with Talk(ONE, INSIDE, ADDRESS[INSIDE], source=ADDRESS[ONE]) as talk:
@@ -198,7 +199,7 @@ def test_an_extension_has_no_gap(firewall: NftFirewall):
             assert set(range(begin[index], end[index])) <= talk.received[index].keys()
 
 
-def test_a_timeout_is_set_in_place(firewall: NftFirewall):
+def test_a_timeout_is_set_in_place(firewall: NftFirewall) -> None:
     """Setting it again makes it longer or shorter, in all copies alike; none at all or less takes it away."""
     for ms in (10_000, 50_000, 5_000):
         let(firewall, ONE, ms=ms)
@@ -212,7 +213,7 @@ def test_a_timeout_is_set_in_place(firewall: NftFirewall):
     assert firewall.read() == []
 
 
-def test_the_most_specific_destination_decides(firewall: NftFirewall):
+def test_the_most_specific_destination_decides(firewall: NftFirewall) -> None:
     """Office opens all of 10.1.0.0/16 but the database's port, which prod-db opens and nothing else."""
     other = listen(INSIDE, PORT + 5)
     with other:
@@ -232,7 +233,7 @@ def test_the_most_specific_destination_decides(firewall: NftFirewall):
     }
 
 
-def test_the_end_of_one_network_leaves_the_other(firewall: NftFirewall):
+def test_the_end_of_one_network_leaves_the_other(firewall: NftFirewall) -> None:
     """A client in two networks loses the one that ends, with its open connection, and keeps the other."""
     let(firewall, ONE, OFFICE)
     let(firewall, ONE, DATABASE)
@@ -246,7 +247,7 @@ def test_the_end_of_one_network_leaves_the_other(firewall: NftFirewall):
         assert opens(ONE, DB_NEIGHBOUR, PORT)
 
 
-def test_the_gateway_itself(firewall: NftFirewall):
+def test_the_gateway_itself(firewall: NftFirewall) -> None:
     """Of the gateway, members reach what is always allowed and nothing else; who is no member not even that."""
     answers = ["ip", "netns", "exec"]
 
@@ -271,7 +272,7 @@ def test_the_gateway_itself(firewall: NftFirewall):
             tcp(GATEWAY, ADDRESS[ONE], 7102, seconds=0.5)
 
 
-def test_a_stream_from_the_gateway_ends_too(firewall: NftFirewall):
+def test_a_stream_from_the_gateway_ends_too(firewall: NftFirewall) -> None:
     """A connection to a service on the gateway, which a route holds, ends both ways with its own network."""
     let(firewall, ONE, OFFICE)
     let(firewall, ONE, DATABASE)
@@ -285,7 +286,7 @@ def test_a_stream_from_the_gateway_ends_too(firewall: NftFirewall):
         assert not passes(other, line)
 
 
-def test_ordinary_users_of_the_gateway(firewall: NftFirewall):
+def test_ordinary_users_of_the_gateway(firewall: NftFirewall) -> None:
     """From the gateway an ordinary uid cannot connect to a network's routes; root can, and so can all with the switch."""
 
     def reaches(uid: int) -> bool:
@@ -301,7 +302,7 @@ def test_ordinary_users_of_the_gateway(firewall: NftFirewall):
     assert reaches(1234)
 
 
-def test_clients_do_not_reach_each_other(firewall: NftFirewall):
+def test_clients_do_not_reach_each_other(firewall: NftFirewall) -> None:
     """Two members of a network reach each other only where a network routes there; the one reached can answer."""
     server = listen(TWO, 7104)
     with server:
@@ -316,7 +317,7 @@ def test_clients_do_not_reach_each_other(firewall: NftFirewall):
         assert not opens(ONE, ADDRESS[TWO], 7104)
 
 
-def test_from_the_inside(firewall: NftFirewall):
+def test_from_the_inside(firewall: NftFirewall) -> None:
     """A host of a network's routes reaches its members; towards others, packets are dropped without a word."""
     server = listen(ONE, 7105)
     with server:
@@ -326,7 +327,7 @@ def test_from_the_inside(firewall: NftFirewall):
         assert opens(INSIDE, ADDRESS[ONE], 7105)
 
 
-def test_the_inside_can_say_no(firewall: NftFirewall):
+def test_the_inside_can_say_no(firewall: NftFirewall) -> None:
     """An ICMP error from the inside about a member's packet reaches the member, also where ports are limited."""
     rules = network(DATABASE, "u", "10.1.2.3/32", ports=(Ports("udp", 9, 9),))
     firewall.ensure(replace(RULES, interfaces=(interface(rules),)))
@@ -338,7 +339,7 @@ def test_the_inside_can_say_no(firewall: NftFirewall):
             line.recv(1)
 
 
-def test_fragments(firewall: NftFirewall):
+def test_fragments(firewall: NftFirewall) -> None:
     """A packet in fragments passes a network that is limited to ports."""
     rules = network(DATABASE, "u", "10.1.2.3/32", ports=(Ports("udp", 7778, 7778),))
     firewall.ensure(replace(RULES, interfaces=(interface(rules),)))
@@ -349,7 +350,7 @@ def test_fragments(firewall: NftFirewall):
         assert len(server.recv(10_000)) == 8000
 
 
-def test_an_interface_that_is_not_enforced(firewall: NftFirewall):
+def test_an_interface_that_is_not_enforced(firewall: NftFirewall) -> None:
     """Only addresses that jitd gave out are judged there: everybody else passes, both ways and to the gateway."""
     adopted = replace(RULES.interfaces[0], enforced=False, given=frozenset({CLIENTS[TWO]}))
     firewall.ensure(replace(RULES, interfaces=(adopted,)))
@@ -372,7 +373,7 @@ def renamed(rules: Rules, way: str) -> Rules:
 
 
 @pytest.mark.parametrize("way", ["index", "address"])
-def test_a_renamed_interface_lets_nobody_stay(firewall: NftFirewall, way: str):
+def test_a_renamed_interface_lets_nobody_stay(firewall: NftFirewall, way: str) -> None:
     """Attack: an interface is renamed while its clients are in, so that no rule about its name holds any more. Ends and
     cuts count all the same, in both directions, for TCP that is established, and for whom has never been in.
     """
@@ -393,7 +394,7 @@ def test_a_renamed_interface_lets_nobody_stay(firewall: NftFirewall, way: str):
             tcp(INSIDE, ADDRESS[ONE], 7121, seconds=0.5)
 
 
-def test_another_name_of_an_interface_changes_nothing(firewall: NftFirewall):
+def test_another_name_of_an_interface_changes_nothing(firewall: NftFirewall) -> None:
     """Attack: an alternative name and an alias are set. The interface is what it was, and the rules stand."""
     firewall.ensure(renamed(GIVEN, "index"))
     ip("link property add dev wg0 altname wg0-too")
@@ -405,7 +406,7 @@ def test_another_name_of_an_interface_changes_nothing(firewall: NftFirewall):
         ip("link property del dev wg0 altname wg0-too")
 
 
-def test_names_that_were_swapped(firewall: NftFirewall):
+def test_names_that_were_swapped(firewall: NftFirewall) -> None:
     """Attack: an enforced interface takes the name of one that is not. It is judged as what it is, and so is the other."""
     ip("link add wg7 type veth peer name wg7-far")
     try:
@@ -432,7 +433,7 @@ def test_names_that_were_swapped(firewall: NftFirewall):
         ip("link del wg7-tmp")
 
 
-def test_the_chains_of_a_renamed_device_are_made_anew(firewall: NftFirewall):
+def test_the_chains_of_a_renamed_device_are_made_anew(firewall: NftFirewall) -> None:
     """A rename shows, and with the next ensure the chains of the device stand on it alone, under its new name."""
     firewall.ensure(renamed(GIVEN, "index"))
     with called("wg0", "renamed"):
@@ -447,7 +448,7 @@ def test_the_chains_of_a_renamed_device_are_made_anew(firewall: NftFirewall):
         assert not opens(TWO, ADDRESS[INSIDE], PORT)
 
 
-def test_a_renamed_interface_that_is_not_enforced(firewall: NftFirewall):
+def test_a_renamed_interface_that_is_not_enforced(firewall: NftFirewall) -> None:
     """Whoever its owner let in passes on under any name; whom jitd let in is judged."""
     adopted = replace(RULES.interfaces[0], enforced=False, given=frozenset({CLIENTS[TWO]}))
     firewall.ensure(replace(RULES, interfaces=(replace(adopted, index=index_of("wg0")),)))
@@ -459,7 +460,7 @@ def test_a_renamed_interface_that_is_not_enforced(firewall: NftFirewall):
         assert opens(TWO, ADDRESS[INSIDE], PORT)
 
 
-def test_an_index_that_another_interface_has(firewall: NftFirewall):
+def test_an_index_that_another_interface_has(firewall: NftFirewall) -> None:
     """What is gone keeps its index for its return; an interface that came to have that number is not judged for it."""
     ip("link add wg7 type veth peer name wg7-far")
     gone = InterfaceRules(name="wg6", gateway=(), networks=(), index=index_of("wg0"), gone=True)
@@ -472,7 +473,7 @@ def test_an_index_that_another_interface_has(firewall: NftFirewall):
         ip("link del wg7")
 
 
-def test_whoever_is_let_in_is_judged_by_address_from_then_on(firewall: NftFirewall):
+def test_whoever_is_let_in_is_judged_by_address_from_then_on(firewall: NftFirewall) -> None:
     """An address that was given out after the rules were loaded is known in the same step that lets it in."""
     let(firewall, ONE)
     assert ADDRESS[ONE] in nft("list set inet jitd given-wg0-4")
@@ -481,7 +482,7 @@ def test_whoever_is_let_in_is_judged_by_address_from_then_on(firewall: NftFirewa
         assert not opens(ONE, ADDRESS[INSIDE], PORT)
 
 
-def test_closed_by_address(firewall: NftFirewall):
+def test_closed_by_address(firewall: NftFirewall) -> None:
     """Attack: the gateway boots with the interface under another name, and jitd does not start. The file for boot knows
     the addresses.
     """
@@ -494,7 +495,7 @@ def test_closed_by_address(firewall: NftFirewall):
         assert not opens(ONE, ADDRESS6[INSIDE], PORT)
 
 
-def test_just_expired(firewall: NftFirewall):
+def test_just_expired(firewall: NftFirewall) -> None:
     """Taking and giving at the very moment of an expiry never fails, in a hundred trials around it."""
     for trial in range(100):
         let(firewall, ONE, ms=8)
@@ -509,7 +510,7 @@ def test_just_expired(firewall: NftFirewall):
             assert len(firewall.read()) == 1
 
 
-def test_other_rules_keep_the_elements(firewall: NftFirewall):
+def test_other_rules_keep_the_elements(firewall: NftFirewall) -> None:
     """New rules leave a member's element and its end as they are, and a stream of a thousand a second loses nothing."""
     let(firewall, ONE, ms=60_000)
     before = firewall.read()[0].least_ms
@@ -547,7 +548,7 @@ def test_other_rules_keep_the_elements(firewall: NftFirewall):
         "add element inet jitd given-wg0-4 { 192.0.2.1 }",
     ],
 )
-def test_what_somebody_changed_is_seen_and_repaired(firewall: NftFirewall, line: str):
+def test_what_somebody_changed_is_seen_and_repaired(firewall: NftFirewall, line: str) -> None:
     """A change of the table by hand shows, and ensure puts it right."""
     assert firewall.present()
     firewall.ensure(GIVEN)
@@ -560,7 +561,7 @@ def test_what_somebody_changed_is_seen_and_repaired(firewall: NftFirewall, line:
     assert opens(ONE, ADDRESS[INSIDE], PORT)
 
 
-def test_elements_that_somebody_changed(firewall: NftFirewall):
+def test_elements_that_somebody_changed(firewall: NftFirewall) -> None:
     """A copy that is missing, and one that lives too long, show in what is read."""
     let(firewall, ONE, ms=60_000)
     nft("delete element netdev jitd n1-4 { 10.9.0.2 }")
@@ -574,7 +575,7 @@ def test_elements_that_somebody_changed(firewall: NftFirewall):
     assert found_one.least_ms > 50_000
 
 
-def test_a_foreign_table_of_our_name(firewall: NftFirewall):
+def test_a_foreign_table_of_our_name(firewall: NftFirewall) -> None:
     """Where the table's sets and hooks are of other kinds it is made anew, in one step, with the other's elements."""
     let(firewall, ONE, ms=60_000)
     nft("delete table netdev jitd; add table netdev jitd; add set netdev jitd n1-4 { type inet_service; }")
@@ -588,7 +589,7 @@ def test_a_foreign_table_of_our_name(firewall: NftFirewall):
     assert firewall.present()
 
 
-def test_an_interface_made_again(firewall: NftFirewall):
+def test_an_interface_made_again(firewall: NftFirewall) -> None:
     """An interface that goes and comes back has its hooks again after ensure, and is closed before."""
     ip("link add wg7 type veth peer name wg7-far")
     rules = replace(RULES, interfaces=(*RULES.interfaces, replace(interface(), name="wg7")))
@@ -607,7 +608,7 @@ def test_an_interface_made_again(firewall: NftFirewall):
         ip("link del wg7")
 
 
-def test_closed(firewall: NftFirewall):
+def test_closed(firewall: NftFirewall) -> None:
     """The file for boot cuts everyone, and the rules take its place with the next ensure."""
     let(firewall, ONE)
     assert opens(ONE, ADDRESS[INSIDE], PORT)
@@ -621,7 +622,7 @@ def test_closed(firewall: NftFirewall):
     assert opens(ONE, ADDRESS[INSIDE], PORT)
 
 
-def test_remove_all(firewall: NftFirewall):
+def test_remove_all(firewall: NftFirewall) -> None:
     """Nothing of the tables is left, other tables are, and a second time does no harm."""
     nft("add table inet other")
     firewall.remove_all()
@@ -631,7 +632,7 @@ def test_remove_all(firewall: NftFirewall):
     assert opens(ONE, ADDRESS[INSIDE], PORT)
 
 
-def test_a_real_tunnel(firewall: NftFirewall):
+def test_a_real_tunnel(firewall: NftFirewall) -> None:
     """On a device of WireGuard, too, a client is refused, passes with its element, and stops both ways with a cut."""
     wireguard("wg8", INSIDE, "wg8c")
     # The client sits where the host inside is; its way to `one` leads through the tunnel.
@@ -663,7 +664,7 @@ def test_a_real_tunnel(firewall: NftFirewall):
         ip(f"-n {INSIDE} link del wg8c")
 
 
-def test_without_a_table(firewall: NftFirewall):
+def test_without_a_table(firewall: NftFirewall) -> None:
     """A change where the table is gone is an error, and reading finds nothing."""
     nft("flush ruleset")
     with pytest.raises(EnforceError, match="No such file"):
@@ -672,7 +673,7 @@ def test_without_a_table(firewall: NftFirewall):
     assert firewall.read_some([SetEntry(OFFICE, CLIENTS[ONE])]) == {}
 
 
-def test_ten_thousand(firewall: NftFirewall):
+def test_ten_thousand(firewall: NftFirewall) -> None:
     """One change and its read-back cost the same among ten thousand members as among a hundred."""
     medians = {}
     for number in (100, 10_000):
@@ -692,7 +693,7 @@ def test_ten_thousand(firewall: NftFirewall):
     assert medians[10_000] < 3 * medians[100]
 
 
-def test_changes_are_heard_of(firewall: NftFirewall):
+def test_changes_are_heard_of(firewall: NftFirewall) -> None:
     """Somebody else's change of our tables is heard of; our own changes and other tables are not."""
     changes = firewall.changes()
     try:

@@ -83,7 +83,7 @@ class Post:
         if self.hang:
             await asyncio.Event().wait()
         if self.breaks:
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         assert isinstance(envelope.content, bytes)
         if self.said.startswith("250"):

@@ -1,5 +1,7 @@
 """A user's answer to status about one network."""
 
+from typing import cast
+
 from jitd import wire
 
 NOW = 1_790_000_000_000
@@ -22,4 +24,5 @@ def reply(**network: object) -> wire.StatusReply:
         "frozen": False,
         "error": "",
     }
-    return {"now": NOW, "user": "alice", "admin": False, "networks": [{**usual, **network}], "devices": 1}
+    row = cast("wire.NetworkStatus", {**usual, **network})
+    return {"now": NOW, "user": "alice", "admin": False, "networks": [row], "devices": 1}

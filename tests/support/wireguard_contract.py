@@ -3,6 +3,7 @@
 import base64
 import itertools
 import os
+from collections.abc import Iterator
 from ipaddress import ip_interface, ip_network
 from typing import Protocol
 
@@ -86,7 +87,7 @@ class Contract:
         return machine.wireguard
 
     @pytest.fixture
-    def wg(self, wireguard: WireGuard):
+    def wg(self, wireguard: WireGuard) -> Iterator[str]:
         """The name of an interface that is there, without peers."""
         wireguard.ensure_link(spec("wgtest"))
         yield "wgtest"
@@ -94,7 +95,7 @@ class Contract:
 
     # --- interfaces ---
 
-    def test_an_interface_is_made_as_specified(self, wireguard: WireGuard):
+    def test_an_interface_is_made_as_specified(self, wireguard: WireGuard) -> None:
         """Key, port, addresses of both versions, MTU and state of a new interface are those of its spec."""
         wanted = spec("wgnew", "10.91.0.1/24", "fd91::1/64", mtu=1380)
         try:
@@ -108,7 +109,7 @@ class Contract:
         assert state.addresses == frozenset(wanted.addresses)
         assert dict(state.peers) == {}
 
-    def test_ensuring_twice_changes_nothing(self, wireguard: WireGuard):
+    def test_ensuring_twice_changes_nothing(self, wireguard: WireGuard) -> None:
         """A second ensure_link says that nothing was made, and index and peers stay."""
         wanted = spec("wgtwice")
         peer = new_peer()
@@ -121,7 +122,7 @@ class Contract:
         finally:
             wireguard.remove_link("wgtwice")
 
-    def test_an_existing_interface_is_brought_to_the_spec(self, wireguard: WireGuard):
+    def test_an_existing_interface_is_brought_to_the_spec(self, wireguard: WireGuard) -> None:
         """Another key, port, MTU and other addresses, also of the same subnet, are set; peers stay."""
         peer = new_peer()
         try:
@@ -136,7 +137,7 @@ class Contract:
         assert state.addresses == frozenset(wanted.addresses)
         assert state.peers[peer].allowed_ips == ips("10.90.0.2/32")
 
-    def test_an_mtu_of_zero_leaves_it(self, wireguard: WireGuard):
+    def test_an_mtu_of_zero_leaves_it(self, wireguard: WireGuard) -> None:
         """MTU 0 gives a new interface WireGuard's default, and leaves that of an existing one."""
         wanted = spec("wgmtu", mtu=0)
         try:
@@ -148,7 +149,7 @@ class Contract:
         finally:
             wireguard.remove_link("wgmtu")
 
-    def test_an_interface_that_is_gone(self, wireguard: WireGuard, machine: Machine):
+    def test_an_interface_that_is_gone(self, wireguard: WireGuard, machine: Machine) -> None:
         """An interface that somebody deleted is InterfaceGone to read and apply; made again it has another index."""
         wanted = spec("wggone")
         try:
@@ -164,7 +165,7 @@ class Contract:
         finally:
             wireguard.remove_link("wggone")
 
-    def test_removing_an_interface_twice(self, wireguard: WireGuard):
+    def test_removing_an_interface_twice(self, wireguard: WireGuard) -> None:
         """To remove an interface that is not there is not an error."""
         wireguard.ensure_link(spec("wgonce"))
         wireguard.remove_link("wgonce")
@@ -172,7 +173,7 @@ class Contract:
         with pytest.raises(InterfaceGone):
             wireguard.read("wgonce")
 
-    def test_an_interface_of_another_kind_is_refused(self, wireguard: WireGuard, machine: Machine):
+    def test_an_interface_of_another_kind_is_refused(self, wireguard: WireGuard, machine: Machine) -> None:
         """An interface that is no WireGuard one is not read, not changed and not removed, and the error says so."""
         machine.make_other("wgother")
         try:
@@ -188,7 +189,7 @@ class Contract:
         finally:
             machine.delete("wgother")
 
-    def test_a_renamed_interface_is_read_and_changed(self, wireguard: WireGuard, machine: Machine):
+    def test_a_renamed_interface_is_read_and_changed(self, wireguard: WireGuard, machine: Machine) -> None:
         """Attack: an interface is renamed, so that a peer which is to go cannot be found. It is the same interface: its
         peers are changed and read, it is configured and not made again, and removed, all by the name that it had.
         """
@@ -214,7 +215,7 @@ class Contract:
             wireguard.read("wgnamed")
         assert wireguard.locate("wgname") is None
 
-    def test_names_that_were_swapped(self, wireguard: WireGuard, machine: Machine):
+    def test_names_that_were_swapped(self, wireguard: WireGuard, machine: Machine) -> None:
         """Attack: two interfaces swap their names, so that what is taken from one would be taken from the other."""
         specs = [spec("wgone", "10.92.0.1/24"), spec("wgtwo", "10.93.0.1/24")]
         peers = {one.name: new_peer() for one in specs}
@@ -237,7 +238,7 @@ class Contract:
 
     # --- peers ---
 
-    def test_a_peer_that_is_not_there_is_not_added(self, wireguard: WireGuard, wg: str):
+    def test_a_peer_that_is_not_there_is_not_added(self, wireguard: WireGuard, wg: str) -> None:
         """What is only to be changed where it is there: a peer that somebody has just removed does not come back."""
         there, gone = new_peer(), new_peer()
         wireguard.apply(wg, [SetPeer(public_key=there, allowed_ips=ips("10.90.0.2/32"))])
@@ -247,7 +248,7 @@ class Contract:
         peers = wireguard.read(wg).peers
         assert {key: peer.allowed_ips for key, peer in peers.items()} == {there: ips()}
 
-    def test_a_peer_is_set_whole(self, wireguard: WireGuard, wg: str):
+    def test_a_peer_is_set_whole(self, wireguard: WireGuard, wg: str) -> None:
         """Everything that a peer was given is read back."""
         peer, preshared = new_peer(), new_key()
         wanted = SetPeer(
@@ -268,13 +269,13 @@ class Contract:
             )
         }
 
-    def test_an_endpoint_over_ipv6(self, wireguard: WireGuard, wg: str):
+    def test_an_endpoint_over_ipv6(self, wireguard: WireGuard, wg: str) -> None:
         """An IPv6 endpoint is read back as it was set."""
         peer = new_peer()
         wireguard.apply(wg, [SetPeer(public_key=peer, allowed_ips=ips(), endpoint="[2001:db8::1]:51820")])
         assert wireguard.read(wg).peers[peer].endpoint == "[2001:db8::1]:51820"
 
-    def test_none_leaves_and_empty_takes_away(self, wireguard: WireGuard, wg: str):
+    def test_none_leaves_and_empty_takes_away(self, wireguard: WireGuard, wg: str) -> None:
         """None leaves endpoint, keepalive and preshared key; 0 and the empty key take the latter two away."""
         peer, preshared = new_peer(), new_key()
         wireguard.apply(
@@ -297,7 +298,7 @@ class Contract:
         state = wireguard.read(wg).peers[peer]
         assert state == Peer(public_key=peer, allowed_ips=ips(), endpoint="192.0.2.7:1234")
 
-    def test_an_allowed_ip_moves(self, wireguard: WireGuard, wg: str):
+    def test_an_allowed_ip_moves(self, wireguard: WireGuard, wg: str) -> None:
         """An allowed IP that is set on another peer is taken from the one that had it."""
         first, second = new_peer(), new_peer()
         wireguard.apply(wg, [SetPeer(public_key=first, allowed_ips=ips("10.90.0.2/32", "10.90.0.3/32"))])
@@ -306,7 +307,7 @@ class Contract:
         assert peers[first].allowed_ips == ips("10.90.0.2/32")
         assert peers[second].allowed_ips == ips("10.90.0.3/32")
 
-    def test_changes_are_applied_in_order(self, wireguard: WireGuard, wg: str):
+    def test_changes_are_applied_in_order(self, wireguard: WireGuard, wg: str) -> None:
         """Of several changes in one call that touch the same thing, the last one stands."""
         first, second = new_peer(), new_peer()
         wireguard.apply(
@@ -324,21 +325,21 @@ class Contract:
             second: ips("10.90.0.4/32"),
         }
 
-    def test_removing_a_peer(self, wireguard: WireGuard, wg: str):
+    def test_removing_a_peer(self, wireguard: WireGuard, wg: str) -> None:
         """A removed peer is gone, the other stays, and to remove one that is not there is not an error."""
         first, second = new_peer(), new_peer()
         wireguard.apply(wg, [SetPeer(public_key=one, allowed_ips=ips()) for one in (first, second)])
         wireguard.apply(wg, [RemovePeer(new_peer()), RemovePeer(first), RemovePeer(first)])
         assert set(wireguard.read(wg).peers) == {second}
 
-    def test_the_interface_is_no_peer_of_itself(self, wireguard: WireGuard, wg: str):
+    def test_the_interface_is_no_peer_of_itself(self, wireguard: WireGuard, wg: str) -> None:
         """A peer with the interface's own key is not taken."""
         wireguard.apply(
             wg, [SetPeer(public_key=wireguard.read(wg).public_key, allowed_ips=ips("10.0.0.0/8"))]
         )
         assert dict(wireguard.read(wg).peers) == {}
 
-    def test_a_thousand_peers(self, wireguard: WireGuard, wg: str):
+    def test_a_thousand_peers(self, wireguard: WireGuard, wg: str) -> None:
         """A thousand peers are set in one call, read back completely, and removed in one call."""
         wanted = {
             new_peer(): ips(f"10.{i // 250}.{i % 250}.0/24", f"fd90::{i + 9:x}/128") for i in range(1000)
@@ -351,7 +352,7 @@ class Contract:
         wireguard.apply(wg, [RemovePeer(key) for key in gone])
         assert set(wireguard.read(wg).peers) == set(wanted) - set(gone)
 
-    def test_a_peer_with_many_allowed_ips(self, wireguard: WireGuard, wg: str):
+    def test_a_peer_with_many_allowed_ips(self, wireguard: WireGuard, wg: str) -> None:
         """Two thousand allowed IPs of one peer, more than a netlink message holds, are read back and replaced."""
         peer, other = new_peer(), new_peer()
         many = ips(*(f"fd90:1::{i:x}/128" for i in range(2000)))
@@ -368,7 +369,7 @@ class Contract:
         wireguard.apply(wg, [SetPeer(public_key=peer, allowed_ips=ips("10.90.0.3/32"))])
         assert wireguard.read(wg).peers[peer].allowed_ips == ips("10.90.0.3/32")
 
-    def test_changes_without_an_interface(self, wireguard: WireGuard):
+    def test_changes_without_an_interface(self, wireguard: WireGuard) -> None:
         """To read or change an interface that never was is InterfaceGone."""
         with pytest.raises(InterfaceGone):
             wireguard.read("wgnever")
