@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from jitctl.render.events import _WORKED_OUT
 from jitd.core import changed, configuration, errors
-from jitd.core.events.kinds import EventKind
+from jitd.core.events import EventKind
 from jitd.notify import facts
 from jitd.server.routes import ROUTES
 
@@ -182,16 +183,52 @@ def test_the_manual_of_the_configuration_names_every_key() -> None:
         assert words.rstrip().endswith(f"({shown})"), f"{name}: {shown}"
 
 
-def test_every_kind_of_event_is_complete() -> None:
-    """Each has a code of its own, a sentence of facts that there are, and somebody whom a notification can be about."""
-    for kind in EventKind:
-        row = kind.row
-        assert kind == row.code == kind.name.lower()
-        assert row.sentence, kind
-        assert row.urgent <= bool(row.desktop), kind
-        assert {name for _, name, _, _ in string.Formatter().parse(row.desktop) if name is not None} <= {""}
-        assert row.change == "" or {row.admins, row.deciders} & changed.TEMPLATES, kind
-        assert set(facts.MESSAGES) >= {notice.template for notice in kind.notices}
+@pytest.mark.parametrize("kind", EventKind)
+def test_every_kind_of_event_is_complete(kind: EventKind) -> None:
+    """Each has a code of its own, a sentence of facts that it carries, and a message for whomever it is told."""
+    row = kind.row
+    assert kind == row.code == kind.name.lower()
+    assert EventKind.of(row.code) is kind
+    facts_of_it = {"user", "network", "interface", "device"} | row.shape.__annotations__.keys()
+    assert row.sentence
+    assert {name.split(".")[0] for name in placeholders(row.sentence)} <= facts_of_it | _WORKED_OUT.keys()
+    assert placeholders(row.desktop) <= {""}
+    assert bool(row.desktop) >= row.urgent
+    assert {notice.template for notice in kind.notices} <= facts.MESSAGES.keys()
+    assert not row.change or row.admins in changed.TEMPLATES
+
+
+def placeholders(sentence: str) -> set[str]:
+    """What is filled into a sentence."""
+    return {name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
+
+
+def kinds_in(node: ast.AST) -> set[EventKind]:
+    """The kinds of events that an expression names, as `EventKind.DENIED`."""
+    return {
+        EventKind[one.attr]
+        for one in ast.walk(node)
+        if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.value.id == "EventKind"
+    }
+
+
+def test_every_kind_of_event_is_recorded() -> None:
+    """Somewhere, and with what the catalogue says that it carries: mypy sees a wrong field, and this a wrong shape."""
+    found, paired = set[EventKind](), 0
+    for room in ("engine", "verbs", "reconcile"):
+        for path in sorted((ROOT / "src" / "jitd" / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                match node:
+                    case ast.Call(args=[kind, *more]) if kinds_in(kind):
+                        found |= kinds_in(kind)
+                        if more and isinstance(more[0], ast.Call):
+                            paired += 1
+                            shapes = {one.row.shape.__name__ for one in kinds_in(kind)}
+                            assert shapes == {ast.unparse(more[0].func)}, f"{path}:{node.lineno}"
+                    case ast.Assign(value=value) | ast.For(iter=value):
+                        found |= kinds_in(value)
+    assert found == set(EventKind)
+    assert paired > 40
 
 
 def test_the_tests_that_hold_the_promises_exist() -> None:

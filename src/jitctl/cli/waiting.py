@@ -145,7 +145,7 @@ class Waiting:
 
     def _say_vote(self, event: wire.EventView) -> None:
         from jitctl.render import events
-        from jitd.core.events.kinds import EventKind
+        from jitd.core.events import EventKind
 
         if event["kind"] in (EventKind.APPROVED, EventKind.APPROVAL_VOID):
             self._say(f"{events.by(event)}: {events.sentence(event)}")

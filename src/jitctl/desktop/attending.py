@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jitctl.render import events, times
 from jitd.core import notices
-from jitd.core.events.kinds import EventKind
+from jitd.core.events import EventKind
 
 if TYPE_CHECKING:
     from jitd import wire

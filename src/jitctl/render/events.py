@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jitctl.render import times
 from jitctl.render.output import clean, hang, out, out_flush
 from jitd.core import durations
-from jitd.core.events.kinds import EventKind, Severity
+from jitd.core.events import EventKind, Severity
 
 if TYPE_CHECKING:
     from jitd import wire

@@ -3,7 +3,7 @@
 from datetime import UTC
 from typing import Final
 
-from jitd.core.events.kinds import EventKind
+from jitd.core.events import EventKind
 from jitd.core.localtime import show_moment
 from jitd.core.model import Event
 

@@ -4,7 +4,7 @@ from collections.abc import Container
 from typing import Final
 
 from jitd.core import durations
-from jitd.core.events.kinds import Audience, EventKind, Notice
+from jitd.core.events import Audience, EventKind, Notice
 from jitd.core.model import Message, Now, Request, Status
 
 #: Notices that time alone makes.

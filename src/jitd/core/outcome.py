@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jitd.core import durations
-from jitd.core.events.kinds import GIVES, EventKind
+from jitd.core.events import GIVES, EventKind
 from jitd.core.explain import Line, zone_of_hours
 from jitd.core.localtime import show_moment
 from jitd.core.model import Denial, Event, Network, Now, Request, Status

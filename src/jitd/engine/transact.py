@@ -13,6 +13,7 @@ from jitd.core.clock import Clock
 from jitd.core.commandline import jitctl
 from jitd.core.configuration import Config
 from jitd.core.errors import JitError
+from jitd.core.events import EventKind, Nothing, Restored, Started, Undone
 from jitd.core.model import Account, Actor, Interface, Now, Request
 from jitd.enforce.firewallport import Firewall
 from jitd.enforce.hostport import HostReader
@@ -39,6 +40,7 @@ from jitd.reconcile.exchange import Exchanges
 from jitd.reconcile.firewall import FirewallReconciler
 from jitd.reconcile.peers import PeerReconciler
 from jitd.reconcile.reconciler import Reconciler
+from jitd.reconcile.recording import Recorder
 from jitd.store import accounts, events, facts, interfaces, networks, requests, restored
 from jitd.store.database import FILE_NAME, Rows, Store
 from jitd.store.mark import FILE_NAME as MARK
@@ -187,8 +189,7 @@ class Transactor:
         with self._store.transaction() as rows:
             self._compare_with_mark(rows, now)
             rules.bind(rows, self._people)
-            backend = {"backend": self._wireguard.name}
-            events.add(rows, "started", at_ms=now.wall_ms, actor=None, data=backend)
+            Recorder(rows, now.wall_ms)(EventKind.STARTED, Started(backend=self._wireguard.name))
             (planner.begin if self._config.tells else planner.leave)(rows)
             self._unrecorded.forget_notes(rows)
         self._reconciler.peer_reconciler.sampler.load(self._rows)
@@ -212,21 +213,19 @@ class Transactor:
                 log.warning(
                     "there is no %s: whether the store was restored from an older copy cannot be told", MARK
                 )
-                events.add(rows, "mark_missing", at_ms=now.wall_ms, actor=None, data={})
+                Recorder(rows, now.wall_ms)(EventKind.MARK_MISSING)
         elif last < mark:
             log.critical(
                 "the store was restored from an older copy: %d events are missing; see jitctl accept-restored",
                 mark - last,
             )
             restored.note(rows, now.wall_ms, last, mark)
-            events.add(
-                rows, "store_restored", at_ms=now.wall_ms, actor=None, data={"seq": last, "mark": mark}
-            )
+            Recorder(rows, now.wall_ms)(EventKind.STORE_RESTORED, Restored(seq=last, mark=mark))
 
     def end(self) -> None:
         """Record the stop and close the store. Interfaces stay as they are."""
         if self._store_or_none is not None:
-            self._record_event("stopped")
+            self._record_event(EventKind.STOPPED)
             self._store.close()
             self._store_or_none = None
         self._unrecorded.close()
@@ -301,7 +300,8 @@ class Transactor:
             return
         self._look_again()
         self._record_event(
-            "closing_undone", verb=one.verb, what=one.said, by=one.actor.user, why=error.message
+            EventKind.CLOSING_UNDONE,
+            Undone(verb=one.verb, what=one.said, by=one.actor.user, why=error.message),
         )
 
     def _look_again(self) -> None:
@@ -698,27 +698,18 @@ class Transactor:
 
     def _record_event(
         self,
-        kind: str,
+        kind: EventKind,
+        data: Nothing | None = None,
         *,
         interface: str | None = None,
         account: Account | None = None,
         network: str | None = None,
-        **data: object,
     ) -> None:
         """Record something that jitd itself did or saw. What cannot be recorded stops no reconciliation."""
         try:
             with self._store.transaction() as rows:
-                events.add(
-                    rows,
-                    kind,
-                    at_ms=self._clock.now_ms(),
-                    actor=None,
-                    user=account.name if account else None,
-                    user_uid=account.uid if account else None,
-                    network=network,
-                    interface=interface,
-                    data=data,
-                )
+                record = Recorder(rows, self._clock.now_ms())
+                record(kind, data, interface=interface, account=account, network=network)
         except JitError as error:
             log.error("cannot record %s on %s: %s", kind, interface, error.message)  # noqa: TRY400
 

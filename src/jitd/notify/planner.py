@@ -10,7 +10,7 @@ from typing import Final
 
 from jitd.core import changed, notices, policy
 from jitd.core.configuration import Config
-from jitd.core.events.kinds import GIVES, Audience, EventKind, Notice
+from jitd.core.events import GIVES, Audience, EventKind, Notice
 from jitd.core.model import Account, Event, Message, Now, Request, Status
 from jitd.notify.recipients import Deciders, address_of, decider
 from jitd.reconcile.access import People

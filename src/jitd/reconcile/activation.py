@@ -1,5 +1,6 @@
 """Grants that begin: scheduled ones, and at a start those of an earlier boot."""
 
+from jitd.core.events import Ends, EventKind
 from jitd.core.model import Now, Request
 from jitd.reconcile import lost_rights
 from jitd.reconcile.access import People
@@ -19,7 +20,7 @@ def activate(rows: Rows, people: People, now: Now, high_water_ms: int) -> tuple[
     if now.wall_ms < high_water_ms:
         return [], ChangeSet()
     begun, lost = list[int](), list[tuple[Request, str]]()
-    recorder = Recorder(rows, now)
+    record = Recorder(rows, now.wall_ms)
     for request in requests.waiting(rows, now.boot_id, now.wall_ms):
         grant = request.grant
         assert grant is not None
@@ -33,7 +34,7 @@ def activate(rows: Rows, people: People, now: Now, high_water_ms: int) -> tuple[
         begun.append(request.id)
         # What is closed for a fault of the directory is not open, whatever its time says.
         if not grant.boot_id and not why:
-            recorder.of_request("activated", request, starts=grant.starts_ms, ends=grant.ends_ms)
+            record(EventKind.ACTIVATED, Ends(starts=grant.starts_ms, ends=grant.ends_ms), request=request)
     found = lost_rights.revoke(rows, lost, now)
     found.devices |= requests.tunnels_of(rows, begun)
     return [request for request, _ in lost], found

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from jitd.core.events import Confirmation, EventKind
 from jitd.core.model import Now, Request
 from jitd.reconcile.drift import Drift
 from jitd.reconcile.recording import Recorder
@@ -48,12 +49,10 @@ def unconfirmed(rows: Rows) -> list[Request]:
 
 def record(rows: Rows, confirmed: Iterable[Confirmed], now: Now) -> None:
     """Record when the kernel was seen to agree, and how late that was. Milliseconds, negative: early."""
-    recorder = Recorder(rows, now)
+    record = Recorder(rows, now.wall_ms)
     for one in confirmed:
-        recorder.of_request(
-            "cut_confirmed",
-            one.request,
-            due=one.due_ms,
-            confirmed=one.seen_ms,
-            lateness=one.seen_ms - one.due_ms,
+        record(
+            EventKind.CUT_CONFIRMED,
+            Confirmation(due=one.due_ms, confirmed=one.seen_ms, lateness=one.seen_ms - one.due_ms),
+            request=one.request,
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from jitd.core.events import Ends, EventKind
 from jitd.core.model import Ending, Grant, Now, Request, Status
 from jitd.reconcile.recording import Recorder
 from jitd.store import requests
@@ -24,13 +25,13 @@ def next_end(rows: Rows, now: Now) -> tuple[int | None, int | None]:
 
 def expire(rows: Rows, over: Iterable[Request], now: Now) -> None:
     """Record that the time of these grants is over, and which clock decided."""
-    recorder = Recorder(rows, now)
+    record = Recorder(rows, now.wall_ms)
     for request in over:
         grant = request.grant
         assert grant is not None
         ending = Ending(how=Status.EXPIRED, at_ms=now.wall_ms, by="", comment="")
         if requests.end(rows, request.id, ending):
-            recorder.of_request("expired", request, ends=grant.ends_ms, clock=_clock(grant, now))
+            record(EventKind.EXPIRED, Ends(ends=grant.ends_ms, clock=_clock(grant, now)), request=request)
 
 
 def _clock(grant: Grant, now: Now) -> str:

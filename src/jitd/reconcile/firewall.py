@@ -10,6 +10,7 @@ from typing import Final
 
 from jitd.core import elements
 from jitd.core.elements import Element, Lease, Reading, Right, SetEntry
+from jitd.core.events import Entry, EventKind
 from jitd.core.firewall import Always, InterfaceRules, IPAddress, NetworkRules, Rules
 from jitd.core.model import Interface, IPNetwork, Network, Now
 from jitd.enforce.firewallport import Ensured, Firewall, nothing
@@ -109,7 +110,7 @@ class FirewallReconciler:
             return False
         # That is one event, and not one for each entry.
         self._believed.clear()
-        self.record_event("firewall_repaired")
+        self.record_event(EventKind.FIREWALL_REPAIRED)
         return True
 
     def close(self, entries: Collection[SetEntry]) -> None:
@@ -170,7 +171,7 @@ class FirewallReconciler:
         """Take out, and record, entries whose address nobody has."""
         self.firewall.apply([], strangers)
         for entry in strangers:
-            self._record_entry("element_removed", interface, entry)
+            self._record_entry(EventKind.ELEMENT_REMOVED, interface, entry)
 
     def record_changed(
         self,
@@ -292,9 +293,9 @@ class FirewallReconciler:
         """Record what nobody of us did: what is not as it was left. A clock that was stepped makes it wrong, too."""
         boot_ms = self.boot_ms()
         for kind, entries in (
-            ("element_removed", [one for one in todo.removals if one not in believed]),
+            (EventKind.ELEMENT_REMOVED, [one for one in todo.removals if one not in believed]),
             (
-                "element_shortened",
+                EventKind.ELEMENT_SHORTENED,
                 [
                     one
                     for one in todo.too_long
@@ -304,7 +305,7 @@ class FirewallReconciler:
                 ],
             ),
             (
-                "element_restored",
+                EventKind.ELEMENT_RESTORED,
                 [
                     one
                     for one in todo.missing
@@ -315,8 +316,10 @@ class FirewallReconciler:
             for entry in entries:
                 self._record_entry(kind, interface, entry)
 
-    def _record_entry(self, kind: str, interface: Interface, entry: SetEntry) -> None:
-        self.record_event(kind, interface=interface.name, ip=str(entry.ip), network_id=entry.network_id)
+    def _record_entry(self, kind: EventKind, interface: Interface, entry: SetEntry) -> None:
+        self.record_event(
+            kind, Entry(ip=str(entry.ip), network_id=entry.network_id), interface=interface.name
+        )
 
 
 def _gateway(addresses: Iterable[IPv4Interface | IPv6Interface]) -> tuple[IPAddress, ...]:

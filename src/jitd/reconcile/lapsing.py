@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from jitd.core.events import Comment, EventKind
 from jitd.core.model import NOBODY_DECIDED, Account, Ending, Now, Request, Status
 from jitd.reconcile.recording import Recorder
 from jitd.store import requests
@@ -20,8 +21,8 @@ def lapse_of(rows: Rows, account: Account, why: str, now: Now) -> None:
 
 
 def _lapse(rows: Rows, found: Iterable[Request], why: str, now: Now) -> None:
-    recorder = Recorder(rows, now)
+    record = Recorder(rows, now.wall_ms)
     for request in found:
         ending = Ending(how=Status.LAPSED, at_ms=now.wall_ms, by="", comment=why)
         if requests.end(rows, request.id, ending):
-            recorder.of_request("lapsed", request, comment=why)
+            record(EventKind.LAPSED, Comment(comment=why), request=request)

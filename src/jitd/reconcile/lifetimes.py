@@ -1,5 +1,6 @@
 """The ends that an account or a device has by itself."""
 
+from jitd.core.events import Comment, Ends, EventKind, Key
 from jitd.core.model import Now, Request
 from jitd.reconcile import lost_rights
 from jitd.reconcile.access import People
@@ -23,12 +24,12 @@ def due(rows: Rows, now: Now) -> ChangeSet:
 
 def end(rows: Rows, people: People, now: Now) -> tuple[list[Request], ChangeSet]:
     """Record that the time of accounts and devices is over. Returns the grants that ended, and what to reconcile."""
-    found, recorder = due(rows, now), Recorder(rows, now)
+    found, record = due(rows, now), Recorder(rows, now.wall_ms)
     lost = list[tuple[Request, str]]()
     for account in accounts.over(rows, now.wall_ms):
         accounts.note_end(rows, account.id, now.wall_ms)
         accounts.suspend(rows, account.id, now.wall_ms)
-        recorder.of_account("user_ended", account, ends=account.ends_ms)
+        record(EventKind.USER_ENDED, Ends(ends=account.ends_ms), account=account)
         lost += [
             (request, people.same(account, now).why)
             for request in requests.open_of(rows, account.id)
@@ -39,9 +40,12 @@ def end(rows: Rows, people: People, now: Now) -> tuple[list[Request], ChangeSet]
     for device, account in devices.over(rows, now.wall_ms):
         for request, comment in remove_device(rows, found, device, now.wall_ms, "", "had its end"):
             ended.append(request)
-            recorder.of_request("released", request, comment=comment)
-        recorder.of_account(
-            "device_removed", account, device=device.name, public_key=device.public_key, ends=device.ends_ms
+            record(EventKind.RELEASED, Comment(comment=comment), request=request)
+        record(
+            EventKind.DEVICE_REMOVED,
+            Key(public_key=device.public_key, ends=device.ends_ms),
+            account=account,
+            device=device.name,
         )
     return ended, found
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from jitd.core.events import Comment, EventKind
 from jitd.core.model import Ending, Now, Request, Status
 from jitd.reconcile.access import People
 from jitd.reconcile.changeset import ChangeSet
@@ -28,12 +29,12 @@ def find(rows: Rows, people: People, now: Now) -> list[tuple[Request, str]]:
 
 def revoke(rows: Rows, lost: Iterable[tuple[Request, str]], now: Now) -> ChangeSet:
     """Revoke these grants, each because of what stands beside it. Returns what to reconcile."""
-    recorder, ended = Recorder(rows, now), list[int]()
+    record, ended = Recorder(rows, now.wall_ms), list[int]()
     for request, why in lost:
         ending = Ending(how=Status.REVOKED, at_ms=now.wall_ms, by="", comment=why)
         if requests.end(rows, request.id, ending):
             ended.append(request.id)
-            recorder.of_request("revoked", request, comment=why)
+            record(EventKind.REVOKED, Comment(comment=why), request=request)
     return ChangeSet(devices=requests.tunnels_of(rows, ended))
 
 

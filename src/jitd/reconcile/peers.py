@@ -11,6 +11,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from typing import Final
 
 from jitd.core import parsing
+from jitd.core.events import EventKind, Failure, Key, Renamed, Repaired
 from jitd.core.model import Interface, IPNetwork, Now
 from jitd.core.peers import DesiredPeer, ObservedPeer, closing, difference
 from jitd.enforce.port import (
@@ -107,7 +108,9 @@ class PeerReconciler:
                 log.critical(
                     "%s is not found, so that it is closed by its addresses: %s", interface.name, error
                 )
-                self.record_event("interface_lost", interface=interface.name, error=str(error))
+                self.record_event(
+                    EventKind.INTERFACE_LOST, Failure(error=str(error)), interface=interface.name
+                )
             raise
         self._lost.discard(interface.id)
         self._addresses[interface.id] = state.addresses
@@ -121,7 +124,7 @@ class PeerReconciler:
         self._unrouted.discard(interface.id)
         place = self.wireguard.locate(interface.name)
         if place is not None and place.routed:
-            self.record_event("routes_restored", interface=interface.name)
+            self.record_event(EventKind.ROUTES_RESTORED, interface=interface.name)
         else:
             log.error("the routes into %s lead elsewhere: see jitctl doctor firewall", interface.name)
             self._unroutable.add(interface.id)
@@ -132,18 +135,20 @@ class PeerReconciler:
             self.left.pop(interface.id, None)
             self._indexes.pop(interface.id, None)
             if known:
-                self.record_event("interface_recreated", interface=interface.name)
+                self.record_event(EventKind.INTERFACE_RECREATED, interface=interface.name)
         state = self.wireguard.read(interface.name)
         self.hear(state)
         if self._indexes.setdefault(interface.id, state.index) != state.index:
             # Its peers are those of its owner's file, and not somebody's doing one by one.
             self._indexes[interface.id] = state.index
             self.left.pop(interface.id, None)
-            self.record_event("interface_replaced", interface=interface.name)
+            self.record_event(EventKind.INTERFACE_REPLACED, interface=interface.name)
         if state.name != self.called.get(interface.id, interface.name):
             log.error("%s is called %s now: it is guarded under that name, too", interface.name, state.name)
             self.called[interface.id] = state.name
-            self.record_event("interface_renamed", interface=interface.name, called=state.name)
+            self.record_event(
+                EventKind.INTERFACE_RENAMED, Renamed(called=state.name), interface=interface.name
+            )
         return state
 
     def is_as_left(self, interface: Interface) -> bool:
@@ -354,11 +359,11 @@ class PeerReconciler:
             if key not in known or known[key].allowed_ips != peer.allowed_ips:
                 interfaces.keep_unmanaged(rows, unmanaged_peer(interface.id, peer), now.wall_ms)
                 if key not in known:
-                    self.record_event("unmanaged_seen", interface=interface.name, public_key=key)
+                    self.record_event(EventKind.UNMANAGED_SEEN, Key(public_key=key), interface=interface.name)
         for key in known.keys() - present:
             freed.free(rows, interface.id, known[key].allowed_ips, now.wall_ms)
             interfaces.forget_unmanaged(rows, interface.id, key)
-            self.record_event("unmanaged_gone", interface=interface.name, public_key=key)
+            self.record_event(EventKind.UNMANAGED_GONE, Key(public_key=key), interface=interface.name)
         return frozenset(present)
 
     def record_strangers(self, rows: Rows, interface: Interface, keys: Iterable[str]) -> None:
@@ -366,9 +371,14 @@ class PeerReconciler:
         for key in keys:
             log.warning("removed an unknown peer from %s: %s", interface.name, key)
             device, account = devices.last_of_key(rows, key) or (None, None)
-            more = {"device": device.name} if device else {}
+            stranger = Key(public_key=key)
+            if device is not None:
+                stranger["device"] = device.name
             self.record_event(
-                "stranger_removed", interface=interface.name, account=account, public_key=key, **more
+                EventKind.STRANGER_REMOVED,
+                stranger,
+                interface=interface.name,
+                account=account,
             )
 
     def record_brought_back(
@@ -394,10 +404,11 @@ class PeerReconciler:
             if key in left and found not in (left[key], passing):
                 log.warning("a peer of %s was changed by somebody else: %s", interface.name, key)
                 self.record_event(
-                    "peer_repaired",
+                    EventKind.PEER_REPAIRED,
+                    Repaired(
+                        public_key=key, found=None if found is None else sorted(str(ip) for ip in found)
+                    ),
                     interface=interface.name,
-                    public_key=key,
-                    found=None if found is None else sorted(str(ip) for ip in found),
                 )
 
 

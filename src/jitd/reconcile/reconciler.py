@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from jitd.core.elements import Right, SetEntry, addresses
+from jitd.core.events import EventKind, Failure
 from jitd.core.model import Interface, IPNetwork, Now
 from jitd.core.peers import Reason
 from jitd.enforce.port import EnforceError, LinkState, NoAnswer
@@ -432,7 +433,7 @@ class Reconciler:
             return self._failed(interface, error, wrong, now)
         if self.drift.errors.get(interface.id):
             log.warning("%s agrees again", interface.name)
-            self.record_event("enforcement_recovered", interface=interface.name)
+            self.record_event(EventKind.ENFORCEMENT_RECOVERED, interface=interface.name)
         self._retries.pop(interface.id, None)
         self.drift.set_interface(interface.id, interface.name, "", frozenset())
         return True
@@ -443,7 +444,7 @@ class Reconciler:
         self._retries[interface.id] = _Retry(now.boot_ms + wait_ms, wait_ms)
         log.error("%s does not agree: %s (trying again in %d ms)", interface.name, error, wait_ms)
         if self.drift.errors.get(interface.id) != error:
-            self.record_event("enforcement_failed", interface=interface.name, error=error)
+            self.record_event(EventKind.ENFORCEMENT_FAILED, Failure(error=error), interface=interface.name)
         already = {key for owner, key in self.drift.keys if owner == interface.id}
         self.drift.set_interface(interface.id, interface.name, error, frozenset(already | keys))
         return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from jitd.core.events import Cause, EventKind
 from jitd.core.model import Account, Now
 from jitd.reconcile.access import DeviceAccess, People
 from jitd.reconcile.recording import RecordEvent
@@ -24,14 +25,14 @@ def record_changes(
     )
     has = _standing(after)
     for kind, pairs in (
-        ("standing_ended", had.keys() - has.keys()),
-        ("standing_began", has.keys() - had.keys()),
+        (EventKind.STANDING_ENDED, had.keys() - has.keys()),
+        (EventKind.STANDING_BEGAN, has.keys() - had.keys()),
     ):
         for account_id, network_id in sorted(pairs):
             account = (had | has)[account_id, network_id]
             network = networks.by_id(rows, network_id)
             why = people.standing(network, account, now)[1]
-            record_event(kind, account=account, network=network.name, why=why)
+            record_event(kind, Cause(why=why), account=account, network=network.name)
 
 
 def _standing(accesses: Iterable[DeviceAccess]) -> dict[tuple[int, int], Account]:

@@ -6,12 +6,13 @@ decided what a return means. An account is (uid, name); the same name with anoth
 
 from typing import Final
 
+from jitd.core.events import Cause, EventKind, MissingUsers, Since
 from jitd.core.model import Account, Now
 from jitd.core.people import Answer
 from jitd.reconcile.access import People
 from jitd.reconcile.lapsing import lapse_of
 from jitd.reconcile.recording import Recorder
-from jitd.store import accounts, events
+from jitd.store import accounts
 from jitd.store.database import Rows
 
 #: So many accounts that go within `TOGETHER_MS`, or a tenth of all, are a fault of the directory, and not people who left.
@@ -23,7 +24,7 @@ TOGETHER_MS: Final = 60_000
 
 def check(rows: Rows, people: People, now: Now) -> None:
     """Record who is gone, who is back, and who was away for too long."""
-    every, recorder = accounts.at_stake(rows), Recorder(rows, now)
+    every, record = accounts.at_stake(rows), Recorder(rows, now.wall_ms)
     found = {account.id: people.there(account, now) for account in every}
     going = [one for one in every if one.suspended_ms is None and found[one.id].answer is Answer.NO]
     fault = _is_fault(rows, people, every, going, now)
@@ -32,16 +33,16 @@ def check(rows: Rows, people: People, now: Now) -> None:
         accounts.suspend(rows, account.id, now.wall_ms, in_fault=in_fault)
         if not in_fault:
             lapse_of(rows, account, found[account.id].why, now)
-        recorder.of_account("user_suspended", account, why=found[account.id].why)
+        record(EventKind.USER_SUSPENDED, Cause(why=found[account.id].why), account=account)
     for account in every:
         if account.suspended_ms is None:
             continue
         if account.is_retired(now.wall_ms):
             if accounts.note_retired(rows, account.id, now.wall_ms):
-                recorder.of_account("user_retired", account, since=account.suspended_ms)
+                record(EventKind.USER_RETIRED, Since(since=account.suspended_ms), account=account)
         elif found[account.id]:
             accounts.suspend(rows, account.id, None)
-            recorder.of_account("user_resumed", account, since=account.suspended_ms)
+            record(EventKind.USER_RESUMED, Since(since=account.suspended_ms), account=account)
 
 
 def _is_fault(rows: Rows, people: People, every: list[Account], going: list[Account], now: Now) -> bool:
@@ -62,8 +63,8 @@ def _is_fault(rows: Rows, people: People, every: list[Account], going: list[Acco
         accounts.suspend(rows, account.id, account.suspended_ms, in_fault=True)
     if not any(one.suspended_in_fault for one in before):
         names = sorted(one.name for one in (*fresh, *before))
-        data = {"number": together, "of": there, "users": names[:50]}
-        events.add(rows, "directory_fault", at_ms=now.wall_ms, actor=None, data=data)
+        missing = MissingUsers(number=together, of=there, users=names[:50])
+        Recorder(rows, now.wall_ms)(EventKind.DIRECTORY_FAULT, missing)
     return True
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jitd.core.events.kinds import FOR_EVERYBODY
+from jitd.core.events import FOR_EVERYBODY
 from jitd.core.model import Actor, Event
 from jitd.store.database import Rows
 

@@ -7,6 +7,7 @@ from jitd import wire
 from jitd.core import foureyes, policy, policyfile, principals, settings, text
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
+from jitd.core.events import ChangeVote, EventKind
 from jitd.core.model import Network
 from jitd.store import changes as store
 from jitd.store import networks as all_networks
@@ -61,13 +62,15 @@ def approve(call: Call, body: wire.ChangeBody) -> Render[wire.ChangeApproveReply
     store.vote(call.rows, change.id, quorums.mine(call, text.comment(body.get("comment"))))
     number = len(standing) + 1
     call.event(
-        "change_approved",
+        EventKind.CHANGE_APPROVED,
+        ChangeVote(
+            change=change.id,
+            what=list(change.what),
+            number=number,
+            of=change.quorum,
+            comment=text.comment(body.get("comment")),
+        ),
         network=_network_name(call, change),
-        change=change.id,
-        what=list(change.what),
-        number=number,
-        of=change.quorum,
-        comment=text.comment(body.get("comment")),
     )
     if number >= change.quorum:
         call.agreed = change.id
@@ -82,11 +85,9 @@ def reject(call: Call, body: wire.DecisionBody) -> Render[wire.ChangeApproveRepl
     change = _waiting(call, body["id"], "reject")
     store.end(call.rows, change.id, "rejected", call.now.wall_ms, call.person_behind[1])
     call.event(
-        "change_rejected",
+        EventKind.CHANGE_REJECTED,
+        ChangeVote(change=change.id, what=list(change.what), comment=text.comment(body.get("comment"))),
         network=_network_name(call, change),
-        change=change.id,
-        what=list(change.what),
-        comment=text.comment(body.get("comment")),
     )
     return _shown(change.id, done=True)
 

@@ -21,7 +21,8 @@ from jitd.enforce.port import LinkSpec, WireGuard
 from jitd.reconcile.access import People
 from jitd.reconcile.changeset import ChangeSet
 from jitd.reconcile.drift import Drift
-from jitd.store import accounts, events, networks
+from jitd.reconcile.recording import Recorder
+from jitd.store import accounts, networks
 from jitd.store.database import Rows
 
 Body = Mapping[str, Any]
@@ -243,33 +244,10 @@ class Call(View):
         """The account of the subject, made when it is new."""
         return accounts.ensure(self.rows, *self.subject(user), self.now.wall_ms)
 
-    def event(
-        self,
-        kind: str,
-        *,
-        request: Request | None = None,
-        user: str | None = None,
-        uid: int | None = None,
-        network: str | None = None,
-        interface: str | None = None,
-        device: str | None = None,
-        by_jitd: bool = False,
-        **data: object,
-    ) -> None:
-        """Record what happened, in the transaction of what happened. `by_jitd`: a rule did it, and no person."""
-        events.add(
-            self.rows,
-            kind,
-            at_ms=self.now.wall_ms,
-            actor=None if by_jitd else self.actor,
-            request_id=request.id if request else None,
-            user=user or (request.account.name if request else None),
-            user_uid=uid if uid is not None else (request.account.uid if request else None),
-            network=network or (networks.by_id(self.rows, request.network_id).name if request else None),
-            interface=interface,
-            device=device,
-            data={**data, "recorded_later": True} if self.recorded_later else data,
-        )
+    @property
+    def event(self) -> Recorder:
+        """Records what happened, in the transaction of what happened, as done by the caller."""
+        return Recorder(self.rows, self.now.wall_ms, self.actor, later=self.recorded_later)
 
 
 class PlanOnly(Exception):

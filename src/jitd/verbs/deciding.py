@@ -3,11 +3,13 @@
 import logging
 
 from jitd.core import principals
+from jitd.core.events import Comment, EventKind
 from jitd.core.model import Network, Now, Request, Status
 from jitd.core.people import Answer
 from jitd.notify.recipients import Deciders, decider
 from jitd.reconcile.access import People
-from jitd.store import events, networks
+from jitd.reconcile.recording import Recorder
+from jitd.store import networks
 from jitd.store.database import Rows
 
 log = logging.getLogger("jitd.service")
@@ -63,7 +65,9 @@ def check(rows: Rows, people: People, now: Now) -> None:
         if why is None or why == told[network.id]:
             continue
         networks.keep_shortage(rows, network.id, why)
-        kind, data = ("undecidable", {"comment": why}) if why else ("decidable", {})
-        events.add(rows, kind, at_ms=now.wall_ms, actor=None, network=network.name, data=data)
-        if why:
+        record = Recorder(rows, now.wall_ms)
+        if not why:
+            record(EventKind.DECIDABLE, network=network.name)
+        else:
+            record(EventKind.UNDECIDABLE, Comment(comment=why), network=network.name)
             log.warning("%s", why)

@@ -6,6 +6,7 @@ from jitd import wire
 from jitd.core import durations, elements, keys, policy, text
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
+from jitd.core.events import EventKind, Key, Rotated
 from jitd.core.model import Account, Device, Interface
 from jitd.core.people import Answer
 from jitd.reconcile.device_removal import retire_key
@@ -69,9 +70,7 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render[wire.DeviceReply]:
             wanted.append(interface)
         call.touched.devices.add((interface.id, device.id))
     warnings = _give_addresses(call, device, wanted)
-    call.event(
-        "device_added", user=account.name, uid=account.uid, device=name, public_key=public_key, ends=ends_ms
-    )
+    call.event(EventKind.DEVICE_ADDED, Key(public_key=public_key, ends=ends_ms), account=account, device=name)
     its = wgquick.prepare(call, account, device, body.get("interface")) if body.get("config") else None
 
     def render(call: Call) -> wire.DeviceReply:
@@ -139,13 +138,10 @@ def rotate(call: Call, body: wire.DeviceRotateBody) -> Render[wire.DeviceRotateR
     _keep_registrar(call, account, device)
     dropped = any(tunnel.preshared_key for tunnel in mine)
     call.event(
-        "device_rotated",
-        user=account.name,
-        uid=account.uid,
+        EventKind.DEVICE_ROTATED,
+        Rotated(public_key=public_key, replaced=device.public_key, preshared_key_dropped=dropped),
+        account=account,
         device=device.name,
-        public_key=public_key,
-        replaced=device.public_key,
-        preshared_key_dropped=dropped,
     )
     after = replace(device, public_key=public_key)
     return lambda call: _rotated(call, after, account, replaced=device.public_key, dropped=dropped)
@@ -353,12 +349,11 @@ def _import_line(call: Call, interface: Interface, line: wire.ImportLine) -> tup
     _keep_registrar(call, account, device)
     _take_over(call, device, interface)
     call.event(
-        "device_imported",
-        user=account.name,
-        uid=account.uid,
+        EventKind.DEVICE_IMPORTED,
+        Key(public_key=public_key),
+        account=account,
         interface=interface.name,
         device=name,
-        public_key=public_key,
     )
     return device, account
 

@@ -3,7 +3,7 @@
 from jitd import wire
 from jitd.core import reasons, terms
 from jitd.core.errors import JitError
-from jitd.core.events.kinds import EventKind
+from jitd.core.events import Asked, EventKind
 from jitd.core.model import AutoApproval, Network, Request, Status
 from jitd.core.terms import Wish
 from jitd.store import events
@@ -73,13 +73,15 @@ def ask_for_more(
     )
     asked = found(call, made)
     call.event(
-        "requested",
+        EventKind.REQUESTED,
+        Asked(
+            reason=asked.reason,
+            wanted=asked.wanted_ms,
+            extends=grant.id,
+            ends=term.ends_ms,
+            rule=str(rule) if rule is not None else None,
+        ),
         request=asked,
-        reason=asked.reason,
-        wanted=asked.wanted_ms,
-        extends=grant.id,
-        ends=term.ends_ms,
-        rule=str(rule) if rule is not None else None,
     )
     return asked, term
 

@@ -3,6 +3,7 @@
 from jitd import wire
 from jitd.core import text
 from jitd.core.errors import JitError
+from jitd.core.events import EventKind, Frozen
 from jitd.core.model import Freeze
 from jitd.store import freezes, interfaces
 from jitd.verbs.context import Call, Render
@@ -18,7 +19,7 @@ def freeze(call: Call, body: wire.FreezeBody) -> Render[wire.FreezeReply]:
         return lambda call: {**_shown(call), "already": True}
     freezes.put(call.rows, Freeze(since_ms=call.now.wall_ms, by=call.actor.user, reason=reason))
     _touch_all(call)
-    call.event("frozen", reason=reason, kept=list(call.people.kept_when_frozen))
+    call.event(EventKind.FROZEN, Frozen(reason=reason, kept=list(call.people.kept_when_frozen)))
     return _shown
 
 
@@ -35,7 +36,7 @@ def thaw(call: Call, _body: object) -> Render[wire.FreezeReply]:
         return lambda call: {**_shown(call), "already": True}
     freezes.put(call.rows, None)
     _touch_all(call)
-    call.event("thawed", reason=frozen.reason, since=frozen.since_ms)
+    call.event(EventKind.THAWED, Frozen(reason=frozen.reason, since=frozen.since_ms))
     return _shown
 
 

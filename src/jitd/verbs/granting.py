@@ -1,13 +1,15 @@
 """The one place where a request becomes a grant, whoever or whatever decided; and what stands against it."""
 
-from typing import Any
+from dataclasses import replace
 
 from jitd.core import durations, policy
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
+from jitd.core.events import EventKind, Extension, Given
 from jitd.core.model import Account, AutoApproval, Device, Grant, Network, Request, Status
 from jitd.core.settings import WEEK_MS
 from jitd.core.terms import Term
+from jitd.reconcile.recording import Recorder
 from jitd.store import devices, freezes, interfaces, registrars
 from jitd.store import requests as store
 from jitd.verbs import foureyes, tunnels
@@ -23,11 +25,9 @@ def open_(
     *,
     by: str,
     comment: str,
-    kind: str = "granted",
     auto_rule: str | None = None,
-    **data: Any,
 ) -> None:
-    """Turn a pending request into a grant for the devices that its user has now, and record it as `kind`.
+    """Turn a pending request into a grant for the devices that its user has now, and record it.
 
     `by` is who decided; with `auto_rule` nobody did. Raises JitError refused or conflict.
     """
@@ -54,18 +54,23 @@ def open_(
         raise stale(call, "grant", request.id)
     after = found(call, request.id)
     call.touched.devices |= store.tunnels_of(call.rows, [after.id])
-    call.event(
-        kind,
-        request=after,
-        by_jitd=auto_rule is not None,
+    given = Given(
         starts=term.starts_ms,
         ends=term.ends_ms,
         duration=term.duration_ms,
         comment=comment,
         devices=[device.name for device in mine],
         cap=term.why,
-        **data,
     )
+    if request.break_glass:
+        given["reason"] = request.reason
+    kind = EventKind.BREAK_GLASS if request.break_glass else EventKind.GRANTED
+    _decided(call, auto_rule)(kind, given, request=after)
+
+
+def _decided(call: Call, auto_rule: str | None) -> Recorder:
+    """Records a decision: a rule's is nobody's."""
+    return call.event if auto_rule is None else replace(call.event, actor=None)
 
 
 def lengthen(
@@ -103,17 +108,18 @@ def lengthen(
             raise stale(call, "grant", asked.id)
     # Its element in the firewall gets the new end, too.
     call.touched.devices |= store.tunnels_of(call.rows, [grant.id])
-    call.event(
-        "extended",
+    _decided(call, auto_rule)(
+        EventKind.EXTENDED,
+        Extension(
+            before=before,
+            wanted=asked.wanted_ms if asked is not None else None,
+            ends=term.ends_ms,
+            duration=term.ends_ms - before,
+            comment=comment,
+            asked=asked.id if asked else None,
+            cap=term.why,
+        ),
         request=grant,
-        by_jitd=auto_rule is not None,
-        before=before,
-        wanted=asked.wanted_ms if asked is not None else None,
-        ends=term.ends_ms,
-        duration=term.ends_ms - before,
-        comment=comment,
-        asked=asked.id if asked else None,
-        cap=term.why,
     )
 
 

@@ -3,6 +3,7 @@
 from jitd import wire
 from jitd.core import policy, terms, text
 from jitd.core.errors import JitError
+from jitd.core.events import Approval, Comment, EventKind, VoidVote
 from jitd.core.model import Denial, Ending, Network, Request, Review, Status, Vote
 from jitd.core.people import Answer
 from jitd.core.terms import Term, Wish
@@ -79,7 +80,7 @@ def _leave_unreviewed(call: Call, grant: Request, network: Network) -> None:
     why = foureyes.unreviewed(call, grant.account, network)
     if why:
         store.leave_unreviewed(call.rows, grant.id, why)
-        call.event("unreviewed", request=grant, comment=why)
+        call.event(EventKind.UNREVIEWED, Comment(comment=why), request=grant)
 
 
 def deny(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply]:
@@ -90,7 +91,7 @@ def deny(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply]:
     denial = Denial(decided_ms=call.now.wall_ms, decided_by=call.actor.user, comment=comment)
     if request.status(call.now) is not Status.PENDING or not store.deny(call.rows, request.id, denial):
         raise stale(call, "deny", request.id)
-    call.event("denied", request=request, comment=comment)
+    call.event(EventKind.DENIED, Comment(comment=comment), request=request)
     return shown(request.id)
 
 
@@ -116,7 +117,7 @@ def revoke(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply]:
     call.touched.devices |= store.tunnels_of(call.rows, [request.id])
     call.ended.append(request)
     assert request.grant is not None
-    call.event("revoked", request=request, comment=comment, ends=request.grant.ends_ms)
+    call.event(EventKind.REVOKED, Comment(comment=comment, ends=request.grant.ends_ms), request=request)
     return shown(request.id)
 
 
@@ -148,7 +149,7 @@ def acknowledge(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply
             f"cannot acknowledge {request.id}: {request.review.by} has done so already",
             f"See jitctl show {request.id} for its history.",
         )
-    call.event("acknowledged", request=request, comment=comment)
+    call.event(EventKind.ACKNOWLEDGED, Comment(comment=comment), request=request)
     return shown(request.id)
 
 
@@ -201,7 +202,7 @@ def _unasked(call: Call, body: wire.GrantBody, comment: str) -> tuple[Request, N
 def _alone(call: Call, request: Request, network: Network) -> None:
     """Root decides for those who are not there any more; everybody who administers is told."""
     why = deciding.shortage(call.rows, call.people, network, request.account.name) or ""
-    call.event("decided_alone", request=request, comment=why)
+    call.event(EventKind.DECIDED_ALONE, Comment(comment=why), request=request)
 
 
 def extended_by(call: View, request: Request) -> Request | None:
@@ -256,7 +257,7 @@ def _agreed(
             standing.append(vote)
         else:
             store.forget_vote(call.rows, request.id, vote)
-            call.event("approval_void", request=request, by=vote.name, comment=right.why)
+            call.event(EventKind.APPROVAL_VOID, VoidVote(by=vote.name, comment=right.why), request=request)
     mine = Vote(
         uid=call.actor.uid,
         name=call.person_behind[1],
@@ -268,12 +269,9 @@ def _agreed(
     store.vote(call.rows, request.id, mine)
     standing.append(mine)
     call.event(
-        "approved",
+        EventKind.APPROVED,
+        Approval(number=len(standing), of=network.approvals, duration=mine.duration_ms, comment=comment),
         request=request,
-        number=len(standing),
-        of=network.approvals,
-        duration=mine.duration_ms,
-        comment=comment,
     )
     if len(standing) < network.approvals:
         return None

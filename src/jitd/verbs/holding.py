@@ -1,6 +1,7 @@
 """What users do with a grant of theirs: give it back, switch it off and on."""
 
 from jitd import wire
+from jitd.core.events import Comment, EventKind
 from jitd.core.model import Ending, Status
 from jitd.store import requests as store
 from jitd.verbs.context import Call, Render
@@ -15,7 +16,7 @@ def release(call: Call, body: wire.IdBody) -> Render[wire.RequestReply]:
         raise stale(call, "release", before.id)
     call.touched.devices |= store.tunnels_of(call.rows, [before.id])
     call.ended.append(before)
-    call.event("released", request=before, ends=before.grant.ends_ms)
+    call.event(EventKind.RELEASED, Comment(ends=before.grant.ends_ms), request=before)
     return shown(before.id)
 
 
@@ -36,5 +37,5 @@ def _switch(call: Call, body: wire.IdBody, verb: str, paused_ms: int | None) -> 
     if not store.pause(call.rows, before.id, paused_ms):
         return shown(before.id, already=True)
     call.touched.devices |= store.tunnels_of(call.rows, [before.id])
-    call.event("paused" if paused_ms is not None else "resumed", request=before)
+    call.event(EventKind.PAUSED if paused_ms is not None else EventKind.RESUMED, request=before)
     return shown(before.id)

@@ -8,6 +8,7 @@ from jitd import wire
 from jitd.core import addresses, text
 from jitd.core import foureyes as core
 from jitd.core.errors import JitError
+from jitd.core.events import Adopted, Balance, Changed, EventKind
 from jitd.core.model import Interface
 from jitd.enforce import keypair
 from jitd.enforce.port import EnforceError, InterfaceGone, LinkState, SetPeer
@@ -56,7 +57,7 @@ def add(call: Call, body: wire.InterfaceAddBody) -> Render[wire.InterfaceReply]:
     call.undo.append(lambda: call.wireguard.remove_link(name))
     _enforce(lambda: _ensure(call, added), f"cannot make {name}")
     call.touched.interfaces.add(added.id)
-    call.event("interface_added", interface=name, after=_facts(added))
+    call.event(EventKind.INTERFACE_ADDED, Changed(after=_facts(added)), interface=name)
     return shown(name, warnings=warnings)
 
 
@@ -114,12 +115,9 @@ def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render[wire.InterfaceRep
         store.keep_unmanaged(call.rows, unmanaged_peer(added.id, peer), call.now.wall_ms)
     call.touched.interfaces.add(added.id)
     call.event(
-        "interface_adopted",
+        EventKind.INTERFACE_ADOPTED,
+        Adopted(after=_facts(added), owner=owner.kind, path=owner.path, unmanaged=sorted(state.peers)),
         interface=name,
-        after=_facts(added),
-        owner=owner.kind,
-        path=owner.path,
-        unmanaged=sorted(state.peers),
     )
     return shown(name, warnings=warnings)
 
@@ -161,7 +159,11 @@ def set_(call: Call, body: wire.InterfaceSetBody) -> Render[wire.InterfaceReply]
         if (after.pool4, after.pool6) != (before.pool4, before.pool6):
             warnings += tunnels.fill(call, after)
         call.touched.interfaces.add(before.id)
-        call.event("interface_changed", interface=before.name, before=_facts(before), after=_facts(after))
+        call.event(
+            EventKind.INTERFACE_CHANGED,
+            Changed(before=_facts(before), after=_facts(after)),
+            interface=before.name,
+        )
     return shown(before.name, warnings=warnings)
 
 
@@ -183,7 +185,7 @@ def remove(call: Call, body: wire.NameBody) -> Render[wire.InterfaceReply]:
     view = views.interface_view(call, interface, None, "")
     plan = plans.settle(call, body, passing, plans.State())
     store.remove(call.rows, interface.id, call.now.wall_ms)
-    call.event("interface_removed", interface=interface.name, before=_facts(interface))
+    call.event(EventKind.INTERFACE_REMOVED, Changed(before=_facts(interface)), interface=interface.name)
     if not interface.adopted:
         _enforce(lambda: call.wireguard.remove_link(interface.name), f"cannot remove {interface.name}")
     call.forget_interface(interface.id)
@@ -230,11 +232,13 @@ def enforce(call: Call, body: wire.InterfaceEnforceBody) -> Render[wire.Interfac
         _put_back(call, after)
     call.touched.interfaces.add(before.id)
     call.event(
-        "enforce_on" if after.enforced else "enforce_off",
+        EventKind.ENFORCE_ON if after.enforced else EventKind.ENFORCE_OFF,
+        Balance(
+            gains=[line["public_key"] for line in plan["gains"]],
+            loses=[line["public_key"] for line in plan["loses"]],
+            reason=reason,
+        ),
         interface=before.name,
-        gains=[line["public_key"] for line in plan["gains"]],
-        loses=[line["public_key"] for line in plan["loses"]],
-        reason=reason,
     )
     return shown(before.name, plan)
 

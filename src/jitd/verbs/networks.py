@@ -8,6 +8,7 @@ from jitd import wire
 from jitd.core import addresses, principals, settings, terms, text
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
+from jitd.core.events import Balance, Changed, Comment, EventKind
 from jitd.core.firewall import ambiguous
 from jitd.core.model import Ending, Interface, Network, Request, Status
 from jitd.core.people import Answer
@@ -66,7 +67,10 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render[wire.NetworkReply]:
     quorums.require(call, "network add", body, need)
     call.touched.interfaces.add(interface.id)
     call.event(
-        "network_added", network=name, interface=interface.name, after=settings.plain(added), reason=reason
+        EventKind.NETWORK_ADDED,
+        Changed(after=settings.plain(added), reason=reason),
+        network=name,
+        interface=interface.name,
     )
     return _shown(name, plan)
 
@@ -82,12 +86,10 @@ def set_(call: Call, body: wire.NetworkSetBody) -> Render[wire.NetworkReply]:
     plan = _change(call, "network set", body, before, after, interface)
     if after != before:
         call.event(
-            "network_changed",
+            EventKind.NETWORK_CHANGED,
+            Changed(before=settings.plain(before), after=settings.plain(after), reason=reason),
             network=before.name,
             interface=interface.name,
-            before=settings.plain(before),
-            after=settings.plain(after),
-            reason=reason,
         )
     return _shown(before.name, plan)
 
@@ -103,12 +105,14 @@ def jit(call: Call, body: wire.NetworkJitBody) -> Render[wire.NetworkReply]:
     plan = _change(call, "network jit", body, before, after, interface)
     if after != before:
         call.event(
-            "jit_on" if after.jit else "jit_off",
+            EventKind.JIT_ON if after.jit else EventKind.JIT_OFF,
+            Balance(
+                gains=[f"{line['user']}/{line['device']}" for line in plan["gains"]],
+                loses=[f"{line['user']}/{line['device']}" for line in plan["loses"]],
+                reason=reason,
+            ),
             network=before.name,
             interface=interface.name,
-            gains=[f"{line['user']}/{line['device']}" for line in plan["gains"]],
-            loses=[f"{line['user']}/{line['device']}" for line in plan["loses"]],
-            reason=reason,
         )
     return _shown(before.name, plan)
 
@@ -145,11 +149,10 @@ def take_away(call: Call, network: Network, interface: Interface, reason: str) -
     store.remove(call.rows, network.id, call.now.wall_ms)
     call.touched.interfaces.add(interface.id)
     call.event(
-        "network_removed",
+        EventKind.NETWORK_REMOVED,
+        Changed(before=settings.plain(network), reason=reason),
         network=network.name,
         interface=interface.name,
-        before=settings.plain(network),
-        reason=reason,
     )
     also = []
     if granted:
@@ -175,7 +178,7 @@ def _counted(what: str, found: Sequence[Request]) -> str:
 def _end(call: Call, request: Request, how: Status) -> None:
     ending = Ending(how=how, at_ms=call.now.wall_ms, by=call.actor.user, comment="the network was removed")
     stored_requests.end(call.rows, request.id, ending)
-    call.event(str(how), request=request, comment=ending.comment)
+    call.event(EventKind(how), Comment(comment=ending.comment), request=request)
 
 
 def list_(view: View, _query: object) -> wire.NetworksReply:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from jitd import wire
 from jitd.core import notices, text
 from jitd.core.errors import JitError
+from jitd.core.events import EventKind, Tested
 from jitd.core.model import Account
 from jitd.notify.recipients import address_of
 from jitd.store import accounts, outbox
@@ -39,7 +40,7 @@ def test(call: Call, body: wire.NotifyTestBody) -> Render[wire.NotifyTestReply]:
     sent = [
         _put(call, channel, recipient, address) for channel, recipient, address in _recipients(call, body)
     ]
-    call.event("notify_tested", to=[to for _, to in sent])
+    call.event(EventKind.NOTIFY_TESTED, Tested(to=[to for _, to in sent]))
     return lambda call: {
         **call.change_reply(),
         "messages": [{"id": number, "to": to} for number, to in sent],
@@ -59,7 +60,7 @@ def _switch(call: Call, body: wire.NotifyBody, *, told: bool) -> Render[wire.Not
     account = call.own_account(body.get("user"))
     if account.told != told:
         accounts.update(call.rows, replace(account, told=told))
-        call.event("notify_on" if told else "notify_off", user=account.name, uid=account.uid)
+        call.event(EventKind.NOTIFY_ON if told else EventKind.NOTIFY_OFF, account=account)
     return lambda call: {
         **call.change_reply(),
         **_shown(call, account.name, accounts.find(call.rows, account.uid, account.name)),

@@ -2,6 +2,7 @@
 
 from jitd import wire
 from jitd.core.errors import JitError
+from jitd.core.events import EventKind, Messages
 from jitd.core.model import Message
 from jitd.store import outbox as store
 from jitd.verbs.context import Call, Render, View
@@ -27,7 +28,7 @@ def retry(call: Call, body: wire.OutboxBody) -> Render[wire.OutboxRetryReply]:
     unreachable = [one for one in left if not _has_channel(call, one)]
     tried = [one.id for one in left if one not in collected and one not in unreachable]
     store.retry(call.rows, tried, call.now.wall_ms)
-    call.event("outbox_retried", messages=len(tried))
+    call.event(EventKind.OUTBOX_RETRIED, Messages(messages=len(tried)))
     return lambda call: {
         **call.change_reply(),
         **_shown(call),
@@ -42,7 +43,7 @@ def drop(call: Call, body: wire.OutboxBody) -> Render[wire.OutboxChangeReply]:
     """Give messages up: all that wait, or some. What they were about stays in the events."""
     _refuse_others(call, "drop", body)
     number = store.drop(call.rows, body.get("ids"), call.now.wall_ms)
-    call.event("outbox_dropped", messages=number)
+    call.event(EventKind.OUTBOX_DROPPED, Messages(messages=number))
     return lambda call: {**call.change_reply(), **_shown(call), "number": number}
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from jitd import wire
 from jitd.core import policyfile, settings
 from jitd.core.errors import JitError
+from jitd.core.events import Changed, EventKind, Policy
 from jitd.core.firewall import widened
 from jitd.core.model import Network, Status
 from jitd.reconcile.firewall import network_rules
@@ -71,11 +72,13 @@ def apply(call: Call, body: wire.PolicyApplyBody) -> Render[wire.PolicyApplyRepl
     if changes:
         signs = [change["sign"] for change in changes]
         call.event(
-            "policy_applied",
-            added=signs.count("+"),
-            changed=len({change["network"] for change in changes if change["sign"] == "~"}),
-            removed=signs.count("-"),
-            reason=reason,
+            EventKind.POLICY_APPLIED,
+            Policy(
+                added=signs.count("+"),
+                changed=len({change["network"] for change in changes if change["sign"] == "~"}),
+                removed=signs.count("-"),
+                reason=reason,
+            ),
         )
     return lambda call: {**call.change_reply(), **more, "plan": plan, "done": True}
 
@@ -121,21 +124,18 @@ def _put(call: Call, before: Network | None, after: Network, reason: str) -> Net
     if before is None:
         added = store.add(call.rows, after)
         call.event(
-            "network_added",
+            EventKind.NETWORK_ADDED,
+            Changed(after=settings.plain(added), reason=reason),
             network=after.name,
             interface=interface.name,
-            after=settings.plain(added),
-            reason=reason,
         )
         return added
     store.update(call.rows, after)
     call.event(
-        "network_changed",
+        EventKind.NETWORK_CHANGED,
+        Changed(before=settings.plain(before), after=settings.plain(after), reason=reason),
         network=after.name,
         interface=interface.name,
-        before=settings.plain(before),
-        after=settings.plain(after),
-        reason=reason,
     )
     return after
 

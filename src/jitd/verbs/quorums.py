@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from jitd.core import foureyes, settings
+from jitd.core.events import Comment, EventKind, Proposal
 from jitd.core.model import Network, Vote
 from jitd.notify.recipients import Deciders
 from jitd.store import changes
@@ -78,9 +79,9 @@ def require(call: Call, verb: str, body: Body, need: Need | None) -> None:
         return
     if foureyes.is_named_root(call.actor) and _too_few(call, need):
         call.event(
-            "decided_alone",
+            EventKind.DECIDED_ALONE,
+            Comment(comment="; ".join(need.what)),
             network=need.networks[0].name if need.networks else None,
-            comment="; ".join(need.what),
         )
         return
     raise QuorumNeeded(verb, {key: one for key, one in body.items() if key not in ("plan", "confirm")}, need)
@@ -103,13 +104,9 @@ def propose(call: Call, needed: QuorumNeeded) -> tuple[int, int]:
         by=call.person_behind[1],
     )
     call.event(
-        "change_proposed",
+        EventKind.CHANGE_PROPOSED,
+        Proposal(change=number, verb=needed.verb, what=list(need.what), quorum=need.quorum, reason=reason),
         network=need.networks[0].name if need.networks else None,
-        change=number,
-        verb=needed.verb,
-        what=list(need.what),
-        quorum=need.quorum,
-        reason=reason,
     )
     if not foureyes.counts(call.actor):
         return number, 0

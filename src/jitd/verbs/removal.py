@@ -1,16 +1,12 @@
 """Devices that go: removed by their users, or reported lost."""
 
-from collections.abc import Iterable, Mapping
-
 from jitd import wire
 from jitd.core.errors import JitError
-from jitd.core.model import Account, Actor, Device, Request
-from jitd.reconcile.changeset import ChangeSet
+from jitd.core.events import Comment, EventKind, Key, Lost
+from jitd.core.model import Account, Device
 from jitd.reconcile.device_removal import remove_device, retire_key
-from jitd.store import accounts, events, interfaces
+from jitd.store import accounts, interfaces
 from jitd.store import devices as store
-from jitd.store import networks as all_networks
-from jitd.store.database import Rows
 from jitd.verbs import plans
 from jitd.verbs.context import Call, Render
 from jitd.verbs.devices import named, view_of
@@ -30,32 +26,18 @@ def remove(call: Call, body: wire.DeviceRemoveBody) -> Render[wire.DeviceReply]:
     which = [interfaces.by_id(call.rows, tunnel.interface_id) for tunnel in tunnels_before]
     passing = plans.state(call, which)
     view = view_of(call, device, account)
+    how = "was reported lost" if body.get("lost") else "was removed"
+    for request, comment in remove_device(
+        call.rows, call.touched, device, call.now.wall_ms, call.actor.user, how
+    ):
+        call.ended.append(request)
+        call.event(EventKind.RELEASED, Comment(comment=comment), request=request)
     if body.get("lost"):
         opened = {one.network for one in passing.passages if one.public_key == device.public_key} - {""}
-        at_ms, actor = call.now.wall_ms, call.actor
-        call.ended += lose(
-            call.rows,
-            call.touched,
-            account,
-            device,
-            networks=opened,
-            at_ms=at_ms,
-            actor=actor,
-            later=call.recorded_later,
-        )
+        _report(call, account, device, sorted(opened))
     else:
-        released = remove_device(
-            call.rows, call.touched, device, call.now.wall_ms, call.actor.user, "was removed"
-        )
-        for request, comment in released:
-            call.ended.append(request)
-            call.event("released", request=request, comment=comment)
         call.event(
-            "device_removed",
-            user=account.name,
-            uid=account.uid,
-            device=device.name,
-            public_key=device.public_key,
+            EventKind.DEVICE_REMOVED, Key(public_key=device.public_key), account=account, device=device.name
         )
     plan = plans.settle(call, body, passing, plans.state(call, which))
     return lambda call: {
@@ -69,60 +51,12 @@ def remove(call: Call, body: wire.DeviceRemoveBody) -> Render[wire.DeviceReply]:
     }
 
 
-def lose(
-    rows: Rows,
-    found: ChangeSet,
-    account: Account,
-    device: Device,
-    *,
-    networks: Iterable[str],
-    at_ms: int,
-    actor: Actor,
-    later: bool = False,
-) -> list[Request]:
-    """Remove a device that was lost, and record that and what it had open. Returns the grants that end by it, as they
-    were before. `later`: that was done when it could not be recorded.
-    """
-    more = {"recorded_later": True} if later else {}
-    released = remove_device(rows, found, device, at_ms, actor.user, "was reported lost")
-    for request, comment in released:
-        events.add(
-            rows,
-            "released",
-            at_ms=at_ms,
-            actor=actor,
-            request_id=request.id,
-            user=account.name,
-            user_uid=account.uid,
-            network=all_networks.by_id(rows, request.network_id).name,
-            data={"comment": comment, **more},
-        )
-    _report(rows, account, device, sorted(networks), at_ms, actor, more)
-    return [request for request, _ in released]
-
-
-def _report(
-    rows: Rows,
-    account: Account,
-    device: Device,
-    networks: list[str],
-    at_ms: int,
-    actor: Actor,
-    more: Mapping[str, object],
-) -> bool:
+def _report(call: Call, account: Account, device: Device, networks: list[str]) -> bool:
     """Know a device as lost for ever, and record that, once. Returns False when it was known before."""
-    if not store.report_lost(rows, device.id, at_ms):
+    if not store.report_lost(call.rows, device.id, call.now.wall_ms):
         return False
-    events.add(
-        rows,
-        "device_lost",
-        at_ms=at_ms,
-        actor=actor,
-        user=account.name,
-        user_uid=account.uid,
-        device=device.name,
-        data={"public_key": device.public_key, "networks": networks, **more},
-    )
+    lost = Lost(public_key=device.public_key, networks=networks)
+    call.event(EventKind.DEVICE_LOST, lost, account=account, device=device.name)
     return True
 
 
@@ -156,7 +90,7 @@ def _lost_later(call: Call, account: Account, device: Device) -> Render[wire.Dev
         for peer in interfaces.unmanaged(call.rows, interface.id):
             if peer.public_key == device.public_key:
                 retire_key(call.rows, call.touched, interface.id, peer.public_key, peer.allowed_ips)
-    already = not _report(call.rows, account, device, [], call.now.wall_ms, call.actor, {})
+    already = not _report(call, account, device, [])
     view, plan = view_of(call, device, account), plans.make(plans.State(), plans.State())
     return lambda call: {
         "now": call.now.wall_ms,

@@ -1,10 +1,9 @@
 """Asking for access, and taking a request back."""
 
-from typing import Any
-
 from jitd import wire
 from jitd.core import durations, policy, reasons, terms
 from jitd.core.errors import JitError
+from jitd.core.events import Asked, Comment, EventKind
 from jitd.core.model import Account, Ending, Network, Request, Status
 from jitd.core.settings import WEEK_MS
 from jitd.core.terms import Wish
@@ -118,7 +117,7 @@ def cancel(call: Call, body: wire.IdBody) -> Render[wire.RequestReply]:
     ending = Ending(how=Status.CANCELLED, at_ms=call.now.wall_ms, by=call.actor.user, comment="")
     if before.status(call.now) is not Status.PENDING or not store.end(call.rows, before.id, ending):
         raise stale(call, "cancel", before.id)
-    call.event("cancelled", request=before)
+    call.event(EventKind.CANCELLED, request=before)
     return shown(before.id)
 
 
@@ -153,13 +152,13 @@ def _start(call: Call, body: wire.RequestBody) -> int | None:
 
 def _decided_at_once(call: Call, asked: Request, network: Network, term: terms.Term) -> str:
     """Record the request, and what needs nobody's decision. Returns what there is to say about it."""
-    facts: dict[str, Any] = {
-        "reason": asked.reason,
-        "wanted": asked.wanted_ms,
-        "start": asked.wanted_start_ms,
-        "until": asked.wanted_until_ms,
-        "urgent": asked.urgent,
-    }
+    wish = Asked(
+        reason=asked.reason,
+        wanted=asked.wanted_ms,
+        start=asked.wanted_start_ms,
+        until=asked.wanted_until_ms,
+        urgent=asked.urgent,
+    )
     if asked.break_glass:
         granting.open_(
             call,
@@ -168,15 +167,14 @@ def _decided_at_once(call: Call, asked: Request, network: Network, term: terms.T
             term,
             by=call.actor.user,
             comment="break-glass",
-            kind="break_glass",
-            reason=asked.reason,
         )
         return f"break-glass: administrators are told, and one of them has to acknowledge it{_and(term.why)}"
     rule, why = granting.rule_for(call, asked.account, network, term.duration_ms)
     if rule is None:
-        call.event("requested", request=asked, **facts)
+        call.event(EventKind.REQUESTED, wish, request=asked)
     else:
-        call.event("requested", request=asked, **facts, rule=str(rule))
+        wish["rule"] = str(rule)
+        call.event(EventKind.REQUESTED, wish, request=asked)
         granting.open_(call, asked, network, term, by="policy", comment=why, auto_rule=str(rule))
         return f"granted by {why}{_and(term.why)}"
     said = [f"people decide: {why}"] if why else []
@@ -225,4 +223,4 @@ def _cancel_pending(call: Call, account: Account, network: Network) -> None:
                 comment="break-glass instead",
             )
             store.end(call.rows, other.id, ending)
-            call.event("cancelled", request=other, comment=ending.comment)
+            call.event(EventKind.CANCELLED, Comment(comment=ending.comment), request=other)

@@ -3,6 +3,7 @@
 from jitd import wire
 from jitd.core import durations, elements
 from jitd.core.errors import JitError
+from jitd.core.events import EventKind, Since
 from jitd.core.model import Now
 from jitd.enforce.port import EnforceError
 from jitd.reconcile import access
@@ -30,7 +31,7 @@ def accept_restored(call: Call, body: wire.AcceptRestoredBody) -> Render[wire.Ac
     plan = plans.settle(call, body, before, plans.state(call, every))
     call.touched.interfaces.update(interface.id for interface in every)
     gains = [f"{line['user']}/{line['device']}" for line in plan["gains"]]
-    call.event("restored_accepted", since=found.at_ms, gains=gains)
+    call.event(EventKind.RESTORED_ACCEPTED, Since(since=found.at_ms, gains=gains))
     return lambda call: {**call.change_reply(), "plan": plan, "done": True}
 
 

@@ -6,6 +6,7 @@ from jitd import wire
 from jitd.core import durations, text
 from jitd.core.commandline import jitctl, shell
 from jitd.core.errors import JitError
+from jitd.core.events import Changed, Comment, Disabling, EventKind, Registered, Since
 from jitd.core.model import REGISTERED, Account, Ending, Status
 from jitd.core.people import Answer
 from jitd.notify import recipients
@@ -47,13 +48,9 @@ def add(call: Call, body: wire.UserAddBody) -> Render[wire.UserReply]:
     registrars.of_account(call.rows, account.id, call.actor)
     before = f"{known.name}:{known.uid}" if known is not None else None
     call.event(
-        "user_added",
-        user=name,
-        uid=uid,
-        ends=ends_ms,
-        email=email(body.get("email")),
-        before=before,
-        reason=reason,
+        EventKind.USER_ADDED,
+        Registered(ends=ends_ms, email=email(body.get("email")), before=before, reason=reason),
+        account=account,
     )
     return _shown(uid, name)
 
@@ -87,15 +84,16 @@ def set_(call: Call, body: wire.UserSetBody) -> Render[wire.UserReply]:
         and call.people.there(after, call.now)
     ):
         accounts.suspend(call.rows, after.id, None)
-        call.event("user_resumed", user=after.name, uid=after.uid, since=after.suspended_ms)
+        call.event(EventKind.USER_RESUMED, Since(since=after.suspended_ms), account=after)
     if after != before:
         call.event(
-            "user_changed",
-            user=before.name,
-            uid=before.uid,
-            before={"ends": before.ends_ms, "email": before.email},
-            after={"ends": after.ends_ms, "email": after.email},
-            reason=reason,
+            EventKind.USER_CHANGED,
+            Changed(
+                before={"ends": before.ends_ms, "email": before.email},
+                after={"ends": after.ends_ms, "email": after.email},
+                reason=reason,
+            ),
+            account=before,
         )
     return _shown(before.uid, before.name)
 
@@ -118,8 +116,8 @@ def disable(call: Call, body: wire.UserDisableBody) -> Render[wire.UserReply]:
             if request.grant is not None:
                 call.touched.devices |= store.tunnels_of(call.rows, [request.id])
                 call.ended.append(request)
-            call.event(str(how), request=request, comment=comment)
-    call.event("user_disabled", user=before.name, uid=before.uid, reason=reason)
+            call.event(EventKind(how), Comment(comment=comment), request=request)
+    call.event(EventKind.USER_DISABLED, Disabling(reason=reason), account=before)
     return _shown(before.uid, before.name)
 
 
@@ -131,7 +129,7 @@ def enable(call: Call, body: wire.UserBody) -> Render[wire.UserReply]:
     why = foureyes.reason(call, body.get("reason"), "enable a user")
     accounts.update(call.rows, replace(before, disabled=None))
     _touch(call, before)
-    call.event("user_enabled", user=before.name, uid=before.uid, disabled=before.disabled, reason=why)
+    call.event(EventKind.USER_ENABLED, Disabling(disabled=before.disabled, reason=why), account=before)
     return _shown(before.uid, before.name)
 
 
@@ -162,7 +160,7 @@ def confirm(call: Call, body: wire.UserConfirmBody) -> Render[wire.UserConfirmRe
         accounts.suspend(call.rows, account.id, None)
         _touch(call, account)
         call.event(
-            "user_confirmed", user=account.name, uid=account.uid, since=account.suspended_ms, reason=reason
+            EventKind.USER_CONFIRMED, Since(since=account.suspended_ms, reason=reason), account=account
         )
     confirmed = [account.name for account in found]
     plan = plans.settle(call, body, passing, plans.state(call, every), more={"users": confirmed})

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from jitd.core import notices
 from jitd.core.durations import HOUR
 from jitd.core.errors import JitError
-from jitd.core.events.kinds import Audience, EventKind
+from jitd.core.events import Audience, EventKind
 from jitd.notify import facts, render, samples
 from jitd.notify.render import DIGEST, Rendered, Templates
 from jitd.notify.typed import defused
