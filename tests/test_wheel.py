@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from support import sshd_here
+from support import local_sshd
+from support.in_process_daemon import in_process_daemon
+from support.local_sshd import LocalSshd
 from support.pip import pip_of
-from support.running import running
-from support.sshd_here import SshdHere
 
 pytestmark = pytest.mark.slow
 
@@ -144,9 +144,9 @@ def test_what_is_not_there_is_named(bare: Path) -> None:
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[SshdHere]:
+def gateway(tmp_path: Path) -> Iterator[LocalSshd]:
     """An sshd in front of a running daemon; who logs in may own devices."""
-    with running() as daemon:
+    with in_process_daemon() as daemon:
         daemon.furnish()
         daemon.directory.chmod(0o755)
         environment = {"JITCTL_SOCKET": os.fspath(daemon.socket)}
@@ -155,13 +155,13 @@ def gateway(tmp_path: Path) -> Iterator[SshdHere]:
             script = tmp_path / "somebody.py"
             script.write_text(SOMEBODY.format(daemon.people.people["alice"].uid, os.fspath(daemon.socket)))
             forced = (f"ForceCommand {sys.executable} {script}",)
-        made = SshdHere(tmp_path, environment, *forced)
+        made = LocalSshd(tmp_path, environment, *forced)
         yield made
         made.stop()
 
 
-@pytest.mark.skipif(bool(sshd_here.lacking()), reason=f"not run: {sshd_here.lacking()}")
-def test_a_laptop_is_set_up(bare: Path, gateway: SshdHere, tmp_path: Path) -> None:
+@pytest.mark.skipif(bool(local_sshd.lacking()), reason=f"not run: {local_sshd.lacking()}")
+def test_a_laptop_is_set_up(bare: Path, gateway: LocalSshd, tmp_path: Path) -> None:
     """setup, and what follows it without --host: over a real ssh to a real daemon."""
     home = tmp_path / "home"
     home.mkdir()

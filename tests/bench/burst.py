@@ -10,7 +10,7 @@ from bench.results import Result, Table, percentile
 from bench.world import ENDPOINT, WorldDaemon, hexadecimal, in_world, reach
 from support import network
 from support.gateway import wall_to_monotonic_ns
-from support.steady import steady
+from support.realtime_priority import realtime_priority
 from support.streams import Stream
 from support.wait import until
 
@@ -26,7 +26,7 @@ def measure(options: Options, result: Result) -> None:
         daemon.furnish(ENDPOINT)
         bob = daemon.laptop(BYSTANDER)
         daemon.grant(BYSTANDER, 8 * fill.HOUR)
-        steady(daemon.world)
+        realtime_priority(daemon.world)
         streams = (
             daemon.streams.udp(BYSTANDER, network.INSIDE, network.SERVER),
             daemon.streams.udp(network.INSIDE, BYSTANDER, bob.address),

@@ -8,7 +8,7 @@ from bench.options import Options
 from bench.results import Result, Table
 from bench.world import BARE, ENDPOINT, Client, WorldDaemon, in_world
 from support import network
-from support.steady import steady
+from support.realtime_priority import realtime_priority
 from support.streams import Stream
 from support.wait import until
 
@@ -29,7 +29,7 @@ def measure(options: Options, result: Result) -> None:
         table = Table(f"To the first packet, wireguard-go, firewall {daemon.firewall()}")
         bare = daemon.bare_client(BARE_CLIENT, daemon.bare())
         client = daemon.laptop(CLIENT)
-        steady(daemon.world)
+        realtime_priority(daemon.world)
         stream = daemon.streams.udp(BARE_CLIENT, network.INSIDE, network.SERVER)
         endpoint = _Endpoint(daemon)
         table.add(FRESH, [_bare_first(daemon, bare, stream, endpoint, fresh=True) for _ in range(count)])

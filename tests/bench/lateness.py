@@ -13,7 +13,7 @@ from bench.results import Result, Row, Table, percentile
 from bench.world import BARE, ENDPOINT, Client, WorldDaemon, hexadecimal, in_world, reach
 from support import network
 from support.gateway import wall_to_monotonic_ns
-from support.steady import steady
+from support.realtime_priority import realtime_priority
 from support.streams import Packet, Stream
 from support.wait import until
 
@@ -44,7 +44,7 @@ def measure(options: Options, result: Result) -> None:
         for name in clients:
             daemon.laptop(name)
         bare = daemon.bare_client(BARE_CLIENT, bare_key)
-        steady(daemon.world)
+        realtime_priority(daemon.world)
         table = Table(
             f"Lateness of endings in packets, {len(clients)} clients, {PACKETS_RATE} a second in both directions each,"
             f" wireguard-go, firewall {firewall}"

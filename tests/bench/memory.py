@@ -22,7 +22,7 @@ from jitd import app
 from jitd.core import configuration
 from jitd.enforce.memory import MemoryWireGuard
 from jitd.runtime.clock import SystemClock
-from support.people import StaticDirectory
+from support.static_directory import StaticDirectory
 
 TESTS = Path(__file__).resolve().parents[1]
 

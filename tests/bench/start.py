@@ -16,7 +16,7 @@ from bench.results import Result, Table
 from bench.world import BARE, ENDPOINT, WorldDaemon, hexadecimal, in_world
 from jitd.store.database import FILE_NAME
 from support import network
-from support.steady import steady
+from support.realtime_priority import realtime_priority
 
 WANTED_MS = 5_000
 EMPTY = "start with an empty store"
@@ -92,7 +92,7 @@ def _beside(daemon: WorldDaemon, count: int, result: Result) -> None:
     """What somebody who is in loses while jitd is stopped and started again with all the others."""
     bob = daemon.laptop(BYSTANDER)
     daemon.grant(BYSTANDER, 8 * fill.HOUR)
-    steady(daemon.world)
+    realtime_priority(daemon.world)
     streams = (
         daemon.streams.udp(BYSTANDER, network.INSIDE, network.SERVER),
         daemon.streams.udp(network.INSIDE, BYSTANDER, bob.address),

@@ -14,8 +14,8 @@ from types import FrameType
 
 from demo.screen import Screen
 from support import network, tunnel
+from support.deployment import Deployment
 from support.gateway import wall_to_monotonic_ns
-from support.site import Site
 from support.streams import Stream
 from support.wait import until
 from support.world import World, WorldError, lacking
@@ -31,8 +31,8 @@ demo: cannot play here: {reason}.
 class Play:
     """The session, step by step."""
 
-    def __init__(self, site: Site, screen: Screen) -> None:
-        self.site = site
+    def __init__(self, deployment: Deployment, screen: Screen) -> None:
+        self.deployment = deployment
         self.screen = screen
         self.took: list[tuple[str, float]] = []
 
@@ -42,7 +42,7 @@ class Play:
         """Run a shell line as a user and show both; with `fails` it is meant to. Returns its standard output."""
         self.screen.typed(user, where, shown or line)
         begun = time.monotonic()
-        done = self.site.world.run(
+        done = self.deployment.world.run(
             ["sh", "-c", line], user=user, where=where, check=False, env={"COLUMNS": "100"}
         )
         self.screen.answered(done.stdout + done.stderr, time.monotonic() - begun)
@@ -59,7 +59,7 @@ class Play:
         self.screen.chapter("The administrator sets up the gateway, once")
         self.type("root", "jitd init --admin-group jit-admins")
         self.screen.typed("root", "gateway", "jitd run &")
-        seconds = self.site.gateway.start()
+        seconds = self.deployment.gateway.start()
         self.screen.answered("", seconds)
         self.took.append(("jitd starts and answers", seconds))
         endpoint = f"{network.OUTER}:51820"
@@ -75,9 +75,11 @@ class Play:
         config = self.type("alice", "jitctl device config laptop")
         self.screen.typed("root", "alice", "wg-quick up office     # with the private key in its place")
         begun = time.monotonic()
-        tunnel.up(self.site.world, "alice", "office", tunnel.put_key(self.site.world, "alice", config))
+        tunnel.up(
+            self.deployment.world, "alice", "office", tunnel.put_key(self.deployment.world, "alice", config)
+        )
         self.screen.answered("", time.monotonic() - begun)
-        self.site.addresses["alice"] = tunnel.address(config)
+        self.deployment.addresses["alice"] = tunnel.address(config)
         self.type("alice", f"ping -c 1 -W 1 {network.SERVER}", where="alice", fails=True)
         self.screen.said("Nothing passes: nobody has granted anything yet.")
 
@@ -87,7 +89,7 @@ class Play:
         self.type("alice", 'jitctl request office --reason "the printer on floor 3 is on fire" --duration 1h')
         self.type("alice", "jitctl status")
         self.type("carol", "jitctl list")
-        out, back = self.site.both_ways("alice")
+        out, back = self.deployment.both_ways("alice")
         begun = time.monotonic()
         self.type("carol", f"jitctl grant --duration {DURATION}")
         granted = time.monotonic()
@@ -101,10 +103,10 @@ class Play:
         )
         self.type("alice", f"ping -c 1 -W 1 {network.SERVER}", where="alice")
         begun = time.monotonic()
-        assert self.site.connects("alice"), "a TCP connection was to open"
+        assert self.deployment.connects("alice"), "a TCP connection was to open"
         self.screen.said(f"A TCP connection into the office opens. [{time.monotonic() - begun:.2f} s]")
         self.type("alice", "jitctl status")
-        (active,) = self.site.gateway.get("/v1/list?status=active")["requests"]
+        (active,) = self.deployment.gateway.get("/v1/list?status=active")["requests"]
         number = int(active["id"])
         self.cut(number, out, back)
         return number
@@ -112,13 +114,13 @@ class Play:
     def cut(self, number: int, out: Stream, back: Stream) -> None:
         """The countdown with what passes each second, and the end."""
         self.screen.chapter("The countdown: 1000 packets a second each way, what of them arrived")
-        ends = wall_to_monotonic_ns(self.site.gateway.request(number)["ends"])
+        ends = wall_to_monotonic_ns(self.deployment.gateway.request(number)["ends"])
         for left in range(int((ends - time.monotonic_ns()) / 1e9), -1, -1):
             self.second(out, back, ends - left * 1_000_000_000, left)
-        self.site.ended(number, 10)
+        self.deployment.ended(number, 10)
         for after in (1, 2):
             self.second(out, back, ends + after * 1_000_000_000, -after)
-        self.site.streams.stop()
+        self.deployment.streams.stop()
         late = max(len(stream.sent_after(ends)) for stream in (out, back))
         last = max(packet.received for stream in (out, back) for packet in stream.received())
         self.screen.said(
@@ -158,20 +160,20 @@ def main() -> int:
     begun = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="jitctl-demo-") as directory, World() as world:
-            site = Site(world, Path(directory))
-            site.people()
+            deployment = Deployment(world, Path(directory))
+            deployment.people()
             screen.said(
                 "A private copy of this machine: its users and files are covered, and come back untouched.\n"
                 "Users: alice and bob (colleagues), carol (administrator, group jit-admins).\n"
                 f"Namespaces: alice's laptop -- gateway {network.OUTER} -- office {network.SERVER}."
             )
-            play = Play(site, screen)
+            play = Play(deployment, screen)
             try:
                 play.gateway()
                 play.laptop()
                 play.after(play.access())
             except AssertionError:
-                log = site.gateway.log
+                log = deployment.gateway.log
                 screen.said(
                     f"jitd's log:\n{log.read_text()[-4000:]}" if log.exists() else "jitd wrote no log"
                 )

@@ -16,7 +16,7 @@ from rich.text import Text
 from jitctl.api.client import Client
 from jitctl.dashboard.app import Dashboard
 from jitd.core.people import Answer, Person
-from support.running import Running, running
+from support.in_process_daemon import InProcessDaemon, in_process_daemon
 
 HOUR = 3_600_000
 COLUMNS = 110
@@ -27,7 +27,7 @@ SESSION = (
 )
 
 
-def furnish(daemon: Running) -> None:
+def furnish(daemon: InProcessDaemon) -> None:
     """Three networks, people with a laptop each, and requests of every kind."""
     daemon.furnish()
     people = daemon.people.people
@@ -51,12 +51,12 @@ def furnish(daemon: Running) -> None:
         )
 
 
-def _post(daemon: Running, path: str, **body: object) -> None:
+def _post(daemon: InProcessDaemon, path: str, **body: object) -> None:
     status, reply = daemon.post(path, **body)
     assert status == 200, reply
 
 
-def picture_of_list(daemon: Running, file: Path) -> None:
+def picture_of_list(daemon: InProcessDaemon, file: Path) -> None:
     """`jitctl list`, as it stands at a terminal."""
     script = [sys.executable, "-m", "jitctl", "list"]
     environment = {**os.environ, "JITCTL_SOCKET": str(daemon.socket), "TZ": "UTC", "FORCE_COLOR": "1"}
@@ -75,7 +75,7 @@ def picture_of_list(daemon: Running, file: Path) -> None:
     console.save_svg(str(file), title="jitctl list")
 
 
-async def picture_of_dashboard(daemon: Running) -> str:
+async def picture_of_dashboard(daemon: InProcessDaemon) -> str:
     """`jitctl dashboard` with what is pending, as SVG."""
     app = Dashboard(Client(socket=str(daemon.socket), host=""))
     async with app.run_test(size=(COLUMNS, 26)) as pilot:
@@ -92,7 +92,7 @@ async def picture_of_dashboard(daemon: Running) -> str:
 def main(directory: Path) -> None:
     """Write list.svg and dashboard.svg."""
     directory.mkdir(parents=True, exist_ok=True)
-    with running() as daemon:
+    with in_process_daemon() as daemon:
         furnish(daemon)
         picture_of_list(daemon, directory / "list.svg")
         (directory / "dashboard.svg").write_text(asyncio.run(picture_of_dashboard(daemon)))

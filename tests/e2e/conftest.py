@@ -5,22 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from support.deployment import Deployment, Say, deployment
 from support.laptop import Laptop, set_up
-from support.site import Say, Site, site
 from support.world import World
 
 
 @pytest.fixture
-def lone(tmp_path: Path) -> Iterator[Site]:
+def lone(tmp_path: Path) -> Iterator[Deployment]:
     """A machine on which nobody has set up anything yet."""
     with World() as world:
-        yield Site(world, tmp_path)
+        yield Deployment(world, tmp_path)
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Site]:
+def office(tmp_path: Path) -> Iterator[Deployment]:
     """A running jitd with wg0 and the network office; alice's and bob's laptops are up, and nobody has access."""
-    with site(tmp_path) as made:
+    with deployment(tmp_path) as made:
         made.laptop("alice")
         made.laptop("bob")
         yield made

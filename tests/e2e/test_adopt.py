@@ -5,14 +5,14 @@ import time
 import pytest
 
 from support import network
+from support.deployment import Deployment, Say
 from support.old_gateway import PEOPLE, old_gateway
-from support.site import Say, Site
 from support.wait import until
 
 pytestmark = pytest.mark.root
 
 
-def test_adoption_loses_nobody_a_packet(lone: Site, say: Say) -> None:
+def test_adoption_loses_nobody_a_packet(lone: Deployment, say: Say) -> None:
     """Adopting, importing and enforcing cut only who was named in the confirmed plan, and nobody loses one before."""
     streams = old_gateway(lone)
     flows = {user: streams[2 * index : 2 * index + 2] for index, user in enumerate(PEOPLE)}
@@ -54,7 +54,7 @@ def test_adoption_loses_nobody_a_packet(lone: Site, say: Say) -> None:
     say(f"adopt, import, restart, enforce: 0 packets lost of {len(flows['dave'][0].sent())} a direction")
 
 
-def test_save_config_is_refused(lone: Site) -> None:
+def test_save_config_is_refused(lone: Deployment) -> None:
     """An interface whose file says SaveConfig=true is not adopted, and the reason is said."""
     old_gateway(lone)
     file = lone.world.path("/etc/wireguard/wg0.conf")

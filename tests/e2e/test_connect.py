@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.desk import Desk
+from support.desktop import Desktop
 from support.gateway import RefusedError
 from support.laptop import HOST, TUNNEL, Laptop
 from support.wait import until
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.root
 
 def test_connect_and_disconnect(laptop: Laptop) -> None:
     """connect asks, waits, brings the tunnel up and says until when; disconnect pauses; connect again resumes."""
-    site_, gateway = laptop.site, laptop.site.gateway
-    waiting = site_.world.start(
+    deployed, gateway = laptop.deployment, laptop.deployment.gateway
+    waiting = deployed.world.start(
         ["jitctl", "connect", "office", "-r", "ticket 42", "-d", "1h"], user="alice", where="alice"
     )
     until(lambda: gateway.json("carol", "list", "--status", "pending")["requests"], "the request is there")
@@ -48,7 +48,7 @@ def test_connect_and_disconnect(laptop: Laptop) -> None:
 
 def test_a_refused_connect_brings_nothing_up(laptop: Laptop) -> None:
     """A rule that says no ends connect with exit status 3, and there is no tunnel."""
-    gateway = laptop.site.gateway
+    gateway = laptop.deployment.gateway
     gateway.jitctl("carol", "network", "set", "office", "reason_pattern=OPS-[0-9]+", "--yes")
     with pytest.raises(RefusedError) as refused:
         laptop.jitctl("connect", "office", "-r", "because")
@@ -60,8 +60,8 @@ def test_on_a_desktop(laptop: Laptop, tmp_path: Path) -> None:
     """The key is kept in the keyring; request starts an agent that shows the decision and the end, also one that the
     laptop slept over; it takes the tunnel down then, and ends itself.
     """
-    world, gateway = laptop.world, laptop.site.gateway
-    desk = Desk(world, "alice", "alice", tmp_path / "dunst.log")
+    world, gateway = laptop.world, laptop.deployment.gateway
+    desk = Desktop(world, "alice", "alice", tmp_path / "dunst.log")
     environment = desk.environment | {"JITCTL_PROFILE": "home"}
     kept = world.path("/home/alice/run/jitctl/home.status.json")
 
@@ -91,13 +91,13 @@ def test_on_a_desktop(laptop: Laptop, tmp_path: Path) -> None:
     until(lambda: not laptop.is_up("jit-home-wg0"), "the tunnel is taken down")
     until(lambda: not agents(), "the agent ends when nothing is open")
 
-    number = laptop.site.grant("alice", "10s")
+    number = laptop.deployment.grant("alice", "10s")
     jitctl("connect")
     until(agents, "an agent runs again")
     until(lambda: "ssh" in world.run(["pgrep", "-u", "alice", "-l", "ssh"], check=False).stdout, "it listens")
     asleep = world.run(["pgrep", "-u", "alice", "-f", "jitctl agent|dial-stdio"]).stdout.split()
     world.run(["kill", "-STOP", *asleep])
-    laptop.site.ended(number, 30)
+    laptop.deployment.ended(number, 30)
     world.run(["kill", "-CONT", *asleep])
     until(lambda: not laptop.is_up("jit-home-wg0"), "the tunnel is taken down at the awakening")
     until(lambda: not agents(), "the agent ends")
@@ -107,8 +107,8 @@ def test_after_a_reboot_of_either_side(laptop: Laptop) -> None:
     """What was granted is still there after the laptop or the gateway was down: connect brings the tunnel back, and the
     gateway's end needs nothing.
     """
-    world, gateway = laptop.world, laptop.site.gateway
-    laptop.site.grant("alice", "1h")
+    world, gateway = laptop.world, laptop.deployment.gateway
+    laptop.deployment.grant("alice", "1h")
     laptop.jitctl("connect")
     assert laptop.reaches()
 
@@ -129,7 +129,7 @@ def test_after_a_reboot_of_either_side(laptop: Laptop) -> None:
 
 def test_root_is_asked_for_by_sudo_alone(laptop: Laptop) -> None:
     """Who may not become root gets a sentence and the command for an administrator, exit status 7, and no tunnel."""
-    laptop.site.grant("alice", "1h")
+    laptop.deployment.grant("alice", "1h")
     laptop.world.path("/etc/sudoers.d/alice").unlink()
     with pytest.raises(RefusedError) as refused:
         laptop.jitctl("connect")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support import network, sshd, tunnel
-from support.site import Site
+from support.deployment import Deployment
 from support.sshd import SNIPPET
 from support.wait import until
 
@@ -17,10 +17,12 @@ pytestmark = pytest.mark.root
 SSHD = "/etc/ssh/sshd_config.d/01-test.conf"
 
 
-def examine(site: Site, *words: str, user: str = "root", where: str = "") -> tuple[int, list[dict[str, Any]]]:
+def examine(
+    deployment: Deployment, *words: str, user: str = "root", where: str = ""
+) -> tuple[int, list[dict[str, Any]]]:
     """(exit status, lines) of jitctl doctor."""
     more = {"where": where} if where else {}
-    done = site.world.run(["jitctl", "doctor", *words, "--json"], user=user, check=False, **more)  # type: ignore[arg-type]
+    done = deployment.world.run(["jitctl", "doctor", *words, "--json"], user=user, check=False, **more)  # type: ignore[arg-type]
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)["checks"]
 
@@ -30,7 +32,7 @@ def at(checks: list[dict[str, Any]], level: str) -> list[str]:
     return [check["what"] for check in checks if check["level"] == level]
 
 
-def test_a_gateway_in_order(office: Site) -> None:
+def test_a_gateway_in_order(office: Deployment) -> None:
     """Every part is examined by name and nothing is broken; jitd check agrees, and looks without the daemon."""
     said = office.world.run(["jitctl", "doctor"]).stdout
     titles = [line for line in said.splitlines() if line.isalpha()]
@@ -58,7 +60,7 @@ def test_a_gateway_in_order(office: Site) -> None:
     assert "jitd does not run: there is no socket" in office.world.run(["jitd", "check"]).stderr
 
 
-def test_an_interface_that_is_gone(office: Site) -> None:
+def test_an_interface_that_is_gone(office: Deployment) -> None:
     """Somebody takes an adopted interface down: it is broken, with the line that brings it up."""
     key = office.world.run(["wg", "genkey"]).stdout
     tunnel.up(
@@ -76,7 +78,7 @@ def test_an_interface_that_is_gone(office: Site) -> None:
     assert [check["fix"] for check in gone] == ["wg-quick up wg7 # or whatever made it"]
 
 
-def test_what_sshd_forwards(office: Site) -> None:
+def test_what_sshd_forwards(office: Deployment) -> None:
     """A real sshd's own answers: forwarding that the firewall stops is ok, a tunnel device is not, none at all is."""
     office.world.run(["mkdir", "-p", "/run/sshd"])
     office.world.run(["ssh-keygen", "-A"])
@@ -101,7 +103,7 @@ def test_what_sshd_forwards(office: Site) -> None:
     assert line.startswith("sshd makes tunnel devices for bob ")
 
 
-def test_those_who_may_only_talk_to_jitd(office: Site) -> None:
+def test_those_who_may_only_talk_to_jitd(office: Deployment) -> None:
     """Members of jit-remote without the shipped settings are broken; with them they are held to jitd."""
     office.world.run(["mkdir", "-p", "/run/sshd"])
     office.world.run(["ssh-keygen", "-A"])
@@ -116,7 +118,7 @@ def test_those_who_may_only_talk_to_jitd(office: Site) -> None:
     )
 
 
-def test_ordinary_users_with_a_way_around(office: Site) -> None:
+def test_ordinary_users_with_a_way_around(office: Deployment) -> None:
     """Where the firewall does not stop them, what sshd forwards is a warning."""
     office.world.run(["mkdir", "-p", "/run/sshd"])
     office.world.run(["ssh-keygen", "-A"])
@@ -127,7 +129,7 @@ def test_ordinary_users_with_a_way_around(office: Site) -> None:
     assert line.startswith("sshd forwards TCP for every user: ssh -L and ssh -D reach what networks open")
 
 
-def test_a_user_on_the_own_machine(office: Site) -> None:
+def test_a_user_on_the_own_machine(office: Deployment) -> None:
     """From no grant to a handshake; then the tunnel has another key than the one that is registered."""
     status, checks = examine(office, "office", user="alice")
     assert status == 1
@@ -155,7 +157,7 @@ def test_a_user_on_the_own_machine(office: Site) -> None:
     assert line.startswith("alice0 on this machine talks to the gateway with a key that is not registered: ")
 
 
-def test_a_kernel_without_wireguard(lone: Site) -> None:
+def test_a_kernel_without_wireguard(lone: Deployment) -> None:
     """Where the configuration wants the kernel's WireGuard and there is none, check says so and what would help."""
     network.wire(lone.world)
     lone.world.group("jit-admins")
@@ -167,7 +169,7 @@ def test_a_kernel_without_wireguard(lone: Site) -> None:
     assert "[enforce] backend: this kernel has no WireGuard: boot one that has it" in said.stderr
 
 
-def test_from_another_machine_over_ssh(office: Site, tmp_path: Path) -> None:
+def test_from_another_machine_over_ssh(office: Deployment, tmp_path: Path) -> None:
     """Alice asks from her laptop: what she may not see there is unknown, and the endpoint is looked at; root sees it."""
     sshd.start(office.world, tmp_path / "sshd.log", snippet=False)
     sshd.allow(office.world, "alice")

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from faults.catalogue import FAULTS, Fault
-from support.site import Say, Site
+from support.deployment import Deployment, Say
 
 pytestmark = pytest.mark.root
 
@@ -22,9 +22,9 @@ class Shared:
         self._factory = factory
         self._stack = ExitStack()
         self._made: object = None
-        self._site: Site | None = None
+        self._site: Deployment | None = None
 
-    def site(self, fault: Fault) -> Site:
+    def deployment(self, fault: Fault) -> Deployment:
         """The stage that a fault wants."""
         if self._site is None or self._made is not fault.stage:
             self.leave()
@@ -50,7 +50,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
 def test_no_packet_passes_after_the_end(shared: Shared, say: Say, fault: Fault) -> None:
     """After the fault no packet passes past its end, nothing acknowledged is lost, and kernel and store agree."""
     try:
-        outcome = fault.play(shared.site(fault), random.Random(f"{SEED} {fault.name}"))
+        outcome = fault.play(shared.deployment(fault), random.Random(f"{SEED} {fault.name}"))
     except BaseException:
         shared.leave()
         raise

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support import network, sshd, tunnel
-from support.site import site
+from support.deployment import deployment
 from support.wait import until
 
 pytestmark = pytest.mark.root
@@ -18,7 +18,7 @@ def test_a_contractor_through_the_gate(tmp_path: Path) -> None:
     """Zoe's key in the shared account makes her ask as zoe, from her laptop; packets pass once she is granted; after
     her time neither asking nor connecting works, and nobody else's name or shell is to be had.
     """
-    with site(tmp_path) as running:
+    with deployment(tmp_path) as running:
         world, gateway = running.world, running.gateway
         world.user(SHARED)
         sshd.start(world, tmp_path / "sshd.log", snippet=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.site import Say, Site, site
+from support.deployment import Deployment, Say, deployment
 from support.streams import Stream
 from support.wait import until
 
@@ -21,14 +21,14 @@ def stops(stream: Stream) -> None:
     until(lambda: stream.silent(100), f"{stream.name} stops", seconds=NOTICED)
 
 
-def events(office: Site, kind: str) -> list[tuple[str, str]]:
+def events(office: Deployment, kind: str) -> list[tuple[str, str]]:
     """(user, why) of the events of a kind, oldest first."""
     lines = office.gateway.jitctl("carol", "events", "--kind", kind, "-o", "jsonl").splitlines()
     found = [json.loads(line) for line in lines]
     return [(one["user"], one["data"].get("why") or one["data"].get("comment", "")) for one in found]
 
 
-def test_membership_decides_while_people_are_connected(office: Site, say: Say) -> None:
+def test_membership_decides_while_people_are_connected(office: Deployment, say: Say) -> None:
     """An exempt user who is taken out of her group is cut and comes back with it; one who is put into the scope is cut;
     somebody else's packets go on, and the events say why.
     """
@@ -66,7 +66,7 @@ def test_membership_decides_while_people_are_connected(office: Site, say: Say) -
     assert lost < 500, to_bob.losses(calm) + from_bob.losses(calm)
 
 
-def test_who_may_not_log_in_any_more_loses_the_grant(office: Site) -> None:
+def test_who_may_not_log_in_any_more_loses_the_grant(office: Deployment) -> None:
     """A running grant is cut within a check when its user gets a nologin shell, or the account expires."""
     world, gateway = office.world, office.gateway
     numbers = [office.grant(user, "1h") for user in ("alice", "bob")]
@@ -85,15 +85,15 @@ def test_who_may_not_log_in_any_more_loses_the_grant(office: Site) -> None:
 
 
 @pytest.fixture
-def carols(tmp_path: Path) -> Iterator[Site]:
+def carols(tmp_path: Path) -> Iterator[Deployment]:
     """The office with alice's laptop, and carol's where bob's would be."""
-    with site(tmp_path) as made:
+    with deployment(tmp_path) as made:
         made.laptop("alice")
         made.laptop("carol", where="bob")
         yield made
 
 
-def test_a_demoted_administrator_and_a_freeze(carols: Site) -> None:
+def test_a_demoted_administrator_and_a_freeze(carols: Deployment) -> None:
     """Carol's own laptop passes while she administers; freeze cuts her and everybody at once, thaw lets them in again,
     and leaving the group cuts her.
     """

@@ -5,13 +5,13 @@ import time
 import pytest
 
 from support import network, tunnel
+from support.deployment import Deployment, Say
 from support.laptop import TUNNEL, Laptop
-from support.site import Say, Site
 
 pytestmark = pytest.mark.root
 
 
-def test_rotate_moves_access_to_the_new_key(office: Site, say: Say) -> None:
+def test_rotate_moves_access_to_the_new_key(office: Deployment, say: Say) -> None:
     """No packet that is sent with the old key after the reply passes, in either direction; with the new one they do, within
     the same grant and by the same address; nobody else loses any.
     """
@@ -47,20 +47,20 @@ def test_rotate_moves_access_to_the_new_key(office: Site, say: Say) -> None:
 
 def test_a_connected_laptop_rotates_its_own_key(laptop: Laptop) -> None:
     """The tunnel goes on with the new key, also where the gateway is reached through that very tunnel alone."""
-    site_ = laptop.site
-    site_.grant("alice", "1h")
+    deployed = laptop.deployment
+    deployed.grant("alice", "1h")
     laptop.jitctl("connect", "office")
     assert laptop.reaches()
-    before = set(site_.gateway.peers())
+    before = set(deployed.gateway.peers())
     said = laptop.jitctl("device", "rotate")
     assert f"tunnel    {TUNNEL} is up with it" in said
     assert laptop.reaches(5)
-    assert before.isdisjoint(site_.gateway.peers())
+    assert before.isdisjoint(deployed.gateway.peers())
 
     # The gateway by its address in the office, to which only the tunnel leads; ssh gives up sooner than it does by itself.
     config = laptop.world.path("/home/alice/.config/jitctl/config.toml")
     config.write_text(config.read_text().replace(network.OUTER, "10.20.0.1"))
-    before = set(site_.gateway.peers())
+    before = set(deployed.gateway.peers())
     ssh = "ssh -o StrictHostKeyChecking=no -o ServerAliveInterval=1 -o ServerAliveCountMax=2 -o ConnectTimeout=20"
     done = laptop.world.run(
         ["env", f"JITCTL_SSH={ssh}", "jitctl", "device", "rotate"], user="alice", where="alice", check=False
@@ -69,7 +69,7 @@ def test_a_connected_laptop_rotates_its_own_key(laptop: Laptop) -> None:
     assert "trying whether the gateway has the new key already" in done.stderr
     assert f"tunnel    {TUNNEL} is up with it" in done.stdout
     assert laptop.reaches(5)
-    assert before.isdisjoint(site_.gateway.peers())
+    assert before.isdisjoint(deployed.gateway.peers())
     (kept,) = laptop.world.path("/home/alice/.config/jitctl/keys").glob("office.*")
     public = laptop.world.run(["wg", "pubkey"], given=kept.read_text()).stdout.strip()
-    assert set(site_.gateway.peers()) == {public}
+    assert set(deployed.gateway.peers()) == {public}

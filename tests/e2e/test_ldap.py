@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from support import tunnel
+from support.deployment import Deployment, deployment
 from support.ldap import Ldap
-from support.site import Site, site
 from support.wait import until
 
 pytestmark = pytest.mark.root
 
 
-def _laptop(place: Site, user: str, where: str) -> None:
+def _laptop(place: Deployment, user: str, where: str) -> None:
     """A laptop of somebody who has no home on the gateway: carol registers it; alice's or bob's machine is where it is."""
     key = tunnel.key_pair(place.world, where, where)
     gateway = place.gateway
@@ -22,7 +22,7 @@ def _laptop(place: Site, user: str, where: str) -> None:
     tunnel.up(place.world, where, f"{where}0", tunnel.put_key(place.world, where, config))
 
 
-def _warnings(place: Site) -> str:
+def _warnings(place: Deployment) -> str:
     return "; ".join(place.gateway.json("root", "status")["gateway"]["warnings"])
 
 
@@ -30,7 +30,7 @@ def test_a_directory_that_does_not_answer(tmp_path: Path) -> None:
     """While it is gone, grants go on, standing access keeps its last answer, status warns, and nothing new opens; when it
     is back, everything works again.
     """
-    with site(tmp_path) as place:
+    with deployment(tmp_path) as place:
         world, gateway = place.world, place.gateway
         gateway.stop()
         ldap = Ldap(

@@ -4,13 +4,13 @@ import time
 
 import pytest
 
+from support.deployment import Deployment, Say
 from support.gateway import wall_to_monotonic_ns
-from support.site import Say, Site
 
 pytestmark = pytest.mark.root
 
 
-def test_grant_opens_and_its_end_cuts_both_directions(office: Site, say: Say) -> None:
+def test_grant_opens_and_its_end_cuts_both_directions(office: Deployment, say: Say) -> None:
     """Nothing passes before the grant; TCP and UDP do after it, to its end, in both directions; nobody else loses."""
     others = office.grant("bob", "1h")
     to_bob, from_bob = office.both_ways("bob")
@@ -50,7 +50,7 @@ def test_grant_opens_and_its_end_cuts_both_directions(office: Site, say: Say) ->
 
 
 @pytest.mark.parametrize("verb", ["release", "revoke"])
-def test_early_end_cuts_at_once(office: Site, say: Say, verb: str) -> None:
+def test_early_end_cuts_at_once(office: Deployment, say: Say, verb: str) -> None:
     """A grant that is released or revoked carries no packet that is sent after the reply, in either direction."""
     number = office.grant("alice", "1h")
     streams = office.both_ways("alice")
@@ -71,7 +71,7 @@ def test_early_end_cuts_at_once(office: Site, say: Say, verb: str) -> None:
     assert office.keys["alice"] not in office.gateway.peers()
 
 
-def test_pause_stops_and_resume_opens_again(office: Site, say: Say) -> None:
+def test_pause_stops_and_resume_opens_again(office: Deployment, say: Say) -> None:
     """Between the replies to pause and resume nothing passes; behind the reply to resume not one packet is lost."""
     number = office.grant("alice", "1h")
     streams = office.both_ways("alice")
@@ -97,7 +97,7 @@ def test_pause_stops_and_resume_opens_again(office: Site, say: Say) -> None:
     say(f"resume: packets in both directions {(first - resumed) / 1e6:+.0f} ms from its reply")
 
 
-def test_denied_request_opens_nothing(office: Site) -> None:
+def test_denied_request_opens_nothing(office: Deployment) -> None:
     """A denied request lets no packet pass."""
     streams = office.both_ways("alice")
     request = office.gateway.json("alice", "request", "office", "--reason", "curiosity")
@@ -106,7 +106,7 @@ def test_denied_request_opens_nothing(office: Site) -> None:
     assert office.gateway.peers() == {}
 
 
-def test_a_peer_that_comes_back_is_called(office: Site, say: Say) -> None:
+def test_a_peer_that_comes_back_is_called(office: Deployment, say: Say) -> None:
     """After a revoke and another grant packets pass at once: the gateway begins, and does not wait for the client."""
     number = office.grant("alice", "1h")
     out, back = office.both_ways("alice")

@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 
 from support import network, sshd
+from support.deployment import Deployment, deployment
 from support.gateway import ADMIN_GROUP
-from support.site import Site, site
 from support.wait import until
 
 pytestmark = pytest.mark.root
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Site]:
+def running(tmp_path: Path) -> Iterator[Deployment]:
     """A running jitd with the office, and nobody's laptop."""
-    with site(tmp_path) as made:
+    with deployment(tmp_path) as made:
         yield made
 
 
-def test_sudo_does_not_make_another_person(running: Site) -> None:
+def test_sudo_does_not_make_another_person(running: Deployment) -> None:
     """Bob with sudo cannot grant bob's own request, can grant alice's, and carol can grant bob's."""
     world, gateway = running.world, running.gateway
     world.path("/etc/sudoers.d/bob").write_text("bob ALL=(ALL:ALL) NOPASSWD: ALL\n")
@@ -45,7 +45,7 @@ def test_sudo_does_not_make_another_person(running: Site) -> None:
     assert gateway.request(his)["status"] == "active"
 
 
-def test_over_ssh_whoever_logs_in_is_who_asks(running: Site, tmp_path: Path) -> None:
+def test_over_ssh_whoever_logs_in_is_who_asks(running: Deployment, tmp_path: Path) -> None:
     """`--host ssh://alice@…` asks as alice, through a real sshd, from her laptop; the event says that it was ssh."""
     world, gateway = running.world, running.gateway
     sshd.start(world, tmp_path / "sshd.log", snippet=False)
@@ -62,7 +62,7 @@ def test_over_ssh_whoever_logs_in_is_who_asks(running: Site, tmp_path: Path) -> 
     assert "ssh" in asked["actor"]["origin"]
 
 
-def test_snippet_leaves_nothing_but_jitctl(running: Site, tmp_path: Path) -> None:
+def test_snippet_leaves_nothing_but_jitctl(running: Deployment, tmp_path: Path) -> None:
     """An account under the shipped sshd snippet can ask for access, and can neither get a shell nor forward a port."""
     world, gateway = running.world, running.gateway
     world.group("jit-remote")
@@ -82,7 +82,7 @@ def test_snippet_leaves_nothing_but_jitctl(running: Site, tmp_path: Path) -> Non
     assert "prohibited" in through.stderr
 
 
-def test_strangers_of_the_group_are_no_administrators(running: Site) -> None:
+def test_strangers_of_the_group_are_no_administrators(running: Deployment) -> None:
     """Leaving the administrators' group takes the right to decide away while the daemon runs."""
     world, gateway = running.world, running.gateway
     key = world.run(["sh", "-c", "wg genkey | wg pubkey"]).stdout

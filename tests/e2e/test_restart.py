@@ -5,15 +5,15 @@ import time
 
 import pytest
 
+from support.deployment import Deployment, Say
 from support.gateway import wall_to_monotonic_ns
-from support.site import Say, Site
 from support.wait import until
 
 pytestmark = pytest.mark.root
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
-def test_restart_loses_no_packet_of_the_allowed(office: Site, say: Say, number: signal.Signals) -> None:
+def test_restart_loses_no_packet_of_the_allowed(office: Deployment, say: Say, number: signal.Signals) -> None:
     """A stop or a kill and a new start lose not one packet of who is allowed in, in either direction."""
     office.grant("alice", "1h")
     streams = office.both_ways("alice")
@@ -29,7 +29,7 @@ def test_restart_loses_no_packet_of_the_allowed(office: Site, say: Say, number: 
     say(f"ready {took * 1000:.0f} ms after its start; 0 of {len(streams[0].sent())} packets lost each way")
 
 
-def test_start_cuts_first_what_ended_meanwhile(office: Site, say: Say) -> None:
+def test_start_cuts_first_what_ended_meanwhile(office: Deployment, say: Say) -> None:
     """A grant that ends while the daemon is dead is cut by the kernel on time; the next start settles the rest."""
     office.grant("bob", "1h")
     number = office.grant("alice", "10s")  # a client whose peer was not there tries again every five seconds
@@ -54,7 +54,7 @@ def test_start_cuts_first_what_ended_meanwhile(office: Site, say: Say) -> None:
     assert [stream.sent_after(end_ns) for stream in mine] == [[], []]
 
 
-def test_second_daemon_is_refused(office: Site) -> None:
+def test_second_daemon_is_refused(office: Deployment) -> None:
     """A second jitd on the same state ends with an error that names the first one's process id."""
     done = office.world.run(["jitd", "run"], check=False)
     assert done.returncode != 0

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from support import network, secretservice, sshd, tunnel
-from support.site import Site, site
+from support.deployment import Deployment, deployment
 
 pytestmark = pytest.mark.root
 
@@ -20,9 +20,9 @@ FIND = "from jitctl.machine import keystore; print(keystore.find('office', 'desk
 
 
 class Far(NamedTuple):
-    """A site with an sshd, on which alice and bob may log in from their laptops."""
+    """A deployment with an sshd, on which alice and bob may log in from their laptops."""
 
-    site: Site
+    deployment: Deployment
     logs: tuple[Path, ...]
 
 
@@ -30,7 +30,7 @@ class Far(NamedTuple):
 def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
     """Made once: nothing here stands in the way of another."""
     place = tmp_path_factory.mktemp("setup")
-    with site(place) as running:
+    with deployment(place) as running:
         sshd.start(running.world, place / "sshd.log", snippet=False)
         for user in ("alice", "bob"):
             sshd.allow(running.world, user)
@@ -41,7 +41,7 @@ def test_a_laptop_is_set_up(far: Far) -> None:
     """The private key is in a file that only alice reads, and its public half at the gateway; afterwards nobody types
     --host, and the same once more changes nothing.
     """
-    world, gateway = far.site.world, far.site.gateway
+    world, gateway = far.deployment.world, far.deployment.gateway
     words = ("setup", HOST, "--name", "office", "--device", "desk")
     said = gateway.jitctl("alice", *words, where="alice")
     assert f"gateway   office: {HOST}, as alice" in said
@@ -77,7 +77,7 @@ def test_a_laptop_with_a_keyring_is_set_up(far: Far) -> None:
     """The private key is in the keyring and found there again; it is in no file, log or output, and never was an
     argument or in an environment.
     """
-    world = far.site.world
+    world = far.deployment.world
     environment = {"XDG_RUNTIME_DIR": "/home/bob/run"}
     world.run(["mkdir", "-m", "700", "run"], user="bob")
     setup = ["jitctl", "setup", HOST.replace("alice", "bob"), "--name", "office", "--device", "desk"]
@@ -116,7 +116,7 @@ def test_a_gateway_behind_its_own_tunnel(far: Far) -> None:
     """Asked by its address in the tunnel, a gateway that has granted nothing does not answer: it is said why that cannot
     work, and what does.
     """
-    world, gateway = far.site.world, far.site.gateway
+    world, gateway = far.deployment.world, far.deployment.gateway
     key = tunnel.key_pair(world, "alice", "alice")
     gateway.jitctl("alice", "device", "add", "road", "--public-key", "-", given=f"{key}\n")
     config = gateway.jitctl("alice", "device", "config", "road")

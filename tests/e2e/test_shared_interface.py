@@ -5,12 +5,12 @@ import json
 import pytest
 
 from support import network, streams
-from support.site import Site
+from support.deployment import Deployment
 
 pytestmark = pytest.mark.root
 
 
-def grant(office: Site, user: str, name: str, duration: str = "1h") -> int:
+def grant(office: Deployment, user: str, name: str, duration: str = "1h") -> int:
     """A request for this network, granted by carol. Returns its number."""
     asked = office.gateway.json(user, "request", name, "--reason", "a migration")
     number = int(asked["request"]["id"])
@@ -18,7 +18,7 @@ def grant(office: Site, user: str, name: str, duration: str = "1h") -> int:
     return number
 
 
-def test_networks_of_one_interface_open_apart(office: Site) -> None:
+def test_networks_of_one_interface_open_apart(office: Deployment) -> None:
     """A grant for the office opens all of it but the database's port, which its own grant opens, and only that."""
     office.gateway.jitctl(
         "carol", "network", "add", "prod-db", "--route", network.SERVER, "--port", f"tcp/{streams.TCP_PORT}"
@@ -46,7 +46,7 @@ def test_networks_of_one_interface_open_apart(office: Site) -> None:
     assert office.connects("bob", 3)
 
 
-def test_what_is_not_granted_is_told_at_once(office: Site) -> None:
+def test_what_is_not_granted_is_told_at_once(office: Deployment) -> None:
     """Somebody who is in one network and asks for a place in another is told that it is prohibited, not left waiting."""
     office.gateway.jitctl("carol", "network", "add", "lab", "--route", "192.0.2.0/24")
     grant(office, "alice", "lab")
@@ -54,14 +54,14 @@ def test_what_is_not_granted_is_told_at_once(office: Site) -> None:
     assert "Packet filtered" in said
 
 
-def test_ordinary_users_of_the_gateway_have_no_way_around(office: Site) -> None:
+def test_ordinary_users_of_the_gateway_have_no_way_around(office: Deployment) -> None:
     """A shell on the gateway is none: an ordinary user cannot open a connection to what a network opens; root can."""
     probe = ["ping", "-c", "1", "-W", "2", network.SERVER]
     assert office.world.run(probe, check=False).returncode == 0
     assert office.world.run(probe, user="alice", check=False).returncode != 0
 
 
-def test_doctor_names_what_drops_granted_traffic(office: Site) -> None:
+def test_doctor_names_what_drops_granted_traffic(office: Deployment) -> None:
     """On a clean gateway it finds nothing; a forward policy of somebody's is broken, with the line that mends it."""
     clean = office.world.run(["jitctl", "doctor", "firewall"])
     assert "BROKEN" not in clean.stdout
@@ -79,7 +79,7 @@ def test_doctor_names_what_drops_granted_traffic(office: Site) -> None:
     assert refused.returncode == 7
 
 
-def test_without_the_second_layer_its_table_is_taken_away(office: Site) -> None:
+def test_without_the_second_layer_its_table_is_taken_away(office: Deployment) -> None:
     """A start with firewall = "none" removes the table of before, which would shut everybody out, and a grant opens."""
     office.gateway.stop()
     office.world.run(["sed", "-i", 's/firewall = "nftables"/firewall = "none"/', "/etc/jitd/jitd.toml"])

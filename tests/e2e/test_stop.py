@@ -4,15 +4,15 @@ import json
 
 import pytest
 
+from support.deployment import Deployment
 from support.old_gateway import PEOPLE, old_gateway
-from support.site import Site
 
 pytestmark = pytest.mark.root
 
 
-def table(site: Site) -> list[dict[str, object]]:
+def table(deployment: Deployment) -> list[dict[str, object]]:
     """Everything in the firewall's tables of jitd: rules, sets and elements."""
-    listed = site.world.run(["nft", "--json", "list", "ruleset"]).stdout
+    listed = deployment.world.run(["nft", "--json", "list", "ruleset"]).stdout
     found: list[dict[str, object]] = json.loads(listed)["nftables"]
     return [
         one
@@ -22,7 +22,7 @@ def table(site: Site) -> list[dict[str, object]]:
     ]
 
 
-def test_a_stop_lets_pass_and_a_cut_does_not(office: Site) -> None:
+def test_a_stop_lets_pass_and_a_cut_does_not(office: Deployment) -> None:
     """After `stop` those who are in stay in; after `stop --cut` no packet passes, both layers are empty; twice is fine."""
     office.grant("alice", "1h")
     office.grant("bob", "1h")
@@ -57,7 +57,7 @@ def test_a_stop_lets_pass_and_a_cut_does_not(office: Site) -> None:
     office.gateway.daemon = None
 
 
-def test_a_firewall_that_is_not_there_saves_no_peer(office: Site) -> None:
+def test_a_firewall_that_is_not_there_saves_no_peer(office: Deployment) -> None:
     """Where nft fails, the peers go all the same, and what could not be closed is named."""
     office.grant("alice", "1h")
     streams = office.both_ways("alice")
@@ -73,7 +73,7 @@ def test_a_firewall_that_is_not_there_saves_no_peer(office: Site) -> None:
         assert stream.silent()
 
 
-def test_a_store_that_is_broken_saves_nobody(office: Site) -> None:
+def test_a_store_that_is_broken_saves_nobody(office: Deployment) -> None:
     """Where the store cannot be read, the firewall is closed as at boot, and it is said that peers may be left."""
     office.grant("alice", "1h")
     streams = office.both_ways("alice")
@@ -90,7 +90,7 @@ def test_a_store_that_is_broken_saves_nobody(office: Site) -> None:
         assert stream.silent()
 
 
-def test_others_peers_of_an_adopted_interface_stay(lone: Site) -> None:
+def test_others_peers_of_an_adopted_interface_stay(lone: Deployment) -> None:
     """On an adopted interface only jitd's own peer is removed; those who were there lose no packet."""
     old_gateway(lone)
     lone.streams.stop()  # six thousand packets a second leave little to anyone else
@@ -115,7 +115,7 @@ def test_others_peers_of_an_adopted_interface_stay(lone: Site) -> None:
     assert [stream.losses(since) for stream in flows] == [""] * len(flows)
 
 
-def test_uninstall_leaves_nobody_in(office: Site) -> None:
+def test_uninstall_leaves_nobody_in(office: Deployment) -> None:
     """After `uninstall --yes` no packet passes, and interface, tables and the file for boot are gone; files stay."""
     office.grant("alice", "1h")
     streams = office.both_ways("alice")
@@ -134,7 +134,7 @@ def test_uninstall_leaves_nobody_in(office: Site) -> None:
     assert office.world.path("/var/lib/jitd/jitd.db").exists()
 
 
-def test_a_cut_finds_a_renamed_interface(office: Site) -> None:
+def test_a_cut_finds_a_renamed_interface(office: Deployment) -> None:
     """Attack: an interface is renamed before everybody is cut. Its peers go all the same, and no packet passes."""
     office.grant("alice", "1h")
     stream, _ = office.both_ways("alice")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from support.deployment import Deployment
 from support.gateway import RefusedError
-from support.site import Site
 from support.wait import until
 from support.world import World
 
@@ -29,7 +29,7 @@ def test_the_stories_are_what_happens(tmp_path: Path) -> None:
     typed = lines()
     assert len(typed) > 50
     with World() as world:
-        place = Site(world, tmp_path)
+        place = Deployment(world, tmp_path)
         place.people()
         place.gateway.init()
         place.gateway.start()
@@ -41,7 +41,7 @@ def test_the_stories_are_what_happens(tmp_path: Path) -> None:
             _play(place, line)
 
 
-def _play(place: Site, line: str) -> None:
+def _play(place: Deployment, line: str) -> None:
     check = _CHECK.fullmatch(line)
     if check:
         who = check["who"]

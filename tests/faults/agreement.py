@@ -3,7 +3,7 @@
 import re
 import time
 
-from support.site import Site
+from support.deployment import Deployment
 from support.wait import until
 
 TABLES = ("inet", "netdev")
@@ -14,41 +14,39 @@ _ELEMENT = re.compile(r"^([0-9a-f.:]+) timeout \w+ expires (\w+)$")
 _UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 
 
-def disagreement(site: Site) -> str:
+def disagreement(deployment: Deployment) -> str:
     """What is not as it should be, for people; empty when all agrees.
 
     A peer and an element for each active grant and for nobody else, no element that lives longer than its grant, and
     nothing that jitd itself waits for.
     """
-    gateway = site.gateway
+    gateway = deployment.gateway
     now_ms = time.time() * 1000
     ends: dict[str, float] = {}
     for request in gateway.get("/v1/list?status=active")["requests"]:
         ends[request["user"]] = max(request["ends"], ends.get(request["user"], 0))
-    expected = {site.keys[user]: [f"{site.addresses[user]}/32"] for user in ends}
+    expected = {deployment.keys[user]: [f"{deployment.addresses[user]}/32"] for user in ends}
     if waiting := gateway.get("/v1/status")["gateway"]["waiting"]:
         return f"jitd itself says: {waiting}"
     if (peers := gateway.peers()) != expected:
         return f"WireGuard has {peers}, the store {expected}"
     for family in TABLES:
-        found = elements(site, family)
-        if found.keys() != {site.addresses[user] for user in ends}:
+        found = elements(deployment, family)
+        if found.keys() != {deployment.addresses[user] for user in ends}:
             return f"the table {family} has {found}, the store {ends}"
         for user, end_ms in ends.items():
-            if found[site.addresses[user]] > end_ms - now_ms:
-                return (
-                    f"{family}: {user}'s element has {found[site.addresses[user]]} ms, of {end_ms - now_ms}"
-                )
+            if found[deployment.addresses[user]] > end_ms - now_ms:
+                return f"{family}: {user}'s element has {found[deployment.addresses[user]]} ms, of {end_ms - now_ms}"
     return ""
 
 
-def agreed(site: Site, seconds: float = SECONDS) -> None:
+def agreed(deployment: Deployment, seconds: float = SECONDS) -> None:
     """Wait until all agrees."""
     last = ""
 
     def agrees() -> bool:
         nonlocal last
-        last = disagreement(site)
+        last = disagreement(deployment)
         return not last
 
     try:
@@ -57,9 +55,9 @@ def agreed(site: Site, seconds: float = SECONDS) -> None:
         raise AssertionError(f"{error}: {last}") from None
 
 
-def elements(site: Site, family: str) -> dict[str, int]:
+def elements(deployment: Deployment, family: str) -> dict[str, int]:
     """Milliseconds left by address, of all networks of a family's table; empty when there is no table."""
-    return listed(site.world.run(["nft", "list", "table", family, "jitd"], check=False).stdout)
+    return listed(deployment.world.run(["nft", "list", "table", family, "jitd"], check=False).stdout)
 
 
 def listed(table: str) -> dict[str, int]:

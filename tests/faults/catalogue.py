@@ -10,7 +10,7 @@ from faults import firewall, hanging, interface, kills, life, steps, storage
 from faults.adopted import adopted
 from faults.outcome import Outcome
 from faults.scene import stage
-from support.site import Site
+from support.deployment import Deployment
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Fault:
 
     name: str
     text: str
-    play: Callable[[Site, Random], Outcome]
+    play: Callable[[Deployment, Random], Outcome]
     times: int = 3
-    all: Callable[[Site, Random], Outcome] | None = None
+    all: Callable[[Deployment, Random], Outcome] | None = None
     limit: str = ""
     often: bool = True
-    stage: Callable[[Path], AbstractContextManager[Site]] = stage
+    stage: Callable[[Path], AbstractContextManager[Deployment]] = stage
 
 
 FAULTS = (

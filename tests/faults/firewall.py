@@ -5,7 +5,7 @@ from random import Random
 from faults.agreement import TABLES, elements
 from faults.outcome import Outcome
 from faults.scene import BACK, played
-from support.site import Site
+from support.deployment import Deployment
 from support.wait import until
 
 #: A table that is loaded again is empty for a moment: those who are in lose so many milliseconds at most.
@@ -13,53 +13,53 @@ REPAIR_MS = 1000.0
 SET = "n1-4"  # of the only network
 
 
-def flushed(site: Site, chance: Random) -> Outcome:
+def flushed(deployment: Deployment, chance: Random) -> Outcome:
     """`nft flush ruleset` while a grant runs, and again when it is over: WireGuard alone guards meanwhile."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("8s")
         scene.wait(granted.end_ns - chance.randrange(2000, 4000) * 1_000_000)
-        _flush(site)
+        _flush(deployment)
         scene.shut(granted.end_ns)
-        site.ended(granted.number, BACK)
+        deployment.ended(granted.number, BACK)
         with scene.recovering("jitd heard of it and loaded its table again"):
-            _flush(site)
-            until(lambda: elements(site, "inet"), "the table is back", 20)
+            _flush(deployment)
+            until(lambda: elements(deployment, "inet"), "the table is back", 20)
         scene.told("firewall_repaired")
         scene.silent()
         return scene.finish(others_may_lose_ms=REPAIR_MS)
 
 
-def flushed_at_the_end(site: Site, chance: Random) -> Outcome:
+def flushed_at_the_end(deployment: Deployment, chance: Random) -> Outcome:
     """`nft flush ruleset` within the last half second of a grant: WireGuard has to cut before the table is back."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("8s")
         scene.wait(granted.end_ns - chance.randrange(20, 500) * 1_000_000)
         scene.shut(granted.end_ns)
         with scene.recovering("jitd heard of it, cut in WireGuard, and loaded its table again"):
-            _flush(site)
-            site.ended(granted.number, BACK)
+            _flush(deployment)
+            deployment.ended(granted.number, BACK)
         scene.silent()
         return scene.finish(others_may_lose_ms=REPAIR_MS)
 
 
-def refusing(site: Site, chance: Random) -> Outcome:
+def refusing(deployment: Deployment, chance: Random) -> Outcome:
     """The table is flushed and nft fails for a while: a revoke takes the peer away and says what is wrong."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("1h")
-        site.world.run(["cp", "/usr/sbin/nft", "/root/nft"])
-        site.world.run(["mount", "--bind", "/bin/false", "/usr/sbin/nft"])
+        deployment.world.run(["cp", "/usr/sbin/nft", "/root/nft"])
+        deployment.world.run(["mount", "--bind", "/bin/false", "/usr/sbin/nft"])
         try:
-            site.world.run(["/root/nft", "flush", "ruleset"])
+            deployment.world.run(["/root/nft", "flush", "ruleset"])
             if chance.random() < 0.5:
-                until(lambda: _waiting(site), "jitd says that nft fails", 40)
+                until(lambda: _waiting(deployment), "jitd says that nft fails", 40)
             scene.revoke(granted.number)
             scene.shut()
-            assert site.keys["alice"] not in scene.gateway.peers()
+            assert deployment.keys["alice"] not in scene.gateway.peers()
             scene.silent()
-            assert any("nft" in line for line in _waiting(site)), _waiting(site)
+            assert any("nft" in line for line in _waiting(deployment)), _waiting(deployment)
             assert "cutting" in scene.gateway.request(granted.number)["marks"]
         finally:
-            site.world.run(["umount", "/usr/sbin/nft"])
+            deployment.world.run(["umount", "/usr/sbin/nft"])
         with scene.recovering("WireGuard cut; jitd's next attempt loaded the table"):
             until(lambda: not scene.gateway.request(granted.number)["marks"], "nothing is left to cut", 60)
         scene.told("enforcement_failed")
@@ -68,44 +68,48 @@ def refusing(site: Site, chance: Random) -> Outcome:
         return scene.finish(others_may_lose_ms=REPAIR_MS)
 
 
-def element_added(site: Site, chance: Random) -> Outcome:
+def element_added(deployment: Deployment, chance: Random) -> Outcome:
     """An element by hand for somebody who has no grant: WireGuard has no such peer, and jitd takes it away."""
-    with played(site) as scene, scene.recovering("jitd heard of it and took the element away"):
-        _by_hand(site, "add")
+    with played(deployment) as scene, scene.recovering("jitd heard of it and took the element away"):
+        _by_hand(deployment, "add")
         scene.told("element_removed")
-        until(lambda: site.addresses["alice"] not in elements(site, "inet"), "the element is gone", 20)
+        until(
+            lambda: deployment.addresses["alice"] not in elements(deployment, "inet"),
+            "the element is gone",
+            20,
+        )
         scene.silent()
     return scene.finish()
 
 
-def element_lengthened(site: Site, chance: Random) -> Outcome:
+def element_lengthened(deployment: Deployment, chance: Random) -> Outcome:
     """An element by hand that would outlive its grant: jitd shortens it, and the grant ends on time."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("8s")
         scene.wait(granted.end_ns - chance.randrange(2000, 4000) * 1_000_000)
         scene.shut(granted.end_ns)
         with scene.recovering("jitd heard of it and shortened the element"):
-            _by_hand(site, "delete", "add")
+            _by_hand(deployment, "delete", "add")
             scene.told("element_shortened")
-        site.ended(granted.number, BACK)
+        deployment.ended(granted.number, BACK)
         scene.silent()
         return scene.finish()
 
 
-def _flush(site: Site) -> None:
-    site.world.run(["nft", "flush", "ruleset"])
+def _flush(deployment: Deployment) -> None:
+    deployment.world.run(["nft", "flush", "ruleset"])
 
 
-def _by_hand(site: Site, *verbs: str) -> None:
+def _by_hand(deployment: Deployment, *verbs: str) -> None:
     """Change alice's element in both tables, to last an hour."""
     lines = [
-        f"{verb} element {family} jitd {SET} {{ {site.addresses['alice']}{' timeout 1h' * (verb == 'add')} }}\n"
+        f"{verb} element {family} jitd {SET} {{ {deployment.addresses['alice']}{' timeout 1h' * (verb == 'add')} }}\n"
         for family in TABLES
         for verb in verbs
     ]
-    site.world.run(["nft", "-f", "-"], given="".join(lines))
+    deployment.world.run(["nft", "-f", "-"], given="".join(lines))
 
 
-def _waiting(site: Site) -> list[str]:
-    found: list[str] = site.gateway.get("/v1/status")["gateway"]["waiting"]
+def _waiting(deployment: Deployment) -> list[str]:
+    found: list[str] = deployment.gateway.get("/v1/status")["gateway"]["waiting"]
     return found

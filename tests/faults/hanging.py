@@ -16,8 +16,8 @@ from faults.scene import BACK, STARTED, Granted, Scene, played
 from faults.steps import attach
 from faults.storage import STATE, other_disk
 from support import network
+from support.deployment import Deployment
 from support.gateway import SOCKET
-from support.site import Site
 from support.wait import until
 
 #: Nothing passes so long after the last byte of the request, in nanoseconds: generous, because the machine may be busy.
@@ -39,49 +39,49 @@ UNRECORDED, DONE = "507", "200"
 HELD = 20
 
 
-def disk_at_revoke(site: Site, chance: Random) -> Outcome:
+def disk_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
     """Each sync of the disk takes 20 s while a grant is revoked: it is cut at once, and recorded when the disk has it."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("1h")
-        with _hanging_writer(site, _slow_or_broken(scene, "delay_enter=20000000")):
+        with _hanging_writer(deployment, _slow_or_broken(scene, "delay_enter=20000000")):
             _revoked(scene, granted, UNRECORDED)
         with scene.recovering("cut at once; recorded when the disk went on"):
-            site.ended(granted.number, BACK)
+            deployment.ended(granted.number, BACK)
         return scene.finish()
 
 
-def frozen_at_revoke(site: Site, chance: Random) -> Outcome:
+def frozen_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
     """The file system is frozen, so that writes block too: it is cut at once, and recorded when it goes on."""
-    with _own_disk(site), played(site) as scene:
+    with _own_disk(deployment), played(deployment) as scene:
         granted = scene.grant("1h")
-        with _hanging_writer(site, _frozen(site)):
+        with _hanging_writer(deployment, _frozen(deployment)):
             _revoked(scene, granted, UNRECORDED)
         with scene.recovering("cut at once; recorded when the file system went on"):
-            site.ended(granted.number, BACK)
+            deployment.ended(granted.number, BACK)
         return scene.finish()
 
 
-def errors_at_revoke(site: Site, chance: Random) -> Outcome:
+def errors_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
     """The disk gives errors (EIO) in each sync: it is cut at once, and recorded when they are over."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("1h")
         with _slow_or_broken(scene, "error=EIO"):
             _revoked(scene, granted, UNRECORDED)
         with scene.recovering("cut at once; recorded when the disk was whole again"):
-            site.ended(granted.number, BACK)
+            deployment.ended(granted.number, BACK)
         return scene.finish()
 
 
-def wireguard_go_at_revoke(site: Site, chance: Random) -> Outcome:
+def wireguard_go_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
     """wireguard-go does not answer (SIGSTOP), and so passes nothing; a revoke is answered, and the peer is gone when it
     goes on. A second interface is not held.
     """
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("1h")
-        with _second_interface(site) as number:
-            with _stopped(site, "wg1"):
+        with _second_interface(deployment) as number:
+            with _stopped(deployment, "wg1"):
                 _revoked(scene, granted, DONE)
-                assert site.keys["alice"] not in scene.gateway.peers()
+                assert deployment.keys["alice"] not in scene.gateway.peers()
                 begun = time.monotonic()
                 scene.gateway.refusal("carol", "revoke", str(number), "--reason", "the fault")
                 assert time.monotonic() - begun < STARTED
@@ -92,7 +92,7 @@ def wireguard_go_at_revoke(site: Site, chance: Random) -> Outcome:
 
 def _revoked(scene: Scene, granted: Granted, answer: str) -> None:
     """Revoke as carol, and see what it takes to the last packet."""
-    said = scene.site.streams.directory / f"revoke-{time.monotonic_ns()}"
+    said = scene.deployment.streams.directory / f"revoke-{time.monotonic_ns()}"
     argv = [sys.executable, "-I", "-S", "-c", REVOKE, SOCKET, str(granted.number)]
     with said.open("w") as output:
         asking = scene.world.start(argv, user="carol", output=output)
@@ -108,10 +108,10 @@ def _revoked(scene: Scene, granted: Granted, answer: str) -> None:
 
 
 @contextmanager
-def _hanging_writer(site: Site, disk: AbstractContextManager[None]) -> Iterator[None]:
+def _hanging_writer(deployment: Deployment, disk: AbstractContextManager[None]) -> Iterator[None]:
     """While the disk is like that, somebody's verb hangs with it, and the worker with the verb."""
-    assert site.gateway.daemon is not None
-    tasks = Path(f"/proc/{site.gateway.daemon.pid}/task")
+    assert deployment.gateway.daemon is not None
+    tasks = Path(f"/proc/{deployment.gateway.daemon.pid}/task")
     seen: dict[str, int] = {}
 
     def hangs() -> bool:
@@ -122,17 +122,17 @@ def _hanging_writer(site: Site, disk: AbstractContextManager[None]) -> Iterator[
         return max(seen.values()) > HELD
 
     with disk:
-        asking = site.world.start(["jitctl", "notify", "off"], user="carol")
+        asking = deployment.world.start(["jitctl", "notify", "off"], user="carol")
         until(hangs, "the worker hangs")
         yield
     asking.popen.wait(60)
-    site.gateway.jitctl("carol", "notify", "on")
+    deployment.gateway.jitctl("carol", "notify", "on")
 
 
 @contextmanager
 def _slow_or_broken(scene: Scene, what: str) -> Iterator[None]:
     """strace in each sync of jitd's."""
-    file = scene.site.streams.directory / f"strace-{time.monotonic_ns()}"
+    file = scene.deployment.streams.directory / f"strace-{time.monotonic_ns()}"
     strace = attach(scene, file, "--trace=fdatasync,fsync", f"--inject=fdatasync,fsync:{what}")
     try:
         yield
@@ -141,34 +141,36 @@ def _slow_or_broken(scene: Scene, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _own_disk(site: Site) -> Iterator[None]:
+def _own_disk(deployment: Deployment) -> Iterator[None]:
     """The state directory on a file system of its own, that can be frozen."""
     image = "/root/disk.img"
-    site.world.run(["truncate", "-s", "64M", image])
-    site.world.run(["mkfs.ext4", "-q", image])
-    with other_disk(site, ["mount", "-o", "loop", image, STATE], ["chmod", "0700", STATE]):
+    deployment.world.run(["truncate", "-s", "64M", image])
+    deployment.world.run(["mkfs.ext4", "-q", image])
+    with other_disk(deployment, ["mount", "-o", "loop", image, STATE], ["chmod", "0700", STATE]):
         yield
 
 
 @contextmanager
-def _frozen(site: Site) -> Iterator[None]:
-    site.world.run(["fsfreeze", "--freeze", STATE])
+def _frozen(deployment: Deployment) -> Iterator[None]:
+    deployment.world.run(["fsfreeze", "--freeze", STATE])
     try:
         yield
     finally:
-        site.world.run(["fsfreeze", "--unfreeze", STATE])
+        deployment.world.run(["fsfreeze", "--unfreeze", STATE])
 
 
 @contextmanager
-def _second_interface(site: Site) -> Iterator[int]:
+def _second_interface(deployment: Deployment) -> Iterator[int]:
     """A second interface, with a grant of alice's behind it. Gives the grant's number."""
-    jitctl = site.gateway.jitctl
+    jitctl = deployment.gateway.jitctl
     endpoint = f"{network.OUTER}:51821"
     jitctl(
         "carol", "interface", "add", "wg1", "--pool", "10.8.0.0/24", "--endpoint", endpoint, "--port", "51821"
     )
     jitctl("carol", "network", "add", "lab", "--route", "10.77.0.0/16", "--interface", "wg1", "--yes")
-    said = site.gateway.json("carol", "grant", "--user", "alice", "--network", "lab", "--duration", "1h")
+    said = deployment.gateway.json(
+        "carol", "grant", "--user", "alice", "--network", "lab", "--duration", "1h"
+    )
     try:
         yield int(said["request"]["id"])
     finally:
@@ -177,11 +179,11 @@ def _second_interface(site: Site) -> Iterator[int]:
 
 
 @contextmanager
-def _stopped(site: Site, interface: str) -> Iterator[None]:
+def _stopped(deployment: Deployment, interface: str) -> Iterator[None]:
     """Its wireguard-go answers nobody."""
     signalled = ["-f", f"wireguard-go .*{interface}$"]
-    site.world.run(["pkill", "-STOP", *signalled])
+    deployment.world.run(["pkill", "-STOP", *signalled])
     try:
         yield
     finally:
-        site.world.run(["pkill", "-CONT", *signalled])
+        deployment.world.run(["pkill", "-CONT", *signalled])

@@ -5,7 +5,7 @@ from random import Random
 
 from faults.outcome import Outcome
 from faults.scene import played
-from support.site import Site
+from support.deployment import Deployment
 
 #: Packets a second. A thousand, which go before everything else on the machine, would slow each start down.
 RATE = 100
@@ -14,23 +14,23 @@ ONE_PACKET_MS = 20
 TESTS = Path(__file__).resolve().parents[1]
 
 
-def few_kills(site: Site, chance: Random) -> Outcome:
+def few_kills(deployment: Deployment, chance: Random) -> Outcome:
     """Ten of them."""
-    return _kills(site, chance, 10)
+    return _kills(deployment, chance, 10)
 
 
-def many_kills(site: Site, chance: Random) -> Outcome:
+def many_kills(deployment: Deployment, chance: Random) -> Outcome:
     """Fifty of them."""
-    return _kills(site, chance, 50)
+    return _kills(deployment, chance, 50)
 
 
-def _kills(site: Site, chance: Random, number: int) -> Outcome:
-    with played(site, RATE) as scene:
+def _kills(deployment: Deployment, chance: Random, number: int) -> Outcome:
+    with played(deployment, RATE) as scene:
         scene.gateway.stop()
-        python = site.world.path("/usr/local/bin/jitd").read_text().splitlines()[0].removeprefix("#!")
-        file = site.streams.directory / f"kills-{scene.calm}"
+        python = deployment.world.path("/usr/local/bin/jitd").read_text().splitlines()[0].removeprefix("#!")
+        file = deployment.streams.directory / f"kills-{scene.calm}"
         seed = chance.randrange(1_000_000)
-        done = site.world.run(
+        done = deployment.world.run(
             [
                 *(
                     "env",
@@ -39,7 +39,7 @@ def _kills(site: Site, chance: Random, number: int) -> Outcome:
                     "-m",
                     "faults.kills_inside",
                 ),
-                *(str(number), str(seed), site.keys["alice"], site.addresses["alice"], str(file)),
+                *(str(number), str(seed), deployment.keys["alice"], deployment.addresses["alice"], str(file)),
             ],
             check=False,
             seconds=60 + number * 20,

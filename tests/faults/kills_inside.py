@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from faults.agreement import TABLES, listed
+from support.crash_recovery import change_until_killed, compare, settle
 from support.daemon import Daemon
-from support.storm import compare, settle, storm
 from support.wait import until
 
 
@@ -60,7 +60,7 @@ def main(kills: int, first: int, key: str, address: str, file: Path) -> None:
     requests = unanswered = 0
     slowest = 0.0
     for seed in range(first, first + kills):
-        told = storm(daemon, "alice", seed)
+        told = change_until_killed(daemon, "alice", seed)
         requests += len(told.status)
         unanswered += len(told.open)
         begun = time.monotonic()

@@ -10,14 +10,14 @@ from random import Random
 
 from faults.outcome import Outcome
 from faults.scene import BACK, STARTED, Scene, played
+from support.deployment import Deployment
 from support.gateway import SOCKET
-from support.site import Site
 from support.wait import until
 
 
-def killed_before_expiry(site: Site, chance: Random) -> Outcome:
+def killed_before_expiry(deployment: Deployment, chance: Random) -> Outcome:
     """kill -9 up to two seconds before a grant ends, and a start after it."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("8s")
         scene.wait(granted.end_ns - chance.randrange(50, 2000) * 1_000_000)
         scene.gateway.stop(signal.SIGKILL)
@@ -26,13 +26,13 @@ def killed_before_expiry(site: Site, chance: Random) -> Outcome:
         scene.silent()
         with scene.recovering("the kernel cut; a start recorded it"):
             scene.start()
-            site.ended(granted.number, BACK)
+            deployment.ended(granted.number, BACK)
         return scene.finish()
 
 
-def stopped_across_expiry(site: Site, chance: Random) -> Outcome:
+def stopped_across_expiry(deployment: Deployment, chance: Random) -> Outcome:
     """SIGSTOP before a grant ends, SIGCONT after it."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("8s")
         daemon = scene.gateway.daemon
         assert daemon is not None
@@ -45,32 +45,32 @@ def stopped_across_expiry(site: Site, chance: Random) -> Outcome:
             daemon.send(signal.SIGCONT)
             # nsenter stops with its program, and has to be woken by itself.
             daemon.popen.send_signal(signal.SIGCONT)
-            site.ended(granted.number, BACK)
+            deployment.ended(granted.number, BACK)
         return scene.finish()
 
 
-def boot_clock_back(site: Site, chance: Random) -> Outcome:
+def boot_clock_back(deployment: Deployment, chance: Random) -> Outcome:
     """A start under a boot clock that is behind: by that clock alone a grant would last longer."""
     behind = min(600, int(time.clock_gettime(time.CLOCK_BOOTTIME)) // 2)
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("12s")
         scene.gateway.stop(signal.SIGKILL)
         scene.shut(granted.end_ns)
         with _under(scene, -behind):
-            site.ended(granted.number, BACK)
+            deployment.ended(granted.number, BACK)
             scene.silent()
         scene.recovery = "the kernel cut; the wall clock decided"
         assert _clock(scene, granted.number) == "wall"
         return scene.finish()
 
 
-def boot_clock_ahead(site: Site, chance: Random) -> Outcome:
+def boot_clock_ahead(deployment: Deployment, chance: Random) -> Outcome:
     """A start under a boot clock that is ahead: the grant is over, and its event says which clock said so."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("1h")
         scene.gateway.stop(signal.SIGKILL)
         with _under(scene, 2 * 3600):
-            site.ended(granted.number, BACK)
+            deployment.ended(granted.number, BACK)
             scene.shut()
             scene.silent()
         scene.acknowledged[granted.number] = {"expired"}
@@ -79,23 +79,23 @@ def boot_clock_ahead(site: Site, chance: Random) -> Outcome:
         return scene.finish()
 
 
-def run_directory_gone(site: Site, chance: Random) -> Outcome:
+def run_directory_gone(deployment: Deployment, chance: Random) -> Outcome:
     """Somebody removes the run directory with the socket in it: jitd puts both back, and a revoke is taken again."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("1h")
         scene.world.run(["rm", "-rf", str(Path(SOCKET).parent)])
         with scene.recovering("jitd put its socket back; the revoke cut"):
             until(scene.gateway.answers, "the socket is back", BACK)
             scene.revoke(granted.number)
             scene.shut()
-            site.ended(granted.number, BACK)
+            deployment.ended(granted.number, BACK)
         scene.silent()
         return scene.finish()
 
 
-def log_pipe_full(site: Site, chance: Random) -> Outcome:
+def log_pipe_full(deployment: Deployment, chance: Random) -> Outcome:
     """Nobody drains the pipe that jitd logs to, and it is full: a revoke is answered, and cuts, all the same."""
-    with played(site) as scene, _with_full_log(scene):
+    with played(deployment) as scene, _with_full_log(scene):
         granted = scene.grant("1h")
         daemon = scene.gateway.daemon
         assert daemon is not None
@@ -103,7 +103,7 @@ def log_pipe_full(site: Site, chance: Random) -> Outcome:
         with scene.recovering("nobody waited for the log; the revoke cut"):
             scene.revoke(granted.number)
             scene.shut()
-            site.ended(granted.number, BACK)
+            deployment.ended(granted.number, BACK)
         scene.silent()
         return scene.finish()
 

@@ -19,7 +19,7 @@ from bench import machine
 from faults.catalogue import FAULTS, Fault
 from faults.document import Played, document
 from faults.outcome import together
-from support.site import Site
+from support.deployment import Deployment
 from support.world import lacking
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
@@ -32,9 +32,9 @@ class Stages:
         self._directory = directory
         self._stack = ExitStack()
         self._made: object = None
-        self._site: Site | None = None
+        self._site: Deployment | None = None
 
-    def site(self, fault: Fault) -> Site:
+    def deployment(self, fault: Fault) -> Deployment:
         """The stage that a fault wants."""
         if self._site is None or self._made is not fault.stage:
             self.leave()
@@ -91,7 +91,7 @@ def _play(fault: Fault, stages: Stages, *, seed: int, quick: bool, times: int | 
     for trial in range(1 if quick else min(times or fault.times, fault.times)):
         begun = time.monotonic()
         try:
-            outcome = play(stages.site(fault), Random(f"{seed} {trial} {fault.name}"))
+            outcome = play(stages.deployment(fault), Random(f"{seed} {trial} {fault.name}"))
         except Exception as error:  # noqa: BLE001 - told, and the other faults are played all the same
             traceback.print_exc()
             failure = f"trial {trial + 1}: {type(error).__name__}: {str(error).partition(chr(10))[0][:300]}"

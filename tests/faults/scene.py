@@ -14,8 +14,8 @@ from typing import Any
 
 from faults.agreement import agreed
 from faults.outcome import Outcome
+from support.deployment import Deployment, deployment
 from support.gateway import RefusedError, wall_to_monotonic_ns
-from support.site import Site, site
 from support.streams import Stream, Streams
 from support.wait import until
 
@@ -40,11 +40,11 @@ class Granted:
 class Scene:
     """A trial. Packets of alice's that are sent between `shut` and `open` must not arrive."""
 
-    def __init__(self, site: Site, rate: int) -> None:
-        self.site = site
+    def __init__(self, deployment: Deployment, rate: int) -> None:
+        self.deployment = deployment
         self.rate = rate
-        self.gateway = site.gateway
-        self.world = site.world
+        self.gateway = deployment.gateway
+        self.world = deployment.world
         self.acknowledged: dict[int, Collection[str]] = {}
         self._shut: list[tuple[int, int]] = []
         self._ends: list[int] = []
@@ -57,13 +57,13 @@ class Scene:
 
     def begin(self) -> None:
         """Start the packets, and see that bob's pass and alice's do not."""
-        agreed(self.site)
+        agreed(self.deployment)
         assert not self.gateway.get("/v1/list?status=active&user=alice")["requests"], "alice is in already"
         self._seq = int(self.gateway.get("/v1/health")["seq"])
-        self.site.streams = Streams(self.world, self.site.streams.directory)
-        self.mine: Sequence[Stream] = self.site.both_ways("alice", rate=self.rate)
+        self.deployment.streams = Streams(self.world, self.deployment.streams.directory)
+        self.mine: Sequence[Stream] = self.deployment.both_ways("alice", rate=self.rate)
         self._shut_since = time.monotonic_ns()
-        self.others: Sequence[Stream] = self.site.both_ways("bob", rate=min(self.rate, OTHERS_RATE))
+        self.others: Sequence[Stream] = self.deployment.both_ways("bob", rate=min(self.rate, OTHERS_RATE))
         self.calm = max(stream.arrives(BACK).sent for stream in self.others)
 
     def start(self) -> None:
@@ -133,7 +133,7 @@ class Scene:
         """Measure from here to when kernel and store agree, at the end of the block at the latest."""
         begun = time.monotonic()
         yield
-        agreed(self.site)
+        agreed(self.deployment)
         self.recovery, self.recovered_ms = how, (time.monotonic() - begun) * 1000
 
     def told(self, kind: str, seconds: float = BACK) -> None:
@@ -147,9 +147,9 @@ class Scene:
 
         `others_may_lose_ms`: so long a hole in bob's packets is the fault's and not jitd's.
         """
-        self.site.streams.stop()
+        self.deployment.streams.stop()
         self.open()
-        agreed(self.site)
+        agreed(self.deployment)
         for number, statuses in self.acknowledged.items():
             status = self.gateway.request(number)["status"]
             assert status in statuses, f"{number} is {status}, and was acknowledged as {statuses}"
@@ -213,20 +213,20 @@ class Scene:
 
 
 @contextmanager
-def played(site: Site, rate: int = 1000) -> Iterator[Scene]:
+def played(deployment: Deployment, rate: int = 1000) -> Iterator[Scene]:
     """A scene that has begun, with `rate` packets a second. They end with it, whatever happens."""
-    scene = Scene(site, rate)
+    scene = Scene(deployment, rate)
     try:
         scene.begin()
         yield scene
     finally:
-        site.streams.stop()
+        deployment.streams.stop()
 
 
 @contextmanager
-def stage(directory: Path) -> Iterator[Site]:
-    """A new site for any number of scenes, one after the other: bob is in for hours, and alice was in before."""
-    with site(directory) as made:
+def stage(directory: Path) -> Iterator[Deployment]:
+    """A new deployment for any number of scenes, one after the other: bob is in for hours, and alice was in before."""
+    with deployment(directory) as made:
         made.laptop("alice")
         made.laptop("bob")
         for user in ("alice", "bob"):

@@ -9,8 +9,8 @@ from random import Random
 from faults.agreement import agreed
 from faults.outcome import Outcome, together
 from faults.scene import Scene, played
+from support.deployment import Deployment
 from support.gateway import RefusedError
-from support.site import Site
 from support.wait import until
 from support.world import Process
 
@@ -22,22 +22,24 @@ AT_ONCE = 25
 Step = tuple[str, str, int]  # verb, call, which one
 
 
-def some_steps(site: Site, chance: Random) -> Outcome:
+def some_steps(deployment: Deployment, chance: Random) -> Outcome:
     """Four steps, by chance."""
-    return _killed_at(site, chance.sample(_steps(site), 4))
+    return _killed_at(deployment, chance.sample(_steps(deployment), 4))
 
 
-def all_steps(site: Site, chance: Random) -> Outcome:
+def all_steps(deployment: Deployment, chance: Random) -> Outcome:
     """Every step, in an order by chance."""
-    steps = _steps(site)
+    steps = _steps(deployment)
     chance.shuffle(steps)
-    parts = [_killed_at(site, steps[start : start + AT_ONCE]) for start in range(0, len(steps), AT_ONCE)]
+    parts = [
+        _killed_at(deployment, steps[start : start + AT_ONCE]) for start in range(0, len(steps), AT_ONCE)
+    ]
     return together(parts)
 
 
-def _killed_at(site: Site, steps: list[Step]) -> Outcome:
+def _killed_at(deployment: Deployment, steps: list[Step]) -> Outcome:
     """Kill at each of the steps, start again, and compare each time."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         found = [_Kill(scene, *step).play() for step in steps]
         for request in scene.gateway.get("/v1/list?status=active&user=alice")["requests"]:
             scene.revoke(request["id"])
@@ -47,10 +49,10 @@ def _killed_at(site: Site, steps: list[Step]) -> Outcome:
         return scene.finish()
 
 
-def _steps(site: Site) -> list[Step]:
+def _steps(deployment: Deployment) -> list[Step]:
     """Count what the verbs do: for each call, up to the largest number that one thread makes."""
     found = []
-    with played(site) as scene:
+    with played(deployment) as scene:
         for verb in VERBS:
             file = _file(scene)
             strace = attach(scene, file, f"--trace={','.join(CALLS)}")
@@ -105,7 +107,7 @@ class _Kill:
         begun = time.monotonic()
         scene.start()
         started = time.monotonic_ns()
-        agreed(scene.site)
+        agreed(scene.deployment)
         seconds = time.monotonic() - begun
         after = self._active()
         if acknowledged is not None:
@@ -156,7 +158,7 @@ class _Kill:
 
 
 def _file(scene: Scene) -> Path:
-    return scene.site.streams.directory / f"strace-{time.monotonic_ns()}"
+    return scene.deployment.streams.directory / f"strace-{time.monotonic_ns()}"
 
 
 def attach(scene: Scene, file: Path, *options: str) -> Process:

@@ -9,7 +9,7 @@ from random import Random
 
 from faults.outcome import Outcome
 from faults.scene import BACK, STARTED, Granted, Scene, played
-from support.site import Site
+from support.deployment import Deployment
 from support.wait import until
 
 STATE = "/var/lib/jitd"
@@ -29,92 +29,92 @@ with sqlite3.connect(sys.argv[1], isolation_level=None) as line:
 """
 
 
-def disk_full_at_expiry(site: Site, chance: Random) -> Outcome:
+def disk_full_at_expiry(deployment: Deployment, chance: Random) -> Outcome:
     """The disk is full when a grant ends: it is cut on time; a new grant is refused and changes nothing."""
-    with _small_disk(site), played(site) as scene:
+    with _small_disk(deployment), played(deployment) as scene:
         granted = scene.grant("8s")
-        _fill(site)
+        _fill(deployment)
         scene.shut(granted.end_ns)
         scene.wait(granted.end_ns + 200_000_000)
         scene.silent()
-        assert site.keys["alice"] not in scene.gateway.peers()
+        assert deployment.keys["alice"] not in scene.gateway.peers()
         refused = scene.gateway.refusal(
             "carol", "grant", "--user", "alice", "--network", "office", "-d", "1h"
         )
         assert "cannot" in refused.stderr, refused
         scene.silent()
         with scene.recovering("cut on time; recorded when there was room"):
-            _free(site)
-            site.ended(granted.number, BACK)
+            _free(deployment)
+            deployment.ended(granted.number, BACK)
         return scene.finish()
 
 
-def disk_full_at_revoke(site: Site, chance: Random) -> Outcome:
+def disk_full_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
     """The disk is full when a grant is revoked: it is cut, the caller is told, and it is recorded later."""
-    with _small_disk(site), played(site) as scene:
+    with _small_disk(deployment), played(deployment) as scene:
         granted = scene.grant("1h")
-        _fill(site)
+        _fill(deployment)
         _revoked_unrecorded(scene, granted)
         with scene.recovering("cut at once; recorded when there was room"):
-            _free(site)
-            site.ended(granted.number, BACK)
+            _free(deployment)
+            deployment.ended(granted.number, BACK)
         return scene.finish()
 
 
-def locked_at_expiry(site: Site, chance: Random) -> Outcome:
+def locked_at_expiry(deployment: Deployment, chance: Random) -> Outcome:
     """Another process holds the database locked for seconds before and after a grant's end: it is cut on time."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("8s")
         scene.wait(granted.end_ns - chance.randrange(200, 4000) * 1_000_000)
-        with _locked(site):
+        with _locked(deployment):
             scene.shut(granted.end_ns)
             scene.wait(granted.end_ns + chance.randrange(500, 6000) * 1_000_000)
             scene.silent()
             begun = time.monotonic_ns()
         with scene.recovering("cut on time; recorded when the lock was gone"):
-            site.ended(granted.number, BACK)
+            deployment.ended(granted.number, BACK)
         assert begun > granted.end_ns
         return scene.finish()
 
 
-def locked_at_revoke(site: Site, chance: Random) -> Outcome:
+def locked_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
     """Another process holds the database locked when a grant is revoked: it is cut, and recorded later."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("1h")
-        with _locked(site):
+        with _locked(deployment):
             _revoked_unrecorded(scene, granted)
         with scene.recovering("cut at once; recorded when the lock was gone"):
-            site.ended(granted.number, BACK)
+            deployment.ended(granted.number, BACK)
         return scene.finish()
 
 
-def corrupted_at_expiry(site: Site, chance: Random) -> Outcome:
+def corrupted_at_expiry(deployment: Deployment, chance: Random) -> Outcome:
     """The database is overwritten with nonsense before a grant ends: it is cut on time, and recorded in the backup."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("15s")
         _backed_up(scene)
-        _corrupt(site)
+        _corrupt(deployment)
         scene.shut(granted.end_ns)
         scene.wait(granted.end_ns + chance.randrange(100, 3000) * 1_000_000)
         scene.silent()
-        assert site.keys["alice"] not in scene.gateway.peers()
+        assert deployment.keys["alice"] not in scene.gateway.peers()
         with scene.recovering("cut on time; recorded when a backup was put in its place"):
             _restored(scene)
-            site.ended(granted.number, BACK)
+            deployment.ended(granted.number, BACK)
         return scene.finish()
 
 
-def corrupted_at_revoke(site: Site, chance: Random) -> Outcome:
+def corrupted_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
     """The database is overwritten with nonsense when a grant is revoked: it is cut, and stays out of the backup too."""
-    with played(site) as scene:
+    with played(deployment) as scene:
         granted = scene.grant("1h")
         _backed_up(scene)
         scene.passes()
-        _corrupt(site)
+        _corrupt(deployment)
         _revoked_unrecorded(scene, granted)
         with scene.recovering("cut at once; recorded when a backup was put in its place"):
             _restored(scene)
-            site.ended(granted.number, BACK)
+            deployment.ended(granted.number, BACK)
         return scene.finish()
 
 
@@ -125,10 +125,10 @@ def _backed_up(scene: Scene) -> None:
     scene.start()
 
 
-def _corrupt(site: Site) -> None:
+def _corrupt(deployment: Deployment) -> None:
     """Overwrite all of the database but the first page, and the log, without changing how long they are."""
     for name, skip in (("jitd.db", 4096), ("jitd.db-wal", 0)):
-        file = site.world.path(f"{STATE}/{name}")
+        file = deployment.world.path(f"{STATE}/{name}")
         with file.open("r+b") as stream:
             length = stream.seek(0, 2)
             stream.seek(min(skip, length))
@@ -148,16 +148,16 @@ def _revoked_unrecorded(scene: Scene, granted: Granted) -> None:
     scene.shut()
     assert f"cut: {granted.number}" in refused.stderr, refused
     scene.acknowledged[granted.number] = {"revoked"}
-    assert scene.site.keys["alice"] not in scene.gateway.peers()
+    assert scene.deployment.keys["alice"] not in scene.gateway.peers()
     scene.silent()
 
 
 @contextmanager
-def _locked(site: Site) -> Iterator[None]:
+def _locked(deployment: Deployment) -> Iterator[None]:
     """A transaction of another process holds the database."""
-    said = site.streams.directory / f"lock-{time.monotonic_ns()}"
+    said = deployment.streams.directory / f"lock-{time.monotonic_ns()}"
     with said.open("w") as output:
-        holder = site.world.start(
+        holder = deployment.world.start(
             [sys.executable, "-I", "-c", LOCK, f"{STATE}/jitd.db"], stdin=subprocess.PIPE, output=output
         )
     try:
@@ -170,15 +170,15 @@ def _locked(site: Site) -> Iterator[None]:
 
 
 @contextmanager
-def other_disk(site: Site, *mount: list[str]) -> Iterator[None]:
+def other_disk(deployment: Deployment, *mount: list[str]) -> Iterator[None]:
     """The state directory on what these commands mount, and back where it was afterwards."""
 
     def moved(*between: list[str]) -> None:
-        site.gateway.stop()
+        deployment.gateway.stop()
         for line in (["rm", "-rf", KEPT], ["cp", "-a", STATE, KEPT], *between):
-            site.world.run(line)
-        site.world.run(["cp", "-a", f"{KEPT}/.", STATE])
-        site.gateway.start(STARTED)
+            deployment.world.run(line)
+        deployment.world.run(["cp", "-a", f"{KEPT}/.", STATE])
+        deployment.gateway.start(STARTED)
 
     moved(*mount)
     try:
@@ -187,40 +187,40 @@ def other_disk(site: Site, *mount: list[str]) -> Iterator[None]:
         moved(["umount", STATE])
 
 
-def _small_disk(site: Site) -> AbstractContextManager[None]:
+def _small_disk(deployment: Deployment) -> AbstractContextManager[None]:
     """A disk of 4 MB."""
-    return other_disk(site, ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", STATE])
+    return other_disk(deployment, ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", STATE])
 
 
-def no_inodes_at_revoke(site: Site, chance: Random) -> Outcome:
+def no_inodes_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
     """No file can be made any more when a grant is revoked: it is cut and recorded, as what is written is there already."""
     tmpfs = ["mount", "-t", "tmpfs", "-o", "nr_inodes=64,mode=0700", "tmpfs", STATE]
-    with other_disk(site, tmpfs), played(site) as scene:
+    with other_disk(deployment, tmpfs), played(deployment) as scene:
         granted = scene.grant("1h")
-        site.world.run(["sh", "-c", f"i=0; while : >{STATE}/f$i; do i=$((i+1)); done"], check=False)
-        assert site.world.run(["sh", "-c", f": >{STATE}/more"], check=False).returncode != 0
+        deployment.world.run(["sh", "-c", f"i=0; while : >{STATE}/f$i; do i=$((i+1)); done"], check=False)
+        assert deployment.world.run(["sh", "-c", f": >{STATE}/more"], check=False).returncode != 0
         scene.revoke(granted.number)
         scene.shut()
         scene.silent()
         with scene.recovering("cut and recorded at once"):
-            site.world.run(["sh", "-c", f"rm -f {STATE}/f*"])
-            site.ended(granted.number, BACK)
+            deployment.world.run(["sh", "-c", f"rm -f {STATE}/f*"])
+            deployment.ended(granted.number, BACK)
         return scene.finish()
 
 
-def _fill(site: Site) -> None:
+def _fill(deployment: Deployment) -> None:
     """Leave no room, in the write-ahead log neither: what it has of its own is enough for a commit."""
 
     def filled() -> bool:
-        _free(site)
-        site.world.run([sys.executable, "-I", "-c", EMPTIED, f"{STATE}/jitd.db"])
+        _free(deployment)
+        deployment.world.run([sys.executable, "-I", "-c", EMPTIED, f"{STATE}/jitd.db"])
         # The last part of a page too.
-        site.world.run(["sh", "-c", f"cat /dev/zero >{STATE}/full"], check=False)
-        return site.world.path(f"{STATE}/jitd.db-wal").stat().st_size == 0
+        deployment.world.run(["sh", "-c", f"cat /dev/zero >{STATE}/full"], check=False)
+        return deployment.world.path(f"{STATE}/jitd.db-wal").stat().st_size == 0
 
     until(filled, "the disk is full, and the log is empty")
-    assert site.world.run(["sh", "-c", f"echo more >{STATE}/more"], check=False).returncode != 0
+    assert deployment.world.run(["sh", "-c", f"echo more >{STATE}/more"], check=False).returncode != 0
 
 
-def _free(site: Site) -> None:
-    site.world.run(["rm", "-f", f"{STATE}/full", f"{STATE}/more"])
+def _free(deployment: Deployment) -> None:
+    deployment.world.run(["rm", "-f", f"{STATE}/full", f"{STATE}/more"])

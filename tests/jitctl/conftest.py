@@ -8,26 +8,26 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from support.begun import Begun
-from support.running import Running, running
-from support.typed import Said, Typed
+from support.background_command import BackgroundCommand
+from support.command_result import CommandResult, RunCommand
+from support.in_process_daemon import InProcessDaemon, in_process_daemon
 
 Zone = Callable[[str], None]
 
 
 @pytest.fixture
-def daemon() -> Iterator[Running]:
+def daemon() -> Iterator[InProcessDaemon]:
     """A running daemon with an interface, a network, and two users with a laptop each."""
-    with running() as made:
+    with in_process_daemon() as made:
         made.furnish()
         yield made
 
 
 @pytest.fixture
-def jitctl(daemon: Running) -> Typed:
+def jitctl(daemon: InProcessDaemon) -> RunCommand:
     """Run jitctl against the daemon, in UTC and 100 columns, without a terminal."""
 
-    def typed(*words: str, given: str = "", **environment: str) -> Said:
+    def typed(*words: str, given: str = "", **environment: str) -> CommandResult:
         done = subprocess.run(
             [sys.executable, "-m", "jitctl", *words],
             input=given,
@@ -38,19 +38,21 @@ def jitctl(daemon: Running) -> Typed:
             env={**os.environ, "JITCTL_SOCKET": os.fspath(daemon.socket), "TZ": "UTC", "COLUMNS": "100"}
             | environment,
         )
-        return Said(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
     return typed
 
 
 @pytest.fixture
-def begin(daemon: Running) -> Iterator[Callable[..., Begun]]:
+def begin(daemon: InProcessDaemon) -> Iterator[Callable[..., BackgroundCommand]]:
     """Run jitctl as `jitctl` does, and do something else while it runs. What still runs at the end is killed."""
-    all_: list[Begun] = []
+    all_: list[BackgroundCommand] = []
 
-    def begun(*words: str, socket: os.PathLike[str] | None = None) -> Begun:
+    def begun(*words: str, socket: os.PathLike[str] | None = None) -> BackgroundCommand:
         environment = {"JITCTL_SOCKET": os.fspath(socket or daemon.socket), "TZ": "UTC", "COLUMNS": "100"}
-        all_.append(Begun([sys.executable, "-m", "jitctl", *words], {**os.environ, **environment}))
+        all_.append(
+            BackgroundCommand([sys.executable, "-m", "jitctl", *words], {**os.environ, **environment})
+        )
         return all_[-1]
 
     yield begun

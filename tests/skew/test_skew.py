@@ -13,9 +13,9 @@ from jitctl.api.client import Client
 from jitctl.dashboard import look
 from jitd.server.routes import ROUTES
 from skew import contract
-from support.another import another
-from support.running import Running, running
-from support.typed import Said
+from support.command_result import CommandResult
+from support.in_process_daemon import InProcessDaemon, in_process_daemon
+from support.other_version import other_version
 
 #: Everything that shows something; a grant and a request are there.
 LOOKS = (
@@ -50,9 +50,9 @@ LOOKS = (
 
 
 @pytest.fixture
-def daemon() -> Iterator[Running]:
+def daemon() -> Iterator[InProcessDaemon]:
     """A running daemon with a grant of alice's and a request of bob's."""
-    with running() as made:
+    with in_process_daemon() as made:
         made.furnish()
         made.post("/v1/request", network="office", reason="the printer", user="alice")
         made.post("/v1/grant", id=1)
@@ -63,21 +63,23 @@ def daemon() -> Iterator[Running]:
 
 
 @pytest.fixture
-def typed(daemon: Running, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+def typed(
+    daemon: InProcessDaemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Any:
     """Run jitctl in this process against the other socket."""
     monkeypatch.setenv("JITCTL_SOCKET", os.fspath(at(daemon)))
     monkeypatch.setenv("COLUMNS", "200")
 
-    def run(line: str) -> Said:
+    def run(line: str) -> CommandResult:
         capsys.readouterr()
         status = main(line.split())
         said = capsys.readouterr()
-        return Said(status, said.out, said.err)
+        return CommandResult(status, said.out, said.err)
 
     return run
 
 
-def at(daemon: Running) -> Path:
+def at(daemon: InProcessDaemon) -> Path:
     """Where the other one listens."""
     return daemon.directory / "another.sock"
 
@@ -113,10 +115,10 @@ NEW_WORDS = {
 
 @pytest.mark.parametrize("line", LOOKS)
 def test_an_older_jitctl_shows_what_it_does_not_know(
-    daemon: Running, typed: Callable[[str], Said], line: str
+    daemon: InProcessDaemon, typed: Callable[[str], CommandResult], line: str
 ) -> None:
     """New statuses, marks, kinds of events and keys of a newer jitd are shown as they are."""
-    with another(daemon.socket, at(daemon), newer):
+    with other_version(daemon.socket, at(daemon), newer):
         said = typed(line)
     # Of doctor's lines and of what is waited for, an unknown word is not taken for a good one.
     assert said.status == {"wait": 4}.get(line.split(maxsplit=1)[0], 0), said
@@ -126,18 +128,20 @@ def test_an_older_jitctl_shows_what_it_does_not_know(
         assert "beamed" in said.out
 
 
-def test_the_dashboard_of_an_older_jitctl(daemon: Running) -> None:
+def test_the_dashboard_of_an_older_jitctl(daemon: InProcessDaemon) -> None:
     """Its lines are made of a newer jitd's answers too."""
-    with another(daemon.socket, at(daemon), newer):
+    with other_version(daemon.socket, at(daemon), newer):
         seen = look.look(Client(socket=os.fspath(at(daemon)), host=""), "pending", "", peers=True)
     assert "postponed" in " ".join(look.row(seen.requests[0], seen.now))
     assert [look.network_line(one, seen.now) for one in seen.status["networks"]]
     assert [look.peer_line(name, peer, seen.now) for name, peer in seen.peers]
 
 
-def test_an_error_that_an_older_jitctl_does_not_know(daemon: Running, typed: Callable[[str], Said]) -> None:
+def test_an_error_that_an_older_jitctl_does_not_know(
+    daemon: InProcessDaemon, typed: Callable[[str], CommandResult]
+) -> None:
     """Its words are shown, and it counts as a failure."""
-    with another(daemon.socket, at(daemon), newer):
+    with other_version(daemon.socket, at(daemon), newer):
         said = typed("show 99")
     assert (said.status, said.err) == (
         1,
@@ -149,11 +153,11 @@ VERBS = [route.path.removeprefix("/v1/") for route in ROUTES if not route.path.e
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_that_an_older_jitd_does_not_know(daemon: Running, verb: str) -> None:
+def test_a_verb_that_an_older_jitd_does_not_know(daemon: InProcessDaemon, verb: str) -> None:
     """Which verb it is, what runs there, and what to update."""
     client = Client(socket=os.fspath(at(daemon)), host="")
     with (
-        another(daemon.socket, at(daemon), dict, unknown_route, "0.0.7"),
+        other_version(daemon.socket, at(daemon), dict, unknown_route, "0.0.7"),
         pytest.raises(Exception, match="cannot do that") as caught,
     ):
         client._get(verb, {})
@@ -173,7 +177,9 @@ def unknown_route(_method: str, path: str, _body: Any) -> tuple[int, dict[str, A
     }
 
 
-def test_a_key_that_an_older_jitd_does_not_know(daemon: Running, typed: Callable[[str], Said]) -> None:
+def test_a_key_that_an_older_jitd_does_not_know(
+    daemon: InProcessDaemon, typed: Callable[[str], CommandResult]
+) -> None:
     """A field of a verb that is newer is named as such, and nothing is done without it."""
 
     def older(method: str, path: str, body: Any) -> tuple[int, dict[str, Any]] | None:
@@ -182,7 +188,7 @@ def test_a_key_that_an_older_jitd_does_not_know(daemon: Running, typed: Callable
         message = "cannot use the key 'urgent': it is not known here"
         return 400, {"code": "unknown_key", "message": message, "hint": "Known keys are: reason."}
 
-    with another(daemon.socket, at(daemon), dict, older, "0.0.7"):
+    with other_version(daemon.socket, at(daemon), dict, older, "0.0.7"):
         said = typed("request office -u bob -r x --urgent")
     assert said.status == 1
     assert "the gateway runs jitd 0.0.7, which does not know the key 'urgent' of `request`" in said.err
@@ -190,7 +196,9 @@ def test_a_key_that_an_older_jitd_does_not_know(daemon: Running, typed: Callable
 
 
 @pytest.mark.parametrize("line", LOOKS)
-def test_an_older_jitd_that_tells_less(daemon: Running, typed: Callable[[str], Said], line: str) -> None:
+def test_an_older_jitd_that_tells_less(
+    daemon: InProcessDaemon, typed: Callable[[str], CommandResult], line: str
+) -> None:
     """Whatever single key an answer lacks: it is done without, or it is said which one is missing and what to update."""
     seen: set[str] = set()
     without = ""
@@ -204,7 +212,7 @@ def test_an_older_jitd_that_tells_less(daemon: Running, typed: Callable[[str], S
         seen.update(value)
         return {key: keys(one) for key, one in value.items() if key != without}
 
-    with another(daemon.socket, at(daemon), keys, version="0.0.7"):
+    with other_version(daemon.socket, at(daemon), keys, version="0.0.7"):
         whole = typed(line).status
         for without in sorted(seen - {"code", "message", "hint"}):
             said = typed(line)

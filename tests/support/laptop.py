@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from support import network, sshd, streams
-from support.site import Site, site
+from support.deployment import Deployment, deployment
 
 HOST = f"ssh://alice@{network.OUTER}:{sshd.PORT}"
 TUNNEL = "jit-office-wg0"
@@ -14,13 +14,13 @@ TUNNEL = "jit-office-wg0"
 class Laptop:
     """alice's machine, which knows the gateway as the profile office."""
 
-    def __init__(self, site_: Site) -> None:
-        self.site = site_
-        self.world = site_.world
+    def __init__(self, deployed: Deployment) -> None:
+        self.deployment = deployed
+        self.world = deployed.world
 
     def jitctl(self, *words: str) -> str:
         """What alice types on her laptop. Raises RefusedError."""
-        return self.site.gateway.jitctl("alice", *words, where="alice")
+        return self.deployment.gateway.jitctl("alice", *words, where="alice")
 
     def is_up(self, name: str = TUNNEL) -> bool:
         """Whether the tunnel is up."""
@@ -34,7 +34,7 @@ class Laptop:
 @contextmanager
 def set_up(directory: Path) -> Iterator[Laptop]:
     """A laptop that is set up; alice may become root on it without a password."""
-    with site(directory) as made:
+    with deployment(directory) as made:
         sshd.start(made.world, directory / "sshd.log", snippet=False)
         sshd.allow(made.world, "alice")
         sudoers = made.world.path("/etc/sudoers.d/alice")

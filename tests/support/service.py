@@ -31,7 +31,7 @@ from jitd.verbs.access import Access, Role
 from jitd.verbs.context import ChangeVerb, QueryVerb
 from support import replies
 from support.clock import TestClock
-from support.people import StaticDirectory
+from support.static_directory import StaticDirectory
 
 ROOT = Actor(uid=0, user="root")
 ALICE = Actor(uid=61001, user="alice", login_uid=61001, login_user="alice")

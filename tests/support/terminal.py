@@ -15,14 +15,14 @@ import termios
 import time
 
 from jitctl.cli.keys import ALONE_SECONDS
-from support.running import Running
+from support.in_process_daemon import InProcessDaemon
 
 
 class Terminal:
     """A command at a terminal of a given width."""
 
     def __init__(
-        self, daemon: Running, *words: str, columns: int = 80, rows: int = 24, **environment: str
+        self, daemon: InProcessDaemon, *words: str, columns: int = 80, rows: int = 24, **environment: str
     ) -> None:
         self._main, side = pty.openpty()
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

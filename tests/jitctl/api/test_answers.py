@@ -11,7 +11,7 @@ from jitctl.render import reporthtml
 from jitd import wire
 from jitd.core.errors import JitError
 from jitd.server.routes import ROUTES
-from support.answered import CHUNKED, OK, answered, chunk, failure
+from support.canned_reply import CHUNKED, OK, canned_reply, chunk, failure
 
 MARKUP = "<meta http-equiv=refresh content='0;url=https://evil.example'>"
 
@@ -110,14 +110,14 @@ def test_an_answer_has_an_end(monkeypatch: pytest.MonkeyPatch, *, length: bool) 
     error = failure(OK, b"\r\n", b"x" * 1200) if length else failure(CHUNKED, *pieces)
     assert "longer than any answer" in error.message
     for made in ((CHUNKED, *pieces), (OK, b"\r\n", b"x" * 1200)):
-        with answered(*made) as (channel, _), pytest.raises(JitError, match="longer than any answer"):
+        with canned_reply(*made) as (channel, _), pytest.raises(JitError, match="longer than any answer"):
             list(transport.follow(channel, "/v1/events"))
 
 
 @pytest.mark.parametrize("line", [DEEP, b"1", b'"x"', b"{", b'{"seq": "x"}'])
 def test_a_stream_of_other_things_is_an_error(line: bytes) -> None:
     """Attack: lines that are no events end the stream with an error, and not with a traceback."""
-    with answered(OK, b"\r\n", line, b"\n") as (channel, _), pytest.raises(JitError):
+    with canned_reply(OK, b"\r\n", line, b"\n") as (channel, _), pytest.raises(JitError):
         list(transport.follow(channel, "/v1/events"))
 
 

@@ -9,42 +9,42 @@ from pathlib import Path
 import pytest
 
 from jitctl.api.client import Client
-from support import sshd_here
-from support.running import Running
-from support.sshd_here import SshdHere
+from support import local_sshd
+from support.command_result import CommandResult, RunCommand
+from support.in_process_daemon import InProcessDaemon
+from support.local_sshd import LocalSshd
 from support.terminal import Terminal
-from support.typed import Said, Typed
 from support.wait import until
 
-pytestmark = pytest.mark.skipif(bool(sshd_here.lacking()), reason=f"not run: {sshd_here.lacking()}")
+pytestmark = pytest.mark.skipif(bool(local_sshd.lacking()), reason=f"not run: {local_sshd.lacking()}")
 
 
 @pytest.fixture
-def door(daemon: Running, tmp_path: Path) -> Iterator[SshdHere]:
+def door(daemon: InProcessDaemon, tmp_path: Path) -> Iterator[LocalSshd]:
     """An sshd whose logins reach the running daemon."""
-    made = SshdHere(tmp_path, {"JITCTL_SOCKET": os.fspath(daemon.socket)})
+    made = LocalSshd(tmp_path, {"JITCTL_SOCKET": os.fspath(daemon.socket)})
     yield made
     made.stop()
 
 
 @pytest.fixture
-def far(door: SshdHere, jitctl: Typed) -> Callable[..., Said]:
+def far(door: LocalSshd, jitctl: RunCommand) -> Callable[..., CommandResult]:
     """Run jitctl --host, with these settings of ssh."""
 
-    def typed(*words: str, settings: tuple[str, ...] = (), **environment: str) -> Said:
+    def typed(*words: str, settings: tuple[str, ...] = (), **environment: str) -> CommandResult:
         return jitctl("--host", door.host, *words, JITCTL_SSH=door.ssh(*settings), **environment)
 
     return typed
 
 
-def test_a_verb_goes_through(far: Callable[..., Said]) -> None:
+def test_a_verb_goes_through(far: Callable[..., CommandResult]) -> None:
     """The answer is that of the jitd there, and ssh has nothing to say."""
     said = far("network", "list")
     assert (said.status, said.err) == (0, "")
     assert "office" in said.out
 
 
-def test_another_host_key(door: SshdHere, far: Callable[..., Said]) -> None:
+def test_another_host_key(door: LocalSshd, far: Callable[..., CommandResult]) -> None:
     """A host key that is not the known one: nothing is sent, ssh's own warning is passed on, and the command that
     forgets the old key comes after the question for the fingerprint.
     """
@@ -64,7 +64,7 @@ def test_another_host_key(door: SshdHere, far: Callable[..., Said]) -> None:
     assert door.logins == 0
 
 
-def test_a_host_key_that_nobody_has_seen(door: SshdHere, far: Callable[..., Said]) -> None:
+def test_a_host_key_that_nobody_has_seen(door: LocalSshd, far: Callable[..., CommandResult]) -> None:
     """Without a terminal nobody can say yes: what to type at one is told."""
     (door.directory / "known_hosts").write_text("")
     said = far("status")
@@ -73,7 +73,7 @@ def test_a_host_key_that_nobody_has_seen(door: SshdHere, far: Callable[..., Said
     assert "-o StrictHostKeyChecking=ask" in said.err
 
 
-def test_a_revoked_host_key(door: SshdHere, far: Callable[..., Said]) -> None:
+def test_a_revoked_host_key(door: LocalSshd, far: Callable[..., CommandResult]) -> None:
     """A key that is marked as revoked is told as that."""
     door.known("host", "@revoked ")
     said = far("status")
@@ -81,7 +81,7 @@ def test_a_revoked_host_key(door: SshdHere, far: Callable[..., Said]) -> None:
     assert "its host key is one that was revoked on this machine" in said.err
 
 
-def test_a_key_that_is_not_accepted(door: SshdHere, far: Callable[..., Said]) -> None:
+def test_a_key_that_is_not_accepted(door: LocalSshd, far: Callable[..., CommandResult]) -> None:
     """Exit 7, and with --json a code: nothing is wrong with the way there."""
     door.key("stranger")
     door.allow("stranger")
@@ -98,7 +98,7 @@ def test_a_key_that_is_not_accepted(door: SshdHere, far: Callable[..., Said]) ->
         ("20980101:20990101", "is not valid before 2098-01-01 00:00:00 UTC"),
     ],
 )
-def test_a_certificate_out_of_its_time(door: SshdHere, jitctl: Typed, span: str, told: str) -> None:
+def test_a_certificate_out_of_its_time(door: LocalSshd, jitctl: RunCommand, span: str, told: str) -> None:
     """What sshd only calls a key that it does not accept is named: which certificate, and since when."""
     authority = door.key("authority")
     (door.directory / "authorized_keys").write_text(
@@ -111,7 +111,7 @@ def test_a_certificate_out_of_its_time(door: SshdHere, jitctl: Typed, span: str,
     assert f"your ssh certificate {door.directory / 'id-cert.pub'} {told}" in said.err
 
 
-def test_a_certificate_in_the_agent(door: SshdHere, jitctl: Typed) -> None:
+def test_a_certificate_in_the_agent(door: LocalSshd, jitctl: RunCommand) -> None:
     """One that is in the agent alone is found there."""
     authority = door.key("authority")
     door.sign(authority, "id", "-n", "nobody", "-V", "20200101:20200201")
@@ -131,7 +131,7 @@ def test_a_certificate_in_the_agent(door: SshdHere, jitctl: Typed) -> None:
     assert "your ssh certificate 'id' of your agent expired at 2020-02-01 00:00:00 UTC" in said.err
 
 
-def test_a_certificate_of_the_host_that_is_over(door: SshdHere, tmp_path: Path, jitctl: Typed) -> None:
+def test_a_certificate_of_the_host_that_is_over(door: LocalSshd, tmp_path: Path, jitctl: RunCommand) -> None:
     """A gateway that shows an expired certificate is not trusted, and that is said."""
     authority = door.key("authority")
     door.key("certified")
@@ -139,7 +139,7 @@ def test_a_certificate_of_the_host_that_is_over(door: SshdHere, tmp_path: Path, 
     more = (f"HostKey {tmp_path / 'certified'}", f"HostCertificate {tmp_path / 'certified-cert.pub'}")
     below = tmp_path / "below"
     below.mkdir()
-    other = SshdHere(below, {}, *more)
+    other = LocalSshd(below, {}, *more)
     try:
         other.known("host")
         public = authority.with_suffix(".pub").read_text()
@@ -151,14 +151,14 @@ def test_a_certificate_of_the_host_that_is_over(door: SshdHere, tmp_path: Path, 
     assert "the certificate of its host key does not hold (expired)" in said.err
 
 
-def test_a_name_that_does_not_resolve(door: SshdHere, jitctl: Typed) -> None:
+def test_a_name_that_does_not_resolve(door: LocalSshd, jitctl: RunCommand) -> None:
     """Which name it is, and not only that it failed."""
     said = jitctl("--host", "ssh://alice@nosuch.invalid", "status", JITCTL_SSH=door.ssh())
     assert said.status == 6
     assert "the name nosuch.invalid does not resolve" in said.err
 
 
-def test_a_port_where_nobody_listens(door: SshdHere, far: Callable[..., Said]) -> None:
+def test_a_port_where_nobody_listens(door: LocalSshd, far: Callable[..., CommandResult]) -> None:
     """The address and the port."""
     door.stop()
     said = far("status")
@@ -166,7 +166,7 @@ def test_a_port_where_nobody_listens(door: SshdHere, far: Callable[..., Said]) -
     assert f"nobody listens on port {door.port} of 127.0.0.1" in said.err
 
 
-def test_a_gateway_that_never_answers(door: SshdHere) -> None:
+def test_a_gateway_that_never_answers(door: LocalSshd) -> None:
     """With patience a call ends by then; a port that takes connections and says nothing is no answer."""
     with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.MonkeyPatch.context() as patch:
         patch.setenv("JITCTL_SSH", door.ssh())
@@ -176,7 +176,7 @@ def test_a_gateway_that_never_answers(door: SshdHere) -> None:
     assert getattr(caught.value, "code", "") == "unreachable"
 
 
-def test_a_limit_where_the_user_has_none(door: SshdHere, jitctl: Typed) -> None:
+def test_a_limit_where_the_user_has_none(door: LocalSshd, jitctl: RunCommand) -> None:
     """ssh is given a limit for a gateway that does not answer only where its configuration has none, and where no
     other host is on the way.
     """
@@ -195,9 +195,9 @@ def test_a_limit_where_the_user_has_none(door: SshdHere, jitctl: Typed) -> None:
     assert not given("ProxyJump elsewhere")
 
 
-def test_no_jitctl_there(daemon: Running, tmp_path: Path, jitctl: Typed) -> None:
+def test_no_jitctl_there(daemon: InProcessDaemon, tmp_path: Path, jitctl: RunCommand) -> None:
     """A gateway without the command."""
-    door = SshdHere(tmp_path, {"PATH": "/nonexistent"})
+    door = LocalSshd(tmp_path, {"PATH": "/nonexistent"})
     try:
         said = jitctl("--host", door.host, "status", JITCTL_SSH=door.ssh())
     finally:
@@ -206,7 +206,7 @@ def test_no_jitctl_there(daemon: Running, tmp_path: Path, jitctl: Typed) -> None
     assert "there is no jitctl to talk to" in said.err
 
 
-def test_no_jitd_there(daemon: Running, far: Callable[..., Said]) -> None:
+def test_no_jitd_there(daemon: InProcessDaemon, far: Callable[..., CommandResult]) -> None:
     """A gateway whose daemon does not run: one sentence that names the machine, and not the other side's words too."""
     daemon.stop()
     said = far("status")
@@ -225,10 +225,10 @@ def test_no_jitd_there(daemon: Running, far: Callable[..., Said]) -> None:
     ],
 )
 def test_something_else_is_forced_there(
-    daemon: Running, tmp_path: Path, jitctl: Typed, forced: str, told: str
+    daemon: InProcessDaemon, tmp_path: Path, jitctl: RunCommand, forced: str, told: str
 ) -> None:
     """An account that runs something else: what came in place of an answer, and how to look at it."""
-    door = SshdHere(tmp_path, {}, f"ForceCommand {forced}")
+    door = LocalSshd(tmp_path, {}, f"ForceCommand {forced}")
     try:
         said = jitctl("--host", door.host, "status", JITCTL_SSH=door.ssh())
     finally:
@@ -238,9 +238,9 @@ def test_something_else_is_forced_there(
     assert "Another command may be forced for this account" in said.err
 
 
-def test_a_gate_that_says_no(daemon: Running, tmp_path: Path, jitctl: Typed) -> None:
+def test_a_gate_that_says_no(daemon: InProcessDaemon, tmp_path: Path, jitctl: RunCommand) -> None:
     """What the gate has against somebody is told as jitd says it, with its exit status."""
-    door = SshdHere(
+    door = LocalSshd(
         tmp_path, {"JITCTL_SOCKET": os.fspath(daemon.socket)}, "ForceCommand jitctl gate --user zoe"
     )
     try:
@@ -251,7 +251,7 @@ def test_a_gate_that_says_no(daemon: Running, tmp_path: Path, jitctl: Typed) -> 
     assert said.err.startswith("jitctl: cannot speak for somebody else as admin")
 
 
-def test_ssh_asks_at_the_terminal(door: SshdHere, daemon: Running) -> None:
+def test_ssh_asks_at_the_terminal(door: LocalSshd, daemon: InProcessDaemon) -> None:
     """What ssh asks and says is seen while it waits: an unknown host is confirmed by its user, and the verb goes on."""
     (door.directory / "known_hosts").write_text("")
     terminal = Terminal(daemon, "--host", door.host, "network", "list", JITCTL_SSH=door.ssh())
@@ -262,7 +262,7 @@ def test_ssh_asks_at_the_terminal(door: SshdHere, daemon: Running) -> None:
     assert "office" in terminal.seen
 
 
-def test_ssh_has_a_terminal_where_its_user_has_one(daemon: Running, jitctl: Typed) -> None:
+def test_ssh_has_a_terminal_where_its_user_has_one(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """Its standard error is a terminal where ours is one (only there ssh asks for a touch of a security key), a pipe
     otherwise; what is said comes through as it is.
     """
@@ -273,7 +273,7 @@ def test_ssh_has_a_terminal_where_its_user_has_one(daemon: Running, jitctl: Type
     assert jitctl("--host", "gateway", "status", **program).err.startswith("a pipe\njitctl: ")
 
 
-def test_what_follows_needs_no_login(door: SshdHere, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_follows_needs_no_login(door: LocalSshd, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls that follow each other share one login, errors included; a connection that was closed meanwhile is not
     used again.
     """
@@ -291,7 +291,7 @@ def test_what_follows_needs_no_login(door: SshdHere, monkeypatch: pytest.MonkeyP
     assert not kept.is_open
 
 
-def test_a_shared_connection_that_goes_on(door: SshdHere, far: Callable[..., Said]) -> None:
+def test_a_shared_connection_that_goes_on(door: LocalSshd, far: Callable[..., CommandResult]) -> None:
     """With ControlPersist a process of ssh stays behind, with our end of its standard error: nobody waits for it."""
     path = door.directory / "control"
     said = far("network", "list", settings=("ControlMaster auto", f"ControlPath {path}", "ControlPersist 60"))

@@ -8,12 +8,12 @@ import pytest
 from jitctl.api import transport
 from jitctl.api.transport import Channel
 from jitd.core.errors import JitError
-from support.answered import CHUNKED, OK, answered, chunk, failure
+from support.canned_reply import CHUNKED, OK, canned_reply, chunk, failure
 
 
 def test_a_request_is_one_line_headers_and_json() -> None:
     """What is sent closes the connection behind it, and tells how long the body is in bytes."""
-    with answered(OK, b"Content-Length: 2\r\n\r\n{}") as (channel, theirs):
+    with canned_reply(OK, b"Content-Length: 2\r\n\r\n{}") as (channel, theirs):
         assert transport.ask(channel, "POST", "/v1/request", {"reason": "\u00fc"}) == {}
         body = json.dumps({"reason": "\u00fc"}).encode()
         assert theirs.recv(65536) == (
@@ -29,7 +29,7 @@ def test_an_answer_with_and_without_length_and_in_chunks() -> None:
         (OK, b'\r\n{"now": 1}'),
         (CHUNKED, chunk(b'{"now"'), chunk(b": 1}"), b"0\r\n\r\n"),
     ):
-        with answered(*pieces) as (channel, _):
+        with canned_reply(*pieces) as (channel, _):
             assert transport.ask(channel, "GET", "/v1/list") == {"now": 1}
 
 
@@ -85,7 +85,7 @@ def test_a_connection_that_is_reset_is_unreachable() -> None:
 def test_a_stream_gives_each_line_once() -> None:
     """Lines may be split over chunks and share them; signs of life are passed over."""
     pieces = (CHUNKED, chunk(b'{"seq": 1}\n{"se'), chunk(b'q": 2}\n'), chunk(b"\n"), b"0\r\n\r\n")
-    with answered(*pieces) as (channel, _):
+    with canned_reply(*pieces) as (channel, _):
         assert list(transport.follow(channel, "/v1/events")) == [{"seq": 1}, {"seq": 2}]
 
 
@@ -96,7 +96,7 @@ def test_a_stream_gives_each_line_once() -> None:
 )
 def test_a_stream_that_is_cut_off_is_an_error(pieces: tuple[bytes, ...]) -> None:
     """An audit log without its end does not look complete: what came is given, then it is exit 6."""
-    with answered(*pieces) as (channel, _):
+    with canned_reply(*pieces) as (channel, _):
         lines = transport.follow(channel, "/v1/events")
         assert next(lines) == {"seq": 1}
         with pytest.raises(JitError) as caught:
@@ -107,7 +107,10 @@ def test_a_stream_that_is_cut_off_is_an_error(pieces: tuple[bytes, ...]) -> None
 def test_a_stream_that_is_refused_tells_why() -> None:
     """The error of the daemon, as for any other verb."""
     body = b'{"code": "not_permitted", "message": "cannot see events", "hint": ""}'
-    with answered(b"HTTP/1.1 403 Forbidden\r\n\r\n", body) as (channel, _), pytest.raises(JitError) as caught:
+    with (
+        canned_reply(b"HTTP/1.1 403 Forbidden\r\n\r\n", body) as (channel, _),
+        pytest.raises(JitError) as caught,
+    ):
         next(transport.follow(channel, "/v1/events"))
     assert caught.value.code == "not_permitted"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from support.running import Running
+from support.in_process_daemon import InProcessDaemon
 from support.wait import until
 
 
-def run(daemon: Running, line: str) -> tuple[int, str]:
+def run(daemon: InProcessDaemon, line: str) -> tuple[int, str]:
     """(exit status, standard error) of a line for a shell, `jitctl` in it being jitctl."""
     command = line.replace("jitctl", f"{sys.executable} -m jitctl", 1)
     done = subprocess.run(
@@ -26,7 +26,7 @@ def run(daemon: Running, line: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def status_of(daemon: Running, number: int) -> str:
+def status_of(daemon: InProcessDaemon, number: int) -> str:
     """The status of a request."""
     return str(daemon.get(f"/v1/show?id={number}")[1]["request"]["status"])
 
@@ -34,7 +34,7 @@ def status_of(daemon: Running, number: int) -> str:
 @pytest.mark.parametrize(
     ("to", "why"), [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")]
 )
-def test_standard_output_that_takes_nothing(daemon: Running, to: str, why: str) -> None:
+def test_standard_output_that_takes_nothing(daemon: InProcessDaemon, to: str, why: str) -> None:
     """What was to be shown was not: 1, in a sentence. What was done is done: 0."""
     for user in ("alice", "bob"):
         daemon.post("/v1/request", network="office", reason="x", user=user, duration=3_600_000)
@@ -60,7 +60,7 @@ def test_standard_output_that_takes_nothing(daemon: Running, to: str, why: str) 
     assert run(daemon, f"jitctl revoke 99 -r x {to}")[0] == 10
 
 
-def test_a_reader_that_has_enough(daemon: Running) -> None:
+def test_a_reader_that_has_enough(daemon: InProcessDaemon) -> None:
     """Nothing is said of a closed pipe; what changes something does it all the same."""
     gone, pipe = os.pipe()
     os.close(gone)
@@ -87,7 +87,7 @@ def test_a_reader_that_has_enough(daemon: Running) -> None:
     assert daemon.get("/v1/network/show?name=office")[1]["network"]["max_duration"] == 7_200_000
 
 
-def test_closed_standard_input_and_error(daemon: Running) -> None:
+def test_closed_standard_input_and_error(daemon: InProcessDaemon) -> None:
     """Neither is missed where nothing has to be read or said; an error has its status all the same."""
     daemon.post("/v1/request", network="office", reason="x", user="alice")
     assert run(daemon, "jitctl grant 1 <&- 2>&-")[0] == 0
@@ -95,7 +95,7 @@ def test_closed_standard_input_and_error(daemon: Running) -> None:
     assert run(daemon, "jitctl request office </dev/null 2>/dev/full")[0] == 7
 
 
-def test_ctrl_c_while_an_answer_is_waited_for(daemon: Running, tmp_path: Path) -> None:
+def test_ctrl_c_while_an_answer_is_waited_for(daemon: InProcessDaemon, tmp_path: Path) -> None:
     """One line says whether it may be done all the same; 130."""
     import socket
 

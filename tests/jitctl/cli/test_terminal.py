@@ -2,12 +2,12 @@
 
 import unicodedata
 
-from support.running import Running
+from support.command_result import RunCommand
+from support.in_process_daemon import InProcessDaemon
 from support.terminal import Terminal
-from support.typed import Typed
 
 
-def test_grant_offers_a_choice_and_shows_it_before_it_acts(daemon: Running) -> None:
+def test_grant_offers_a_choice_and_shows_it_before_it_acts(daemon: InProcessDaemon) -> None:
     """Without an id: the pending ones, a question, user, network, reason and end, and nothing without a yes."""
     for user in ("alice", "bob"):
         daemon.post("/v1/request", network="office", reason=f"{user}'s reason", user=user, duration=3_600_000)
@@ -34,7 +34,7 @@ def test_grant_offers_a_choice_and_shows_it_before_it_acts(daemon: Running) -> N
     assert daemon.get("/v1/show?id=1")[1]["request"]["status"] == "active"
 
 
-def test_a_missing_reason_is_asked_for(daemon: Running) -> None:
+def test_a_missing_reason_is_asked_for(daemon: InProcessDaemon) -> None:
     """request without --reason asks at a terminal."""
     terminal = Terminal(daemon, "request", "office", "--user", "alice")
     terminal.until("Why do you need access? ")
@@ -43,7 +43,7 @@ def test_a_missing_reason_is_asked_for(daemon: Running) -> None:
     assert daemon.get("/v1/show?id=1")[1]["request"]["reason"] == "because"
 
 
-def test_an_interrupted_question_is_130(daemon: Running) -> None:
+def test_an_interrupted_question_is_130(daemon: InProcessDaemon) -> None:
     """Ctrl-C and the end of the input at a question change nothing, and exit with 130."""
     for key in ("\x03", "\x04"):
         terminal = Terminal(daemon, "request", "office", "--user", "alice")
@@ -53,7 +53,7 @@ def test_an_interrupted_question_is_130(daemon: Running) -> None:
     assert daemon.get("/v1/list")[1]["requests"] == []
 
 
-def test_a_question_goes_on_after_ctrl_z(daemon: Running) -> None:
+def test_a_question_goes_on_after_ctrl_z(daemon: InProcessDaemon) -> None:
     """Stopped at a question and brought back, it stands there again with what was typed, and is answered as before."""
     terminal = Terminal(daemon, "request", "office", "--user", "alice")
     terminal.until("Why do you need access? ")
@@ -73,7 +73,7 @@ def test_a_question_goes_on_after_ctrl_z(daemon: Running) -> None:
     assert terminal.end() == 0
 
 
-def test_a_table_fits_the_terminal(daemon: Running) -> None:
+def test_a_table_fits_the_terminal(daemon: InProcessDaemon) -> None:
     """At 80 and at 160 columns no line is wider; ID, status and time left are always whole; the reason gives way."""
     daemon.post("/v1/request", network="office", reason="x" * 300, user="alice", duration=3_600_000)
     daemon.post("/v1/grant", id=1)
@@ -87,7 +87,9 @@ def test_a_table_fits_the_terminal(daemon: Running) -> None:
         assert terminal.plain[2:] == ["0 pending, 1 approved, 0 denied, 0 ended", "  jitctl show 1"]
 
 
-def test_words_from_right_to_left_move_nothing_behind_them(daemon: Running, jitctl: Typed) -> None:
+def test_words_from_right_to_left_move_nothing_behind_them(
+    daemon: InProcessDaemon, jitctl: RunCommand
+) -> None:
     """Whole or cut, a reason in Arabic ends with a mark, so that the time left stays in its column; a file has no marks."""
     daemon.post("/v1/request", network="office", reason="صباح الخير " * 9, user="alice", duration=3_600_000)
     daemon.post("/v1/grant", id=1)
@@ -100,7 +102,7 @@ def test_words_from_right_to_left_move_nothing_behind_them(daemon: Running, jitc
     assert "\u200e" not in jitctl("list").out
 
 
-def test_colours_only_where_they_are_wanted(daemon: Running) -> None:
+def test_colours_only_where_they_are_wanted(daemon: InProcessDaemon) -> None:
     """Status has a colour at a terminal, none with NO_COLOR, and the words are the same."""
     daemon.post("/v1/request", network="office", reason="x", user="alice")
     coloured, plain = Terminal(daemon, "list"), Terminal(daemon, "list", NO_COLOR="1")
@@ -110,7 +112,7 @@ def test_colours_only_where_they_are_wanted(daemon: Running) -> None:
     assert coloured.plain == plain.plain
 
 
-def test_a_lost_device_stands_out_among_events(daemon: Running) -> None:
+def test_a_lost_device_stands_out_among_events(daemon: InProcessDaemon) -> None:
     """Its line is bold red at a terminal, and that of a device that was added is not."""
     daemon.post("/v1/device/remove", name="laptop", user="alice", lost=True)
     terminal = Terminal(daemon, "events", columns=200)
@@ -126,7 +128,7 @@ def cells(line: str) -> int:
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line)
 
 
-def test_wide_characters_are_wrapped_by_their_width(daemon: Running) -> None:
+def test_wide_characters_are_wrapped_by_their_width(daemon: InProcessDaemon) -> None:
     """Chinese, Japanese and emoji take two columns each: no line of show, why or events is wider than the terminal."""
     for reason in ("日本語 " * 60, "漢" * 200, "🚀 launch " * 30):
         daemon.post("/v1/request", network="office", reason=reason, user="alice")
@@ -138,7 +140,7 @@ def test_wide_characters_are_wrapped_by_their_width(daemon: Running) -> None:
     assert any("日本語" in line for line in terminal.plain)
 
 
-def test_events_do_not_break_inside_words(daemon: Running) -> None:
+def test_events_do_not_break_inside_words(daemon: InProcessDaemon) -> None:
     """A name with dashes stays whole on one line, below what it belongs to."""
     daemon.post("/v1/network/add", name="scada-plant-hamburg-north", routes=["10.2.0.0/16"], interface="wg0")
     terminal = Terminal(daemon, "events", columns=72)
@@ -146,7 +148,7 @@ def test_events_do_not_break_inside_words(daemon: Running) -> None:
     assert "scada-plant-hamburg-north" in "\n".join(terminal.plain)
 
 
-def test_narrow_and_dumb_terminals(daemon: Running) -> None:
+def test_narrow_and_dumb_terminals(daemon: InProcessDaemon) -> None:
     """At 40 columns a list still says whose a request is; a terminal without any abilities has its width all the same."""
     daemon.post(
         "/v1/request",
@@ -163,7 +165,7 @@ def test_narrow_and_dumb_terminals(daemon: Running) -> None:
     assert "and so is the cat" in terminal.plain[1]
 
 
-def test_the_network_is_asked_for_first(daemon: Running) -> None:
+def test_the_network_is_asked_for_first(daemon: InProcessDaemon) -> None:
     """Then the reason; a slip is asked again, and what was typed is not lost when it is refused."""
     daemon.post("/v1/network/add", name="lab", routes=["10.2.0.0/16"], interface="wg0")
     terminal = Terminal(daemon, "request", "--user", "alice", "--duration", "900h")
@@ -178,7 +180,7 @@ def test_the_network_is_asked_for_first(daemon: Running) -> None:
     assert typed in "".join(terminal.plain)
 
 
-def test_denying_and_revoking_ask_why(daemon: Running) -> None:
+def test_denying_and_revoking_ask_why(daemon: InProcessDaemon) -> None:
     """At a terminal; the user reads it. Nothing typed is no reason, as without a terminal."""
     for number, verb in ((1, "deny"), (2, "revoke")):
         daemon.post("/v1/request", network="office", reason="x", user="alice", duration=3_600_000)
@@ -192,7 +194,7 @@ def test_denying_and_revoking_ask_why(daemon: Running) -> None:
         assert "use the lab" in (request["comment"], request["ended_comment"])
 
 
-def test_a_value_that_would_be_lost_is_refused(daemon: Running, jitctl: Typed) -> None:
+def test_a_value_that_would_be_lost_is_refused(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """An option with one value that is given two: a usage error, and nothing is done for either."""
     for words in (
         ("grant", "--user", "alice", "--user", "bob", "--network", "office"),

@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from jitd.core.people import Answer, Person
-from support.begun import Begun
-from support.between import between
-from support.running import Running
-from support.typed import Typed
+from support.background_command import BackgroundCommand
+from support.command_result import RunCommand
+from support.in_process_daemon import InProcessDaemon
+from support.proxy import proxy
 from support.wait import until
 
-Begin = Callable[..., Begun]
+Begin = Callable[..., BackgroundCommand]
 HOUR = 3_600_000
 DAY = 24 * HOUR
 ASK = ("request", "office", "-r", "ticket 42", "-u", "alice", "-d", "1h")
 
 
-def asked(daemon: Running, user: str = "alice", **more: object) -> int:
+def asked(daemon: InProcessDaemon, user: str = "alice", **more: object) -> int:
     """A pending request; returns its number."""
     status, reply = daemon.post(
         "/v1/request", network="office", reason="ticket 42", user=user, duration=HOUR, **more
@@ -31,13 +31,13 @@ def asked(daemon: Running, user: str = "alice", **more: object) -> int:
     return int(reply["request"]["id"])
 
 
-def post(daemon: Running, path: str, **body: object) -> None:
+def post(daemon: InProcessDaemon, path: str, **body: object) -> None:
     """A change that must be done."""
     status, reply = daemon.post(path, **body)
     assert status == 200, reply
 
 
-def test_request_waits_for_its_grant(daemon: Running, begin: Begin) -> None:
+def test_request_waits_for_its_grant(daemon: InProcessDaemon, begin: Begin) -> None:
     """What was asked is told at once on standard error; the result is one line of standard output, and exit 0."""
     waiting = begin(*ASK, "--wait")
     waiting.until("request 1: alice asks for office, pending\n")
@@ -68,7 +68,7 @@ def test_request_waits_for_its_grant(daemon: Running, begin: Begin) -> None:
     ids=["denied", "cancelled by somebody", "lapsed"],
 )
 def test_what_a_wait_ends_with(
-    daemon: Running, begin: Begin, path: str | None, body: dict[str, object], status: int, out: str
+    daemon: InProcessDaemon, begin: Begin, path: str | None, body: dict[str, object], status: int, out: str
 ) -> None:
     """Each end of a request has its exit status, and says by whom and why."""
     waiting = begin(*ASK, "--wait")
@@ -81,7 +81,7 @@ def test_what_a_wait_ends_with(
     assert (said.status, said.out) == (status, out)
 
 
-def test_what_was_decided_before(daemon: Running, jitctl: Typed) -> None:
+def test_what_was_decided_before(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """wait returns at once with what has become of it: granted, denied, ended, not there at all."""
     post(daemon, "/v1/grant", id=asked(daemon))
     post(daemon, "/v1/deny", id=asked(daemon, "bob"))
@@ -95,7 +95,7 @@ def test_what_was_decided_before(daemon: Running, jitctl: Typed) -> None:
 
 @pytest.mark.parametrize("last", ["GET /v1/show", "GET /v1/events"])
 def test_a_decision_just_before_it_listened_is_not_missed(
-    daemon: Running, begin: Begin, tmp_path: Path, last: str
+    daemon: InProcessDaemon, begin: Begin, tmp_path: Path, last: str
 ) -> None:
     """Made before the wait's question for the state arrives, or between that and its listening: both are seen."""
     number = asked(daemon)
@@ -105,13 +105,13 @@ def test_a_decision_just_before_it_listened_is_not_missed(
         if line.startswith(last) and left:
             post(daemon, "/v1/deny", id=left.pop())
 
-    with between(daemon.directory / "between.sock", daemon.socket, decide) as socket:
+    with proxy(daemon.directory / "between.sock", daemon.socket, decide) as socket:
         waiting = begin("wait", str(number), socket=socket)
         said = waiting.end()
     assert (said.status, left) == (3, [])
 
 
-def test_a_restart_in_the_middle(daemon: Running, begin: Begin) -> None:
+def test_a_restart_in_the_middle(daemon: InProcessDaemon, begin: Begin) -> None:
     """The daemon stops and comes back while somebody waits; what is decided then still reaches him."""
     waiting = begin(*ASK, "--wait")
     waiting.until("pending")
@@ -123,7 +123,7 @@ def test_a_restart_in_the_middle(daemon: Running, begin: Begin) -> None:
     assert waiting.end().status == 0
 
 
-def test_what_happens_while_it_is_down_is_seen(daemon: Running, begin: Begin) -> None:
+def test_what_happens_while_it_is_down_is_seen(daemon: InProcessDaemon, begin: Begin) -> None:
     """A request whose time is over while the daemon is stopped has lapsed for the one who waits."""
     waiting = begin(*ASK, "--wait")
     waiting.until("pending")
@@ -134,7 +134,7 @@ def test_what_happens_while_it_is_down_is_seen(daemon: Running, begin: Begin) ->
     assert waiting.end().status == 4
 
 
-def test_the_time_is_over(daemon: Running, jitctl: Typed) -> None:
+def test_the_time_is_over(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """With --timeout it ends with 5 and says that the request stands; as JSON it is there as it stands."""
     said = jitctl(*ASK, "--wait", "--timeout", "1s")
     assert said.status == 5
@@ -145,7 +145,7 @@ def test_the_time_is_over(daemon: Running, jitctl: Typed) -> None:
     assert daemon.get("/v1/show?id=1")[1]["request"]["status"] == "pending"
 
 
-def test_the_time_is_over_and_nobody_answers(daemon: Running, begin: Begin) -> None:
+def test_the_time_is_over_and_nobody_answers(daemon: InProcessDaemon, begin: Begin) -> None:
     """A daemon that does not come back in time is exit 6: nobody knows what became of the request."""
     waiting = begin(*ASK, "--wait", "--timeout", "5s")
     waiting.until("pending")
@@ -157,7 +157,7 @@ def test_the_time_is_over_and_nobody_answers(daemon: Running, begin: Begin) -> N
     daemon.start_again()
 
 
-def test_ctrl_c_says_that_it_stands(daemon: Running, begin: Begin) -> None:
+def test_ctrl_c_says_that_it_stands(daemon: InProcessDaemon, begin: Begin) -> None:
     """Interrupted, it exits with 130, names what to type, and changes nothing."""
     waiting = begin(*ASK, "--wait")
     waiting.until("pending")
@@ -168,7 +168,9 @@ def test_ctrl_c_says_that_it_stands(daemon: Running, begin: Begin) -> None:
     assert daemon.get("/v1/show?id=1")[1]["request"]["status"] == "pending"
 
 
-def test_a_grant_that_the_kernel_does_not_agree_with(daemon: Running, begin: Begin, jitctl: Typed) -> None:
+def test_a_grant_that_the_kernel_does_not_agree_with(
+    daemon: InProcessDaemon, begin: Begin, jitctl: RunCommand
+) -> None:
     """wait goes on until the kernel agrees; when the time is over before that, it ends with 9."""
     asked(daemon)
     # Somebody has put an interface of another kind in the place of wg0.
@@ -186,7 +188,7 @@ def test_a_grant_that_the_kernel_does_not_agree_with(daemon: Running, begin: Beg
     assert waiting.end().status == 0
 
 
-def test_a_grant_for_later(daemon: Running, begin: Begin) -> None:
+def test_a_grant_for_later(daemon: InProcessDaemon, begin: Begin) -> None:
     """What opens later is decided: it returns at once, says when, and exits with 5, since there is no access yet."""
     start = daemon.clock.now_ms() + DAY
     asked(daemon, start=start)
@@ -196,7 +198,7 @@ def test_a_grant_for_later(daemon: Running, begin: Begin) -> None:
     assert (said.status, said.out) == (5, "office opens for alice at 2026-09-22 14:13:20 UTC, grant 1\n")
 
 
-def test_a_grant_that_is_frozen(daemon: Running, jitctl: Typed) -> None:
+def test_a_grant_that_is_frozen(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """Granted in a freeze, there is no access yet either: 5."""
     post(daemon, "/v1/grant", id=asked(daemon))
     post(daemon, "/v1/freeze", reason="intruder")
@@ -204,7 +206,7 @@ def test_a_grant_that_is_frozen(daemon: Running, jitctl: Typed) -> None:
     assert (said.status, said.out.partition(";")[0]) == (5, "office is frozen for alice")
 
 
-def second_administrator(daemon: Running) -> str:
+def second_administrator(daemon: InProcessDaemon) -> str:
     """Carol administers, too. Returns who can say yes where several have to agree: root without a login counts for nobody."""
     uid = os.getuid() + 30003
     daemon.people.people["carol"] = Person(
@@ -213,7 +215,7 @@ def second_administrator(daemon: Running) -> str:
     return "admin" if os.getuid() else "carol"
 
 
-def test_each_yes_is_told(daemon: Running, begin: Begin) -> None:
+def test_each_yes_is_told(daemon: InProcessDaemon, begin: Begin) -> None:
     """Where several have to agree, each yes is told as it comes, and those that were there already."""
     name = second_administrator(daemon)
     post(daemon, "/v1/network/set", name="office", changes=["approvals=2"])
@@ -228,7 +230,7 @@ def test_each_yes_is_told(daemon: Running, begin: Begin) -> None:
     assert (waiting.end().status, second.end().status) == (3, 3)
 
 
-def test_more_time_is_waited_for(daemon: Running, begin: Begin) -> None:
+def test_more_time_is_waited_for(daemon: InProcessDaemon, begin: Begin) -> None:
     """An extension is decided when the grant that it lengthens is: 0 when it is longer, 3 when it was denied."""
     post(daemon, "/v1/grant", id=asked(daemon))
     for number, path, status, out in (
@@ -242,11 +244,11 @@ def test_more_time_is_waited_for(daemon: Running, begin: Begin) -> None:
         assert (said.status, said.out) == (status, out)
 
 
-def test_more_waiters_than_the_daemon_listens_to(daemon: Running, begin: Begin) -> None:
+def test_more_waiters_than_the_daemon_listens_to(daemon: InProcessDaemon, begin: Begin) -> None:
     """Those beyond the limit of streams ask now and then; nobody takes that limit for a decision."""
     number, limit = asked(daemon), daemon.settings.limits.watchers_per_user
     seen: list[str] = []
-    with between(daemon.directory / "between.sock", daemon.socket, seen.append) as socket:
+    with proxy(daemon.directory / "between.sock", daemon.socket, seen.append) as socket:
         many = [begin("wait", str(number), socket=socket) for _ in range(limit + 2)]
         # All of them, and one that came again because it was refused.
         until(
@@ -258,7 +260,7 @@ def test_more_waiters_than_the_daemon_listens_to(daemon: Running, begin: Begin) 
         assert {one.end().status for one in many} == {3}
 
 
-def test_what_cannot_be_combined(jitctl: Typed) -> None:
+def test_what_cannot_be_combined(jitctl: RunCommand) -> None:
     """--timeout belongs to --wait, and a plan is not waited for."""
     assert jitctl(*ASK, "--timeout", "1m").err == "jitctl: cannot use --timeout without --wait\nAdd --wait.\n"
     assert jitctl(*ASK, "--dry-run", "--wait").status == 2

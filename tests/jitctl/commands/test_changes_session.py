@@ -5,12 +5,12 @@ import os
 import pytest
 
 from jitd.core.people import Answer, Person
-from support.running import Running
-from support.typed import Typed
+from support.command_result import RunCommand
+from support.in_process_daemon import InProcessDaemon
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a second person needs a uid of their own")
-def test_a_change_that_waits(daemon: Running, jitctl: Typed) -> None:
+def test_a_change_that_waits(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """Proposed with exit 5 and the number, listed, pointed to by `list`, agreed to by two others, and made."""
     for number, name in enumerate(("carol", "dave"), start=3):
         groups = frozenset({"admins"})
@@ -40,7 +40,7 @@ def test_a_change_that_waits(daemon: Running, jitctl: Typed) -> None:
     assert "agreed to change 1 (2 of 2): office: approvals: 2 -> 1" in jitctl("events").out
 
 
-def test_a_change_that_is_rejected(daemon: Running, jitctl: Typed) -> None:
+def test_a_change_that_is_rejected(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """One no ends it; a number that is not there is told so."""
     daemon.people.people["carol"] = Person(
         name="carol", exists=Answer.YES, uid=os.getuid() + 30003, groups=frozenset({"admins"})

@@ -10,16 +10,16 @@ import pytest
 from jitctl.commands.devices import owners
 from jitd.core.errors import JitError
 from jitd.core.people import Answer, Person
+from support.command_result import RunCommand
 from support.hints import commands
-from support.running import Running
-from support.typed import Typed
+from support.in_process_daemon import InProcessDaemon
 
 ANNA = "DOM\\anna lee"
 KEY = base64.b64encode(bytes([77]) * 32).decode()
 
 
 @pytest.fixture
-def anna(daemon: Running) -> str:
+def anna(daemon: InProcessDaemon) -> str:
     """A user of the system, and a group of the same kind."""
     daemon.people.people[ANNA] = Person(
         name=ANNA, exists=Answer.YES, uid=71_000, groups=frozenset({"domain users@corp.example"})
@@ -28,7 +28,7 @@ def anna(daemon: Running) -> str:
     return ANNA
 
 
-def test_every_verb_takes_the_name(anna: str, jitctl: Typed) -> None:
+def test_every_verb_takes_the_name(anna: str, jitctl: RunCommand) -> None:
     """From a device to the end of a grant, in rules, filters and explanations; and what is printed can be pasted."""
     printed = ""
     for words in (
@@ -71,7 +71,7 @@ def test_every_verb_takes_the_name(anna: str, jitctl: Typed) -> None:
         assert "cannot find" not in done.err
 
 
-def test_a_policy_file_goes_round(anna: str, jitctl: Typed, tmp_path: Path) -> None:
+def test_a_policy_file_goes_round(anna: str, jitctl: RunCommand, tmp_path: Path) -> None:
     """What is exported with such names is applied without a change."""
     jitctl("network", "set", "office", f"members={anna},@domain users@corp.example", "-y")
     file = tmp_path / "policy.toml"

@@ -4,13 +4,13 @@ import json
 import re
 from pathlib import Path
 
-from support.running import Running
-from support.typed import Typed
+from support.command_result import RunCommand
+from support.in_process_daemon import InProcessDaemon
 
 HOUR = 3_600_000
 
 
-def test_the_whole_gateway(daemon: Running, jitctl: Typed) -> None:
+def test_the_whole_gateway(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """Part by part, each line with its mark, and the sum at the end; nothing broken: exit 0."""
     daemon.directory.chmod(0o755)  # users reach the socket in it
     said = jitctl("doctor")
@@ -26,7 +26,7 @@ def test_the_whole_gateway(daemon: Running, jitctl: Typed) -> None:
     assert "  ok       wg0 is up on UDP port 51820 with the key that clients have; peers: 0" in lines
 
 
-def test_one_part(daemon: Running, jitctl: Typed) -> None:
+def test_one_part(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """Its lines alone; what is broken makes the exit status 1, and has its fix."""
     daemon.wireguard.remove_link("wg0")
     said = jitctl("doctor", "interfaces")
@@ -39,7 +39,7 @@ def test_one_part(daemon: Running, jitctl: Typed) -> None:
     )
 
 
-def test_a_network_of_somebody(daemon: Running, jitctl: Typed) -> None:
+def test_a_network_of_somebody(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """An administrator looks for a user; with a grant nothing is broken, and without one it is."""
     missing = jitctl("doctor", "office", "--user", "alice")
     assert missing.status == 1
@@ -53,7 +53,7 @@ def test_a_network_of_somebody(daemon: Running, jitctl: Typed) -> None:
     assert granted.out.startswith("ok       grant 1 is active, 1h left\n")
 
 
-def test_as_json(daemon: Running, jitctl: Typed) -> None:
+def test_as_json(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """One part is its reply; the whole is every part, and all lines together."""
     one = json.loads(jitctl("doctor", "store", "--json").out)
     assert one["part"] == "store"
@@ -63,7 +63,7 @@ def test_as_json(daemon: Running, jitctl: Typed) -> None:
     assert len(whole["checks"]) == sum(len(part["checks"]) for part in whole["parts"])
 
 
-def test_what_is_no_part(daemon: Running, jitctl: Typed) -> None:
+def test_what_is_no_part(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """A typo is told which parts there are; a part and a network at once are a usage error."""
     typo = jitctl("doctor", "sotre")
     assert typo.status == 10
@@ -72,7 +72,7 @@ def test_what_is_no_part(daemon: Running, jitctl: Typed) -> None:
     assert jitctl("doctor", "--user", "alice").status == 2
 
 
-def test_nobody_answers(jitctl: Typed, tmp_path: Path) -> None:
+def test_nobody_answers(jitctl: RunCommand, tmp_path: Path) -> None:
     """It says so and names what looks without a daemon."""
     said = jitctl("doctor", JITCTL_SOCKET=str(tmp_path / "none.sock"))
     assert said.status == 6

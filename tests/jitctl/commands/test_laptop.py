@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from support.begun import Begun
-from support.running import Running
-from support.typed import Said
+from support.background_command import BackgroundCommand
+from support.command_result import CommandResult
+from support.in_process_daemon import InProcessDaemon
 from support.wait import until
 
 PROFILES = """\
@@ -36,11 +36,11 @@ case " $* " in
 esac
 exec {python} -m jitctl --socket {socket} dial-stdio
 """
-Laptop = Callable[..., Said]
+Laptop = Callable[..., CommandResult]
 
 
 @pytest.fixture
-def environment(daemon: Running, tmp_path: Path) -> dict[str, str]:
+def environment(daemon: InProcessDaemon, tmp_path: Path) -> dict[str, str]:
     """A home with two gateways, of which one cannot be reached."""
     ssh = tmp_path / "ssh"
     ssh.write_text(SSH.format(python=sys.executable, socket=daemon.socket))
@@ -61,7 +61,7 @@ def environment(daemon: Running, tmp_path: Path) -> dict[str, str]:
 def laptop(environment: dict[str, str]) -> Laptop:
     """Run jitctl there."""
 
-    def typed(*words: str) -> Said:
+    def typed(*words: str) -> CommandResult:
         done = subprocess.run(
             [sys.executable, "-m", "jitctl", *words],
             stdin=subprocess.DEVNULL,
@@ -71,7 +71,7 @@ def laptop(environment: dict[str, str]) -> Laptop:
             check=False,
             env=environment,
         )
-        return Said(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
     return typed
 
@@ -104,10 +104,14 @@ def test_one_gateway_that_does_not_answer_hides_no_other(laptop: Laptop) -> None
     assert laptop("status", "--all", "-o", "prompt").out == "lab ?\n"
 
 
-def test_a_bar_is_told_each_change_on_a_line(environment: dict[str, str], daemon: Running) -> None:
+def test_a_bar_is_told_each_change_on_a_line(environment: dict[str, str], daemon: InProcessDaemon) -> None:
     """waybar gets a line at once and one when it changes, i3bar its whole protocol; neither needs a terminal."""
-    waybar = Begun([sys.executable, "-m", "jitctl", "status", "--watch", "-o", "waybar"], environment)
-    i3bar = Begun([sys.executable, "-m", "jitctl", "status", "--watch", "-o", "i3bar"], environment)
+    waybar = BackgroundCommand(
+        [sys.executable, "-m", "jitctl", "status", "--watch", "-o", "waybar"], environment
+    )
+    i3bar = BackgroundCommand(
+        [sys.executable, "-m", "jitctl", "status", "--watch", "-o", "i3bar"], environment
+    )
     try:
         waybar.until('"class": "idle"')
         i3bar.until('{"version":1}\n[\n[{"name": "jitctl", "full_text": ""}],\n')
@@ -119,14 +123,16 @@ def test_a_bar_is_told_each_change_on_a_line(environment: dict[str, str], daemon
         i3bar.kill()
 
 
-def test_a_prompt_takes_what_was_answered_lately(laptop: Laptop, daemon: Running, tmp_path: Path) -> None:
+def test_a_prompt_takes_what_was_answered_lately(
+    laptop: Laptop, daemon: InProcessDaemon, tmp_path: Path
+) -> None:
     """It does not ask again within a minute; what is kept is its user's alone; without it the gateway is asked."""
-    assert laptop("status", "-o", "prompt") == Said(0, "", "")
+    assert laptop("status", "-o", "prompt") == CommandResult(0, "", "")
     kept = tmp_path / "run" / "jitctl" / "office.status.json"
     until(kept.exists, "the answer is kept")
     assert kept.stat().st_mode & 0o077 == 0
     daemon.stop()
-    assert laptop("status", "-o", "prompt") == Said(0, "", "")
+    assert laptop("status", "-o", "prompt") == CommandResult(0, "", "")
     kept.unlink()
     said = laptop("status", "-o", "prompt")
     assert (said.status, said.out) == (6, "")
@@ -155,4 +161,4 @@ def test_what_cannot_be_done_is_said(laptop: Laptop, words: tuple[str, ...], sta
 
 def test_disconnect_where_nothing_is_connected(laptop: Laptop) -> None:
     """It changes nothing, and says so."""
-    assert laptop("disconnect") == Said(0, "nothing was connected\n", "")
+    assert laptop("disconnect") == CommandResult(0, "nothing was connected\n", "")

@@ -11,8 +11,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
-from support.running import Running, running
-from support.typed import Typed
+from support.command_result import RunCommand
+from support.in_process_daemon import InProcessDaemon, in_process_daemon
 from support.wait import until
 
 NO = "550 5.1.1 no such user here"
@@ -52,7 +52,7 @@ def post() -> Iterator[Controller]:
 
 
 @pytest.fixture
-def daemon(post: Controller) -> Iterator[Running]:
+def daemon(post: Controller) -> Iterator[InProcessDaemon]:
     """A daemon that tells people by that server."""
     mail = Mail(
         server="127.0.0.1",
@@ -61,7 +61,7 @@ def daemon(post: Controller) -> Iterator[Running]:
         sender="jitd@example.org",
         email_domain="example.org",
     )
-    with running(mail=mail) as made:
+    with in_process_daemon(mail=mail) as made:
         post.handler.said = "250 OK"
         made.furnish()
         # What was set up is told to administrators, too.
@@ -71,7 +71,7 @@ def daemon(post: Controller) -> Iterator[Running]:
         yield made
 
 
-def test_what_waits_and_why(daemon: Running, post: Controller, jitctl: Typed) -> None:
+def test_what_waits_and_why(daemon: InProcessDaemon, post: Controller, jitctl: RunCommand) -> None:
     """Alone, outbox lists what waits in the server's words; messages are tried again, or dropped, or refused by number."""
     assert jitctl("outbox").out == "nothing waits to be told\n"
     assert daemon.post("/v1/request", network="office", reason="x", user="alice")[0] == 200
@@ -100,11 +100,14 @@ def test_a_template_that_cannot_be_used_keeps_jitd_from_starting(tmp_path: Path)
     """Checked before anybody can call: the error names the file and the line."""
     (tmp_path / "granted.txt").write_text("Subject: x\n{{ usr }}\n")
     mail = Mail(server="127.0.0.1", sender="jitd@example.org", templates=tmp_path)
-    with pytest.raises(JitError, match=r"granted\.txt, line 2: 'usr' is undefined"), running(mail=mail):
+    with (
+        pytest.raises(JitError, match=r"granted\.txt, line 2: 'usr' is undefined"),
+        in_process_daemon(mail=mail),
+    ):
         pass
 
 
-def test_a_test_and_a_switch(daemon: Running, post: Controller, jitctl: Typed) -> None:
+def test_a_test_and_a_switch(daemon: InProcessDaemon, post: Controller, jitctl: RunCommand) -> None:
     """A test is delivered, or fails with the server's own words and exit 1; each user has a switch."""
     to = ("notify", "test", "--to", "you@example.org")
     failed = jitctl(*to)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from support.running import Running
+from support.command_result import RunCommand
+from support.in_process_daemon import InProcessDaemon
 from support.terminal import Terminal
-from support.typed import Typed
 
 
 @pytest.fixture
-def file(jitctl: Typed, tmp_path: Path) -> Path:
+def file(jitctl: RunCommand, tmp_path: Path) -> Path:
     """The policy of the daemon, exported."""
     found = tmp_path / "policy.toml"
     assert jitctl("policy", "export", "--output", str(found)).status == 0
@@ -19,14 +19,14 @@ def file(jitctl: Typed, tmp_path: Path) -> Path:
     return found
 
 
-def test_an_export_is_no_difference(jitctl: Typed, file: Path) -> None:
+def test_an_export_is_no_difference(jitctl: RunCommand, file: Path) -> None:
     """--check exits with 0 after an export, from a file and from standard input."""
     for words, given in (([str(file)], ""), (["-"], file.read_text())):
         said = jitctl("policy", "apply", *words, "--check", given=given)
         assert (said.status, said.out) == (0, "nothing to change\n")
 
 
-def test_check_tells_a_difference_and_changes_nothing(jitctl: Typed, file: Path) -> None:
+def test_check_tells_a_difference_and_changes_nothing(jitctl: RunCommand, file: Path) -> None:
     """1 for a difference, also with --yes and with --json; 2 for a wrong line; what is changed is named."""
     file.write_text(
         file.read_text().replace('"8h"', '"9h"') + '\n[network.lab]\nroutes = ["192.168.0.0/24"]\n'
@@ -48,7 +48,7 @@ def test_check_tells_a_difference_and_changes_nothing(jitctl: Typed, file: Path)
     assert "lab" not in jitctl("policy", "export").out
 
 
-def test_apply_yes(jitctl: Typed, file: Path) -> None:
+def test_apply_yes(jitctl: RunCommand, file: Path) -> None:
     """Without a terminal only --yes applies it; the second time there is nothing to do."""
     text = file.read_text() + '\n[network.lab]\nroutes = ["192.168.0.0/24"]\n'
     said = jitctl("policy", "apply", "-", given=text)
@@ -59,7 +59,7 @@ def test_apply_yes(jitctl: Typed, file: Path) -> None:
     assert (said.status, said.out) == (0, "nothing to change\n")
 
 
-def test_apply_asks(daemon: Running, jitctl: Typed, file: Path) -> None:
+def test_apply_asks(daemon: InProcessDaemon, jitctl: RunCommand, file: Path) -> None:
     """At a terminal: a no changes nothing and exits with 1, a yes does it."""
     file.write_text("")
     for answer, status, said in (
@@ -76,7 +76,7 @@ def test_apply_asks(daemon: Running, jitctl: Typed, file: Path) -> None:
     assert "[network.office]" not in jitctl("policy", "export").out
 
 
-def test_a_file_is_never_cut_short(jitctl: Typed, file: Path) -> None:
+def test_a_file_is_never_cut_short(jitctl: RunCommand, file: Path) -> None:
     """What a policy does not name is removed, so that a part of a file is not applied."""
     file.write_text(file.read_text() + "#" * 1_100_000)
     said = jitctl("policy", "apply", str(file), "--yes")

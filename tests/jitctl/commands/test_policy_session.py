@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from support.typed import Typed
+from support.command_result import RunCommand
 
 
-def test_a_policy_goes_out_and_in_again(jitctl: Typed, tmp_path: Path) -> None:
+def test_a_policy_goes_out_and_in_again(jitctl: RunCommand, tmp_path: Path) -> None:
     """export | apply --check is no difference; a changed file is a plan, exit 1, and applied with --yes alone."""
     file = tmp_path / "policy.toml"
     assert jitctl("policy", "export", "-o", str(file)).out == f"wrote {file}\n"
@@ -29,7 +29,7 @@ def test_a_policy_goes_out_and_in_again(jitctl: Typed, tmp_path: Path) -> None:
     )
 
 
-def test_settings_by_key(jitctl: Typed) -> None:
+def test_settings_by_key(jitctl: RunCommand) -> None:
     """KEY=VALUE, KEY+=VALUE and KEY-=VALUE; show names what is not as usual."""
     done = jitctl("network", "set", "office", "approvers+=alice", "jit.hours=daily 08:00-18:00 UTC", "--yes")
     assert done.status == 0
@@ -41,7 +41,7 @@ def test_settings_by_key(jitctl: Typed) -> None:
     assert jitctl("network", "set", "office", "approvers").status == 2
 
 
-def test_why_in_words(jitctl: Typed) -> None:
+def test_why_in_words(jitctl: RunCommand) -> None:
     """Each rule with its answer, and what would change it."""
     said = jitctl("why", "alice", "office")
     assert said.status == 0
@@ -50,7 +50,7 @@ def test_why_in_words(jitctl: Typed) -> None:
     assert jitctl("why", "alice", "nowhere").status == 10
 
 
-def test_ensure_exits_with_what_is_so(jitctl: Typed) -> None:
+def test_ensure_exits_with_what_is_so(jitctl: RunCommand) -> None:
     """5 while it waits, 0 once there is enough; a dry run changes nothing."""
     assert jitctl("request", "office", "-u", "alice", "-r", "x", "--dry-run").err == "nothing was changed\n"
     assert "no requests yet" in jitctl("list").out
@@ -60,7 +60,7 @@ def test_ensure_exits_with_what_is_so(jitctl: Typed) -> None:
     assert jitctl("extend", str(number), "-d", "1h", "--until", "18:00").status == 2
 
 
-def test_the_emergency_stop(jitctl: Typed) -> None:
+def test_the_emergency_stop(jitctl: RunCommand) -> None:
     """It wants a yes, says so everywhere, and ends."""
     assert jitctl("freeze", "-r", "intruder").status == 2
     assert jitctl("freeze", "-r", "intruder", "--yes").out.startswith("everything is frozen since")
@@ -69,7 +69,7 @@ def test_the_emergency_stop(jitctl: Typed) -> None:
     assert jitctl("thaw").out == "nothing is frozen\n"
 
 
-def test_people(jitctl: Typed) -> None:
+def test_people(jitctl: RunCommand) -> None:
     """A contractor comes and is shut out; the list says so."""
     assert (
         "registered here, until"

@@ -5,15 +5,15 @@ import json
 
 import pytest
 
-from support.running import Running
+from support.command_result import RunCommand
+from support.in_process_daemon import InProcessDaemon
 from support.terminal import Terminal
-from support.typed import Typed
 
 HOUR = 3_600_000
 
 
 @pytest.fixture
-def busy(daemon: Running) -> Running:
+def busy(daemon: InProcessDaemon) -> InProcessDaemon:
     """Alice was given an hour without asking and asked twice, of which one was denied."""
     daemon.post("/v1/grant", user="alice", network="office", duration=HOUR)
     daemon.advance(2 * HOUR)
@@ -24,14 +24,14 @@ def busy(daemon: Running) -> Running:
     return daemon
 
 
-def test_report_of_an_empty_gateway(jitctl: Typed) -> None:
+def test_report_of_an_empty_gateway(jitctl: RunCommand) -> None:
     """It says that there is nothing, and of which time."""
     said = jitctl("report", "--since", "7d")
     assert (said.status, said.err) == (0, "")
     assert said.out == "nothing was asked for: 7 days until 2026-09-21 14:13:20 UTC, the whole gateway\n"
 
 
-def test_report_in_words(busy: Running, jitctl: Typed) -> None:
+def test_report_in_words(busy: InProcessDaemon, jitctl: RunCommand) -> None:
     """Sums, and a table for each of users, networks and approvers."""
     said = jitctl("report", "--by", "network")
     assert said.status == 0
@@ -51,7 +51,7 @@ def test_report_in_words(busy: Running, jitctl: Typed) -> None:
     ]
 
 
-def test_report_for_programs(busy: Running, jitctl: Typed) -> None:
+def test_report_for_programs(busy: InProcessDaemon, jitctl: RunCommand) -> None:
     """JSON is the answer as it is, CSV a line for everything and one for each; both have the same numbers."""
     reply = json.loads(jitctl("report", "-o", "json").out)
     assert (reply["total"]["asked"], reply["total"]["denied"]) == (3, 2)
@@ -65,7 +65,7 @@ def test_report_for_programs(busy: Running, jitctl: Typed) -> None:
     ]
 
 
-def test_report_as_a_page(busy: Running, jitctl: Typed) -> None:
+def test_report_as_a_page(busy: InProcessDaemon, jitctl: RunCommand) -> None:
     """One page on standard output, and nothing else."""
     said = jitctl("report", "-o", "html")
     assert (said.status, said.err) == (0, "")
@@ -73,7 +73,7 @@ def test_report_as_a_page(busy: Running, jitctl: Typed) -> None:
     assert said.out.endswith("</html>\n")
 
 
-def test_report_of_a_time(busy: Running, jitctl: Typed) -> None:
+def test_report_of_a_time(busy: InProcessDaemon, jitctl: RunCommand) -> None:
     """So long before jitd's now, or dates; a last day belongs to it whole."""
     for words, asked in (
         (("--since", "1h"), 2),
@@ -88,7 +88,7 @@ def test_report_of_a_time(busy: Running, jitctl: Typed) -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 160])
-def test_report_fits_the_terminal(busy: Running, columns: int) -> None:
+def test_report_fits_the_terminal(busy: InProcessDaemon, columns: int) -> None:
     """No line is wider, and there is what to type next; NO_COLOR is kept to."""
     terminal = Terminal(busy, "report", columns=columns, NO_COLOR="1", COLUMNS=str(columns))
     assert terminal.end() == 0

@@ -6,16 +6,16 @@ import time
 import pytest
 
 from jitctl.cli.keys import ALONE_SECONDS
-from support.running import Running
+from support.command_result import RunCommand
+from support.in_process_daemon import InProcessDaemon
 from support.terminal import Terminal
-from support.typed import Typed
 from support.wait import until
 
 KEYS = "[g]rant  [o]ther duration  [d]eny  [s]kip  [h]istory  [q]uit"
 HOUR = 3_600_000
 
 
-def ask(daemon: Running, user: str, reason: str = "ticket 42", **more: object) -> int:
+def ask(daemon: InProcessDaemon, user: str, reason: str = "ticket 42", **more: object) -> int:
     """A pending request; returns its number."""
     body = {"network": "office", "reason": reason, "user": user, "duration": HOUR, **more}
     status, reply = daemon.post("/v1/request", **body)
@@ -23,12 +23,12 @@ def ask(daemon: Running, user: str, reason: str = "ticket 42", **more: object) -
     return int(reply["request"]["id"])
 
 
-def statuses(daemon: Running) -> dict[int, str]:
+def statuses(daemon: InProcessDaemon) -> dict[int, str]:
     """The status of each request by its number."""
     return {one["id"]: one["status"] for one in daemon.get("/v1/list")[1]["requests"]}
 
 
-def test_one_key_for_each(daemon: Running) -> None:
+def test_one_key_for_each(daemon: InProcessDaemon) -> None:
     """The urgent one comes first; it is granted as wished, the other for another time; what helps is shown before."""
     ask(daemon, "alice")
     ask(daemon, "bob", reason="the disk is full", urgent=True)
@@ -50,7 +50,7 @@ def test_one_key_for_each(daemon: Running) -> None:
     assert statuses(daemon) == {1: "active", 2: "active"}
 
 
-def test_deny_skip_history_and_quit(daemon: Running) -> None:
+def test_deny_skip_history_and_quit(daemon: InProcessDaemon) -> None:
     """A denial wants a reason, and nothing is denied without; skipping and leaving change nothing."""
     ask(daemon, "alice")
     ask(daemon, "bob")
@@ -75,7 +75,7 @@ def test_deny_skip_history_and_quit(daemon: Running) -> None:
     assert daemon.get("/v1/show?id=2")[1]["request"]["comment"] == "use the lab"
 
 
-def test_what_somebody_else_has_decided_is_told(daemon: Running) -> None:
+def test_what_somebody_else_has_decided_is_told(daemon: InProcessDaemon) -> None:
     """The key comes too late: the error says who was first, and the next request is shown."""
     ask(daemon, "alice")
     ask(daemon, "bob")
@@ -90,7 +90,7 @@ def test_what_somebody_else_has_decided_is_told(daemon: Running) -> None:
     assert terminal.plain[-1] == "1 gone, 1 skipped"
 
 
-def test_ctrl_c_leaves_and_changes_nothing(daemon: Running) -> None:
+def test_ctrl_c_leaves_and_changes_nothing(daemon: InProcessDaemon) -> None:
     """Exit 130, and the terminal is as it was."""
     ask(daemon, "alice")
     terminal = Terminal(daemon, "review")
@@ -100,7 +100,7 @@ def test_ctrl_c_leaves_and_changes_nothing(daemon: Running) -> None:
     assert statuses(daemon) == {1: "pending"}
 
 
-def test_a_hostile_reason_does_nothing(daemon: Running) -> None:
+def test_a_hostile_reason_does_nothing(daemon: InProcessDaemon) -> None:
     """Escape sequences in a reason do not reach the terminal."""
     ask(daemon, "alice", reason="\x1b]0;owned\x07\x1b[2J[bold]x")
     terminal = Terminal(daemon, "review", NO_COLOR="1")
@@ -111,7 +111,7 @@ def test_a_hostile_reason_does_nothing(daemon: Running) -> None:
     assert terminal.end() == 0
 
 
-def test_a_long_past_pushes_nothing_off_the_screen(daemon: Running) -> None:
+def test_a_long_past_pushes_nothing_off_the_screen(daemon: InProcessDaemon) -> None:
     """Attack: ask with reasons as long as they may be, so that the next request scrolls away before whoever decides."""
     for number in range(1, 4):
         assert ask(daemon, "alice", reason=f"{number} " + "long " * 197) == number
@@ -131,7 +131,7 @@ def test_a_long_past_pushes_nothing_off_the_screen(daemon: Running) -> None:
     assert terminal.end() == 0
 
 
-def test_nothing_to_review(daemon: Running, jitctl: Typed) -> None:
+def test_nothing_to_review(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """An empty list is said; without a terminal it is a usage error that names what to type instead."""
     terminal = Terminal(daemon, "review")
     assert terminal.end() == 0
@@ -141,7 +141,7 @@ def test_nothing_to_review(daemon: Running, jitctl: Typed) -> None:
     assert "jitctl list --decidable" in said.err
 
 
-def test_several_are_granted_after_one_question(daemon: Running) -> None:
+def test_several_are_granted_after_one_question(daemon: InProcessDaemon) -> None:
     """The plan of each is shown, and one yes does all of them, for the duration that was typed."""
     ask(daemon, "alice")
     ask(daemon, "bob")
@@ -154,7 +154,7 @@ def test_several_are_granted_after_one_question(daemon: Running) -> None:
     assert statuses(daemon) == {1: "active", 2: "active"}
 
 
-def test_all_of_a_network_are_denied(daemon: Running, jitctl: Typed) -> None:
+def test_all_of_a_network_are_denied(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """Only what waits there; without a terminal it wants --yes, and does nothing before."""
     daemon.post("/v1/network/add", name="lab", routes=["10.2.0.0/16"], interface="wg0")
     ask(daemon, "alice")
@@ -177,7 +177,9 @@ def test_all_of_a_network_are_denied(daemon: Running, jitctl: Typed) -> None:
 
 
 @pytest.mark.parametrize("verb", ["grant", "deny"])
-def test_what_cannot_be_decided_keeps_nobody_waiting(daemon: Running, jitctl: Typed, verb: str) -> None:
+def test_what_cannot_be_decided_keeps_nobody_waiting(
+    daemon: InProcessDaemon, jitctl: RunCommand, verb: str
+) -> None:
     """The others are decided; the exit status is the gravest, and --json says of each what became of it or why not."""
     ask(daemon, "alice")
     ask(daemon, "bob")
@@ -196,7 +198,7 @@ def test_what_cannot_be_decided_keeps_nobody_waiting(daemon: Running, jitctl: Ty
     until(lambda: statuses(daemon)[2] != "pending", "the other one is decided")
 
 
-def test_all_and_numbers_exclude_each_other(jitctl: Typed) -> None:
+def test_all_and_numbers_exclude_each_other(jitctl: RunCommand) -> None:
     """It is not guessed what was meant."""
     assert jitctl("grant", "1", "--all").status == 2
     assert jitctl("deny", "1", "--network", "lab").status == 2
@@ -219,7 +221,7 @@ NO_KEYS = {
 }
 
 
-def test_what_is_no_key_decides_nothing(daemon: Running) -> None:
+def test_what_is_no_key_decides_nothing(daemon: InProcessDaemon) -> None:
     """Attack: make a terminal answer, late, or have somebody paste: what comes in one go is never taken for a key.
 
     A key that is typed alone decides, right behind all of it.
@@ -242,7 +244,7 @@ def test_what_is_no_key_decides_nothing(daemon: Running) -> None:
     assert statuses(daemon) == {1: "active"}
 
 
-def test_a_paste_does_not_press_enter(daemon: Running) -> None:
+def test_a_paste_does_not_press_enter(daemon: InProcessDaemon) -> None:
     """Attack: a line end within what is pasted says yes to nothing; Enter that is typed alone does."""
     ask(daemon, "alice")
     ask(daemon, "bob")
@@ -257,7 +259,7 @@ def test_a_paste_does_not_press_enter(daemon: Running) -> None:
     assert statuses(daemon) == {1: "active", 2: "active"}
 
 
-def test_what_was_typed_before_the_question_is_no_answer(daemon: Running) -> None:
+def test_what_was_typed_before_the_question_is_no_answer(daemon: InProcessDaemon) -> None:
     """Attack: what stands in the terminal's input when the question comes was meant for something else."""
     ask(daemon, "alice")
     terminal = Terminal(daemon, "grant", "1", "99", columns=200)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-import support.far
-from support.running import KEY_OF, Running
-from support.typed import Said
+import support.fake_ssh
+from support.command_result import CommandResult
+from support.in_process_daemon import KEY_OF, InProcessDaemon
 
 ROTATE = "/v1/device/rotate"
 
@@ -23,7 +23,7 @@ ROTATE = "/v1/device/rotate"
 class Laptop:
     """A machine with a home of its own. As root its user is alice; else who runs the tests, as whom jitd knows him."""
 
-    def __init__(self, daemon: Running, home: Path) -> None:
+    def __init__(self, daemon: InProcessDaemon, home: Path) -> None:
         self.daemon = daemon
         me = os.getuid()
         self.user, uid = ("alice", me + 30001) if me == 0 else ("admin", me)
@@ -34,12 +34,14 @@ class Laptop:
             **{key: value for key, value in os.environ.items() if not key.startswith("JITCTL_")},
             "XDG_CONFIG_HOME": str(home),
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
-            "JITCTL_SSH": shlex.join([sys.executable, support.far.__file__, str(daemon.socket), str(uid)]),
+            "JITCTL_SSH": shlex.join(
+                [sys.executable, support.fake_ssh.__file__, str(daemon.socket), str(uid)]
+            ),
             "TZ": "UTC",
             "COLUMNS": "100",
         }
 
-    def jitctl(self, *words: str, **environment: str) -> Said:
+    def jitctl(self, *words: str, **environment: str) -> CommandResult:
         """What is typed on it."""
         done = subprocess.run(
             [sys.executable, "-m", "jitctl", *words],
@@ -50,7 +52,7 @@ class Laptop:
             stdin=subprocess.DEVNULL,
             env=self._environment | environment,
         )
-        return Said(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
     def registered(self, device: str = "desk") -> str | None:
         """The public key that the gateway knows."""
@@ -68,7 +70,7 @@ def _public(private: str) -> str:
 
 
 @pytest.fixture
-def laptop(daemon: Running, tmp_path: Path) -> Iterator[Laptop]:
+def laptop(daemon: InProcessDaemon, tmp_path: Path) -> Iterator[Laptop]:
     """A laptop that is set up as desk."""
     made = Laptop(daemon, tmp_path)
     said = made.jitctl("setup", "ssh://gateway", "--name", "office", "--device", "desk")
@@ -106,7 +108,7 @@ def test_a_rotation_that_is_killed_is_finished(laptop: Laptop, when: str, finish
     an end of it.
     """
     before = laptop.registered()
-    said = laptop.jitctl("device", "rotate", FAR_KILL=f"{when}:{ROTATE}")
+    said = laptop.jitctl("device", "rotate", FAKE_SSH_KILL=f"{when}:{ROTATE}")
     assert said.status == -signal.SIGKILL
     assert (laptop.registered() == before) == (when == "before")
     assert laptop.registered() in laptop.kept().values()
@@ -123,7 +125,7 @@ def test_a_rotation_that_is_killed_is_finished(laptop: Laptop, when: str, finish
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_line_that_breaks_leaves_both_keys(laptop: Laptop, when: str) -> None:
     """The error says that typing it again goes on, and that is so."""
-    said = laptop.jitctl("device", "rotate", FAR_CUT=f"{when}:{ROTATE}")
+    said = laptop.jitctl("device", "rotate", FAKE_SSH_CUT=f"{when}:{ROTATE}")
     assert said.status == 6
     assert "typed again, this goes on" in said.err
     assert laptop.registered() in laptop.kept().values()
@@ -134,7 +136,7 @@ def test_a_line_that_breaks_leaves_both_keys(laptop: Laptop, when: str) -> None:
 
 def test_a_rotation_that_is_killed_between_its_two_last_steps(laptop: Laptop) -> None:
     """The new key was kept as the key, and the copy beside it not taken away; half a file is there, too."""
-    laptop.jitctl("device", "rotate", FAR_KILL=f"after:{ROTATE}")
+    laptop.jitctl("device", "rotate", FAKE_SSH_KILL=f"after:{ROTATE}")
     shutil.copy2(laptop.keys / "office.desk.next", laptop.keys / "office.desk.key")
     half = laptop.keys / "office.desk.key.new"
     half.touch(0o600)
@@ -157,7 +159,7 @@ def test_a_key_that_was_rotated_elsewhere(laptop: Laptop) -> None:
     assert laptop.registered() == KEY_OF["third"]
 
 
-def test_keys_of_other_devices(laptop: Laptop, daemon: Running) -> None:
+def test_keys_of_other_devices(laptop: Laptop, daemon: InProcessDaemon) -> None:
     """A key made elsewhere is given; what is not on this machine cannot be made here, nor somebody else's."""
     daemon.post("/v1/device/add", name="other", user=laptop.user, public_key=KEY_OF["third"])
     said = laptop.jitctl("device", "rotate", "other", "--public-key", _public(_private()))
@@ -197,7 +199,7 @@ def test_a_laptop_that_was_lost_and_is_set_up_again(laptop: Laptop) -> None:
     assert (status, "reported lost" in told["message"]) == (422, True)
 
 
-def test_an_administrator_reports_a_device_lost(daemon: Running, laptop: Laptop) -> None:
+def test_an_administrator_reports_a_device_lost(daemon: InProcessDaemon, laptop: Laptop) -> None:
     """From any machine, by whose it is; who loses what is shown, and it is told what is not cut by it."""
     socket = ("--socket", str(daemon.socket))
     daemon.post("/v1/request", network="office", reason="x", user="bob", duration=3_600_000)

@@ -1,13 +1,13 @@
 """What jitctl prints, from request to cut. The clock of the daemon stands still at 2026-09-21 14:13:20 UTC."""
 
-from support.running import Running
-from support.typed import Typed
+from support.command_result import RunCommand
+from support.in_process_daemon import InProcessDaemon
 from support.wait import until
 
 HOUR = 3_600_000
 
 
-def test_a_session(daemon: Running, jitctl: Typed) -> None:
+def test_a_session(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """Request, list, grant, show: each prints what it did, the results to standard output and nothing else to it."""
     said = jitctl(
         "request", "office", "--reason", "ticket 42: read the logs", "--user", "alice", "-d", "1h30m"
@@ -63,14 +63,14 @@ def history(out: str) -> list[str]:
     return [line.split("  ", 1)[1].split(" [")[0] for line in out.partition("\n\n")[2].splitlines()]
 
 
-def test_empty_states_say_what_would_fill_them(jitctl: Typed) -> None:
+def test_empty_states_say_what_would_fill_them(jitctl: RunCommand) -> None:
     """Without requests, and with a filter that nothing matches, the list says so and exits with 0."""
     assert (jitctl("list").out, jitctl("list").status) == ("no requests yet\n", 0)
     assert jitctl("list", "--status", "denied").out == "nothing matches: there are no requests yet\n"
     assert jitctl("events", "--kind", "granted").err == "nothing happened that matches\n"
 
 
-def test_a_script_takes_the_only_pending_request(jitctl: Typed) -> None:
+def test_a_script_takes_the_only_pending_request(jitctl: RunCommand) -> None:
     """Without an id and a terminal: one pending request is taken, none and several are usage errors."""
     assert jitctl("grant").status == 2
     jitctl("request", "office", "-r", "x", "-u", "alice")
@@ -85,7 +85,7 @@ def test_a_script_takes_the_only_pending_request(jitctl: Typed) -> None:
     )
 
 
-def test_a_plan_is_shown_and_needs_a_yes(daemon: Running, jitctl: Typed) -> None:
+def test_a_plan_is_shown_and_needs_a_yes(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """Who gains access is printed; without a terminal and --yes nothing is done; with it just that is done."""
     jitctl("network", "set", "office", "--member", "@staff")
     said = jitctl("network", "jit", "office", "off")
@@ -99,7 +99,7 @@ def test_a_plan_is_shown_and_needs_a_yes(daemon: Running, jitctl: Typed) -> None
     assert len(daemon.wireguard.read("wg0").peers) == 1
 
 
-def test_what_a_change_of_routes_does_is_asked_for(jitctl: Typed) -> None:
+def test_what_a_change_of_routes_does_is_asked_for(jitctl: RunCommand) -> None:
     """Routes that open and close under a running grant, and requests that end with a network, are said before."""
     jitctl("request", "office", "-r", "x", "-u", "alice")
     jitctl("grant", "1")
@@ -132,7 +132,7 @@ def test_what_a_change_of_routes_does_is_asked_for(jitctl: Typed) -> None:
         assert jitctl(*words, "--yes").status == 0
 
 
-def test_the_kernel_that_does_not_agree_is_exit_9(daemon: Running, jitctl: Typed) -> None:
+def test_the_kernel_that_does_not_agree_is_exit_9(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """A grant that is recorded but not enforced yet says so on standard error, and exits with 9."""
     jitctl("request", "office", "-r", "x", "-u", "alice")
     daemon.wireguard.remove_link("wg0")
@@ -143,7 +143,7 @@ def test_the_kernel_that_does_not_agree_is_exit_9(daemon: Running, jitctl: Typed
     assert "activating" in jitctl("list").out
 
 
-def test_options_before_and_behind_the_verb(daemon: Running, jitctl: Typed) -> None:
+def test_options_before_and_behind_the_verb(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """--json and --socket mean the same before and behind the verb and in a group."""
     import json
 
@@ -168,7 +168,7 @@ def test_options_before_and_behind_the_verb(daemon: Running, jitctl: Typed) -> N
         assert json.loads(jitctl(*words).out)["networks"][0]["name"] == "office"
 
 
-def test_errors_say_what_to_type(jitctl: Typed) -> None:
+def test_errors_say_what_to_type(jitctl: RunCommand) -> None:
     """Each error is one sentence and what to type instead, on standard error, with its exit status."""
     for words, status, err in (
         (
@@ -197,7 +197,7 @@ def test_errors_say_what_to_type(jitctl: Typed) -> None:
         assert (said.status, said.out, said.err) == (status, "", err)
 
 
-def test_errors_as_json(jitctl: Typed) -> None:
+def test_errors_as_json(jitctl: RunCommand) -> None:
     """With --json the error is an object on standard output too."""
     import json
 
@@ -206,7 +206,7 @@ def test_errors_as_json(jitctl: Typed) -> None:
     assert json.loads(said.out)["error"]["code"] == "not_found"
 
 
-def test_typos_get_a_suggestion(jitctl: Typed) -> None:
+def test_typos_get_a_suggestion(jitctl: RunCommand) -> None:
     """An unknown verb or option names the one that was meant, and exits with 2."""
     said = jitctl("gramt", "1")
     assert (said.status, "Did you mean grant?" in said.err) == (2, True)
@@ -216,7 +216,7 @@ def test_typos_get_a_suggestion(jitctl: Typed) -> None:
     assert (said.status, "Did you mean list" in said.err) == (2, True)
 
 
-def test_a_daemon_that_is_not_there(jitctl: Typed) -> None:
+def test_a_daemon_that_is_not_there(jitctl: RunCommand) -> None:
     """One sentence and the command that helps; exit 6."""
     said = jitctl("list", "--socket", "/nonexistent/jitd.sock")
     assert said.status == 6
@@ -225,7 +225,7 @@ def test_a_daemon_that_is_not_there(jitctl: Typed) -> None:
     )
 
 
-def test_a_hostile_reason_moves_no_terminal(daemon: Running, jitctl: Typed) -> None:
+def test_a_hostile_reason_moves_no_terminal(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """Even if something hostile were in the store, no escape sequence and no markup reaches the output."""
     jitctl("request", "office", "-r", "[red]x[/red] [/foo] =1+1", "-u", "alice")
     import sqlite3
@@ -241,13 +241,13 @@ def test_a_hostile_reason_moves_no_terminal(daemon: Running, jitctl: Typed) -> N
         assert "\u202e" not in out
 
 
-def test_csv_holds_no_formula(jitctl: Typed) -> None:
+def test_csv_holds_no_formula(jitctl: RunCommand) -> None:
     """A cell that a spreadsheet would run is guarded."""
     jitctl("request", "office", "-r", "=HYPERLINK(1)", "-u", "alice")
     assert "'=HYPERLINK(1)" in jitctl("list", "-o", "csv").out
 
 
-def test_a_closed_pipe_is_quiet(daemon: Running) -> None:
+def test_a_closed_pipe_is_quiet(daemon: InProcessDaemon) -> None:
     """`jitctl events | head -1` prints no error."""
     import os
     import shlex

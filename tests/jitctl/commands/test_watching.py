@@ -6,27 +6,27 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from support.begun import Begun
-from support.running import Running
-from support.typed import Typed
+from support.background_command import BackgroundCommand
+from support.command_result import RunCommand
+from support.in_process_daemon import InProcessDaemon
 from support.wait import until
 
-Begin = Callable[..., Begun]
+Begin = Callable[..., BackgroundCommand]
 
 
-def lines(watching: Begun) -> list[int]:
+def lines(watching: BackgroundCommand) -> list[int]:
     """The SEQs of the whole lines so far."""
     return [json.loads(line)["seq"] for line in watching.out.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def toggle(daemon: Running) -> None:
+def toggle(daemon: InProcessDaemon) -> None:
     """Two events about nobody."""
     for reason in ("one", "two"):
         assert daemon.post("/v1/freeze", reason=reason)[0] == 200
         assert daemon.post("/v1/thaw")[0] == 200
 
 
-def test_watch_begins_with_now(daemon: Running, begin: Begin) -> None:
+def test_watch_begins_with_now(daemon: InProcessDaemon, begin: Begin) -> None:
     """What happened before is not printed; what happens then is, as `events` prints it; Ctrl-C is 130."""
     before = daemon.get("/v1/health")[1]["seq"]
     watching = begin("watch")
@@ -39,7 +39,7 @@ def test_watch_begins_with_now(daemon: Running, begin: Begin) -> None:
     assert said.out.splitlines()[0].split("  ")[-1].startswith("admin: ")
 
 
-def test_watch_survives_a_restart(daemon: Running, begin: Begin) -> None:
+def test_watch_survives_a_restart(daemon: InProcessDaemon, begin: Begin) -> None:
     """Over two restarts of the daemon every event is printed once, and it says that it was gone."""
     watching = begin("watch", "--after", "0", "--json")
     until(lambda: lines(watching), "the first")
@@ -54,7 +54,7 @@ def test_watch_survives_a_restart(daemon: Running, begin: Begin) -> None:
     assert "jitctl: connected again, going on behind " in watching.err
 
 
-def test_watch_filters(daemon: Running, begin: Begin) -> None:
+def test_watch_filters(daemon: InProcessDaemon, begin: Begin) -> None:
     """--user, --network, --id and --kind leave out what is about something else."""
     for user in ("alice", "bob"):
         daemon.post("/v1/request", network="office", reason="x", user=user)
@@ -73,7 +73,7 @@ def test_watch_filters(daemon: Running, begin: Begin) -> None:
         watching.interrupt()
 
 
-def test_watch_cannot_begin(daemon: Running, jitctl: Typed, begin: Begin) -> None:
+def test_watch_cannot_begin(daemon: InProcessDaemon, jitctl: RunCommand, begin: Begin) -> None:
     """Without a daemon it is exit 6 at once; with no place for another stream it says so and ends."""
     assert jitctl("watch", "--socket", "/nonexistent").status == 6
     for _ in range(daemon.settings.limits.watchers_per_user):
@@ -82,7 +82,7 @@ def test_watch_cannot_begin(daemon: Running, jitctl: Typed, begin: Begin) -> Non
     assert (said.status, "streams open, which is the limit" in said.err) == (3, True)
 
 
-def test_status_as_it_changes(daemon: Running, begin: Begin, jitctl: Typed) -> None:
+def test_status_as_it_changes(daemon: InProcessDaemon, begin: Begin, jitctl: RunCommand) -> None:
     """status --watch --json prints a line when something has changed, and none when nothing has."""
     watching = begin("status", "--watch", "--json")
     until(lambda: watching.out.count("\n") == 1, "how it is")
@@ -98,7 +98,7 @@ def test_status_as_it_changes(daemon: Running, begin: Begin, jitctl: Typed) -> N
     assert jitctl("status", "--watch").status == 2
 
 
-def test_a_count(daemon: Running, jitctl: Typed) -> None:
+def test_a_count(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """--count prints a number, for what the filters leave; the quick way and the whole one say the same."""
     assert jitctl("list", "--count").out == "0\n"
     for user in ("alice", "bob"):

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from support.running import Running
+from support.in_process_daemon import InProcessDaemon
 from support.terminal import Terminal
 
 HOUR = 3_600_000
 
 
-def test_a_spinner_while_it_waits(daemon: Running) -> None:
+def test_a_spinner_while_it_waits(daemon: InProcessDaemon) -> None:
     """With the time that has passed; it is gone when there is something to say, and at the end."""
     terminal = Terminal(daemon, "request", "office", "-r", "x", "-u", "alice", "--wait")
     for turn in "|/-\\":
@@ -24,7 +24,7 @@ def test_a_spinner_while_it_waits(daemon: Running) -> None:
     assert shown[2:] == [""]
 
 
-def test_no_spinner_on_a_dumb_terminal(daemon: Running) -> None:
+def test_no_spinner_on_a_dumb_terminal(daemon: InProcessDaemon) -> None:
     """Where nothing can be drawn over, nothing is."""
     terminal = Terminal(daemon, "request", "office", "-r", "x", "-u", "alice", "--wait", TERM="dumb")
     terminal.until("pending")
@@ -34,7 +34,7 @@ def test_no_spinner_on_a_dumb_terminal(daemon: Running) -> None:
     assert "waiting" not in terminal.seen
 
 
-def test_ctrl_c_at_a_terminal(daemon: Running) -> None:
+def test_ctrl_c_at_a_terminal(daemon: InProcessDaemon) -> None:
     """The key ends the waiting and not the request, which is said on a line of its own."""
     terminal = Terminal(daemon, "request", "office", "-r", "x", "-u", "alice", "--wait")
     terminal.until("waiting for a decision")
@@ -43,7 +43,7 @@ def test_ctrl_c_at_a_terminal(daemon: Running) -> None:
     assert screen(terminal.seen)[-2:] == ["request 1 stands: jitctl wait 1 | jitctl cancel 1", ""]
 
 
-def test_watch_has_colours_and_a_bell(daemon: Running) -> None:
+def test_watch_has_colours_and_a_bell(daemon: InProcessDaemon) -> None:
     """At a terminal what matters is coloured, with --bell it rings; NO_COLOR takes only the colours away."""
     daemon.post("/v1/request", network="office", reason="x", user="alice")
     for environment in ({}, {"NO_COLOR": "1"}):
@@ -55,7 +55,7 @@ def test_watch_has_colours_and_a_bell(daemon: Running) -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 160])
-def test_the_status_is_redrawn_in_place(daemon: Running, columns: int) -> None:
+def test_the_status_is_redrawn_in_place(daemon: InProcessDaemon, columns: int) -> None:
     """Each picture goes just over the one before, is no wider than the terminal, and the last one stays."""
     terminal = Terminal(daemon, "status", "--watch", columns=columns, NO_COLOR="1")
     terminal.until("running for ")

@@ -22,7 +22,7 @@ from jitctl.cli.keys import ALONE_SECONDS
 from jitctl.dashboard.app import Dashboard
 from jitctl.dashboard.dialogs import Ask, Show
 from jitctl.dashboard.look import network_line
-from support.running import Running, running
+from support.in_process_daemon import InProcessDaemon, in_process_daemon
 from support.terminal import Terminal
 
 HOUR = 3_600_000
@@ -30,14 +30,14 @@ NOTHING = {"paused": False, "asked": None, "frozen": False, "error": "", "starts
 
 
 @pytest.fixture
-def daemon() -> Iterator[Running]:
+def daemon() -> Iterator[InProcessDaemon]:
     """A running daemon with an interface, a network, and two users with a laptop each."""
-    with running() as made:
+    with in_process_daemon() as made:
         made.furnish()
         yield made
 
 
-def ask(daemon: Running, user: str, reason: str = "ticket 42", **more: object) -> int:
+def ask(daemon: InProcessDaemon, user: str, reason: str = "ticket 42", **more: object) -> int:
     """A pending request; returns its number."""
     body = {"network": "office", "reason": reason, "user": user, "duration": HOUR, **more}
     status, reply = daemon.post("/v1/request", **body)
@@ -46,7 +46,7 @@ def ask(daemon: Running, user: str, reason: str = "ticket 42", **more: object) -
 
 
 @asynccontextmanager
-async def shown(daemon: Running, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[None]]:
+async def shown(daemon: InProcessDaemon, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[None]]:
     """The dashboard on a screen of this size, with what there is."""
     app = Dashboard(Client(socket=os.fspath(daemon.socket), host=""))
     async with app.run_test(size=size) as pilot:
@@ -84,7 +84,7 @@ def tab(pilot: Pilot[None], name: str) -> str:
     return str(pilot.app.screen_stack[0].query_one(f"#{name}", Tab).label)
 
 
-async def test_tabs_with_counts(daemon: Running) -> None:
+async def test_tabs_with_counts(daemon: InProcessDaemon) -> None:
     """What is pending comes first, the urgent on top; each number key is a tab, with how many are on it."""
     daemon.post("/v1/grant", user="alice", network="office", duration=HOUR)
     ask(daemon, "bob", urgent=True)
@@ -99,7 +99,7 @@ async def test_tabs_with_counts(daemon: Running) -> None:
         await until(pilot, lambda: "nothing is ended" in text(pilot, "told"), "nothing has ended")
 
 
-async def test_time_left_counts_down_and_ends(daemon: Running) -> None:
+async def test_time_left_counts_down_and_ends(daemon: InProcessDaemon) -> None:
     """The end comes by itself, and is on the other tab then."""
     daemon.post("/v1/grant", user="alice", network="office", duration=HOUR)
     async with shown(daemon) as pilot:
@@ -111,7 +111,7 @@ async def test_time_left_counts_down_and_ends(daemon: Running) -> None:
         assert "ended" in text(pilot, "events") or "expired" in text(pilot, "events")
 
 
-async def test_grant_with_a_duration(daemon: Running) -> None:
+async def test_grant_with_a_duration(daemon: InProcessDaemon) -> None:
     """g asks for how long; what cannot be used is told in the dialog, and nothing that was typed is lost."""
     ask(daemon, "alice")
     async with shown(daemon) as pilot:
@@ -133,7 +133,7 @@ async def test_grant_with_a_duration(daemon: Running) -> None:
         assert (view["status"], view["ends"] - view["starts"]) == ("active", HOUR // 2)
 
 
-async def test_deny_and_revoke_with_reasons(daemon: Running) -> None:
+async def test_deny_and_revoke_with_reasons(daemon: InProcessDaemon) -> None:
     """d and v ask why; escape leaves everything as it is."""
     ask(daemon, "alice")
     daemon.post("/v1/grant", user="bob", network="office", duration=HOUR)
@@ -155,7 +155,7 @@ async def test_deny_and_revoke_with_reasons(daemon: Running) -> None:
     assert daemon.get("/v1/show?id=2")[1]["request"]["ended_comment"] == "stolen"
 
 
-async def test_what_is_stale_is_told(daemon: Running) -> None:
+async def test_what_is_stale_is_told(daemon: InProcessDaemon) -> None:
     """Somebody else was first: the dialog says who, and stays."""
     ask(daemon, "alice")
     async with shown(daemon) as pilot:
@@ -171,7 +171,7 @@ async def test_what_is_stale_is_told(daemon: Running) -> None:
         )
 
 
-async def test_search_as_it_is_typed(daemon: Running) -> None:
+async def test_search_as_it_is_typed(daemon: InProcessDaemon) -> None:
     """The list narrows with every letter; Enter keeps it so, Escape gives all of it back."""
     ask(daemon, "alice", reason="zebra")
     ask(daemon, "bob", reason="lion")
@@ -185,7 +185,7 @@ async def test_search_as_it_is_typed(daemon: Running) -> None:
         await until(pilot, lambda: users(pilot) == ["bob", "alice"], "both are back")
 
 
-async def test_what_cannot_be_searched_is_told(daemon: Running) -> None:
+async def test_what_cannot_be_searched_is_told(daemon: InProcessDaemon) -> None:
     """Emoji and signs are not in the index: the search says so, and does not look as if there were none."""
     ask(daemon, "alice", reason="🔥 disk is full")
     async with shown(daemon) as pilot:
@@ -197,7 +197,7 @@ async def test_what_cannot_be_searched_is_told(daemon: Running) -> None:
         assert users(pilot) == ["alice"]
 
 
-async def test_what_is_typed_at_once_goes_where_its_key_leads(daemon: Running) -> None:
+async def test_what_is_typed_at_once_goes_where_its_key_leads(daemon: InProcessDaemon) -> None:
     """Keys that come together, as over a slow line: words of a search and of a dialog are never taken for keys."""
     ask(daemon, "alice", reason="zebra")
     ask(daemon, "bob", reason="lion")
@@ -212,7 +212,7 @@ async def test_what_is_typed_at_once_goes_where_its_key_leads(daemon: Running) -
     assert daemon.get("/v1/show?id=1")[1]["request"]["comment"] == "never"
 
 
-async def test_enter_shows_all_of_a_request(daemon: Running) -> None:
+async def test_enter_shows_all_of_a_request(daemon: InProcessDaemon) -> None:
     """Its facts, its history, and what helps before a decision."""
     ask(daemon, "alice")
     async with shown(daemon, (120, 40)) as pilot:
@@ -226,7 +226,7 @@ async def test_enter_shows_all_of_a_request(daemon: Running) -> None:
         assert not isinstance(pilot.app.screen, Show)
 
 
-async def test_peers_with_their_traffic(daemon: Running) -> None:
+async def test_peers_with_their_traffic(daemon: InProcessDaemon) -> None:
     """w shows the peers of the interfaces."""
     daemon.post("/v1/grant", user="alice", network="office", duration=HOUR)
     async with shown(daemon) as pilot:
@@ -235,7 +235,7 @@ async def test_peers_with_their_traffic(daemon: Running) -> None:
         assert "never" in text(pilot, "networks")
 
 
-async def test_it_comes_back_by_itself(daemon: Running) -> None:
+async def test_it_comes_back_by_itself(daemon: InProcessDaemon) -> None:
     """While jitd is away that is said, and what was read stays; afterwards it goes on, with what happened."""
     ask(daemon, "alice")
     async with shown(daemon) as pilot:
@@ -249,7 +249,7 @@ async def test_it_comes_back_by_itself(daemon: Running) -> None:
         assert "not connected" not in text(pilot, "top")
 
 
-async def test_hostile_words_do_nothing(daemon: Running) -> None:
+async def test_hostile_words_do_nothing(daemon: InProcessDaemon) -> None:
     """What users typed is text: no markup, no escape sequences."""
     ask(daemon, "alice", reason="[bold red]x[/] [@click=app.quit]y[/] \x1b[2J")
     async with shown(daemon, (160, 40)) as pilot:
@@ -260,7 +260,7 @@ async def test_hostile_words_do_nothing(daemon: Running) -> None:
         assert any("[bold red]x[/]" in str(one.render()) for one in pilot.app.screen.query(Static))
 
 
-async def test_a_user_sees_their_own(daemon: Running) -> None:
+async def test_a_user_sees_their_own(daemon: InProcessDaemon) -> None:
     """Who decides nothing has no keys to decide, and sees their networks with the time left."""
     daemon.post("/v1/grant", user="alice", network="office", duration=HOUR)
     async with shown(daemon) as pilot:
@@ -302,7 +302,7 @@ def test_a_long_name_runs_into_no_sentence() -> None:
         assert network_line(one, 0) == f"scada-plant-hamburg {told}"
 
 
-async def test_names_that_are_long_push_nothing_away(daemon: Running) -> None:
+async def test_names_that_are_long_push_nothing_away(daemon: InProcessDaemon) -> None:
     """At 80 columns the time left and a part of the reason stay on the screen; a wider terminal shows all, at once."""
     name = "maximiliane-von-hohenzollern"
     daemon.people.people[name] = replace(daemon.people.people["alice"], name=name, uid=os.getuid() + 30_099)
@@ -321,7 +321,7 @@ async def test_names_that_are_long_push_nothing_away(daemon: Running) -> None:
         assert table.virtual_size.width <= 200
 
 
-async def test_break_glass_is_acknowledged(daemon: Running) -> None:
+async def test_break_glass_is_acknowledged(daemon: InProcessDaemon) -> None:
     """a asks what came of looking at it, where somebody has to, and jitd is asked to keep that."""
     ask(daemon, "bob")
     async with shown(daemon) as pilot:
@@ -342,7 +342,7 @@ async def test_break_glass_is_acknowledged(daemon: Running) -> None:
         )
 
 
-async def test_a_burst_is_read_once(daemon: Running) -> None:
+async def test_a_burst_is_read_once(daemon: InProcessDaemon) -> None:
     """However often it is asked for while one reading goes on, one more follows it."""
     async with shown(daemon) as pilot:
         app = pilot.app
@@ -363,7 +363,7 @@ async def test_a_burst_is_read_once(daemon: Running) -> None:
         assert begun == 2
 
 
-def test_it_ends_with_its_terminal(daemon: Running) -> None:
+def test_it_ends_with_its_terminal(daemon: InProcessDaemon) -> None:
     """Also where no signal says that the terminal is gone: su and runuser keep that to themselves."""
     main, side = pty.openpty()
     process = subprocess.Popen(
@@ -384,7 +384,7 @@ def test_it_ends_with_its_terminal(daemon: Running) -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 16), (200, 60)])
-async def test_it_fits_every_terminal(daemon: Running, size: tuple[int, int]) -> None:
+async def test_it_fits_every_terminal(daemon: InProcessDaemon, size: tuple[int, int]) -> None:
     """Nothing is wider than the terminal, and the table has room at 80x24 and below."""
     ask(daemon, "alice", reason="x" * 500)
     async with shown(daemon, size) as pilot:
@@ -395,7 +395,7 @@ async def test_it_fits_every_terminal(daemon: Running, size: tuple[int, int]) ->
         assert "<svg" in pilot.app.export_screenshot()
 
 
-async def test_the_mouse_chooses(daemon: Running) -> None:
+async def test_the_mouse_chooses(daemon: InProcessDaemon) -> None:
     """A click chooses a tab."""
     daemon.post("/v1/grant", user="alice", network="office", duration=HOUR)
     async with shown(daemon) as pilot:
@@ -410,7 +410,7 @@ def field(pilot: Pilot[None], name: str) -> str:
     return pilot.app.screen.query_one(f"#{name}", Input).value
 
 
-async def test_every_dialog_by_keyboard_alone(daemon: Running) -> None:
+async def test_every_dialog_by_keyboard_alone(daemon: InProcessDaemon) -> None:
     """Tab and Shift-Tab go from line to line, and Ctrl-Q leaves from everywhere: no mouse is needed for anything."""
     ask(daemon, "alice")
     daemon.post("/v1/grant", user="bob", network="office", duration=HOUR)
@@ -446,7 +446,7 @@ async def test_every_dialog_by_keyboard_alone(daemon: Running) -> None:
         await until(pilot, lambda: not app.is_running, "it has ended")
 
 
-def test_what_is_no_key_decides_nothing(daemon: Running) -> None:
+def test_what_is_no_key_decides_nothing(daemon: InProcessDaemon) -> None:
     """Attack: a terminal's late answer, an Alt-key or a paste, at a real terminal. A key alone opens its dialog, and Enter
     alone does it.
     """

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from support.command_result import CommandResult
 from support.hostile import FakeGateway
-from support.typed import Said
 
 KEY = "mDrIFJvLLi3GuTRdlQkUPYhTrzpMcFc1Sz8vrqMoH0Y="
 FILE = """\
@@ -95,7 +95,7 @@ class Laptop:
         for name in PROGRAMS:
             self._program(name, f'#!/bin/sh\necho {name} "$@" >> {self._ran}\nexit 1\n')
 
-    def types(self, *words: str, by: str = "wg-quick") -> Said:
+    def types(self, *words: str, by: str = "wg-quick") -> CommandResult:
         """Run jitctl there."""
         (self._config / "config.toml").write_text(PROFILE.format(by=by))
         kept = {
@@ -119,7 +119,7 @@ class Laptop:
                 "XDG_RUNTIME_DIR": str(self.home / "run"),
             },
         )
-        return Said(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
     @property
     def ran(self) -> list[str]:

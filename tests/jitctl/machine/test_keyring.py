@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support import secretservice
-from support.typed import Said
+from support.command_result import CommandResult
 
 pytestmark = pytest.mark.skipif(bool(secretservice.lacking()), reason=f"not run: {secretservice.lacking()}")
 
@@ -31,10 +31,10 @@ def home(tmp_path: Path) -> Path:
     return made
 
 
-def use(home: Path, *words: str, unlocked: bool = True, **more: str) -> Said:
+def use(home: Path, *words: str, unlocked: bool = True, **more: str) -> CommandResult:
     """What the program prints."""
     done = secretservice.run(home, [sys.executable, "-c", PROGRAM, *words], unlocked=unlocked, **more)
-    return Said(done.returncode, done.stdout, done.stderr)
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 def kept(home: Path) -> list[str]:

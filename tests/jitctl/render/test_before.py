@@ -4,8 +4,8 @@ import pytest
 
 from jitctl.api.client import Client
 from jitctl.render import before
-from support.running import Running
-from support.typed import Typed
+from support.command_result import RunCommand
+from support.in_process_daemon import InProcessDaemon
 
 HOUR = 3_600_000
 HOSTILE = "\x1b]0;pwned\x07\u202e[bold]"
@@ -17,7 +17,7 @@ def utc(zone) -> None:
     zone("UTC")
 
 
-def asked(daemon: Running, **more: object) -> int:
+def asked(daemon: InProcessDaemon, **more: object) -> int:
     """A pending request of alice; returns its number."""
     body = {"network": "office", "reason": "ticket 42", "user": "alice", **more}
     status, reply = daemon.post("/v1/request", **body)
@@ -25,12 +25,12 @@ def asked(daemon: Running, **more: object) -> int:
     return int(reply["request"]["id"])
 
 
-def said(daemon: Running, number: int) -> list[str]:
+def said(daemon: InProcessDaemon, number: int) -> list[str]:
     """The lines about a request."""
     return before.lines(Client(socket=str(daemon.socket), host="").history(number))
 
 
-def test_before_the_first_request(daemon: Running, utc: None) -> None:
+def test_before_the_first_request(daemon: InProcessDaemon, utc: None) -> None:
     """Who never asked has no past, and what a yes gives is said."""
     number = asked(daemon)
     assert said(daemon, number) == [
@@ -40,7 +40,7 @@ def test_before_the_first_request(daemon: Running, utc: None) -> None:
     ]
 
 
-def test_before_a_later_request(daemon: Running, utc: None) -> None:
+def test_before_a_later_request(daemon: InProcessDaemon, utc: None) -> None:
     """What was asked for before, how that ended, what was used of it, what is open elsewhere, what caps a yes."""
     daemon.post("/v1/grant", id=asked(daemon), duration=HOUR)
     daemon.post("/v1/revoke", id=1, comment="enough")
@@ -60,7 +60,7 @@ def test_before_a_later_request(daemon: Running, utc: None) -> None:
     ]
 
 
-def test_before_a_decision_that_cannot_be_a_yes(daemon: Running, utc: None) -> None:
+def test_before_a_decision_that_cannot_be_a_yes(daemon: InProcessDaemon, utc: None) -> None:
     """Why nothing can be granted, and what to type against it."""
     number = asked(daemon)
     daemon.post("/v1/freeze", reason="intruder")
@@ -70,7 +70,7 @@ def test_before_a_decision_that_cannot_be_a_yes(daemon: Running, utc: None) -> N
     )
 
 
-def test_show_tells_it_to_who_decides(daemon: Running, jitctl: Typed) -> None:
+def test_show_tells_it_to_who_decides(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """While it is pending, for an administrator; once it is decided there is nothing to decide."""
     number = str(asked(daemon))
     assert jitctl("show", number).out.splitlines()[-4:] == [

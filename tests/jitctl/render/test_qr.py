@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from support.running import KEY_OF, Running
+from support.command_result import RunCommand
+from support.in_process_daemon import KEY_OF, InProcessDaemon
 from support.terminal import Terminal
-from support.typed import Typed
 
 KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
 BEGIN = "\x1b[38;5;16;48;5;231m"  # black on white
@@ -17,7 +17,7 @@ ADD = ("device", "add", "phone", "--qr", "-u", "alice")
 HALVES = {" ": (0, 0), "▀": (1, 0), "▄": (0, 1), "█": (1, 1)}
 
 
-def devices(daemon: Running) -> dict[str, str]:
+def devices(daemon: InProcessDaemon) -> dict[str, str]:
     """alice's devices: their public keys by name."""
     found = daemon.get("/v1/device/list?user=alice")[1]["devices"]
     return {one["name"]: one["public_key"] for one in found}
@@ -45,7 +45,7 @@ def public(private: str) -> str:
     ).stdout.strip()
 
 
-def test_a_phone_is_added_by_a_code_and_gets_another(daemon: Running, tmp_path: Path) -> None:
+def test_a_phone_is_added_by_a_code_and_gets_another(daemon: InProcessDaemon, tmp_path: Path) -> None:
     """At 80 columns a scanner reads just the file of wg-quick with the key whose other half is registered; the key stands
     nowhere in words, and the code is gone when Enter was pressed. The same with another key afterwards.
     """
@@ -72,7 +72,7 @@ def test_a_phone_is_added_by_a_code_and_gets_another(daemon: Running, tmp_path: 
     assert set(devices(daemon)) == {"laptop", "phone"}
 
 
-def test_ctrl_c_takes_the_code_away_too(daemon: Running) -> None:
+def test_ctrl_c_takes_the_code_away_too(daemon: InProcessDaemon) -> None:
     """Whoever has seen it may end it as he likes: the device is registered, and the screen is as it was."""
     terminal = Terminal(daemon, *ADD, columns=80, rows=50)
     terminal.until("press Enter")
@@ -83,7 +83,7 @@ def test_ctrl_c_takes_the_code_away_too(daemon: Running) -> None:
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(60, 50), (80, 24)])
-def test_a_terminal_that_is_too_small(daemon: Running, columns: int, rows: int) -> None:
+def test_a_terminal_that_is_too_small(daemon: InProcessDaemon, columns: int, rows: int) -> None:
     """A code that would be broken or cut is not shown: nothing is registered or changed, and it is told how large it is."""
     before = devices(daemon)
     for words in (ADD, ("device", "rotate", "laptop", "--qr", "-u", "alice")):
@@ -94,7 +94,7 @@ def test_a_terminal_that_is_too_small(daemon: Running, columns: int, rows: int) 
         assert devices(daemon) == before
 
 
-def test_a_code_needs_a_terminal(daemon: Running, jitctl: Typed) -> None:
+def test_a_code_needs_a_terminal(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """It is not written into a file or a pipe by a slip, nor to a terminal without colours; nothing is registered."""
     for words in (ADD, (*ADD, "--json"), ("device", "rotate", "laptop", "--qr", "-u", "alice")):
         said = jitctl(*words)
@@ -106,7 +106,7 @@ def test_a_code_needs_a_terminal(daemon: Running, jitctl: Typed) -> None:
     assert devices(daemon) == {"laptop": KEY_OF["alice"]}
 
 
-def test_a_phone_that_cannot_be_set_up_is_not_left_behind(daemon: Running) -> None:
+def test_a_phone_that_cannot_be_set_up_is_not_left_behind(daemon: InProcessDaemon) -> None:
     """Where there is no file for it, there is no device of which nobody has the key."""
     terminal = Terminal(daemon, *ADD, "-i", "nowhere", rows=50)
     assert terminal.end() != 0

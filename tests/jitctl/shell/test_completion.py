@@ -17,8 +17,8 @@ import pytest
 
 from jitctl.cli.verbs import GROUPS, VERBS
 from jitd.core.people import Answer, Person
-from support.running import KEY_OF, Running
-from support.typed import Typed
+from support.command_result import RunCommand
+from support.in_process_daemon import KEY_OF, InProcessDaemon
 
 COMPLETIONS = Path(__file__).parents[3] / "completions"
 SHELLS = ("bash", "zsh", "fish")
@@ -63,7 +63,7 @@ FISH = "source {file}; complete --do-complete={line}"
 
 
 @pytest.fixture
-def tab(daemon: Running, tmp_path: Path) -> Tab:
+def tab(daemon: InProcessDaemon, tmp_path: Path) -> Tab:
     """What a shell offers for the words that were typed; the last one is not ended yet."""
     command = tmp_path / "jitctl"
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m jitctl "$@"\n')
@@ -140,7 +140,7 @@ def test_options_and_choices(tab: Tab, shell: str) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_what_jitd_knows(daemon: Running, tab: Tab, shell: str) -> None:
+def test_what_jitd_knows(daemon: InProcessDaemon, tab: Tab, shell: str) -> None:
     """Requests that can be decided, networks, users, devices and interfaces; another word of a list, too."""
     for user in ("alice", "bob"):
         daemon.post("/v1/request", network="office", reason="ticket 42", user=user)
@@ -157,7 +157,7 @@ def test_what_jitd_knows(daemon: Running, tab: Tab, shell: str) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_reasons_stand_beside_the_numbers(daemon: Running, tab: Tab, shell: str) -> None:
+def test_reasons_stand_beside_the_numbers(daemon: InProcessDaemon, tab: Tab, shell: str) -> None:
     """Who asks for what, and why, where several are listed; a single one in bash is put on the line, and is bare."""
     daemon.post("/v1/request", network="office", reason="ticket 42", user="alice")
     if shell == "bash":
@@ -169,7 +169,7 @@ def test_reasons_stand_beside_the_numbers(daemon: Running, tab: Tab, shell: str)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_users_as_directories_have_them(daemon: Running, tab: Tab, shell: str) -> None:
+def test_users_as_directories_have_them(daemon: InProcessDaemon, tab: Tab, shell: str) -> None:
     """Attack: somebody is called so that a Tab puts a command on the line. Names are offered as one word, or not at all."""
     names = {"DOM\\anna lee", "DOM\\bob$", "DOM\\zoë"}
     for number, name in enumerate((*names, "DOM\\$(reboot)", "DOM\\x; reboot", "DOM\\`reboot`")):
@@ -190,7 +190,7 @@ def test_nothing_is_said_where_jitd_is_away(tab: Tab, shell: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_hostile_reason_is_not_run(daemon: Running, tab: Tab, shell: str, tmp_path: Path) -> None:
+def test_a_hostile_reason_is_not_run(daemon: InProcessDaemon, tab: Tab, shell: str, tmp_path: Path) -> None:
     """What a user typed is a description at most: it is neither run nor expanded, and moves no terminal."""
     trap = tmp_path / "trapped"
     reason = f"$(touch {trap}) `touch {trap}` ; touch {trap} \x1b]0;x\x07 ${{HOME}} * 'x\"\\"
@@ -204,7 +204,7 @@ def test_a_hostile_reason_is_not_run(daemon: Running, tab: Tab, shell: str, tmp_
     assert not trap.exists()
 
 
-def test_values_have_a_safe_form(daemon: Running, jitctl: Typed) -> None:
+def test_values_have_a_safe_form(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """A line is a value, a tab and a description of one line; an unknown kind, and other words, say nothing."""
     daemon.post("/v1/request", network="office", reason="a\tb\nc" + "x" * 200, user="alice")
     said = jitctl("__complete", "grant", "")
@@ -218,7 +218,7 @@ def test_values_have_a_safe_form(daemon: Running, jitctl: Typed) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_the_gateway_that_the_line_names(daemon: Running, tab: Tab, shell: str) -> None:
+def test_the_gateway_that_the_line_names(daemon: InProcessDaemon, tab: Tab, shell: str) -> None:
     """Requests of another jitd are not offered where the line names one that does not answer, or one over ssh."""
     daemon.post("/v1/request", network="office", reason="ticket 42", user="alice")
     nowhere = Path("/nowhere/jitd.sock")
@@ -230,7 +230,7 @@ def test_the_gateway_that_the_line_names(daemon: Running, tab: Tab, shell: str) 
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_value_behind_its_sign(daemon: Running, tab: Tab, shell: str) -> None:
+def test_a_value_behind_its_sign(daemon: InProcessDaemon, tab: Tab, shell: str) -> None:
     """--user=al is completed as --user al is."""
     daemon.post("/v1/request", network="office", reason="ticket 42", user="alice")
     assert [one.rpartition("=")[2] for one in tab(shell, "list", "--user=al")] == ["alice"]
@@ -245,7 +245,7 @@ def test_files_are_left_to_the_shell(tab: Tab, shell: str, tmp_path: Path) -> No
     assert offered == {"bash": [], "zsh": ["FILES"], "fish": ["office.toml"]}[shell]
 
 
-def test_a_tab_does_not_start_typer(daemon: Running) -> None:
+def test_a_tab_does_not_start_typer(daemon: InProcessDaemon) -> None:
     """What a Tab loads is neither Typer nor rich nor the commands: it is to be answered at once."""
     program = (
         "import sys; from jitctl.cli.run import main; main(); print(sorted(sys.modules), file=sys.stderr)"
@@ -279,7 +279,7 @@ def drawn(seen: str) -> str:
     ("typed", "whole"),
     [("list -u erin@c", "list -u erin@corp.example"), ("list --user=ali", "list --user=alice")],
 )
-def test_bash_breaks_words_at_signs(daemon: Running, tmp_path: Path, typed: str, whole: str) -> None:
+def test_bash_breaks_words_at_signs(daemon: InProcessDaemon, tmp_path: Path, typed: str, whole: str) -> None:
     """At a real prompt: what stands in front of an @ or a = stays, and is not put there twice."""
     daemon.people.people["erin@corp.example"] = replace(
         daemon.people.people["alice"], name="erin@corp.example", uid=os.getuid() + 30_055

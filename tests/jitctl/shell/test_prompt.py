@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.running import Running
+from support.in_process_daemon import InProcessDaemon
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "prompt.md"
 
@@ -33,7 +33,7 @@ def said(shell: list[str], script: str, socket: Path, tmp_path: Path) -> str:
     return done.stdout
 
 
-def ask(daemon: Running) -> None:
+def ask(daemon: InProcessDaemon) -> None:
     """Something that waits for a decision."""
     status, reply = daemon.post("/v1/request", network="office", reason="ticket 42", user="alice")
     assert status == 200, reply
@@ -44,7 +44,7 @@ def prompt() -> str:
     return "PS1='> '\n" + snippet("bash") + '\neval "$PROMPT_COMMAND"\nprintf \'%s\' "${PS1@P}"\n'
 
 
-def test_the_prompt_says_what_is_pending(daemon: Running, tmp_path: Path) -> None:
+def test_the_prompt_says_what_is_pending(daemon: InProcessDaemon, tmp_path: Path) -> None:
     """Nothing while nothing waits, a number while something does, and nothing where jitd is away."""
     bash = ["bash", "--norc", "-c"]
     assert said(bash, prompt(), daemon.socket, tmp_path) == "> "
@@ -53,7 +53,7 @@ def test_the_prompt_says_what_is_pending(daemon: Running, tmp_path: Path) -> Non
     assert said(bash, prompt(), tmp_path / "nothing.sock", tmp_path) == "> "
 
 
-def test_the_login_says_what_is_pending(daemon: Running, tmp_path: Path) -> None:
+def test_the_login_says_what_is_pending(daemon: InProcessDaemon, tmp_path: Path) -> None:
     """With the command that lists it; only where somebody sits in front of it."""
     profile = tmp_path / "profile.sh"
     profile.write_text(snippet("sh"))

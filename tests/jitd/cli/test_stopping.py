@@ -15,7 +15,7 @@ from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.port import Change, SetPeer
 from jitd.runtime.lock import Lock
 from support.daemon import Daemon
-from support.running import KEY_OF, Running, running
+from support.in_process_daemon import KEY_OF, InProcessDaemon, in_process_daemon
 
 THIRD = KEY_OF["third"]
 
@@ -84,9 +84,9 @@ class Deaf(MemoryWireGuard):
 
 
 @pytest.fixture
-def site() -> Iterator[Running]:
+def site() -> Iterator[InProcessDaemon]:
     """alice and bob are in on wg0, and alice on the adopted wg1, where an unmanaged and an imported peer are too."""
-    with running() as made:
+    with in_process_daemon() as made:
         made.furnish()
         made.wireguard.add_foreign_link("wg1", addresses=["10.8.0.1/24"], port=51821)
         before = [(THIRD, "10.8.0.3/32"), (KEY_OF["bob"], "10.8.0.4/32")]
@@ -105,18 +105,18 @@ def site() -> Iterator[Running]:
         yield made
 
 
-def peers(site: Running, name: str) -> set[str]:
+def peers(site: InProcessDaemon, name: str) -> set[str]:
     """The keys of all peers of an interface."""
     return set(site.wireguard.read(name).peers)
 
 
-def cut_all(site: Running, wireguard: MemoryWireGuard) -> cut.Done:
+def cut_all(site: InProcessDaemon, wireguard: MemoryWireGuard) -> cut.Done:
     """Cut everybody whom the store of this daemon knows."""
     firewall = MemoryFirewall(lambda: 0)
     return cut.cut(cut.guarded(site.state_dir), lambda: wireguard, lambda: firewall)
 
 
-def test_a_cut_removes_what_is_jitds_and_leaves_the_rest(site: Running) -> None:
+def test_a_cut_removes_what_is_jitds_and_leaves_the_rest(site: InProcessDaemon) -> None:
     """Own interfaces are empty afterwards, adopted ones keep the peers of others; a second time finds nobody."""
     assert peers(site, "wg1") == {THIRD, KEY_OF["alice"], KEY_OF["bob"]}
     site.stop()
@@ -132,7 +132,7 @@ def test_a_cut_removes_what_is_jitds_and_leaves_the_rest(site: Running) -> None:
     assert again.told[1:] == ["wg0: nobody was in", "wg1: nobody was in; 2 peers not of jitd's left alone"]
 
 
-def test_what_is_still_there_is_named(site: Running) -> None:
+def test_what_is_still_there_is_named(site: InProcessDaemon) -> None:
     """A WireGuard that does not do it is found out by reading back: each peer with its owner, nothing is called cut."""
     site.stop()
     deaf = Deaf()
@@ -147,7 +147,7 @@ def test_what_is_still_there_is_named(site: Running) -> None:
     assert done.told == ["firewall: closed"]
 
 
-def test_a_cut_waits_for_nobody(site: Running) -> None:
+def test_a_cut_waits_for_nobody(site: InProcessDaemon) -> None:
     """While a daemon holds the lock, nothing is cut behind its back."""
     with pytest.raises(JitError, match="was started again"):
         cut.everybody(site.settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.running import Running, running
+from support.in_process_daemon import InProcessDaemon, in_process_daemon
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def socket_path() -> Iterator[Path]:
 
 
 @pytest.fixture
-def daemon() -> Iterator[Running]:
+def daemon() -> Iterator[InProcessDaemon]:
     """A running daemon with an interface, a network, and two users with a laptop each."""
-    with running() as made:
+    with in_process_daemon() as made:
         made.furnish()
         yield made

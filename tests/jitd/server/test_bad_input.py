@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.running import KEY_OF, Running
+from support.in_process_daemon import KEY_OF, InProcessDaemon
 
 REQUEST = {"network": "office", "reason": "x", "user": "alice"}
 
@@ -79,7 +79,7 @@ REQUEST = {"network": "office", "reason": "x", "user": "alice"}
     ],
 )
 def test_wrong_calls(
-    daemon: Running, path: str, body: object, status: int, code: str, message: str | None
+    daemon: InProcessDaemon, path: str, body: object, status: int, code: str, message: str | None
 ) -> None:
     """Each gets its status and code, in the one form of errors, and records nothing."""
     before = daemon.get("/v1/health")[1]["seq"]
@@ -92,14 +92,14 @@ def test_wrong_calls(
     assert daemon.get("/v1/health")[1]["seq"] == before
 
 
-def test_a_hostile_reason_arrives_harmless(daemon: Running) -> None:
+def test_a_hostile_reason_arrives_harmless(daemon: InProcessDaemon) -> None:
     """Escape sequences and bidi characters are gone from what is stored and shown."""
     reason = "\x1b[2J\u202eticket\u2066 42\r\n[red]x[/red]"
     number = daemon.post("/v1/request", **{**REQUEST, "reason": reason})[1]["request"]["id"]
     assert daemon.get(f"/v1/show?id={number}")[1]["request"]["reason"] == "[2Jticket 42 [red]x[/red]"
 
 
-def test_the_description_of_the_api_is_true(daemon: Running) -> None:
+def test_the_description_of_the_api_is_true(daemon: InProcessDaemon) -> None:
     """Every path of the OpenAPI description is answered by something else than "no such route"."""
     status, described = daemon.get("/v1/openapi.json")
     assert status == 200

@@ -5,13 +5,13 @@ import os
 import socket
 import threading
 
-from support.running import Running
+from support.in_process_daemon import InProcessDaemon
 from support.wait import until
 
 HOUR = 3_600_000
 
 
-def lines(daemon: Running, path: str, count: int) -> list[dict]:
+def lines(daemon: InProcessDaemon, path: str, count: int) -> list[dict]:
     """The first `count` lines of a stream."""
     found: list[dict] = []
     with socket.socket(socket.AF_UNIX) as channel:
@@ -27,7 +27,7 @@ def lines(daemon: Running, path: str, count: int) -> list[dict]:
     return found
 
 
-def test_request_to_cut(daemon: Running) -> None:
+def test_request_to_cut(daemon: InProcessDaemon) -> None:
     """A request, a grant, the peer, the end by the scheduler itself, and the history of it."""
     status, reply = daemon.post(
         "/v1/request", network="office", reason="ticket 42", user="alice", duration=HOUR
@@ -54,7 +54,7 @@ def test_request_to_cut(daemon: Running) -> None:
     ]
 
 
-def test_the_scheduler_follows_what_changes(daemon: Running) -> None:
+def test_the_scheduler_follows_what_changes(daemon: InProcessDaemon) -> None:
     """A grant that ends sooner than the one that is waited for is cut in time, and so is the later one."""
     for user, duration in (("alice", 2 * HOUR), ("bob", HOUR)):
         number = daemon.post("/v1/request", network="office", reason="x", user=user)[1]["request"]["id"]
@@ -65,7 +65,7 @@ def test_the_scheduler_follows_what_changes(daemon: Running) -> None:
     until(lambda: not daemon.wireguard.read("wg0").peers, "the second cut")
 
 
-def test_a_watcher_misses_nothing(daemon: Running) -> None:
+def test_a_watcher_misses_nothing(daemon: InProcessDaemon) -> None:
     """Events that come before, while and after somebody listens are seen once each, in order."""
     before = daemon.get("/v1/health")[1]["seq"]
     seen: list[dict] = []
@@ -82,7 +82,7 @@ def test_a_watcher_misses_nothing(daemon: Running) -> None:
     assert [event["kind"] for event in seen[before:]] == ["requested", "denied"] * 10
 
 
-def test_of_many_approvers_at_once_one_wins(daemon: Running) -> None:
+def test_of_many_approvers_at_once_one_wins(daemon: InProcessDaemon) -> None:
     """Twenty grants of one request at the same moment: one is done, nineteen are conflicts that name the winner."""
     number = daemon.post("/v1/request", network="office", reason="x", user="alice")[1]["request"]["id"]
     answers: list[tuple[int, dict]] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextmanager
-def between(path: Path, real: Path, before: Callable[[str], None]) -> Iterator[Path]:
+def proxy(path: Path, real: Path, before: Callable[[str], None]) -> Iterator[Path]:
     """A socket at `path` that leads to `real`. `before` is called with the first line of each request, in the thread of
     its connection, before jitd sees any of it.
     """

@@ -19,10 +19,10 @@ from jitd.enforce.memory import MemoryWireGuard
 from jitd.store.database import FILE_NAME
 from support.clock import TestClock
 from support.daemon import Daemon
-from support.people import StaticDirectory
+from support.static_directory import StaticDirectory
 
 
-class Running(Daemon):
+class InProcessDaemon(Daemon):
     """A daemon that is reached over its socket like any other, and whose time and people stand still until moved."""
 
     def __init__(self, directory: Path, limits: Limits | None = None, mail: Mail | None = None) -> None:
@@ -139,11 +139,11 @@ KEY_OF = {
 
 
 @contextmanager
-def running(limits: Limits | None = None, mail: Mail | None = None) -> Iterator[Running]:
+def in_process_daemon(limits: Limits | None = None, mail: Mail | None = None) -> Iterator[InProcessDaemon]:
     """A running daemon in a directory of its own, stopped at the end."""
     # pytest's own directories have names that are too long for a socket.
     with tempfile.TemporaryDirectory(prefix="jitd-") as directory:
-        made = Running(Path(directory), limits, mail)
+        made = InProcessDaemon(Path(directory), limits, mail)
         made.start()
         try:
             yield made

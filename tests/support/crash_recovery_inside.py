@@ -6,8 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from support.crash_recovery import change_until_killed, compare, settle
 from support.daemon import Daemon
-from support.storm import compare, settle, storm
 from support.wait import until
 
 KEY = base64.b64encode(bytes(range(1, 33))).decode()
@@ -42,7 +42,7 @@ def main(seeds: int) -> None:
             assert status == 200, reply
         requests = unanswered = 0
         for seed in range(seeds):
-            told = storm(daemon, "alice", seed)
+            told = change_until_killed(daemon, "alice", seed)
             requests += len(told.status)
             unanswered += len(told.open)
             daemon.start()

@@ -7,10 +7,10 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
-from support.typed import Said
+from support.command_result import CommandResult
 
 
-class Begun:
+class BackgroundCommand:
     """A process whose outputs are read as they come."""
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -50,13 +50,13 @@ class Begun:
         """As Ctrl-C does."""
         self._process.send_signal(signal.SIGINT)
 
-    def end(self, seconds: float = 60) -> Said:
+    def end(self, seconds: float = 60) -> CommandResult:
         """Read to the end."""
         deadline = time.monotonic() + seconds
         while self._pipes:
             assert time.monotonic() < deadline, f"it does not end; there is: {self._said}"
             self._read(0.2)
-        return Said(self._process.wait(30), self._said["out"], self._said["err"])
+        return CommandResult(self._process.wait(30), self._said["out"], self._said["err"])
 
     def kill(self) -> None:
         """End it whatever it does."""

@@ -22,7 +22,7 @@ def as_it_is(_method: str, _path: str, _body: Any) -> None:
 
 
 @contextmanager
-def another(
+def other_version(
     real: Path, at: Path, change: Change, refuse: Refuse = as_it_is, version: str = "9.9.9"
 ) -> Iterator[None]:
     """Listen at `at`. Each connection carries one request; streams are changed line by line."""

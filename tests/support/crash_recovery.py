@@ -20,7 +20,7 @@ class Acknowledged:
     wrong: list[Any] = field(default_factory=list)
 
 
-def storm(daemon: Daemon, user: str, seed: int) -> Acknowledged:
+def change_until_killed(daemon: Daemon, user: str, seed: int) -> Acknowledged:
     """Ask, grant, deny, revoke for `user` until the daemon is killed at a moment that `seed` decides."""
     chance = random.Random(seed)
     told = Acknowledged()

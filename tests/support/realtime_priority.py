@@ -45,7 +45,7 @@ def _widen(pid: int) -> None:
         os.close(process)
 
 
-def steady(world: World) -> None:
+def realtime_priority(world: World) -> None:
     """Do all this for every wireguard-go of the world, and for the links of the tunnels."""
     here = Path(f"/proc/{world.init}/ns/pid").readlink()
     for process in Path("/proc").glob("[0-9]*"):

@@ -1,8 +1,8 @@
-"""In the place of ssh: `far.py SOCKET UID …` is `jitctl dial-stdio` as this user, without a second machine.
+"""In the place of ssh: `fake_ssh.py SOCKET UID …` is `jitctl dial-stdio` as this user, without a second machine.
 
-With FAR_KILL=before:PATH or after:PATH in the environment, the jitctl that began it is killed (SIGKILL) before the
-request for this path is sent, or after jitd has answered it and before anybody has read that. With FAR_CUT in place of
-FAR_KILL only the line is cut there, as a network does.
+With FAKE_SSH_KILL=before:PATH or after:PATH in the environment, the jitctl that began it is killed (SIGKILL) before the
+request for this path is sent, or after jitd has answered it and before anybody has read that. With FAKE_SSH_CUT in place of
+FAKE_SSH_KILL only the line is cut there, as a network does.
 """
 
 import os
@@ -21,8 +21,8 @@ def _end(kills: bool) -> None:
 def main() -> None:
     """Pump, until one side ends."""
     path, uid = sys.argv[1], int(sys.argv[2])
-    kills = "FAR_KILL" in os.environ
-    when, _, what = (os.environ.get("FAR_KILL") or os.environ.get("FAR_CUT") or "").partition(":")
+    kills = "FAKE_SSH_KILL" in os.environ
+    when, _, what = (os.environ.get("FAKE_SSH_KILL") or os.environ.get("FAKE_SSH_CUT") or "").partition(":")
     far = socket.socket(socket.AF_UNIX)
     # The kernel tells jitd who it was at this moment.
     me = os.geteuid()

@@ -15,7 +15,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @contextmanager
-def answered(*pieces: bytes, why: JitError | None = None) -> Iterator[tuple[Channel, socket.socket]]:
+def canned_reply(*pieces: bytes, why: JitError | None = None) -> Iterator[tuple[Channel, socket.socket]]:
     """A channel whose other side has sent this and closed; `why` is what went wrong on the way."""
     ours, theirs = socket.socketpair()
     with theirs:
@@ -31,6 +31,6 @@ def chunk(data: bytes) -> bytes:
 
 def failure(*pieces: bytes, why: JitError | None = None) -> JitError:
     """How asking ends when this comes back."""
-    with answered(*pieces, why=why) as (channel, _), pytest.raises(JitError) as caught:
+    with canned_reply(*pieces, why=why) as (channel, _), pytest.raises(JitError) as caught:
         transport.ask(channel, "GET", "/v1/list")
     return caught.value

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Said:
+class CommandResult:
     """How a command ended, and what it printed."""
 
     status: int
@@ -13,4 +13,4 @@ class Said:
     err: str
 
 
-Typed = Callable[..., Said]
+RunCommand = Callable[..., CommandResult]

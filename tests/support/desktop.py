@@ -8,7 +8,7 @@ from support.wait import until
 from support.world import World
 
 
-class Desk:
+class Desktop:
     """What dunst has shown."""
 
     def __init__(self, world: World, user: str, where: str, log: Path) -> None:

@@ -21,7 +21,7 @@ def lacking() -> str:
     return "" if there else "openssh-server and openssh-client are not installed"
 
 
-class SshdHere:
+class LocalSshd:
     """An sshd with a host key and one key that may log in. What is run there finds this environment's jitctl."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str], *more: str) -> None:

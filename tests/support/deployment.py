@@ -1,4 +1,4 @@
-"""A whole site: a world with wires, people, a running jitd, one interface, one network, and clients that are up.
+"""A whole deployment: a world with wires, people, a running jitd, one interface, one network, and clients that are up.
 
 carol is an administrator (by her group), alice and bob are colleagues, each with a laptop in a namespace of their own
 name. `office` is 10.20.0.0/24 behind the gateway, where the echo server is.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support import network, streams, tunnel
 from support.gateway import ADMIN_GROUP, Gateway
-from support.steady import steady
+from support.realtime_priority import realtime_priority
 from support.streams import Stream, Streams
 from support.wait import until
 from support.world import World
@@ -18,7 +18,7 @@ from support.world import World
 Say = Callable[[str], None]  # prints a measurement where every run shows it
 
 
-class Site:
+class Deployment:
     """What a test holds in its hands."""
 
     def __init__(self, world: World, directory: Path) -> None:
@@ -61,7 +61,7 @@ class Site:
 
     def both_ways(self, user: str, *, rate: int = 1000) -> tuple[Stream, Stream]:
         """Packets from the user's laptop to the office and back, `rate` a second each."""
-        steady(self.world)
+        realtime_priority(self.world)
         return (
             self.streams.udp(user, network.INSIDE, network.SERVER, rate=rate),
             self.streams.udp(network.INSIDE, user, self.addresses[user], rate=rate),
@@ -86,10 +86,10 @@ class Site:
 
 
 @contextmanager
-def site(directory: Path) -> Iterator[Site]:
-    """A site in a new world, with jitd started and the office there. Logs are kept in `directory`."""
+def deployment(directory: Path) -> Iterator[Deployment]:
+    """A deployment in a new world, with jitd started and the office there. Logs are kept in `directory`."""
     with World() as world:
-        made = Site(world, directory)
+        made = Deployment(world, directory)
         made.people()
         made.gateway.init()
         made.gateway.start()
