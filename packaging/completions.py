@@ -4,15 +4,16 @@ against this. The scripts in completions/ ask `jitctl __complete`, which reads i
 
 import functools
 import json
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from typer.core import TyperOption
 
 from jitctl.cli import app as cli
 from jitctl.cli.verbs import GROUPS, VERBS
-from jitctl.render.words import LIST_COLUMNS, STATUS
+from jitctl.render.words import LIST_COLUMNS
 from jitd.core import settings
 
 FILE_NAME = Path(__file__).resolve().parent.parent / "src/jitctl/shell/completions.json"
@@ -25,9 +26,6 @@ _DECIDES: Final = ("grant", "deny", "review")
 #: What the values of options are, by the option.
 OPTIONS: Final = {
     "--user": "users",
-    "--status": f"={' '.join(STATUS)}",
-    "--tab": "=pending approved denied ended",
-    "--sort": "=newest oldest left",
     "status --output": "=table json i3bar waybar prompt",
     "--columns": f"={' '.join(LIST_COLUMNS)}",
     "--network": "networks",
@@ -71,7 +69,6 @@ UNKNOWN: Final = frozenset(
         "SEQ",
         "KIND",
         "WORDS",
-        "ORDER",
         "GROUP",
         "WHERE",
         "NAMES",
@@ -87,14 +84,21 @@ def _types(verb: str) -> dict[str, Any]:
     return get_type_hints(cli.load(found[0]).callback) if found else {}
 
 
+def _choices(declared: Any) -> Iterator[str]:
+    """The values of a closed set."""
+    if isinstance(declared, type) and issubclass(declared, Enum):
+        yield from (str(choice.value) for choice in declared)
+    for one in get_args(declared):
+        yield from [one] if get_origin(declared) is Literal else _choices(one)
+
+
 def kind(verb: str, parameter: Any) -> str:
     """What a value is: one of jitctl's kinds, `=` with a list, a file, or free. Raises LookupError for one that nobody has
     thought of.
     """
-    declared = _types(verb).get(parameter.name)
-    for one in (declared, *get_args(declared)):
-        if isinstance(one, type) and issubclass(one, Enum):
-            return f"={' '.join(str(choice.value) for choice in one)}"
+    choices = list(_choices(_types(verb).get(parameter.name)))
+    if choices:
+        return f"={' '.join(choices)}"
     name = max(parameter.opts, key=len) if isinstance(parameter, TyperOption) else ""
     metavar = parameter.metavar or ""
     if f"{verb} {name}" in OPTIONS:

@@ -64,6 +64,8 @@ def _resolved(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[
 def _type(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " | ".join(sorted(_type(one, schemas) for one in schema["anyOf"]))
+    if "enum" in schema:
+        return "string"  # one of several words
     if "items" in schema:
         return f"[{_type(schema['items'], schemas)}]"
     return str(_resolved(schema, schemas).get("type", "any"))

@@ -15,6 +15,7 @@ from jitctl.cli.shared import answer, usage
 from jitctl.render import sheet, words
 from jitctl.render.output import clean, dumps, next_step, out, out_json, say
 from jitctl.render.words import decision
+from jitd.core.choices import Order, Status, Tab
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -35,11 +36,11 @@ class ListFormat(StrEnum):
 def list_(
     context: typer.Context,
     status: Annotated[
-        list[str] | None,
+        list[Status] | None,
         typer.Option("--status", "-s", metavar="STATUS", help="Only this status; may be repeated."),
     ] = None,
     tab: Annotated[
-        list[str] | None, typer.Option("--tab", metavar="TAB", help="pending, approved, denied or ended.")
+        list[Tab] | None, typer.Option("--tab", metavar="TAB", help="pending, approved, denied or ended.")
     ] = None,
     user: Annotated[
         str | None, typer.Option("--user", "-u", metavar="NAME", help="Only of this user.")
@@ -75,7 +76,7 @@ def list_(
     mine: Annotated[bool, typer.Option("--mine", help="Only your own.")] = False,
     decidable: Annotated[bool, typer.Option("--decidable", help="Only what you may decide now.")] = False,
     sort: Annotated[
-        str | None,
+        Order | None,
         typer.Option(
             "--sort", metavar="ORDER", help="newest, oldest, or left: live grants, the next end first."
         ),
@@ -101,8 +102,8 @@ def list_(
     """
     client = settings(context).client()
     typed = {
-        "status": status,
-        "tab": tab,
+        "status": [one.value for one in status or ()],
+        "tab": [one.value for one in tab or ()],
         "user": user,
         "network": network,
         "group": group,

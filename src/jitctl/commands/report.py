@@ -12,6 +12,7 @@ from jitctl.cli.app import settings
 from jitctl.cli.shared import answer, usage
 from jitctl.render.output import clean, document, next_step, out
 from jitd.core import durations
+from jitd.core.choices import ReportBy
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -32,14 +33,6 @@ class ReportFormat(StrEnum):
     HTML = "html"
 
 
-class By(StrEnum):
-    """What is summed up by."""
-
-    USER = "user"
-    NETWORK = "network"
-    APPROVER = "approver"
-
-
 def report(
     context: typer.Context,
     since: Annotated[
@@ -55,7 +48,7 @@ def report(
         ),
     ] = None,
     by: Annotated[
-        By | None, typer.Option("--by", metavar="WHAT", help="Only by user, network or approver.")
+        ReportBy | None, typer.Option("--by", metavar="WHAT", help="Only by user, network or approver.")
     ] = None,
     network: Annotated[
         str | None, typer.Option("--network", "-n", metavar="NAME", help="Only this network.")
@@ -88,7 +81,7 @@ def report(
         .report(
             **moment("since", since),
             **(moment("until", until) if until is not None else {}),
-            by=by.value if by else None,
+            by=by,
             network=network,
             user=user,
             limit=limit,

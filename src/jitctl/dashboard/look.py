@@ -13,6 +13,7 @@ from jitctl.render.tables import Column
 
 if TYPE_CHECKING:
     from jitd import wire
+    from jitd.core.choices import TabName
 
 #: The tabs, by the key that chooses each.
 TABS: Final = ("pending", "approved", "denied", "ended")
@@ -39,7 +40,7 @@ class Look:
     """Requests of one tab with the counts of all, and what stands around them."""
 
     requests: list[wire.RequestView]
-    counts: dict[str, int]
+    counts: dict[TabName, int]
     more: bool
     now: int  # the daemon's, milliseconds UTC
     decides: bool

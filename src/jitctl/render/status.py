@@ -93,7 +93,8 @@ def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
     more = f", {network['asked']} asks for more" if network.get("asked") else ""
     if network.get("frozen") and network["state"] in ("active", "standing"):
         return "x frozen by an administrator", "red", ""
-    match network["state"]:
+    state: str = network["state"]  # of a newer jitd it may be another word
+    match state:
         case "active":
             left = times.left((network["ends"] or now) - now)
             if network["paused"]:
@@ -119,8 +120,8 @@ def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
             return "  request", "", f'{jitctl("request", name)} --reason "…" --duration 2h'
         case "closed":
             return "x closed", "red", ""
-        case other:
-            return f"  {other}", "", ""
+        case _:
+            return f"  {state}", "", ""
 
 
 def _tunnel(up: bool, heard_ms: int, now: int) -> tuple[str, str]:

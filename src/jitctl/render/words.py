@@ -53,7 +53,7 @@ def status(request: wire.RequestView) -> str:
     symbol, _ = STATUS.get(request["status"], ("", ""))
     if "unreviewed" in request["marks"]:
         symbol = "!"
-    marks = list(request["marks"])
+    marks: list[str] = [*request["marks"]]
     if request.get("approvals", 1) > 1 and request["status"] == "pending":
         marks.insert(0, f"{len(request['approved_by'])} of {request['approvals']}")
     shown = f" ({', '.join(marks)})" if marks else ""

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from jitd.core import durations, hours, policy, principals, terms
+from jitd.core.choices import Status
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.localtime import show_moment
-from jitd.core.model import Account, AutoApproval, Freeze, Network, Now, Request, Status
+from jitd.core.model import Account, AutoApproval, Freeze, Network, Now, Request
 from jitd.core.people import Answer, Person
 from jitd.core.policy import Verdict
 from jitd.core.terms import Cap, Wish

@@ -6,11 +6,11 @@ All times are integer milliseconds UTC since 1970, all durations integer millise
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from jitd.core import principals
+from jitd.core.choices import Channel, Status
 from jitd.core.durations import show
 from jitd.core.hours import Window
 
@@ -246,42 +246,6 @@ class Device:
     ends_ms: int | None = None  # it is removed then
 
 
-class Status(StrEnum):
-    """The one status of a request."""
-
-    PENDING = "pending"
-    SCHEDULED = "scheduled"
-    ACTIVE = "active"
-    DENIED = "denied"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-    RELEASED = "released"
-    CANCELLED = "cancelled"
-    LAPSED = "lapsed"
-
-
-class Tab(StrEnum):
-    """Where a status is listed."""
-
-    PENDING = "pending"
-    APPROVED = "approved"
-    DENIED = "denied"
-    ENDED = "ended"
-
-
-TAB_OF: Final[dict[Status, Tab]] = {
-    Status.PENDING: Tab.PENDING,
-    Status.SCHEDULED: Tab.APPROVED,
-    Status.ACTIVE: Tab.APPROVED,
-    Status.DENIED: Tab.DENIED,
-    Status.EXPIRED: Tab.ENDED,
-    Status.REVOKED: Tab.ENDED,
-    Status.RELEASED: Tab.ENDED,
-    Status.CANCELLED: Tab.ENDED,
-    Status.LAPSED: Tab.ENDED,
-}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """An approval: access from `starts_ms` up to and not including `ends_ms`.
@@ -447,7 +411,7 @@ class Message:
 
     id: int
     key: str
-    way: str  # "mail" or "chat"
+    way: Channel
     recipient: str
     address: str
     template: str

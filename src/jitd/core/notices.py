@@ -4,8 +4,9 @@ from collections.abc import Container
 from typing import Final
 
 from jitd.core import durations
+from jitd.core.choices import Status
 from jitd.core.events import Audience, EventKind, Notice
-from jitd.core.model import Message, Now, Request, Status
+from jitd.core.model import Message, Now, Request
 
 #: Notices that time alone makes.
 ENDING: Final = Notice("ending", Audience.USER)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from jitd.core import durations
+from jitd.core.choices import Status
 from jitd.core.events import GIVES, EventKind
 from jitd.core.explain import Line, zone_of_hours
 from jitd.core.localtime import show_moment
-from jitd.core.model import Denial, Event, Network, Now, Request, Status
+from jitd.core.model import Denial, Event, Network, Now, Request
 
 
 def became(request: Request, network: Network, now: Now, history: Sequence[Event]) -> list[Line]:

@@ -2,7 +2,8 @@
 
 from jitd import wire
 from jitd.core import durations
-from jitd.core.model import Account, Device, Interface, Network, Status
+from jitd.core.choices import Status
+from jitd.core.model import Account, Device, Interface, Network
 from jitd.core.people import Answer
 from jitd.core.wireguard import REJECT_AFTER_MS
 from jitd.diagnostics.examination import Links

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from jitd.core import changed, notices, policy
+from jitd.core.choices import Status
 from jitd.core.configuration import Config
 from jitd.core.events import GIVES, Audience, EventKind, Notice
-from jitd.core.model import Account, Event, Message, Now, Request, Status
+from jitd.core.model import Account, Event, Message, Now, Request
 from jitd.notify.recipients import Deciders, address_of, decider
 from jitd.reconcile.access import People
 from jitd.store import events, facts, networks, outbox, requests

@@ -4,8 +4,9 @@ from typing import Final
 
 from jitd import wire
 from jitd.core import durations, policy
+from jitd.core.choices import Status
 from jitd.core.errors import JitError
-from jitd.core.model import Network, Request, Status
+from jitd.core.model import Network, Request
 from jitd.core.terms import Term, Wish
 from jitd.store import history as store
 from jitd.store import requests

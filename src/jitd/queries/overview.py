@@ -1,9 +1,11 @@
 """health, status: who answers, and the caller's networks. Nothing here changes anything."""
 
 import os
+from typing import Final
 
 from jitd import wire
-from jitd.core.model import Account, Network, Status
+from jitd.core.choices import Status
+from jitd.core.model import Account, Network
 from jitd.core.people import Answer
 from jitd.core.release import VERSION
 from jitd.notify import recipients
@@ -12,6 +14,13 @@ from jitd.store import accounts, devices, events, freezes, interfaces, listing, 
 from jitd.store import requests as store
 from jitd.verbs import deciding, restoring, views
 from jitd.verbs.context import View
+
+#: What a request makes of its network, for its user.
+_STATE_OF: Final[dict[Status, wire.NetworkState]] = {
+    Status.PENDING: "pending",
+    Status.SCHEDULED: "scheduled",
+    Status.ACTIVE: "active",
+}
 
 
 def health(view: View, _query: object) -> wire.Health:
@@ -85,9 +94,9 @@ def _network_status(
         if request.extends_id is not None:
             if now is Status.PENDING:
                 found["asked"] = request.id
-        elif now in (Status.PENDING, Status.SCHEDULED, Status.ACTIVE):
+        elif (state := _STATE_OF.get(now)) is not None:
             shown = views.request_view(view, request, network)
-            found["state"], found["id"], found["since"] = str(now), request.id, request.requested_ms
+            found["state"], found["id"], found["since"] = state, request.id, request.requested_ms
             found["starts"], found["ends"], found["devices"] = (
                 shown["starts"],
                 shown["ends"],

@@ -4,13 +4,14 @@ from typing import Final
 
 from jitd import wire
 from jitd.core import durations
+from jitd.core.choices import ReportBy
 from jitd.core.errors import JitError
 from jitd.core.model import Network
 from jitd.core.people import Answer
 from jitd.core.report import LEAST_GRANTED, Habit, Tally, mark_of, percentile, suggest
 from jitd.store import accounts, networks
 from jitd.store import report as store
-from jitd.store.report import By, Group, Span, Sums
+from jitd.store.report import Group, Span, Sums
 from jitd.verbs.context import View
 from jitd.verbs.lookup import named_network
 
@@ -36,10 +37,10 @@ def report(view: View, query: wire.ReportQuery) -> wire.ReportReply:
     if not 1 <= limit <= MOST:
         raise JitError("bad_request", f"cannot report {limit} at once", f"Use a number from 1 to {MOST}.")
     # Of one's own requests there is one user.
-    usual = [By.NETWORK, By.APPROVER] if scope == "own" else list(By)
-    kinds = [_by(named)] if named else usual
+    usual: list[ReportBy] = ["network", "approver"] if scope == "own" else ["user", "network", "approver"]
+    kinds = [named] if named else usual
     # Suggestions look at every network, whatever is told of them.
-    limits = dict.fromkeys(kinds, limit) | {By.NETWORK: max(limit, _NETWORKS)}
+    limits = dict.fromkeys(kinds, limit) | {"network": max(limit, _NETWORKS)}
     sums = store.sums(view.rows, span, limits, least=LEAST_GRANTED, pairs=_HABITS)
     size = mark_of(span.until_ms - span.since_ms)
     return {
@@ -49,7 +50,7 @@ def report(view: View, query: wire.ReportQuery) -> wire.ReportReply:
         "since": span.since_ms,
         "until": span.until_ms,
         "total": _numbers(sums.total, store.waits(view.rows, span)),
-        "by": {one.value: _table(view, span, one, sums.groups[one][:limit], sums.of[one]) for one in kinds},
+        "by": {one: _table(view, span, one, sums.groups[one][:limit], sums.of[one]) for one in kinds},
         "mark": size,
         "marks": _marks(view, span, size),
         "hours": _hours(view, span, query.get("offset", 0)),
@@ -68,7 +69,7 @@ def report(view: View, query: wire.ReportQuery) -> wire.ReportReply:
     }
 
 
-def _span(view: View, query: wire.ReportQuery) -> tuple[Span, str, dict[int, Network]]:
+def _span(view: View, query: wire.ReportQuery) -> tuple[Span, wire.Scope, dict[int, Network]]:
     """What is summed up; of what that is all ("gateway", "networks" or "own"); and the networks of it, by id."""
     # What is asked for at this very moment is part of it.
     latest_ms = view.now.wall_ms + 1
@@ -81,6 +82,7 @@ def _span(view: View, query: wire.ReportQuery) -> tuple[Span, str, dict[int, Net
             "Name a time that is over, for example --since 60d --until 30d.",
         )
     name, user = query.get("network"), query.get("user")
+    scope: wire.Scope
     decided = {one.id: one for one in networks.all_(view.rows) if view.decides(one)}
     if view.by_admin:
         scope, about, ids = "gateway", decided, networks.ids_ever_named(view.rows, name) if name else None
@@ -113,16 +115,7 @@ def _moment(latest_ms: int, at_ms: int | None, ago_ms: int | None, usual_ms: int
     return usual_ms if ago_ms is None else latest_ms - ago_ms
 
 
-def _by(named: str) -> By:
-    try:
-        return By(named)
-    except ValueError:
-        raise JitError(
-            "bad_request", f"cannot report by {named[:40]!r}", f"Use one of {', '.join(By)}."
-        ) from None
-
-
-def _table(view: View, span: Span, by: By, listed: list[Group], number: int) -> wire.ReportTable:
+def _table(view: View, span: Span, by: ReportBy, listed: list[Group], number: int) -> wire.ReportTable:
     waits = store.waits_by(view.rows, span, by, [one.key for one in listed])
     return {"rows": [_row(one, waits.get(one.key, {})) for one in listed], "of": number}
 
@@ -186,7 +179,7 @@ def _suggestions(view: View, span: Span, about: dict[int, Network], sums: Sums) 
         for account_id, habit in store.habits(view.rows, span, sums.pairs)
         if habit.network in by_name and _has_to_wait(view, account_id, habit, by_name[habit.network])
     ]
-    tallies = {one.name: one.tally for one in sums.groups[By.NETWORK]}
+    tallies = {one.name: one.tally for one in sums.groups["network"]}
     found = suggest(habits, tallies, by_name, span.until_ms - begun_ms)
     return [{"why": one.why, "command": one.command} for one in found]
 

@@ -1,6 +1,7 @@
 """Devices and keys that go, by whatever removes them."""
 
-from jitd.core.model import Device, Ending, IPNetwork, Request, Status
+from jitd.core.choices import Status
+from jitd.core.model import Device, Ending, IPNetwork, Request
 from jitd.reconcile.changeset import ChangeSet
 from jitd.store import devices, interfaces, requests
 from jitd.store.database import Rows

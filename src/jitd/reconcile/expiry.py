@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Final
 
+from jitd.core.choices import Status
 from jitd.core.events import Ends, EventKind
-from jitd.core.model import Ending, Grant, Now, Request, Status
+from jitd.core.model import Ending, Grant, Now, Request
 from jitd.reconcile.recording import Recorder
 from jitd.store import requests
 from jitd.store.database import Rows

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from jitd.core.choices import Status
 from jitd.core.events import Comment, EventKind
-from jitd.core.model import Ending, Now, Request, Status
+from jitd.core.model import Ending, Now, Request
 from jitd.reconcile.access import People
 from jitd.reconcile.changeset import ChangeSet
 from jitd.reconcile.recording import Recorder

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -62,7 +62,7 @@ def query(text: str, takes: type) -> dict[str, Any]:
     for key, value in pairs:
         _check_keys({key: value}, takes, "")
         if get_origin(kinds[key]) is list:
-            found.setdefault(key, []).append(value)
+            found.setdefault(key, []).append(_scalar(key, value, get_args(kinds[key])[0]))
         elif key in found:
             raise JitError("bad_request", f"cannot read the query string: {key} is there twice")
         else:
@@ -103,6 +103,11 @@ def _check_keys(value: Mapping[Any, Any], takes: type, where: str) -> None:
 
 
 def _scalar(key: str, text: str, kind: Any) -> str | int | bool:
+    if get_origin(kind) is Literal and text not in get_args(kind):
+        near = difflib.get_close_matches(text[:40], get_args(kind), n=1)
+        meant = f"Did you mean {near[0]}? " if near else ""
+        known = ", ".join(get_args(kind))
+        raise JitError("bad_request", f"cannot use {key}={clean(text)[:40]!r}", f"{meant}Use one of {known}.")
     if kind is bool:
         if text in ("true", "false"):
             return text == "true"

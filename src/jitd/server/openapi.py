@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 description, made from the table and the wire types, so that it cannot say anything else."""
 
 from collections.abc import Sequence
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
@@ -68,7 +68,8 @@ def _operation(route: Route, refs: dict[type, dict[str, Any]]) -> dict[str, Any]
 
 def _parameter(route: Route, name: str, kind: Any) -> dict[str, Any]:
     listed = get_origin(kind) is list
-    scalar = {"type": _SCALARS[get_args(kind)[0] if listed else kind]}
+    one = get_args(kind)[0] if listed else kind
+    scalar = {"enum": list(get_args(one))} if get_origin(one) is Literal else {"type": _SCALARS[one]}
     return {
         "name": name,
         "in": "query",

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from jitd.core import durations
 from jitd.core.model import Vote
@@ -15,7 +15,7 @@ WAITS_MS: Final = 7 * durations.DAY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A change that waits, or what became of it (`ended_how`: "approved", "rejected", "" while it waits).
+    """A change that waits, or what became of it (`ended_how`, "" while it waits).
 
     `networks` are the ids of those whose deciders have to agree; none: administrators. `what` says what it lets in;
     `basis` is a digest of the rules that it was proposed on.
@@ -31,7 +31,7 @@ class Change:
     reason: str
     proposed_ms: int
     proposed_by: str
-    ended_how: str
+    ended_how: Literal["approved", "rejected", ""]
     ended_ms: int | None
     ended_by: str
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
+from jitd.core.choices import Order, Status
 from jitd.core.errors import JitError
-from jitd.core.model import Now, Request, Status
+from jitd.core.model import Now, Request
 from jitd.store.database import Rows
 from jitd.store.requests import LIVE, UNREVIEWED, by_ids
 
@@ -51,7 +52,7 @@ class _Tier(NamedTuple):
 
 
 #: In which order requests are listed, by the name of the order: which tiers, one after the other.
-ORDERS: Final[Mapping[str, Mapping[str, _Tier]]] = {
+ORDERS: Final[Mapping[Order, Mapping[str, _Tier]]] = {
     # Emergencies that nobody has looked at, what waits for a decision and is urgent, what else waits, the rest.
     "default": {
         "b": _Tier(small="request_unreviewed", extra=UNREVIEWED),
@@ -115,7 +116,7 @@ class Page:
 
 
 def page(
-    rows: Rows, wanted: Filter, *, order: str, after: str, limit: int, keep: Callable[[Request], bool]
+    rows: Rows, wanted: Filter, *, order: Order, after: str, limit: int, keep: Callable[[Request], bool]
 ) -> Page:
     """At most `limit` requests that `keep` agrees with, behind the page that gave `after`. Raises JitError bad_request."""
     tiers = ORDERS[order]

@@ -6,10 +6,10 @@ the store does.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from typing import Any, Final
 
 from jitd.core import durations
+from jitd.core.choices import ReportBy
 from jitd.core.report import LONGEST_STEP, WAITS, Habit, Tally, percentile
 from jitd.store.database import Rows
 
@@ -42,14 +42,6 @@ class Span:
     def params(self) -> dict[str, object]:
         """What it names."""
         return {"since": self.since_ms, "until": self.until_ms, "now": self.now_ms}
-
-
-class By(StrEnum):
-    """What requests are summed up by."""
-
-    USER = "user"
-    NETWORK = "network"
-    APPROVER = "approver"
 
 
 _GRANT: Final = "r.decision = 'granted' AND r.extends_id IS NULL"
@@ -98,11 +90,15 @@ _DECIDER: Final = (
 )
 #: The same, null where nobody did, or a rule or its own user.
 _BY_WHOM: Final = f"CASE WHEN r.break_glass = 0 AND r.auto_rule IS NULL THEN {_DECIDER} END"
-_KEY: Final = {By.USER: "r.account_id", By.NETWORK: "r.network_id", By.APPROVER: _DECIDER}
+_KEY: Final[Mapping[ReportBy, str]] = {
+    "user": "r.account_id",
+    "network": "r.network_id",
+    "approver": _DECIDER,
+}
 _NAME: Final = {
-    By.USER: "(SELECT name FROM account WHERE id = key)",
-    By.NETWORK: "(SELECT name FROM network WHERE id = key)",
-    By.APPROVER: "key",
+    "user": "(SELECT name FROM account WHERE id = key)",
+    "network": "(SELECT name FROM network WHERE id = key)",
+    "approver": "key",
 }
 _SUMS: Final = ", ".join(f"coalesce(sum({field.name}), 0) AS {field.name}" for field in fields(Tally))
 
@@ -123,8 +119,8 @@ class Sums:
     """Everything, each group, how many groups there are in all, and (account id, network id) of those who ask often."""
 
     total: Tally
-    groups: Mapping[By, list[Group]]
-    of: Mapping[By, int]
+    groups: Mapping[ReportBy, list[Group]]
+    of: Mapping[ReportBy, int]
     pairs: frozenset[tuple[int, int]]
 
 
@@ -157,7 +153,7 @@ def first_ms(rows: Rows) -> int | None:
     return found
 
 
-def sums(rows: Rows, span: Span, limits: Mapping[By, int], *, least: int, pairs: int) -> Sums:
+def sums(rows: Rows, span: Span, limits: Mapping[ReportBy, int], *, least: int, pairs: int) -> Sums:
     """The sums of everything and of each, who asked for most first, at most so many of each kind.
 
     Pairs of user and network are those of which people granted at least so much and denied nothing.
@@ -203,7 +199,7 @@ def waits(rows: Rows, span: Span) -> dict[int, int]:
     return {row["wait"]: row["number"] for row in found}
 
 
-def waits_by(rows: Rows, span: Span, by: By, keys: Iterable[Key]) -> dict[Key, dict[int, int]]:
+def waits_by(rows: Rows, span: Span, by: ReportBy, keys: Iterable[Key]) -> dict[Key, dict[int, int]]:
     """The same for each of some users, networks or approvers."""
     named = {f"key{number}": key for number, key in enumerate(keys)}
     listed = ", ".join(f":{name}" for name in named)

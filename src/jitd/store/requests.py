@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from jitd.core.model import Denial, Ending, Grant, Request, Review, Status, Vote
+from jitd.core.choices import Status
+from jitd.core.model import Denial, Ending, Grant, Request, Review, Vote
 from jitd.store import accounts
 from jitd.store.database import Rows
 

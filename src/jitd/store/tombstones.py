@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from jitd.core.model import Actor, Freeze, Status
+from jitd.core.choices import Status
+from jitd.core.model import Actor, Freeze
 
 FILE_NAME: Final = "tombstones"
 #: Room for about 120 of them. What does not fit is held in memory only.

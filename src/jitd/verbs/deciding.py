@@ -3,8 +3,9 @@
 import logging
 
 from jitd.core import principals
+from jitd.core.choices import Status
 from jitd.core.events import Comment, EventKind
-from jitd.core.model import Network, Now, Request, Status
+from jitd.core.model import Network, Now, Request
 from jitd.core.people import Answer
 from jitd.notify.recipients import Deciders, decider
 from jitd.reconcile.access import People

@@ -2,9 +2,10 @@
 
 from jitd import wire
 from jitd.core import reasons, terms
+from jitd.core.choices import Status
 from jitd.core.errors import JitError
 from jitd.core.events import Asked, EventKind
-from jitd.core.model import AutoApproval, Network, Request, Status
+from jitd.core.model import AutoApproval, Network, Request
 from jitd.core.terms import Wish
 from jitd.store import events
 from jitd.store import requests as store

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from jitd.core import durations, policy
+from jitd.core.choices import Status
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.events import EventKind, Extension, Given
-from jitd.core.model import Account, AutoApproval, Device, Grant, Network, Request, Status
+from jitd.core.model import Account, AutoApproval, Device, Grant, Network, Request
 from jitd.core.settings import WEEK_MS
 from jitd.core.terms import Term
 from jitd.reconcile.recording import Recorder

@@ -2,9 +2,10 @@
 
 from jitd import wire
 from jitd.core import policy, terms, text
+from jitd.core.choices import Status
 from jitd.core.errors import JitError
 from jitd.core.events import Approval, Comment, EventKind, VoidVote
-from jitd.core.model import Denial, Ending, Network, Request, Review, Status, Vote
+from jitd.core.model import Denial, Ending, Network, Request, Review, Vote
 from jitd.core.people import Answer
 from jitd.core.terms import Term, Wish
 from jitd.store import accounts, networks

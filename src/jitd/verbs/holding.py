@@ -1,8 +1,9 @@
 """What users do with a grant of theirs: give it back, switch it off and on."""
 
 from jitd import wire
+from jitd.core.choices import Status
 from jitd.core.events import Comment, EventKind
-from jitd.core.model import Ending, Status
+from jitd.core.model import Ending
 from jitd.store import requests as store
 from jitd.verbs.context import Call, Render
 from jitd.verbs.lookup import own, shown, stale

@@ -5,8 +5,9 @@ from collections.abc import Collection
 
 from jitd import wire
 from jitd.core import durations, policy, text
+from jitd.core.choices import Status
 from jitd.core.errors import JitError
-from jitd.core.model import Account, Network, Request, Status
+from jitd.core.model import Account, Network, Request
 from jitd.core.people import Answer
 from jitd.store import accounts, networks
 from jitd.store import requests as store

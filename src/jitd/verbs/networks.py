@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from jitd import wire
 from jitd.core import addresses, principals, settings, terms, text
+from jitd.core.choices import Status
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
 from jitd.core.events import Balance, Changed, Comment, EventKind
 from jitd.core.firewall import ambiguous
-from jitd.core.model import Ending, Interface, Network, Request, Status
+from jitd.core.model import Ending, Interface, Network, Request
 from jitd.core.people import Answer
 from jitd.notify.recipients import Deciders
 from jitd.reconcile.firewall import network_rules

@@ -52,8 +52,11 @@ def result(view: View, query: wire.IdQuery) -> wire.NotifyResultReply:
     found = outbox.fate(view.rows, query["id"])
     if found is None:
         raise JitError("not_found", f"cannot find the message {query['id']}")
-    state = "delivered" if found.sent_ms is not None else "waiting" if found.dropped_ms is None else "failed"
-    return {"now": view.now.wall_ms, "state": state, "error": found.error}
+    return {
+        "now": view.now.wall_ms,
+        "state": "delivered" if found.sent_ms else "waiting" if found.dropped_ms is None else "failed",
+        "error": found.error,
+    }
 
 
 def _switch(call: Call, body: wire.NotifyBody, *, told: bool) -> Render[wire.NotifyReply]:

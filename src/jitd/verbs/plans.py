@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from jitd import wire
+from jitd.core.choices import Status
 from jitd.core.errors import JitError
 from jitd.core.firewall import NetworkRules, widened
-from jitd.core.model import Interface, Status
+from jitd.core.model import Interface
 from jitd.reconcile import access
 from jitd.reconcile.access import Passage
 from jitd.reconcile.firewall import network_rules

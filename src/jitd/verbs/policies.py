@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from jitd import wire
 from jitd.core import policyfile, settings
+from jitd.core.choices import Status
 from jitd.core.errors import JitError
 from jitd.core.events import Changed, EventKind, Policy
 from jitd.core.firewall import widened
-from jitd.core.model import Network, Status
+from jitd.core.model import Network
 from jitd.reconcile.firewall import network_rules
 from jitd.store import interfaces
 from jitd.store import networks as store

@@ -2,9 +2,10 @@
 
 from jitd import wire
 from jitd.core import durations, policy, reasons, terms
+from jitd.core.choices import Status
 from jitd.core.errors import JitError
 from jitd.core.events import Asked, Comment, EventKind
-from jitd.core.model import Account, Ending, Network, Request, Status
+from jitd.core.model import Account, Ending, Network, Request
 from jitd.core.settings import WEEK_MS
 from jitd.core.terms import Wish
 from jitd.store import accounts, devices

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from jitd import wire
 from jitd.core import durations, text
+from jitd.core.choices import Status
 from jitd.core.commandline import jitctl, shell
 from jitd.core.errors import JitError
 from jitd.core.events import Changed, Comment, Disabling, EventKind, Registered, Since
-from jitd.core.model import REGISTERED, Account, Ending, Status
+from jitd.core.model import REGISTERED, Account, Ending
 from jitd.core.people import Answer
 from jitd.notify import recipients
 from jitd.store import accounts, devices, interfaces, outbox, registrars

@@ -4,18 +4,8 @@ from collections.abc import Iterable
 
 from jitd import wire
 from jitd.core import settings
-from jitd.core.model import (
-    NOBODY_DECIDED,
-    TAB_OF,
-    Account,
-    Actor,
-    Device,
-    Event,
-    Interface,
-    Network,
-    Request,
-    Status,
-)
+from jitd.core.choices import TAB_OF, Mark, Status
+from jitd.core.model import NOBODY_DECIDED, Account, Actor, Device, Event, Interface, Network, Request
 from jitd.core.people import Answer
 from jitd.enforce.port import LinkState
 from jitd.store import devices, events, freezes, interfaces, networks, requests, restored, usage
@@ -35,8 +25,8 @@ def request_view(view: View, request: Request, network: Network | None = None) -
         "id": request.id,
         "user": request.account.name,
         "network": network.name,
-        "status": str(status),
-        "tab": str(TAB_OF[status]),
+        "status": status.value,
+        "tab": TAB_OF[status].value,
         "marks": _marks(view, request, status),
         "reason": request.reason,
         "requested": request.requested_ms,
@@ -74,8 +64,8 @@ def _over_ms(request: Request, status: Status) -> int | None:
     return request.grant.ends_ms if request.grant and status is Status.EXPIRED else None
 
 
-def _marks(view: View, request: Request, status: Status) -> list[str]:
-    marks = []
+def _marks(view: View, request: Request, status: Status) -> list[Mark]:
+    marks: list[Mark] = []
     if request.grant and (open_ := view.drift.open) and open_ & requests.keys_of(view.rows, request.id):
         if status is Status.ACTIVE:
             marks.append("activating")

@@ -91,6 +91,7 @@ from jitd.wire.report import (
     ReportReply,
     ReportRow,
     ReportTable,
+    Scope,
     Suggestion,
 )
 from jitd.wire.requests import (
@@ -109,7 +110,7 @@ from jitd.wire.requests import (
     UsageView,
 )
 from jitd.wire.restoring import AcceptRestoredBody, AcceptRestoredReply
-from jitd.wire.status import GatewayStatus, NetworkStatus, StatusReply
+from jitd.wire.status import GatewayStatus, NetworkState, NetworkStatus, StatusReply
 from jitd.wire.users import (
     GateBody,
     GateReply,
@@ -188,6 +189,7 @@ __all__ = [
     "NetworkReply",
     "NetworkSetBody",
     "NetworkShowReply",
+    "NetworkState",
     "NetworkStatus",
     "NetworkView",
     "NetworksReply",
@@ -228,6 +230,7 @@ __all__ = [
     "RequestBody",
     "RequestReply",
     "RequestView",
+    "Scope",
     "ShowReply",
     "StatusReply",
     "Suggestion",

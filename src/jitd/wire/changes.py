@@ -2,14 +2,14 @@
 
 from typing import NotRequired, TypedDict
 
+from jitd.core.choices import ChangeStatus
 from jitd.wire.common import ChangeReply, Reply
 from jitd.wire.plans import Plan
 
 
 class ChangeView(TypedDict):
     """A change of rules that so many people have to agree to (`quorum`) as the networks ask for that it is about (none: who
-    administers). `verb` are the words of its command, `what` the sentences of what it lets in, `status` is pending, approved or
-    rejected, `mine`: the caller has agreed. It is not approved any more after `lapses`.
+    administers). `verb` are the words of its command, `what` the sentences of what it lets in, `mine`: the caller has agreed. It is not approved any more after `lapses`.
     """
 
     id: int
@@ -22,7 +22,7 @@ class ChangeView(TypedDict):
     lapses: int
     quorum: int
     approved_by: list[str]
-    status: str
+    status: ChangeStatus
     ended_by: str
     mine: bool
 

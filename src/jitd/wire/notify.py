@@ -1,6 +1,6 @@
 """Each user's mail."""
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from jitd.wire.common import ChangeReply, Reply
 
@@ -54,7 +54,7 @@ class NotifyTestReply(ChangeReply):
 
 
 class NotifyResultReply(Reply):
-    """`state` is waiting, delivered or failed; `error` is what was said against it last."""
+    """`error` is what was said against it last."""
 
-    state: str
+    state: Literal["waiting", "delivered", "failed"]
     error: str

@@ -2,6 +2,7 @@
 
 from typing import NotRequired, TypedDict
 
+from jitd.core.choices import Channel
 from jitd.wire.common import ChangeReply, Reply
 
 
@@ -9,7 +10,7 @@ class MessageView(TypedDict):
     """A message that was not delivered yet. `next` is when it is tried next, null: when somebody says so."""
 
     id: int
-    way: str
+    way: Channel
     recipient: str
     address: str
     template: str

@@ -1,6 +1,6 @@
 """The policy as a file."""
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from jitd.wire.common import ChangeReply, Reply
 from jitd.wire.plans import Plan
@@ -24,7 +24,7 @@ class PolicyApplyBody(TypedDict):
 class PolicyChange(TypedDict):
     """A difference: `sign` is + for a new network, - for one that goes, ~ for a setting that changes."""
 
-    sign: str
+    sign: Literal["+", "-", "~"]
     network: str
     key: str
     before: object

@@ -1,15 +1,19 @@
 """Reports."""
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
+from jitd.core.choices import ReportBy
 from jitd.wire.common import Reply
+
+#: The whole gateway (for administrators), the networks that the caller decides about, or what the caller asked for.
+Scope = Literal["gateway", "networks", "own"]
 
 
 class ReportQuery(TypedDict):
     """What to report on: requests made from `since` up to `until` (milliseconds UTC), or since and until so long before
     the daemon's now (`since_ago`, `until_ago`, milliseconds); the last 30 days where nothing is said.
 
-    `by` is user, network or approver; all three where it is left away. `limit` is how many of each. `offset` is how far the
+    `by`: all three where it is left away. `limit` is how many of each. `offset` is how far the
     caller's clocks are ahead of UTC, milliseconds, for `hours`.
     """
 
@@ -17,7 +21,7 @@ class ReportQuery(TypedDict):
     since_ago: NotRequired[int]
     until: NotRequired[int]
     until_ago: NotRequired[int]
-    by: NotRequired[str]
+    by: NotRequired[ReportBy]
     network: NotRequired[str]
     user: NotRequired[str]
     limit: NotRequired[int]
@@ -98,17 +102,17 @@ class Suggestion(TypedDict):
 class ReportReply(Reply):
     """Sums over the requests made from `since` up to `until`.
 
-    `scope` is gateway (administrators), networks (approvers: those that `about` names) or own. `by` has a table for each
+    `about` names the networks of the scope networks. `by` has a table for each
     of what was asked for (of one's own requests, none by user, where it was not). `marks` are parts of the time, `mark` milliseconds each, oldest first; `hours` how many requests
     were made in each of the 168 hours of a week, Monday's first hour first; `emergencies` the newest uses of break-glass.
     """
 
-    scope: str
+    scope: Scope
     about: list[str]
     since: int
     until: int
     total: ReportNumbers
-    by: dict[str, ReportTable]
+    by: dict[ReportBy, ReportTable]
     mark: int
     marks: list[ReportMark]
     hours: list[int]

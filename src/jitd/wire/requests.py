@@ -2,6 +2,7 @@
 
 from typing import NotRequired, TypedDict
 
+from jitd.core.choices import Mark, Order, StatusName, TabName
 from jitd.wire.common import ChangeReply, Reply
 from jitd.wire.events import EventView
 
@@ -9,7 +10,6 @@ from jitd.wire.events import EventView
 class RequestView(TypedDict):
     """A request or grant, as shown.
 
-    `status` is one of model.Status; `marks` hold activating, cutting, paused, frozen, closed, urgent, unreviewed.
     `managed_by` is who decided or ended it last. `wanted`, `starts`, `ends`, `decided` and `ended` are null where they
     do not apply. `start` and `until` are what was wished; `extends` is the grant that it asks more of. While it is
     pending, `approvals` is how many have to agree, and `approved_by` who does already.
@@ -18,9 +18,9 @@ class RequestView(TypedDict):
     id: int
     user: str
     network: str
-    status: str
-    tab: str
-    marks: list[str]
+    status: StatusName
+    tab: TabName
+    marks: list[Mark]
     reason: str
     requested: int
     requested_by: str
@@ -115,12 +115,11 @@ class ListQuery(TypedDict):
     """Filters of `list`, all of which have to agree. `status` and `tab` may hold several values; `since` and `until` are
     milliseconds UTC; `mine` are those of the caller, `decidable` those that they may decide now. `group` is for administrators.
 
-    `sort` is default, newest, oldest or left (live grants by their end); `after` is the `next` of the page before, with the
-    same `sort`. With `count` there are no requests in the reply, but how many there are.
+    `after` is the `next` of the page before, with the same `sort`. With `count` there are no requests in the reply, but how many there are.
     """
 
-    status: NotRequired[list[str]]
-    tab: NotRequired[list[str]]
+    status: NotRequired[list[StatusName]]
+    tab: NotRequired[list[TabName]]
     user: NotRequired[str]
     network: NotRequired[str]
     group: NotRequired[str]
@@ -130,7 +129,7 @@ class ListQuery(TypedDict):
     search: NotRequired[str]
     mine: NotRequired[bool]
     decidable: NotRequired[bool]
-    sort: NotRequired[str]
+    sort: NotRequired[Order]
     limit: NotRequired[int]
     after: NotRequired[str]
     count: NotRequired[bool]
@@ -145,7 +144,7 @@ class ListReply(Reply):
 
     requests: list[RequestView]
     next: str
-    counts: dict[str, int]
+    counts: dict[TabName, int]
     decides: bool
     changes: NotRequired[int]
     count: NotRequired[int]

@@ -1,21 +1,23 @@
 """Status: of the caller's networks, and of the gateway."""
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from jitd.wire.common import Reply
+
+#: How a network stands for its user: `request` (may ask), `closed` (may not use it), `standing` (needs no grant).
+NetworkState = Literal["request", "pending", "scheduled", "active", "standing", "closed"]
 
 
 class NetworkStatus(TypedDict):
     """A network from its user's side.
 
-    `state` is one of: request (may ask), pending, scheduled, active, standing, closed (may not use it).
     `paused` tells whether the active grant is switched off, `frozen` whether everything is, `asked` which pending
     request asks for more of it. `error` says what the kernel does not agree with yet, or why it is closed.
     """
 
     network: str
     interface: str
-    state: str
+    state: NetworkState
     paused: bool
     id: int | None
     since: int | None

@@ -71,8 +71,6 @@ async def test_by_time_and_in_order(office: World) -> None:
     assert await users(office, ROOT, sort="newest") == ["bob", "alice"]
     assert await users(office, ROOT, sort="oldest") == ["alice", "bob"]
     assert await users(office, ROOT, sort="left") == ["bob", "alice"]
-    with pytest.raises(JitError, match="cannot sort by 'luck'"):
-        await users(office, ROOT, sort="luck")
 
 
 async def test_counts_follow_every_transition(office: World) -> None:
@@ -92,10 +90,7 @@ async def test_counts_follow_every_transition(office: World) -> None:
 
 
 async def test_a_slip_is_understood(office: World) -> None:
-    """A status and a network are suggested; a network that somebody may not know of is not."""
-    with pytest.raises(JitError) as caught:
-        await users(office, ROOT, status=["pendng"])
-    assert caught.value.hint.startswith("Did you mean pending? ")
+    """A network is suggested; one that somebody may not know of is not."""
     with pytest.raises(JitError) as caught:
         await office.do(networks.set_, ROOT, name="offce", changes=[])
     assert caught.value.hint == "Did you mean office?"

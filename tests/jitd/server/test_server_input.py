@@ -10,7 +10,7 @@ import pytest
 from jitd.core.errors import JitError
 from jitd.server import inputs
 from jitd.server.routes import ROUTES
-from jitd.wire import ListQuery
+from jitd.wire import ListQuery, ReportQuery
 from support.server import parse, world
 
 
@@ -83,6 +83,15 @@ def test_a_query_string_becomes_typed_values():
     assert given == {"status": ["pending", "active"], "limit": 20, "search": "a b"}
 
 
+def test_a_slip_in_a_word_of_a_closed_set_is_understood():
+    """The word that was meant is suggested, and all of them are named."""
+    with pytest.raises(JitError) as caught:
+        inputs.query("status=pendng", ListQuery)
+    assert caught.value.hint.startswith("Did you mean pending? Use one of pending, scheduled, active, ")
+    with pytest.raises(JitError, match="cannot use by='colour'"):
+        inputs.query("by=colour", ReportQuery)
+
+
 BAD_QUERIES = [
     ("limit=ten", "cannot read limit='ten' as a number"),
     ("limit=0x10", "cannot read limit='0x10' as a number"),
@@ -91,6 +100,9 @@ BAD_QUERIES = [
     ("stauts=x", "cannot use the key 'stauts': it is not known here"),
     ("user", "cannot read the query string"),
     ("user=%ff", "cannot read the query string"),
+    ("sort=luck", "cannot use sort='luck'"),
+    ("tab=done", "cannot use tab='done'"),
+    ("status=pending&status=pendng", "cannot use status='pendng'"),
 ]
 
 

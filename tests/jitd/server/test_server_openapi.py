@@ -1,7 +1,9 @@
 """The description of the API."""
 
 import re
+from typing import get_args
 
+from jitd.core.choices import StatusName
 from jitd.server import openapi
 from jitd.server.route import Kind
 from jitd.server.routes import ROUTES
@@ -54,7 +56,7 @@ async def test_the_description_is_served_and_complete(socket_path):
             "name": "status",
             "in": "query",
             "required": False,
-            "schema": {"type": "array", "items": {"type": "string"}},
+            "schema": {"type": "array", "items": {"enum": list(get_args(StatusName))}},
         }
 
 

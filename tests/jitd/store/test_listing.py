@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jitd.core.choices import Status
 from jitd.core.errors import JitError
-from jitd.core.model import Denial, Ending, Grant, Now, Request, Review, Status
+from jitd.core.model import Denial, Ending, Grant, Now, Request, Review
 from jitd.store import accounts, listing, requests
 from jitd.store.database import FILE_NAME, Rows, Store
 from jitd.store.listing import Filter, Whose

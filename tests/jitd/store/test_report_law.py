@@ -4,13 +4,14 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from jitd.core.choices import ReportBy
 from jitd.core.report import Tally, wait_class
 from jitd.store import report as store
-from jitd.store.report import By, Span
+from jitd.store.report import Span
 from support.service import World
 
 HOUR = 3_600_000
@@ -115,7 +116,7 @@ async def test_sums_are_those_that_are_made_by_hand(world: World, seed: int) -> 
     ]
     with world.service._transactor._store.transaction() as rows:
         fill(rows, everything, used)
-        sums = store.sums(rows, span, dict.fromkeys(By, 100), least=3, pairs=100)
+        sums = store.sums(rows, span, dict.fromkeys(get_args(ReportBy), 100), least=3, pairs=100)
         assert sums.total == by_hand(wanted, used)
         one = sums.total
         kinds = (
@@ -128,10 +129,10 @@ async def test_sums_are_those_that_are_made_by_hand(world: World, seed: int) -> 
             one.cancelled,
         )
         assert one.asked == sum(kinds) + one.pending
-        keys: dict[By, Callable[[Row], int | str | None]] = {
-            By.USER: lambda row: row["account_id"],
-            By.NETWORK: lambda row: row["network_id"],
-            By.APPROVER: decider,
+        keys: dict[ReportBy, Callable[[Row], int | str | None]] = {
+            "user": lambda row: row["account_id"],
+            "network": lambda row: row["network_id"],
+            "approver": decider,
         }
         answers = [row for row in wanted if is_answer(row)]
         for by, key in keys.items():
