@@ -20,6 +20,7 @@ from jitd.enforce.firewallport import Firewall, KernelChanges
 from jitd.enforce.linkchanges import LinkChanges
 from jitd.enforce.port import EnforceError, WireGuard
 from jitd.engine import scheduler
+from jitd.engine.ports import Ports
 from jitd.engine.service import Service
 from jitd.identity import localfiles
 from jitd.identity.directory import SystemDirectory
@@ -120,13 +121,15 @@ async def _run(
             ending.callback(own_directory.close)
         service = Service(
             config=config,
-            clock=clock,
-            wireguard=wireguard_port,
-            firewall=firewall_port,
-            host=choose_host(wireguard_port.name),
-            directory=directory,
+            ports=Ports(
+                clock=clock,
+                wireguard=wireguard_port,
+                firewall=firewall_port,
+                host=choose_host(wireguard_port.name),
+                directory=directory,
+                machine=Machine(path, load),
+            ),
             access=ACCESS,
-            machine=Machine(path, load),
         )
         server = Server(
             config=config, service=service, directory=directory, clock=clock, version=version("jitctl")

@@ -27,6 +27,7 @@ from jitd.enforce.finding import Finding
 from jitd.enforce.hostport import EmptyHost
 from jitd.enforce.owner import Owner
 from jitd.engine import scheduler
+from jitd.engine.ports import Ports
 from jitd.engine.service import Service
 from jitd.identity.directory import SystemDirectory
 from jitd.server.routes import ACCESS
@@ -139,14 +140,16 @@ class Jitd:
         directory = SystemDirectory(NoFiles())  # type: ignore[arg-type]
         self.service = service = Service(
             config=machine.config,
-            clock=machine.clock,
-            wireguard=SimulatedWireGuard(machine.kernel, machine.faults),
-            firewall=SimulatedFirewall(machine.kernel, machine.faults, machine.changes),
-            directory=directory,
+            ports=Ports(
+                clock=machine.clock,
+                wireguard=SimulatedWireGuard(machine.kernel, machine.faults),
+                firewall=SimulatedFirewall(machine.kernel, machine.faults, machine.changes),
+                directory=directory,
+                host=EmptyHost(),
+                owner_of=lambda _: Owner(kind="by hand"),
+                machine=Alone(None, config.load),
+            ),
             access=ACCESS,
-            host=EmptyHost(),
-            owner_of=lambda _: Owner(kind="by hand"),
-            machine=Alone(None, config.load),
         )
         try:
             await service.start()

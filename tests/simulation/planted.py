@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from jitd.core import firewallrules, model, policy
 from jitd.enforce import firewall
-from jitd.engine import service, transact
+from jitd.engine import service, startup, transact
 from jitd.reconcile import access
 from jitd.reconcile import firewall as reconcile_firewall
 from jitd.store import database, requests, tombstones
@@ -59,7 +59,7 @@ PLANTED: Final = (
     ),
     Planted(
         "what a closing verb takes away is cut behind the commit",
-        (Patch(transact.Transactor._change, "cuts = bool(call.touched) and", "cuts = False and"),),
+        (Patch(transact.Transactor.change, "cuts = bool(call.touched) and", "cuts = False and"),),
         r"it is being closed",
         often=("squeeze",),
     ),
@@ -112,7 +112,7 @@ PLANTED: Final = (
     ),
     Planted(
         "an older store that was restored is taken for the newest",
-        (Patch(transact.Transactor._compare_with_mark, "elif last < mark:", "elif False:"),),
+        (Patch(startup._compare_with_mark, "elif last < mark:", "elif False:"),),
         r"before an older store was restored",
         often=("restore",),
     ),

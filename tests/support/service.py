@@ -22,6 +22,7 @@ from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.nofirewall import NoFirewall
 from jitd.enforce.owner import Owner
 from jitd.enforce.port import SetPeer
+from jitd.engine.ports import Ports
 from jitd.engine.service import Service
 from jitd.reconcile.firewall import TICK_MS
 from jitd.server.routes import ACCESS
@@ -99,14 +100,16 @@ class World:
     def _new(self) -> Service:
         return Service(
             config=self.config,
-            clock=self.clock,
-            wireguard=self.wireguard,
-            firewall=self.firewall,
-            host=self.host,
-            directory=self.people,
+            ports=Ports(
+                clock=self.clock,
+                wireguard=self.wireguard,
+                firewall=self.firewall,
+                host=self.host,
+                directory=self.people,
+                owner_of=lambda _: self.owner,
+                machine=Machine(None, load),
+            ),
             access=self.access,
-            owner_of=lambda _: self.owner,
-            machine=Machine(None, load),
         )
 
     async def start(self) -> None:

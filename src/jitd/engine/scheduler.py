@@ -10,7 +10,7 @@ from jitd.enforce.firewallport import KernelChanges
 from jitd.engine.service import Service
 from jitd.identity.filewatch import FileWatch
 
-log = logging.getLogger("jitd.engine.scheduler")
+log = logging.getLogger("jitd.engine")
 
 #: Seconds between two comparisons of every interface with the store, and of everyone with the system's users.
 CHECK_SECONDS: Final = 30.0

@@ -7,43 +7,39 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from concurrent.futures import Executor
 from typing import Any, Final, TypeVar
 
 from jitd import wire
 from jitd.core import policyfile, principals, settings
-from jitd.core.clock import Clock
 from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.core.people import Directory
 from jitd.diagnostics import doctor, registry
 from jitd.diagnostics.doctor import ExamineVerb
 from jitd.diagnostics.examination import Examination, Links
-from jitd.diagnostics.machine import Machine
-from jitd.enforce.firewallport import Firewall
-from jitd.enforce.hostport import HostReader
-from jitd.enforce.owner import Owner, find_owner
-from jitd.enforce.port import WireGuard
+from jitd.engine import notices, startup
+from jitd.engine.checks import Checks
+from jitd.engine.closer import Closer
 from jitd.engine.closings import CLOSING, MADE_BESIDE, Closing
+from jitd.engine.deadlines import Deadlines
 from jitd.engine.feed import EventFeed
-from jitd.engine.threads import Threads
-from jitd.engine.transact import Deadline, Transactor, concerned
+from jitd.engine.late_records import LateRecords
+from jitd.engine.ports import Ports
+from jitd.engine.readers import Reader, Readers
+from jitd.engine.state import Deadline, WorkerState, concerned
+from jitd.engine.transact import Transactor
 from jitd.engine.worker import Priority
 from jitd.notify import planner, recipients
 from jitd.queries import report
 from jitd.reconcile.access import Memory, People
 from jitd.store import requests
-from jitd.store.database import FILE_NAME, Rows, open_reader
+from jitd.store.database import FILE_NAME, Rows
 from jitd.verbs import changes
 from jitd.verbs.access import Access
 from jitd.verbs.context import Body, Call, ChangeVerb, PeekVerb, QueryVerb, Reply
 
 T = TypeVar("T")
 
-#: How many queries of users read at the same time, each on a connection of its own. What decisions read before they go
-#: to the worker, and what administrators ask for, has a reader of its own each: no user's query stands before it.
-READERS: Final = 2
 #: How long one query may read, in seconds: a user's, and an administrator's or a long one.
 USERS_SECONDS: Final = 2.0
 LONGEST_SECONDS: Final = 20.0
@@ -51,8 +47,6 @@ LONGEST_SECONDS: Final = 20.0
 LONG: Final = frozenset({report.report})
 #: At least so long between two checkpoints of the database, in seconds.
 CHECKPOINT_SECONDS: Final = 0.05
-#: How many examinations run at the same time: each may wait for other programs and servers for up to 10 seconds.
-EXAMINERS: Final = 2
 #: How long a closing waits for the worker to cut, before that is done beside it; seconds.
 PROMPT_SECONDS: Final = 0.01
 #: How long the plan of a closing waits for the worker, before it is made of what is known without the store; seconds.
@@ -74,53 +68,36 @@ class Service:
         self,
         *,
         config: Config,
-        clock: Clock,
-        wireguard: WireGuard,
-        firewall: Firewall,
-        host: HostReader,
-        directory: Directory,
+        ports: Ports,
         access: Mapping[Callable[..., Any], Access],
-        owner_of: Callable[[str], Owner] = find_owner,
-        machine: Machine | None = None,
-        threads: Threads | None = None,
     ) -> None:
-        """`access` says who may call each verb of the API; no other verb is run.
-
-        `machine` is what `doctor` examines beside store and interfaces; None: it says that it cannot. `threads` makes
-        the threads, by default real ones.
-        """
+        """`access` says who may call each verb of the API; no other verb is run."""
         self.feed = EventFeed()
         self.deadline_changed = asyncio.Event()
         self._outbox_watchers: list[asyncio.Event] = []
         self._config = config
-        self._clock = clock
-        self._directory = directory
+        self._clock = ports.clock
+        self._directory = ports.directory
         self._memory = Memory()
         self._people = self._make_people(config)
-        threads = threads or Threads()
-        self._worker = threads.worker()
-        self._closing = threads.serial("jitd-closing")
-        self._transactor = Transactor(
+        self._worker = ports.threads.worker()
+        self._closing = ports.threads.serial("jitd-closing")
+        self._state = WorkerState(
             config=config,
-            clock=clock,
-            wireguard=wireguard,
-            firewall=firewall,
-            host=host,
-            people=self._people,
+            ports=ports,
             access=access,
-            owner_of=owner_of,
+            people=self._people,
             committed=self._committed,
             answered=self._answered,
-            serial=threads.serial,
         )
-        self._idle: list[Rows] = []  # read-only connections; list.pop and append are atomic
-        self._reading = threads.pool(1, "jitd-reader")
-        self._reading_for_users = threads.pool(READERS, "jitd-users-reader")
-        self._reading_for_admins = threads.pool(1, "jitd-admins-reader")
-        self._reading_long = threads.pool(1, "jitd-long-reader")
-        self._examining = threads.pool(EXAMINERS, "jitd-examiner")
-        self._machine = machine
-        self._offset_ms = clock.now_ms() - clock.boot_ms()
+        late = LateRecords(self._state)
+        self._deadlines = Deadlines(self._state, late)
+        self._transactor = Transactor(self._state, self._deadlines)
+        self._closer = Closer(self._state, self._transactor)
+        self._checks = Checks(self._state, self._deadlines, late)
+        self._readers = Readers(config.daemon.state_dir / FILE_NAME, ports.threads)
+        self._machine = ports.machine
+        self._offset_ms = self._clock.now_ms() - self._clock.boot_ms()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked: asyncio.Future[None] | None = None
         self._asked_at = 0.0
@@ -140,30 +117,20 @@ class Service:
         """
         self._loop = asyncio.get_running_loop()
         self._worker.start()
-        names = await self._worker.run(self._transactor.open, Priority.ENDING)
-        await self._directory.refresh(names, self._transactor.groups)
+        names = await self._worker.run(self._state.open, Priority.ENDING)
+        await self._directory.refresh(names, self._state.groups)
         # What ended while jitd was not there is cut before anything else happens.
-        await self._worker.run(self._transactor.begin, Priority.ENDING)
+        await self._worker.run(lambda: startup.begin(self._state, self._deadlines), Priority.ENDING)
 
     async def stop(self) -> None:
         """Finish what was accepted, record the stop, close the store. Interfaces stay as they are."""
         if self._checkpoint_task is not None:
             # The end of the store does the same.
             self._checkpoint_task.cancel()
-        # In a thread: an examination may take some seconds more, and the loop has to answer meanwhile.
-        await asyncio.to_thread(self._examining.shutdown, cancel_futures=True)
         # Readers first: the last connection that is closed puts the write-ahead log into the database.
-        for threads in (
-            self._reading,
-            self._reading_for_users,
-            self._reading_for_admins,
-            self._reading_long,
-        ):
-            threads.shutdown()
-        while self._idle:
-            self._idle.pop().close()
+        await self._readers.close()
         try:
-            await self._worker.run(self._transactor.end, Priority.LAST)
+            await self._worker.run(self._state.end, Priority.LAST)
         finally:
             # Whatever became of the record (the disk may be full): the thread ends, so that the process can.
             await self._worker.stop()
@@ -173,13 +140,13 @@ class Service:
         """Take over what may change while running: admin groups and limits."""
         self._config = config
         self._people = self._make_people(config)
-        self._transactor.reload(config, self._people)
+        self._state.reload(config, self._people)
 
     # --- callers ---
 
     def troubled(self, problems: Iterable[str]) -> None:
         """What is wrong with jitd's own socket and log now, one sentence each, for `status`."""
-        self._transactor.drift.troubles = tuple(problems)
+        self._state.drift.troubles = tuple(problems)
 
     def look_at_worker(self) -> str:
         """What is wrong with the worker, empty when nothing is. It is asked through its own queue."""
@@ -189,7 +156,7 @@ class Service:
             self._asked.add_done_callback(_take_error)
             self._asked_at = self._loop.time()
         seconds = self._loop.time() - self._asked_at
-        self._is_stuck = seconds > STUCK_SECONDS and not self._transactor.waits_for_disk
+        self._is_stuck = seconds > STUCK_SECONDS and not self._state.waits_for_disk
         if seconds <= STUCK_SECONDS:
             return ""
         why = "it is stuck" if self._is_stuck else "it waits for the disk; what closes is cut all the same"
@@ -218,8 +185,8 @@ class Service:
         closes = verb in CLOSING and not body.get("plan")
         await self._look_up(actor, body, reads=not closes)
         if verb is changes.approve:
-            users, groups = await self._in_reader(lambda rows: changes.named(rows, body["id"]))
-            await self._directory.refresh(users, self._transactor.groups | groups)
+            users, groups = await self._readers.read(lambda rows: changes.named(rows, body["id"]))
+            await self._directory.refresh(users, self._state.groups | groups)
         priority = Priority.ADMIN if self._is_admin(actor) else Priority.USER
         if closes:
             return await self._close(verb, actor, body, priority)
@@ -231,9 +198,7 @@ class Service:
             # What closes is asked for with a plan first, also while the worker hangs with the disk.
             await asyncio.wait({running}, timeout=PLAN_SECONDS)
             closing = Closing(verb=verb, actor=actor, body=body)
-            if not running.done() and (
-                plan := await self._beside(lambda: self._transactor.plan_beside(closing))
-            ):
+            if not running.done() and (plan := await self._beside(lambda: self._closer.plan_beside(closing))):
                 return plan
         return await self._bounded(running)
 
@@ -247,13 +212,13 @@ class Service:
 
         closing = Closing(verb=verb, actor=actor, body=body, told=told)
         begun = loop.time()
-        running = asyncio.ensure_future(self._worker.run(lambda: self._transactor.close(closing), priority))
+        running = asyncio.ensure_future(self._worker.run(lambda: self._closer.close(closing), priority))
         running.add_done_callback(_take_error)
         if not await _either(running, cut.wait(), PROMPT_SECONDS):
-            await self._beside(lambda: self._transactor.close_beside(closing))
+            await self._beside(lambda: self._closer.close_beside(closing))
         done, _ = await asyncio.wait({running}, timeout=max(0, begun + RECORD_SECONDS - loop.time()))
         if not done:
-            unrecorded = await self._beside(lambda: self._transactor.leave_to_record(closing))
+            unrecorded = await self._beside(lambda: self._closer.leave_to_record(closing))
             if unrecorded is not None and not running.done():
                 raise unrecorded
         return await self._bounded(running)
@@ -266,23 +231,23 @@ class Service:
         """Run a verb that only reads, beside the worker."""
         await self._look_up(actor, query)
         admin = self._is_admin(actor)
-        threads = self._reading_for_admins if admin else self._reading_for_users
+        reader = Reader.LONG if verb in LONG else Reader.ADMINS if admin else Reader.USERS
         seconds = LONGEST_SECONDS if admin or verb in LONG else USERS_SECONDS
 
         def work(rows: Rows) -> T:
             with rows.within(seconds):
-                view = self._transactor.view(rows, actor)
-                self._transactor.authorise(verb, view)
+                view = self._state.view(rows, actor)
+                self._state.authorise(verb, view)
                 return verb(view, query)
 
-        return await self._in_reader(work, self._reading_long if verb in LONG else threads)
+        return await self._readers.read(work, reader)
 
     async def peek(self, verb: PeekVerb[T], actor: Actor, query: Body) -> T:
         """Run a verb that reads the interfaces too, in the worker that owns them."""
         await self._look_up(actor, query)
 
         def read(call: Call, query: Body) -> T:
-            self._transactor.authorise(verb, call)
+            self._state.authorise(verb, call)
             return verb(call, query)
 
         running = self._worker.run(lambda: self._transactor.peek(read, actor, query), Priority.USER)
@@ -295,7 +260,7 @@ class Service:
         if machine is None:
             raise JitError("refused", "cannot examine this machine: nobody has told this jitd how")
         links: Links = {}
-        if await self._in_reader(lambda rows: doctor.needs_links(self._transactor.view(rows, actor), query)):
+        if await self._readers.read(lambda rows: doctor.needs_links(self._state.view(rows, actor), query)):
             # Anybody may ask as often as they like, and a large interface takes a while to read: behind everything else.
             priority = Priority.ADMIN if self._is_admin(actor) else Priority.CHECK
             running = self._worker.run(lambda: self._transactor.peek(doctor.links, actor, query), priority)
@@ -303,12 +268,12 @@ class Service:
         stepped_ms = self._clock.now_ms() - self._clock.boot_ms() - self._offset_ms
 
         def work(rows: Rows) -> T:
-            view = self._transactor.view(rows, actor)
-            self._transactor.authorise(verb, view)
+            view = self._state.view(rows, actor)
+            self._state.authorise(verb, view)
             examination = Examination(view=view, machine=machine, links=links, stepped_ms=stepped_ms)
             return verb(examination, query)
 
-        return await self._bounded(self._in_reader(work, self._examining))
+        return await self._bounded(self._readers.read(work, Reader.EXAMINATIONS))
 
     # --- time ---
 
@@ -318,11 +283,11 @@ class Service:
 
     async def expire(self) -> None:
         """End what is over, and try again what failed and is due. While the worker cannot, what is over is cut beside it."""
-        running = asyncio.ensure_future(self._worker.run(self._transactor.expire, Priority.ENDING))
+        running = asyncio.ensure_future(self._worker.run(self._deadlines.expire, Priority.ENDING))
         running.add_done_callback(_take_error)
         done, _ = await asyncio.wait({running}, timeout=PROMPT_SECONDS)
         while not done:
-            next_ms = await self._beside(self._transactor.close_over)
+            next_ms = await self._beside(self._closer.close_over)
             next_over = asyncio.ensure_future(self._clock.wait(None, next_ms))
             done, _ = await asyncio.wait(
                 {running, next_over}, timeout=AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED
@@ -334,16 +299,16 @@ class Service:
     async def check(self) -> None:
         """Compare everything with the kernel, and everybody with the system's users."""
         await self.compare()
-        await self._worker.run(self._transactor.end_check, Priority.CHECK)
+        await self._worker.run(self._checks.end, Priority.CHECK)
 
     async def compare(self) -> None:
         """Compare every interface with the kernel, in steps between which endings and verbs have their turn."""
-        for step in await self._worker.run(self._transactor.begin_check, Priority.CHECK):
+        for step in await self._worker.run(self._checks.begin, Priority.CHECK):
             await self._worker.run(step, Priority.CHECK)
 
     async def look(self) -> None:
         """Compare what somebody else may change, and what was changed a moment ago."""
-        await self._worker.run(self._transactor.look, Priority.CHECK)
+        await self._worker.run(self._checks.look, Priority.CHECK)
 
     async def look_around(self) -> None:
         """See what else on this machine drops or gets around, for status."""
@@ -352,10 +317,10 @@ class Service:
             return
 
         def work(rows: Rows) -> tuple[wire.Check, ...]:
-            view = self._transactor.view(rows, actor)
+            view = self._state.view(rows, actor)
             return registry.watch(Examination(view=view, machine=machine, links={}, stepped_ms=0))
 
-        self._transactor.drift.around = await self._in_reader(work)
+        self._state.drift.around = await self._readers.read(work)
 
     @property
     def people_changed(self) -> asyncio.Event:
@@ -370,14 +335,14 @@ class Service:
         if anew:
             self._directory.doubt()
         # Those whom something is open for first: that needs no store, which may hang.
-        await self._directory.refresh(self._transactor.open_names(), self._transactor.groups)
-        await self._beside(self._transactor.close_lost)
+        await self._directory.refresh(self._closer.open_names(), self._state.groups)
+        await self._beside(self._closer.close_lost)
         people = self._people
 
         def names(rows: Rows) -> set[str]:
             return {*concerned(rows), *recipients.all_deciders(rows, people)}
 
-        await self._directory.refresh(await self._in_reader(names), self._transactor.groups)
+        await self._directory.refresh(await self._readers.read(names), self._state.groups)
 
     # --- telling ---
 
@@ -385,11 +350,11 @@ class Service:
         """Make messages of what happened. Returns when time alone makes the next one, milliseconds UTC."""
         # Whose name somebody else had before is a matter for the system.
         people = self._people
-        names = await self._in_reader(
+        names = await self._readers.read(
             lambda rows: recipients.all_deciders(rows, people) if planner.waits(rows) else ()
         )
-        await self._directory.refresh(names, self._transactor.groups)
-        next_ms = await self._worker.run(self._transactor.tell, Priority.CHECK)
+        await self._directory.refresh(names, self._state.groups)
+        next_ms = await self._worker.run(lambda: notices.make_notices(self._state), Priority.CHECK)
         self._outbox_changed()
         return next_ms
 
@@ -401,11 +366,11 @@ class Service:
 
     async def outbox(self, read: Callable[[Rows], T]) -> T:
         """Read from the outbox, beside the worker."""
-        return await self._in_reader(read)
+        return await self._readers.read(read)
 
     async def record_delivery(self, change: Callable[[Rows], None]) -> None:
         """Keep what became of messages. Whatever cuts goes first."""
-        await self._worker.run(lambda: self._transactor.record_delivery(change), Priority.CHECK)
+        await self._worker.run(lambda: notices.record_delivery(self._state, change), Priority.CHECK)
 
     # --- shared ---
 
@@ -440,9 +405,7 @@ class Service:
         self._loop.call_soon_threadsafe(self._make_right, name)
 
     def _make_right(self, name: str) -> None:
-        running = asyncio.ensure_future(
-            self._worker.run(lambda: self._transactor.answers(name), Priority.ENDING)
-        )
+        running = asyncio.ensure_future(self._worker.run(lambda: self._checks.answers(name), Priority.ENDING))
         self._making_right.add(running)
         running.add_done_callback(self._making_right.discard)
         running.add_done_callback(_take_error)
@@ -461,7 +424,7 @@ class Service:
         self._checkpointing = False
         # Stopping, which does the same; or a disk that is told by whoever has something to write.
         with contextlib.suppress(JitError):
-            await self._worker.run(self._transactor.checkpoint, Priority.CHECK)
+            await self._worker.run(self._state.checkpoint, Priority.CHECK)
         self._checkpointed = self._loop.time()
 
     def _outbox_changed(self) -> None:
@@ -473,14 +436,14 @@ class Service:
 
         Without `reads` nobody is looked for in the store, which may hang.
         """
-        groups = self._transactor.groups
+        groups = self._state.groups
         await self._directory.refresh([name for name in (actor.user, actor.login_user) if name], groups)
         names = set[str | None]()
         listed = set[str]()
         if reads and body.get("id") is not None:
             # Nobody is looked up in a store that cannot be read; the verb itself finds that out, and may close.
             with contextlib.suppress(JitError):
-                names |= await self._in_reader(lambda rows: _concerned(rows, body["id"]))
+                names |= await self._readers.read(lambda rows: _concerned(rows, body["id"]))
         # Everybody else acts for nobody but themselves; what they name is not worth a question.
         if self._is_admin(actor):
             # NAME:UID is one of several who had the name.
@@ -508,24 +471,6 @@ class Service:
                 f"cannot say yet what became of this: no answer within {LONGEST_WAIT:.0f} s",
                 "It goes on; see with jitctl list or jitctl status whether it was done.",
             ) from error
-
-    async def _in_reader(self, function: Callable[[Rows], T], threads: Executor | None = None) -> T:
-        return await asyncio.get_running_loop().run_in_executor(
-            threads or self._reading, self._read, function
-        )
-
-    def _read(self, function: Callable[[Rows], T]) -> T:
-        """Run a function on a read-only connection that no other thread uses meanwhile."""
-        rows = self._idle.pop() if self._idle else open_reader(self._config.daemon.state_dir / FILE_NAME)
-        try:
-            # One snapshot for the whole query: what is committed meanwhile is in all of its answers or in none.
-            rows.run("BEGIN")
-            try:
-                return function(rows)
-            finally:
-                rows.run("COMMIT")
-        finally:
-            self._idle.append(rows)
 
 
 def _take_error(running: "asyncio.Future[Any]") -> None:

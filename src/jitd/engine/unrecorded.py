@@ -23,7 +23,7 @@ from jitd.store.database import Rows
 from jitd.store.tombstones import Tombstone, TombstoneFile
 from jitd.verbs.context import Body
 
-log = logging.getLogger("jitd.service")
+log = logging.getLogger("jitd.engine")
 
 #: So many are named in a sentence.
 _NAMED: Final = 10

@@ -192,13 +192,13 @@ async def test_what_was_cut_beside_the_worker_is_not_taken_for_unknown(slow: Wor
     """Where the worker has worked out anew what is open, without what was cut, before the record fails, it is told as cut."""
     number = await slow.granted(ALICE)
     closing = Closing(verb=grants.revoke, actor=CAROL, body={"id": number})
-    transactor = slow.service._transactor
-    transactor.close_beside(closing)
+    closer = slow.service._closer
+    closer.close_beside(closing)
     await slow.service.compare()
     with locked(slow):
-        slow.service._transactor._store._database.conn.execute("PRAGMA busy_timeout = 50")
+        slow.service._state.store._database.conn.execute("PRAGMA busy_timeout = 50")
         with pytest.raises(JitError) as caught:
-            await slow.service._worker.run(lambda: transactor.close(closing), Priority.ADMIN)
+            await slow.service._worker.run(lambda: closer.close(closing), Priority.ADMIN)
     assert caught.value.code == "unrecorded"
     assert slow.entries() == {}
     await slow.service.check()

@@ -30,7 +30,7 @@ async def test_a_round_that_fails_is_told_and_followed_by_the_next(
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     assert working.cancelled()
-    told = [record for record in caplog.records if record.name == "jitd.engine.scheduler"]
+    told = [record for record in caplog.records if record.name == "jitd.engine"]
     assert [str(record.exc_info[1]) for record in told if record.exc_info] == [
         "round 1 failed",
         "round 2 failed",

@@ -81,7 +81,7 @@ async def test_a_flushed_table(sliced: World) -> None:
 async def test_what_happens_between_two_slices_is_no_tampering(sliced: World) -> None:
     """A revoke and a new device between the reading and the slices are left as they are, and nobody is accused."""
     service = sliced.service
-    steps = await service._worker.run(service._transactor.begin_check, Priority.CHECK)
+    steps = await service._worker.run(service._checks.begin, Priority.CHECK)
     assert len(steps) == 3
     await service._worker.run(steps[0], Priority.CHECK)
     await sliced.do(grants.revoke, ROOT, id=1)
@@ -90,7 +90,7 @@ async def test_what_happens_between_two_slices_is_no_tampering(sliced: World) ->
     before = await kinds(sliced)
     for step in steps[1:]:
         await service._worker.run(step, Priority.CHECK)
-    await service._worker.run(service._transactor.end_check, Priority.CHECK)
+    await service._worker.run(service._checks.end, Priority.CHECK)
     assert sliced.peers() == {}
     assert sliced.entries() == {}
     assert [kind for kind in (await kinds(sliced))[len(before) :] if kind != "cut_confirmed"] == []

@@ -22,7 +22,7 @@ async def test_no_question_before_a_verb_looks_at_every_live_grant(office: World
             asked.append((sql, params))
             return super().value(sql, params)
 
-    plain = office.service._transactor._rows
+    plain = office.service._state.rows
     rows = Listening(plain._database)
     requests.due(rows, 0, "boot-1", 0)
     requests.waiting(rows, "boot-1", 0)

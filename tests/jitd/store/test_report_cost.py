@@ -29,7 +29,7 @@ async def test_everything_is_found_by_its_time(office: World, network_ids) -> No
             asked.append((sql, params))
             return super()._execute(sql, params)
 
-    plain = office.service._transactor._rows
+    plain = office.service._state.rows
     rows = Listening(plain._database)
     span = dataclasses.replace(ALL, network_ids=network_ids)
     store.sums(rows, span, dict.fromkeys(get_args(ReportBy), 5), least=6, pairs=5)
@@ -55,7 +55,7 @@ async def test_waits_are_counted_in_the_classes_of_the_core(office: World) -> No
     chance = random.Random(4)
     waits = [chance.randrange(10 ** chance.randrange(1, 11)) for _ in range(400)]
     waits += [edge + by for edge in (300_000, 7_200_000, 172_800_000) for by in (-1, 0, 1)]
-    with office.service._transactor._store.transaction() as rows:
+    with office.service._state.store.transaction() as rows:
         account = rows.value("SELECT id FROM account LIMIT 1")
         for number, wait in enumerate(waits):
             rows.insert(

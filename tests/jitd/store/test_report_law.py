@@ -114,7 +114,7 @@ async def test_sums_are_those_that_are_made_by_hand(world: World, seed: int) -> 
         if 10 * DAY <= row["requested_ms"] < 90 * DAY
         and (span.network_ids is None or row["network_id"] in span.network_ids)
     ]
-    with world.service._transactor._store.transaction() as rows:
+    with world.service._state.store.transaction() as rows:
         fill(rows, everything, used)
         sums = store.sums(rows, span, dict.fromkeys(get_args(ReportBy), 100), least=3, pairs=100)
         assert sums.total == by_hand(wanted, used)
