@@ -9,7 +9,7 @@ from jitd.core.configuration import Policy
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
 from jitd.queries import eventlog, history, show
-from jitd.store.database import FILE_NAME, Store, _statements
+from jitd.store.database import FILE_NAME, Store
 from jitd.store.schema import MIGRATIONS
 from jitd.verbs import devices, grants, networks, requests, users
 from support.service import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
@@ -186,8 +186,7 @@ async def test_who_registered_keys_before_an_update_is_known(office: World) -> N
         ):
             rows.run(undo)
         number = next(at for at, one in enumerate(MIGRATIONS) if "CREATE TABLE registrar" in one)
-        for statement in _statements(MIGRATIONS[number]):
-            rows.run(statement)
+        store._database.executescript(MIGRATIONS[number])
         assert rows.all(found) == before
     assert [one["what"] for one in before] == ["bobs", "laptop", "zoe"]
     store.close()
