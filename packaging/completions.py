@@ -13,7 +13,7 @@ from typer.core import TyperOption
 
 from jitctl.cli import app as cli
 from jitctl.cli.verbs import GROUPS, VERBS
-from jitctl.render.words import LIST_COLUMNS
+from jitctl.render.requests import COLUMNS
 from jitd.core import settings
 
 FILE_NAME = Path(__file__).resolve().parent.parent / "src/jitctl/shell/completions.json"
@@ -27,7 +27,7 @@ _DECIDES: Final = ("grant", "deny", "review")
 OPTIONS: Final = {
     "--user": "users",
     "status --output": "=table json i3bar waybar prompt",
-    "--columns": f"={' '.join(LIST_COLUMNS)}",
+    "--columns": f"={' '.join(COLUMNS)}",
     "--network": "networks",
     "--interface": "interfaces",
     "--managed-by": "users",

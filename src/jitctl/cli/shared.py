@@ -45,6 +45,18 @@ Timeout = Annotated[
         "--timeout", metavar="TIME", help="Wait so long at most, for example 10m; what was asked stands."
     ),
 ]
+OfUser = Annotated[str | None, typer.Option("--user", "-u", metavar="NAME", help="Only of this user.")]
+ForNetwork = Annotated[
+    str | None, typer.Option("--network", "-n", metavar="NAME", help="Only for this network.")
+]
+AboutUser = Annotated[str | None, typer.Option("--user", "-u", metavar="NAME", help="Only about this user.")]
+AboutNetwork = Annotated[
+    str | None, typer.Option("--network", "-n", metavar="NAME", help="Only this network.")
+]
+AboutRequest = Annotated[int | None, typer.Option("--id", metavar="ID", help="Only this request.")]
+OfKind = Annotated[
+    str | None, typer.Option("--kind", metavar="KIND", help="Only this kind, for example granted.")
+]
 
 
 class Switch(StrEnum):

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from jitctl.api.client import Client
     from jitd import wire
 
-#: (word, SGR colour) of each level: colour never says anything alone.
+#: (word, style) of each level: colour never says anything alone.
 _MARKS: Final = {
-    "ok": ("ok", "32"),
-    "warning": ("warning", "33"),
-    "broken": ("BROKEN", "1;31"),
-    "unknown": ("unknown", "36"),
+    "ok": ("ok", "green"),
+    "warning": ("warning", "yellow"),
+    "broken": ("BROKEN", "bold red"),
+    "unknown": ("unknown", "cyan"),
 }
 _WIDTH: Final = 7
 _WITHOUT: Final = "What can be seen without jitd shows, on the gateway: sudo jitd check"

@@ -11,6 +11,7 @@ import typer
 
 from jitctl.cli.app import settings
 from jitctl.cli.moments import past_ms
+from jitctl.cli.shared import AboutNetwork, AboutRequest, AboutUser, OfKind
 from jitctl.render import sheet
 from jitctl.render.events import print_event
 from jitctl.render.output import csv_line, out_json, say
@@ -37,16 +38,10 @@ def events(
         str | None,
         typer.Option("--until", metavar="TIME", help="As --since; a date alone: its last moment."),
     ] = None,
-    user: Annotated[
-        str | None, typer.Option("--user", "-u", metavar="NAME", help="Only about this user.")
-    ] = None,
-    network: Annotated[
-        str | None, typer.Option("--network", "-n", metavar="NAME", help="Only this network.")
-    ] = None,
-    number: Annotated[int | None, typer.Option("--id", metavar="ID", help="Only this request.")] = None,
-    kind: Annotated[
-        str | None, typer.Option("--kind", metavar="KIND", help="Only this kind, for example granted.")
-    ] = None,
+    user: AboutUser = None,
+    network: AboutNetwork = None,
+    number: AboutRequest = None,
+    kind: OfKind = None,
     after: Annotated[
         int | None, typer.Option("--after", metavar="SEQ", help="Only what came behind this one.")
     ] = None,

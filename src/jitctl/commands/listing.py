@@ -11,7 +11,7 @@ import typer
 
 from jitctl.cli.app import settings
 from jitctl.cli.moments import past_ms
-from jitctl.cli.shared import answer, usage
+from jitctl.cli.shared import ForNetwork, OfUser, answer, usage
 from jitctl.render import sheet, words
 from jitctl.render.output import clean, dumps, next_step, out, out_json, say
 from jitctl.render.words import decision
@@ -42,12 +42,8 @@ def list_(
     tab: Annotated[
         list[Tab] | None, typer.Option("--tab", metavar="TAB", help="pending, approved, denied or ended.")
     ] = None,
-    user: Annotated[
-        str | None, typer.Option("--user", "-u", metavar="NAME", help="Only of this user.")
-    ] = None,
-    network: Annotated[
-        str | None, typer.Option("--network", "-n", metavar="NAME", help="Only for this network.")
-    ] = None,
+    user: OfUser = None,
+    network: ForNetwork = None,
     group: Annotated[
         str | None, typer.Option("--group", metavar="GROUP", help="Only of the members of a system group.")
     ] = None,
@@ -135,9 +131,11 @@ def list_(
         settings(context).json = True
     as_table = output is ListFormat.TABLE and not settings(context).json
     chosen: list[str] | None = None
-    if as_table:
-        chosen = _chosen(columns, words.LIST_COLUMNS)
-    elif columns or output is ListFormat.CSV:
+    if as_table and columns:
+        from jitctl.render.requests import COLUMNS
+
+        chosen = _chosen(columns, tuple(COLUMNS))
+    elif not as_table and (columns or output is ListFormat.CSV):
         chosen = _chosen(columns, _fields())
     reply = client.list(**filters, sort=sort, limit=limit, after=after or None)
     _say_not_searched(reply)
@@ -152,7 +150,7 @@ def list_(
     elif output is ListFormat.CSV:
         sheet.write(cast("list[Mapping[str, object]]", reply["requests"]), chosen or _fields())
     else:
-        _list_table(reply, chosen if columns else None, filtered=any(typed.values()), decidable=decidable)
+        _list_table(reply, chosen, filtered=any(typed.values()), decidable=decidable)
     if reply["next"]:
         # Said to scripts too: a list that was cut must not look complete.
         more = {

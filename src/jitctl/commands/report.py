@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from jitctl.cli.app import settings
-from jitctl.cli.shared import answer, usage
+from jitctl.cli.shared import AboutNetwork, answer, usage
 from jitctl.render.output import clean, document, next_step, out
 from jitd.core import durations
 from jitd.core.choices import ReportBy
@@ -50,9 +50,7 @@ def report(
     by: Annotated[
         ReportBy | None, typer.Option("--by", metavar="WHAT", help="Only by user, network or approver.")
     ] = None,
-    network: Annotated[
-        str | None, typer.Option("--network", "-n", metavar="NAME", help="Only this network.")
-    ] = None,
+    network: AboutNetwork = None,
     user: Annotated[
         str | None, typer.Option("--user", "-u", metavar="NAME", help="Only what this user asked for.")
     ] = None,

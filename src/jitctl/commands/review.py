@@ -8,7 +8,7 @@ import typer
 
 from jitctl.api.client import Client
 from jitctl.cli.app import settings
-from jitctl.cli.shared import ask, interactive, usage
+from jitctl.cli.shared import ForNetwork, OfUser, ask, interactive, usage
 from jitctl.cli.terminal import key
 from jitctl.render import times, words
 from jitctl.render.before import lines
@@ -30,12 +30,8 @@ def review(
     numbers: Annotated[
         list[int] | None, typer.Argument(metavar="[ID]…", help="Only these; else all that you may decide.")
     ] = None,
-    network: Annotated[
-        str | None, typer.Option("--network", "-n", metavar="NAME", help="Only of this network.")
-    ] = None,
-    user: Annotated[
-        str | None, typer.Option("--user", "-u", metavar="NAME", help="Only of this user.")
-    ] = None,
+    network: ForNetwork = None,
+    user: OfUser = None,
 ) -> int:
     """Walk through what waits for you: each with what helps before a decision, and one key to decide it.
 

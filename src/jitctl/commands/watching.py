@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,27 +11,18 @@ from jitctl.api import following
 from jitctl.api.following import Lost, Moment
 from jitctl.cli.app import settings
 from jitctl.cli.moments import past_ms
-from jitctl.cli.shared import Timeout, duration_ms
+from jitctl.cli.shared import AboutNetwork, AboutRequest, AboutUser, OfKind, Timeout, duration_ms
 from jitctl.cli.waiting import decided
 from jitctl.render.events import print_event
 from jitctl.render.output import clean, control, out_json, say
 
-if TYPE_CHECKING:
-    pass
-
 
 def watch(
     context: typer.Context,
-    user: Annotated[
-        str | None, typer.Option("--user", "-u", metavar="NAME", help="Only about this user.")
-    ] = None,
-    network: Annotated[
-        str | None, typer.Option("--network", "-n", metavar="NAME", help="Only this network.")
-    ] = None,
-    number: Annotated[int | None, typer.Option("--id", metavar="ID", help="Only this request.")] = None,
-    kind: Annotated[
-        str | None, typer.Option("--kind", metavar="KIND", help="Only this kind, for example requested.")
-    ] = None,
+    user: AboutUser = None,
+    network: AboutNetwork = None,
+    number: AboutRequest = None,
+    kind: OfKind = None,
     since: Annotated[
         str | None,
         typer.Option("--since", metavar="TIME", help="Begin there and not now: 2h, or a date and time."),

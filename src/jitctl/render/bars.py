@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jitctl.render import times
+from jitctl.render.statuses import STATE
+from jitd.core.durations import MINUTE
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -17,17 +19,24 @@ FORMATS: Final = ("i3bar", "waybar", "prompt")
 #: What the protocol of i3bar begins with, before the first line (i3bar-protocol).
 I3BAR_BEGINS: Final = ('{"version":1}', "[")
 #: From here on it is told that the end is near.
-_SOON_MS: Final = 10 * times.MINUTE
+_SOON_MS: Final = 10 * MINUTE
+#: Styles as bars are told them.
+_HEX: Final = {
+    "red": "#ff5555",
+    "orange": "#ffb86c",
+    "yellow": "#f1fa8c",
+    "green": "#50fa7b",
+    "cyan": "#8be9fd",
+}
 #: What is more urgent comes first: it gives the whole line its colour.
-_CLASSES: Final = ("unreachable", "ending", "frozen", "pending", "active", "paused", "scheduled")
 _COLOURS: Final = {
-    "unreachable": "#ff5555",
-    "ending": "#ffb86c",
-    "frozen": "#ff5555",
-    "pending": "#f1fa8c",
-    "active": "#50fa7b",
-    "paused": "#8be9fd",
-    "scheduled": "#8be9fd",
+    "unreachable": _HEX["red"],
+    "ending": _HEX["orange"],
+    "frozen": _HEX[STATE["frozen"][1]],
+    "pending": _HEX[STATE["pending"][1]],
+    "active": _HEX[STATE["active"][1]],
+    "paused": _HEX["cyan"],  # nobody has to do anything
+    "scheduled": _HEX[STATE["scheduled"][1]],
 }
 
 
@@ -40,7 +49,7 @@ class Gateway(NamedTuple):
 
 
 class _Item(NamedTuple):
-    kind: str  # one of _CLASSES
+    kind: str  # one of _COLOURS
     short: str
     long: str
 
@@ -48,7 +57,7 @@ class _Item(NamedTuple):
 def line(gateways: Sequence[Gateway], form: str) -> str:
     """One line in one of FORMATS; empty for a prompt when there is nothing to tell."""
     items = [item for one in gateways for item in _items(one)]
-    kinds = [kind for kind in _CLASSES if any(item.kind == kind for item in items)]
+    kinds = [kind for kind in _COLOURS if any(item.kind == kind for item in items)]
     kind = kinds[0] if kinds else "idle"
     text = " ".join(item.short for item in items)
     match form:
@@ -104,8 +113,8 @@ def _plain(name: str) -> str:
 
 def _brief(ms: int) -> str:
     """Time left without what changes all the time: `1h59m`, `14m`, and `45s` only in the last minute."""
-    minutes = max(0, -(-ms // times.MINUTE))
-    if ms < times.MINUTE:
+    minutes = max(0, -(-ms // MINUTE))
+    if ms < MINUTE:
         return times.left(ms)
     return f"{minutes // 60}h{minutes % 60:02}m" if minutes >= 60 else f"{minutes}m"
 

@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jitctl.render import times
 from jitctl.render.output import clean, hang, out, out_flush
+from jitctl.render.statuses import STATUS
 from jitd.core import durations
 from jitd.core.events import EventKind, Severity
 
 if TYPE_CHECKING:
     from jitd import wire
 
-#: Colours of events, as SGR numbers: only what somebody has to notice among the rest.
-_COLOURS: Final = {Severity.ASKS: "33", Severity.OPENS: "32", Severity.CLOSES: "31", Severity.ALARM: "1;31"}
+#: Styles of events: only what somebody has to notice among the rest.
+_STYLES: Final = {
+    Severity.ASKS: STATUS["pending"][1],
+    Severity.OPENS: STATUS["active"][1],
+    Severity.CLOSES: STATUS["revoked"][1],
+    Severity.ALARM: "bold red",
+}
 #: Why an end came when it did, where somebody has set a clock.
 _CLOCK: Final = {
     "boot": "by the boot clock, the wall clock was set back",
@@ -43,10 +49,10 @@ def sentence(event: wire.EventView) -> str:
     return clean(words + later)
 
 
-def colour(event: wire.EventView) -> str:
-    """The colour of an event's kind; "" where it has none."""
+def style(event: wire.EventView) -> str:
+    """The style of an event's kind; "" where it has none."""
     kind = EventKind.of(event["kind"])
-    return _COLOURS.get(kind.row.severity, "") if kind is not None else ""
+    return _STYLES.get(kind.row.severity, "") if kind is not None else ""
 
 
 def by(event: wire.EventView) -> str:
@@ -92,7 +98,7 @@ def _line(event: wire.EventView, about: str) -> str:
 def print_event(event: wire.EventView, *, flush: bool = False) -> None:
     """Print an event behind its number, in colour where somebody has to notice it."""
     at, told = entry(event).split("  ", 1)
-    hang(f"{event['seq']:>6}  {at}  ", told, style=colour(event))
+    hang(f"{event['seq']:>6}  {at}  ", told, style=style(event))
     if flush:
         out_flush()
 

@@ -17,8 +17,10 @@ from jitctl.render import done
 from jitd.core import cells, text
 from jitd.core.errors import EXIT_FAILURE, JitError
 
-BOLD: Final = "1"
-DIM: Final = "2"
+BOLD: Final = "bold"
+DIM: Final = "dim"
+#: Styles by the names that rich gives them as well, as numbers of SGR.
+_SGR: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 #: What standard output has failed with; it takes nothing any more.
 _failed: OSError | None = None
@@ -31,10 +33,11 @@ class Painted(str):
 
 
 def paint(words: str, style: str, stream: TextIO | None = None) -> Painted:
-    """Words in a style (numbers of SGR, "" for none) where the stream, standard output by default, has colours."""
+    """Words in a style ("bold red", "" for none) where the stream, standard output by default, has colours."""
     shown = text.visible(words)
     coloured = bool(style and shown) and is_coloured(stream or sys.stdout)
-    return Painted(f"\x1b[{style}m{shown}\x1b[0m" if coloured else shown)
+    numbers = ";".join(_SGR[one] for one in style.split())
+    return Painted(f"\x1b[{numbers}m{shown}\x1b[0m" if coloured else shown)
 
 
 def joined(*parts: str) -> Painted:

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 from jitctl.render import times
 from jitctl.render.charts import bar, sparkline
-from jitctl.render.output import clean, out, paint
+from jitctl.render.output import BOLD, DIM, clean, out, paint
+from jitctl.render.statuses import STATUS
 from jitd.core.cells import wrap
+from jitd.core.durations import DAY, HOUR, MINUTE, SECOND
 
 if TYPE_CHECKING:
     from jitd import wire
 
 #: Width of what goes into a file or another program, characters.
 PIPED: Final = 100
-_GREEN, _YELLOW, _RED, _CYAN, _DIM, _BOLD = "32", "33", "31", "36", "2", "1"
 #: So many rows are told at once.
 MOST: Final = 1000
 TITLES: Final = {"user": "USER", "network": "NETWORK", "approver": "DECIDED BY"}
@@ -28,7 +29,7 @@ def show(reply: wire.ReportReply, filters: Sequence[str] = ()) -> None:
     """Print all of it. `filters` are the options that it was asked for with."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED
     for line in wrap(f"{period(reply)}, {scope(reply)}", width, whole=True):
-        out(line, style=_BOLD)
+        out(line, style=BOLD)
     out()
     for line in _summary(reply, width):
         out(line)
@@ -42,7 +43,7 @@ def show(reply: wire.ReportReply, filters: Sequence[str] = ()) -> None:
     if reply["suggestions"]:
         out()
         by_whom = "" if reply["scope"] == "gateway" else " (administrators change them)"
-        out(f"rules that may fit better{by_whom}", style=_BOLD)
+        out(f"rules that may fit better{by_whom}", style=BOLD)
         for one in reply["suggestions"]:
             for line in wrap(clean(one["why"]), width - 2, whole=True):
                 out(f"  {line}")
@@ -58,10 +59,10 @@ def period(reply: wire.ReportReply) -> str:
 
 def length(ms: int) -> str:
     """A length of time in its biggest unit that is whole, or the two biggest: `30 days`, `6 hours`, `1d 12h`."""
-    for size, unit in ((times.DAY, "day"), (times.HOUR, "hour"), (times.MINUTE, "minute")):
-        if ms >= size and ms % size < times.SECOND:
+    for size, unit in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
+        if ms >= size and ms % size < SECOND:
             return f"{ms // size} {unit}{'s' if ms // size != 1 else ''}"
-    return times.left(ms // times.SECOND * times.SECOND)
+    return times.left(ms // SECOND * SECOND)
 
 
 def scope(reply: wire.ReportReply) -> str:
@@ -89,9 +90,9 @@ def rate(share: float | None) -> str:
 
 def hours(ms: int) -> str:
     """A sum of time: `412h`, `3.5h`, `12m 00s`."""
-    if ms < times.HOUR:
+    if ms < HOUR:
         return times.left(ms) if ms else "0"
-    return f"{ms / times.HOUR:.1f}h" if ms < 10 * times.HOUR else f"{round(ms / times.HOUR)}h"
+    return f"{ms / HOUR:.1f}h" if ms < 10 * HOUR else f"{round(ms / HOUR)}h"
 
 
 def parts(total: wire.ReportNumbers) -> list[tuple[str, int, str]]:
@@ -109,11 +110,11 @@ def parts(total: wire.ReportNumbers) -> list[tuple[str, int, str]]:
 
 
 _STYLES: Final = {
-    "granted": _GREEN,
-    "by a rule": _GREEN,
-    "denied": _RED,
-    "break-glass": _RED,
-    "pending": _YELLOW,
+    "granted": STATUS["active"][1],
+    "by a rule": STATUS["active"][1],
+    "denied": STATUS["denied"][1],
+    "break-glass": "red",
+    "pending": STATUS["pending"][1],
 }
 
 
@@ -123,18 +124,18 @@ def _summary(reply: wire.ReportReply, width: int) -> Iterator[str]:
     line = f"{'requests':<12}{total['asked']:>7}  "
     note = f"  each mark {length(reply['mark'])}, at most {max(asked, default=0)}"
     # As many marks as there is room for, the newest: what is left away is in the numbers.
-    yield f"{line}{paint(sparkline(asked[-max(1, width - len(line) - len(note)) :]), _CYAN)}{note}"
+    yield f"{line}{paint(sparkline(asked[-max(1, width - len(line) - len(note)) :]), 'cyan')}{note}"
     if sum(reply["hours"]):
         by_hour = [sum(reply["hours"][hour::24]) for hour in range(24)]
         by_day = [sum(reply["hours"][day * 24 : day * 24 + 24]) for day in range(7)]
-        yield f"{'':<21}0h {paint(sparkline(by_hour), _CYAN)} 24h  Mon {paint(sparkline(by_day), _CYAN)} Sun"
+        yield f"{'':<21}0h {paint(sparkline(by_hour), 'cyan')} 24h  Mon {paint(sparkline(by_day), 'cyan')} Sun"
     room = max(10, min(60, width - 40))
     for name, number, word in parts(total):
         if number:
             drawn = bar(number, total["asked"], room)
             share = percent(number, total["asked"])
             yield (
-                f"  {name:<11}{number:>6}  {paint(drawn, _STYLES.get(name, _DIM))} {share}"
+                f"  {name:<11}{number:>6}  {paint(drawn, _STYLES.get(name, DIM))} {share}"
                 + (f"  {word}" if word and len(drawn) + len(word) + 30 <= width else "")
             )
     if total["approval_rate"] is not None:
@@ -197,7 +198,7 @@ def _table(by: str, table: wire.ReportTable, width: int, filters: Sequence[str])
     )
     if table["of"] > len(rows):
         command = ["jitctl", "report", "--by", by, "--limit", str(min(table["of"], MOST)), *filters]
-        out(f"and {table['of'] - len(rows)} more: {shlex.join(command)}", style=_DIM)
+        out(f"and {table['of'] - len(rows)} more: {shlex.join(command)}", style=DIM)
 
 
 def _some(number: int) -> str:
@@ -230,4 +231,4 @@ def _emergencies(reply: wire.ReportReply) -> None:
     )
     more = reply["total"]["break_glass"] - len(reply["emergencies"])
     if more > 0:
-        out(f"and {more} more; what nobody has looked at comes first in jitctl list", style=_DIM)
+        out(f"and {more} more; what nobody has looked at comes first in jitctl list", style=DIM)

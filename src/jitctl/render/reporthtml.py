@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from jitctl.render import times
 from jitctl.render.output import clean
 from jitctl.render.report import hours, length, parts, percent, period, rate, scope
+from jitd.core.durations import DAY
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -306,7 +307,7 @@ def _suggestions(reply: wire.ReportReply) -> list[str]:
 def _day(at: int, size: int) -> str:
     """When a part of the time begins: its date, and the hour where parts are shorter than a day."""
     shown = times.local(at)
-    return shown[5:10] if size >= times.DAY else shown[5:16]
+    return shown[5:10] if size >= DAY else shown[5:16]
 
 
 def _round_up(most: int) -> int:

@@ -67,19 +67,8 @@ COLUMNS: Final[Mapping[str, tuple[Column, Show]]] = {
     "ended": (Column("ENDED"), _at("ended")),
     "why-ended": (Column("WHY", squeezed=True, least=12), lambda one, _: one["ended_comment"]),
 }
-USUAL: Final = (
-    "id",
-    "user",
-    "network",
-    "status",
-    "requested",
-    "wants",
-    "granted",
-    "reason",
-    "managed-by",
-    "left",
-    "bar",
-)
+#: What is shown where nobody names columns.
+USUAL: Final = tuple(COLUMNS)[: list(COLUMNS).index("bar") + 1]
 
 
 def draw_list(requests: Sequence[wire.RequestView], now: int, columns: Sequence[str] | None = None) -> None:

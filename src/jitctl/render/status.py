@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from jitctl.render import times
 from jitctl.render.output import clean
+from jitctl.render.statuses import STATE
 from jitd.core.commandline import jitctl
 from jitd.core.wireguard import REJECT_AFTER_MS
 
@@ -90,38 +91,37 @@ def gateway_warnings(found: wire.GatewayStatus) -> Iterator[str]:
 def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
     """(words, style, what to type next) of a network."""
     name = network["network"]
-    more = f", {network['asked']} asks for more" if network.get("asked") else ""
-    if network.get("frozen") and network["state"] in ("active", "standing"):
-        return "x frozen by an administrator", "red", ""
     state: str = network["state"]  # of a newer jitd it may be another word
+    more = f", {network['asked']} asks for more" if network.get("asked") else ""
+    show = f"jitctl show {network['id']}"
+    if network.get("frozen") and state in ("active", "standing"):
+        return _told("frozen", "frozen by an administrator")
     match state:
         case "active":
             left = times.left((network["ends"] or now) - now)
             if network["paused"]:
-                return f"= paused, {left} left{more}", "yellow", jitctl("resume", name)
-            return (
-                f"* active, {left} left{more}",
-                "green",
-                f"{jitctl('pause', name)} | {jitctl('release', name)}",
+                return _told("paused", f"paused, {left} left{more}", jitctl("resume", name))
+            return _told(
+                "active", f"active, {left} left{more}", f"{jitctl('pause', name)} | {jitctl('release', name)}"
             )
         case "pending":
             since = times.local(network["since"] or now, now)
-            steps = f"jitctl show {network['id']} | jitctl cancel {network['id']}"
-            return f"? access request pending since {since}", "yellow", steps
-        case "scheduled":
-            return (
-                f"> opens at {times.local(network['starts'] or now, now)}",
-                "cyan",
-                f"jitctl show {network['id']}",
+            return _told(
+                "pending", f"access request pending since {since}", f"{show} | jitctl cancel {network['id']}"
             )
+        case "scheduled":
+            return _told("scheduled", f"opens at {times.local(network['starts'] or now, now)}", show)
         case "standing":
-            return "* always open", "green", ""
+            return _told("standing", "always open")
         case "request":
-            return "  request", "", f'{jitctl("request", name)} --reason "…" --duration 2h'
-        case "closed":
-            return "x closed", "red", ""
+            return _told("request", "request", f'{jitctl("request", name)} --reason "…" --duration 2h')
         case _:
-            return f"  {state}", "", ""
+            return _told(state, state)
+
+
+def _told(state: str, words: str, step: str = "") -> tuple[str, str, str]:
+    symbol, style = STATE.get(state, (" ", ""))
+    return f"{symbol} {words}", style, step
 
 
 def _tunnel(up: bool, heard_ms: int, now: int) -> tuple[str, str]:

@@ -1,12 +1,8 @@
 """Times and durations for people. `now` is always the daemon's, so that a wrong local clock shows nothing wrong."""
 
 from datetime import datetime
-from typing import Final
 
-SECOND: Final = 1000
-MINUTE: Final = 60 * SECOND
-HOUR: Final = 60 * MINUTE
-DAY: Final = 24 * HOUR
+from jitd.core.durations import DAY, HOUR, MINUTE, SECOND
 
 
 def left(ms: int) -> str:

@@ -6,46 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from jitctl.render import times
 from jitctl.render.output import clean
+from jitctl.render.statuses import STATUS
 from jitd.core import durations
 
 if TYPE_CHECKING:
     from jitd import wire
-
-#: Symbol and rich style of each status: colour never says anything alone.
-STATUS: Final = {
-    "pending": ("?", "yellow"),
-    "scheduled": (">", "cyan"),
-    "active": ("*", "green"),
-    "denied": ("x", "red"),
-    "expired": ("-", "dim"),
-    "revoked": ("x", "red"),
-    "released": ("-", "dim"),
-    "cancelled": ("-", "dim"),
-    "lapsed": ("-", "dim"),
-}
-
-
-#: The columns of a list, by the names that `--columns` takes; what each shows stands in render/requests.py.
-LIST_COLUMNS: Final = (
-    "id",
-    "user",
-    "network",
-    "status",
-    "requested",
-    "wants",
-    "granted",
-    "reason",
-    "managed-by",
-    "left",
-    "bar",
-    "comment",
-    "devices",
-    "asked-by",
-    "starts",
-    "ends",
-    "ended",
-    "why-ended",
-)
 
 
 def status(request: wire.RequestView) -> str:
