@@ -44,7 +44,7 @@ LIMITS = """\
 - **Root on the gateway can do anything**, to jitd, to its store and to the kernel. jitd repairs what it sees and tells
   of it; it is no wall against root.
 - **Access ends a little early, never late.** The kernel counts in ticks of up to 10 ms and rounds up, so that jitd asks
-  for 15 ms less.
+  for 50 ms less: a virtual machine's ticks may come late, too.
 - **An interface that is taken away takes everybody's packets with it** until jitd has made it again, and until each
   client has begun a new session.
 - **Not tried here:** steps of the wall clock, the WireGuard of the kernel, and a start of the machine are tried in a

@@ -16,7 +16,7 @@ SET = "n1-4"  # of the only network
 def flushed(deployment: Deployment, chance: Random) -> Outcome:
     """`nft flush ruleset` while a grant runs, and again when it is over: WireGuard alone guards meanwhile."""
     with played(deployment) as scene:
-        granted = scene.grant("8s")
+        granted = scene.grant("15s")
         scene.wait(granted.end_ns - chance.randrange(2000, 4000) * 1_000_000)
         _flush(deployment)
         scene.shut(granted.end_ns)
@@ -85,7 +85,7 @@ def element_added(deployment: Deployment, chance: Random) -> Outcome:
 def element_lengthened(deployment: Deployment, chance: Random) -> Outcome:
     """An element by hand that would outlive its grant: jitd shortens it, and the grant ends on time."""
     with played(deployment) as scene:
-        granted = scene.grant("8s")
+        granted = scene.grant("15s")
         scene.wait(granted.end_ns - chance.randrange(2000, 4000) * 1_000_000)
         scene.shut(granted.end_ns)
         with scene.recovering("jitd heard of it and shortened the element"):

@@ -24,7 +24,7 @@ from jitd.enforce.owner import Owner
 from jitd.enforce.port import SetPeer
 from jitd.engine.ports import Ports
 from jitd.engine.service import Service
-from jitd.reconcile.firewall import TICK_MS
+from jitd.reconcile.firewall import MARGIN_MS
 from jitd.server.routes import ACCESS
 from jitd.store.database import FILE_NAME
 from jitd.verbs import devices, grants, interfaces, networks, requests
@@ -181,7 +181,7 @@ class World:
 
     def entries(self) -> dict[str, int]:
         """Who may pass in the firewall: milliseconds left (and the tick that is taken off), by network id and address."""
-        return {f"{one.network_id} {one.ip}": one.least_ms + TICK_MS for one in self.firewall.read()}
+        return {f"{one.network_id} {one.ip}": one.least_ms + MARGIN_MS for one in self.firewall.read()}
 
 
 def _checked(verb: Callable[..., Any], reply: Any) -> dict[str, Any]:

@@ -290,7 +290,9 @@ class WorkerState:
 
     def now(self) -> Now:
         """What both clocks say. In any thread."""
-        return Now(self.clock.now_ms(), self.clock.boot_ms(), self.clock.boot_id())
+        # Boot time first: whoever is held up between the two makes an end early, never late.
+        boot_ms = self.clock.boot_ms()
+        return Now(self.clock.now_ms(), boot_ms, self.clock.boot_id())
 
     def listed_groups(self, rows: Rows) -> frozenset[str]:
         """Every group that a rule names."""

@@ -16,7 +16,7 @@ from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.enforce.port import RemovePeer
 from jitd.queries import eventlog
-from jitd.reconcile.firewall import TICK_MS
+from jitd.reconcile.firewall import MARGIN_MS
 from jitd.verbs import devices, freezing, grants, holding, networks, removal, requests
 from support.service import ALICE, BOB, CAROL, ROOT, World
 
@@ -247,7 +247,7 @@ class AnySequence(RuleBasedStateMachine):
         ending = {
             grant.user
             for grant in self.live.values()
-            if min(grant.boot_end - boot, grant.wall_end - self.world.clock.now_ms()) <= TICK_MS
+            if min(grant.boot_end - boot, grant.wall_end - self.world.clock.now_ms()) <= MARGIN_MS
         }
         inside = {user for user in passing if any(ip_network(ip) in ips[user] for ip in members)}
         assert len(members) == len(inside)
