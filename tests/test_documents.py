@@ -122,6 +122,25 @@ def test_the_documents_name_commands_that_exist() -> None:
     assert found > 200
 
 
+def test_the_options_of_a_network_are_its_settings() -> None:
+    """The help of the options for single settings names the setting's default, as jitd-policy.5 does."""
+    from jitctl.cli import app as cli
+    from jitctl.cli.verbs import VERBS
+    from jitd.core import durations, policyfile, settings
+
+    usual = settings.plain(policyfile.usual("office", 0))
+    add = cli.load(next(one for one in VERBS if one.name == "network add"))
+    helps = {name: one.help for one in add.params for name in one.opts}
+    for option, key in (
+        ("--default-duration", "default_duration"),
+        ("--max-duration", "max_duration"),
+        ("--pending-ttl", "pending_ttl"),
+    ):
+        value = usual[key]
+        assert isinstance(value, str)
+        assert helps[option].endswith(f"({durations.show(durations.parse(value))}).")
+
+
 def test_the_example_of_the_policy_is_one() -> None:
     """The file in man/jitd-policy.5 can be read, and its case comes out."""
     from jitd.core import policyfile

@@ -11,7 +11,7 @@ from typing import Final
 
 from jitd.core import principals
 from jitd.core.choices import Channel, Status
-from jitd.core.durations import show
+from jitd.core.durations import DAY, HOUR, SECOND, show
 from jitd.core.hours import Window
 
 IPNetwork = IPv4Network | IPv6Network
@@ -152,30 +152,29 @@ class Network:
     """What people ask for: destinations behind an interface, with the policy that decides who gets there.
 
     Who is meant is named by principals: "alice" is a user, "@staff" a group. `core/settings.py` has the names that
-    people type for all of this.
+    people type for all of this. What a field is here by default is what a new network has.
     """
 
     id: int
     name: str
     interface_id: int
-    routes: tuple[IPNetwork, ...]
-    ports: tuple[Ports, ...]  # empty: all
     created_ms: int
+    routes: tuple[IPNetwork, ...] = ()
+    ports: tuple[Ports, ...] = ()  # empty: all
     # who
-    jit: bool
-    members: tuple[
-        str, ...
-    ]  # who may use it at all; empty: everybody, allowed only where everybody has to ask
+    jit: bool = True
+    #: Who may use it at all; empty: everybody, allowed only where everybody has to ask.
+    members: tuple[str, ...] = ()
     jit_groups: tuple[str, ...] = ()  # who has to ask; empty: everybody
     jit_exempt: tuple[str, ...] = ()  # who never has to
     jit_admins_too: bool = False
     approvers: tuple[str, ...] = ()  # users and groups that decide, beside administrators
     approvals: int = 1  # the number of different people who have to approve
     # how long
-    default_ms: int
-    max_ms: int
-    min_ms: int = 1000
-    pending_ms: int  # how long a request waits for a decision
+    default_ms: int = 2 * HOUR
+    max_ms: int = 8 * HOUR
+    min_ms: int = SECOND
+    pending_ms: int = DAY  # how long a request waits for a decision
     extend_beyond_max: bool = False
     # when
     hours: tuple[Window, ...] = ()  # empty: always
@@ -186,7 +185,7 @@ class Network:
     reason_expected: str = ""  # in words, for those whose reason does not match
     # without waiting for somebody
     break_glass: tuple[str, ...] = ()  # who may open it at once, to be reviewed afterwards
-    break_glass_ms: int = 3_600_000  # for how long at most
+    break_glass_ms: int = HOUR  # for how long at most
     break_glass_reason_min: int = 10  # characters
     break_glass_quota: int = 3  # times in a week, for each user
     auto_approve: tuple[AutoApproval, ...] = ()

@@ -137,19 +137,7 @@ def _entry(name: str, table: dict[str, Any], lines: "_Lines") -> Entry:
 
 def usual(name: str, created_ms: int) -> Network:
     """A network as it is where nothing is said of it."""
-    return Network(
-        id=0,
-        name=name,
-        interface_id=0,
-        routes=(),
-        ports=(),
-        jit=True,
-        members=(),
-        default_ms=terms.DEFAULT_DURATION_MS,
-        max_ms=terms.DEFAULT_MAX_MS,
-        pending_ms=terms.DEFAULT_PENDING_MS,
-        created_ms=created_ms,
-    )
+    return Network(id=0, name=name, interface_id=0, created_ms=created_ms)
 
 
 def network(entry: Entry, before: Network) -> Network:

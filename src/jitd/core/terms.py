@@ -5,16 +5,11 @@ All times are milliseconds UTC.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from jitd.core import durations, hours
 from jitd.core.errors import JitError
 from jitd.core.localtime import show_moment
 from jitd.core.model import Account, Grant, Network
-
-DEFAULT_DURATION_MS: Final = 2 * durations.HOUR
-DEFAULT_MAX_MS: Final = 8 * durations.HOUR
-DEFAULT_PENDING_MS: Final = durations.DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from jitd import wire
-from jitd.core import addresses, principals, settings, terms, text
+from jitd.core import addresses, principals, settings, text
 from jitd.core.choices import Status
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError
@@ -39,20 +39,9 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render[wire.NetworkReply]:
             f"Change it with jitctl network set {name}, or choose another name.",
         )
     interface = _chosen_interface(call, body.get("interface"))
-    most = body.get("max_duration") or terms.DEFAULT_MAX_MS
-    network = Network(
-        id=0,
-        name=name,
-        interface_id=interface.id,
-        routes=(),
-        ports=(),
-        jit=True,
-        members=(),
-        default_ms=min(terms.DEFAULT_DURATION_MS, most),
-        max_ms=most,
-        pending_ms=terms.DEFAULT_PENDING_MS,
-        created_ms=call.now.wall_ms,
-    )
+    network = Network(id=0, name=name, interface_id=interface.id, created_ms=call.now.wall_ms)
+    most = body.get("max_duration") or network.max_ms
+    network = replace(network, default_ms=min(network.default_ms, most), max_ms=most)
     network = _changed(call, network, body)
     if not network.routes:
         addresses.routes([])
