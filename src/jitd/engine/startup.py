@@ -8,9 +8,9 @@ from jitd.engine.deadlines import Deadlines
 from jitd.engine.state import WorkerState
 from jitd.notify import planner
 from jitd.reconcile import confirmation
-from jitd.reconcile.recording import Recorder
 from jitd.store import events, restored
 from jitd.store.database import Rows
+from jitd.store.events import Recorder
 from jitd.store.mark import FILE_NAME as MARK
 from jitd.verbs import restoring, rules
 

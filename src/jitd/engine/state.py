@@ -8,8 +8,8 @@ from typing import Any, Final
 from jitd.core import principals
 from jitd.core.configuration import Config
 from jitd.core.errors import JitError
-from jitd.core.events import EventKind, Nothing
-from jitd.core.model import Account, Actor, Now, Request
+from jitd.core.events import EventKind
+from jitd.core.model import Actor, Now, Request
 from jitd.engine.ports import Ports
 from jitd.engine.unrecorded import Unrecorded
 from jitd.reconcile import (
@@ -25,7 +25,7 @@ from jitd.reconcile.exchange import Exchanges
 from jitd.reconcile.firewall import FirewallReconciler
 from jitd.reconcile.peers import PeerReconciler
 from jitd.reconcile.reconciler import Reconciler
-from jitd.reconcile.recording import Recorder
+from jitd.reconcile.recording import RecordEvent
 from jitd.store import accounts, events, facts, networks, requests
 from jitd.store.database import FILE_NAME, Rows, Store
 from jitd.store.mark import FILE_NAME as MARK
@@ -83,6 +83,7 @@ class WorkerState:
         self._publish = committed
         self._started_ms = clock.now_ms()
         self._store_or_none: Store | None = None
+        self.record_event = RecordEvent(lambda: self.store, clock.now_ms)
         drift = Drift()
         firewall_reconciler = FirewallReconciler(
             firewall=ports.firewall,
@@ -251,23 +252,6 @@ class WorkerState:
         if now.wall_ms > self.high_water_ms:
             self.high_water_ms = now.wall_ms
             facts.put(rows, _HIGH_WATER, now.wall_ms)
-
-    def record_event(
-        self,
-        kind: EventKind,
-        data: Nothing | None = None,
-        *,
-        interface: str | None = None,
-        account: Account | None = None,
-        network: str | None = None,
-    ) -> None:
-        """Record something that jitd itself did or saw. What cannot be recorded stops no reconciliation."""
-        try:
-            with self.store.transaction() as rows:
-                record = Recorder(rows, self.clock.now_ms())
-                record(kind, data, interface=interface, account=account, network=network)
-        except JitError as error:
-            log.error("cannot record %s on %s: %s", kind, interface, error.message)  # noqa: TRY400
 
     def look_again(self) -> None:
         """Something may have been cut that the store lets in: it is put right."""

@@ -5,9 +5,9 @@ from jitd.core.model import Now, Request
 from jitd.reconcile import lost_rights
 from jitd.reconcile.access import People
 from jitd.reconcile.changeset import ChangeSet
-from jitd.reconcile.recording import Recorder
 from jitd.store import networks, requests
 from jitd.store.database import Rows
+from jitd.store.events import Recorder
 
 
 def activate(rows: Rows, people: People, now: Now, high_water_ms: int) -> tuple[list[Request], ChangeSet]:

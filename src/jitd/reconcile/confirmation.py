@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from jitd.core.events import Confirmation, EventKind
 from jitd.core.model import Now, Request
 from jitd.reconcile.drift import Drift
-from jitd.reconcile.recording import Recorder
 from jitd.store import events, requests
 from jitd.store.database import Rows
+from jitd.store.events import Recorder
 
 
 @dataclass(frozen=True, slots=True)

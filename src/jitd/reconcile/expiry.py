@@ -6,9 +6,9 @@ from typing import Final
 from jitd.core.choices import Status
 from jitd.core.events import Ends, EventKind
 from jitd.core.model import Ending, Grant, Now, Request
-from jitd.reconcile.recording import Recorder
 from jitd.store import requests
 from jitd.store.database import Rows
+from jitd.store.events import Recorder
 
 #: Clocks that nobody has set differ by less, milliseconds.
 _CLOCKS_APART_MS: Final = 1000

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from jitd.core.choices import Status
 from jitd.core.events import Comment, EventKind
 from jitd.core.model import NOBODY_DECIDED, Account, Ending, Now, Request
-from jitd.reconcile.recording import Recorder
 from jitd.store import requests
 from jitd.store.database import Rows
+from jitd.store.events import Recorder
 
 
 def lapse(rows: Rows, now: Now) -> None:

@@ -6,9 +6,9 @@ from jitd.reconcile import lost_rights
 from jitd.reconcile.access import People
 from jitd.reconcile.changeset import ChangeSet
 from jitd.reconcile.device_removal import remove_device
-from jitd.reconcile.recording import Recorder
 from jitd.store import accounts, devices, requests
 from jitd.store.database import Rows
+from jitd.store.events import Recorder
 
 
 def due(rows: Rows, now: Now) -> ChangeSet:

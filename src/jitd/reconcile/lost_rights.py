@@ -7,9 +7,9 @@ from jitd.core.events import Comment, EventKind
 from jitd.core.model import Ending, Now, Request
 from jitd.reconcile.access import People
 from jitd.reconcile.changeset import ChangeSet
-from jitd.reconcile.recording import Recorder
 from jitd.store import networks, requests
 from jitd.store.database import Rows
+from jitd.store.events import Recorder
 
 
 def find(rows: Rows, people: People, now: Now) -> list[tuple[Request, str]]:

@@ -11,9 +11,9 @@ from jitd.core.model import Account, Now
 from jitd.core.people import Answer
 from jitd.reconcile.access import People
 from jitd.reconcile.lapsing import lapse_of
-from jitd.reconcile.recording import Recorder
 from jitd.store import accounts
 from jitd.store.database import Rows
+from jitd.store.events import Recorder
 
 #: So many accounts that go within `TOGETHER_MS`, or a tenth of all, are a fault of the directory, and not people who left.
 MANY: Final = 10

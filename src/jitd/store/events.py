@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, TypedDict, Unpack
 
-from jitd.core.events import FOR_EVERYBODY
-from jitd.core.model import Actor, Event
+from jitd.core.events import FOR_EVERYBODY, EventKind, Nothing
+from jitd.core.model import Account, Actor, Event, Request
+from jitd.store import networks
 from jitd.store.database import Rows
 
 #: So many events back a kill may lie that left an end without its confirmation.
@@ -18,41 +19,59 @@ FIRST: Final = 50
 LAST: Final = 200
 
 
-def add(
-    rows: Rows,
-    kind: str,
-    *,
-    at_ms: int,
-    actor: Actor | None,
-    request_id: int | None = None,
-    user: str | None = None,
-    user_uid: int | None = None,
-    network: str | None = None,
-    interface: str | None = None,
-    device: str | None = None,
-    data: Mapping[str, object] | None = None,
-) -> int:
-    """Record one event and return its SEQ. `actor` None: jitd itself acted. `data` holds plain JSON values."""
-    return rows.insert(
-        "event",
-        {
-            "at_ms": at_ms,
-            "kind": kind,
-            "actor_uid": actor.uid if actor else None,
-            "actor_user": actor.user if actor else None,
-            "actor_login_uid": actor.login_uid if actor else None,
-            "actor_login_user": actor.login_user if actor else None,
-            "actor_pid": actor.pid if actor else None,
-            "actor_origin": actor.origin if actor else None,
-            "request_id": request_id,
-            "user": user,
-            "user_uid": user_uid,
-            "network": network,
-            "interface": interface,
-            "device": device,
-            "data": json.dumps(dict(data or {}), ensure_ascii=False, sort_keys=True),
-        },
-    )
+class About(TypedDict, total=False):
+    """What an event is about: a request, with its user and network, or what is named."""
+
+    request: Request | None
+    account: Account | None
+    network: str | None
+    interface: str | None
+    device: str | None
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Records what happened, in the transaction of `rows`. `actor` None: jitd itself acted."""
+
+    rows: Rows
+    at_ms: int
+    actor: Actor | None = None
+    later: bool = False  # it was done when it could not be recorded
+    _names: dict[int, str] = field(default_factory=dict)  # of networks, each asked for once
+
+    def __call__(self, kind: EventKind, data: Nothing | None = None, **about: Unpack[About]) -> None:
+        """Record one event, with the data that its kind has."""
+        request, account, actor = about.get("request"), about.get("account"), self.actor
+        network = about.get("network")
+        if request is not None:
+            account = request.account
+            if request.network_id not in self._names:
+                self._names[request.network_id] = networks.by_id(self.rows, request.network_id).name
+            network = self._names[request.network_id]
+        carried, shape = dict[str, object]({**(data or {})}), kind.row.shape
+        assert shape.__required_keys__ <= carried.keys() <= shape.__annotations__.keys(), (kind, carried)
+        if self.later:
+            carried["recorded_later"] = True
+        self.rows.insert(
+            "event",
+            {
+                "at_ms": self.at_ms,
+                "kind": kind,
+                "actor_uid": actor.uid if actor else None,
+                "actor_user": actor.user if actor else None,
+                "actor_login_uid": actor.login_uid if actor else None,
+                "actor_login_user": actor.login_user if actor else None,
+                "actor_pid": actor.pid if actor else None,
+                "actor_origin": actor.origin if actor else None,
+                "request_id": request.id if request else None,
+                "user": account.name if account else None,
+                "user_uid": account.uid if account else None,
+                "network": network,
+                "interface": about.get("interface"),
+                "device": about.get("device"),
+                "data": json.dumps(carried, ensure_ascii=False, sort_keys=True),
+            },
+        )
 
 
 def last_seq(rows: Rows, request_id: int | None = None) -> int:

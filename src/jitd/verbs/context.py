@@ -21,9 +21,9 @@ from jitd.enforce.port import LinkSpec, WireGuard
 from jitd.reconcile.access import People
 from jitd.reconcile.changeset import ChangeSet
 from jitd.reconcile.drift import Drift
-from jitd.reconcile.recording import Recorder
 from jitd.store import accounts, networks
 from jitd.store.database import Rows
+from jitd.store.events import Recorder
 
 Body = Mapping[str, Any]
 Reply = Mapping[str, object]

@@ -9,9 +9,9 @@ from jitd.core.model import Network, Now, Request
 from jitd.core.people import Answer
 from jitd.notify.recipients import Deciders, decider
 from jitd.reconcile.access import People
-from jitd.reconcile.recording import Recorder
 from jitd.store import networks
 from jitd.store.database import Rows
+from jitd.store.events import Recorder
 
 log = logging.getLogger("jitd.service")
 

@@ -10,9 +10,9 @@ from jitd.core.events import EventKind, Extension, Given
 from jitd.core.model import Account, AutoApproval, Device, Grant, Network, Request
 from jitd.core.settings import WEEK_MS
 from jitd.core.terms import Term
-from jitd.reconcile.recording import Recorder
 from jitd.store import devices, freezes, interfaces, registrars
 from jitd.store import requests as store
+from jitd.store.events import Recorder
 from jitd.verbs import foureyes, tunnels
 from jitd.verbs.context import Call, View
 from jitd.verbs.lookup import found, stale

@@ -48,17 +48,21 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rows]:
     store = Store(tmp_path_factory.mktemp("events") / FILE_NAME)
     with store.transaction() as writing:
         for number in range(MANY):
-            events.add(
-                writing,
-                KINDS[number * 7 % 11 % 4],
-                at_ms=1_000 + number * 10 - (900 if 100 <= number < 120 else 0),
-                actor=ACTOR if number % 3 else None,
-                request_id=number % 20 if number % 4 else None,
-                user=("alice", "alice", "bob", None)[number % 4],
-                user_uid=(1000, 1000, 1001, None)[number % 4] if number < 200 else 2000,
-                network=NETWORKS[_network_of(number % 20)]
-                if number % 4
-                else ("office", None, "lab")[number % 3],
+            acted = {"actor_uid": ACTOR.uid, "actor_user": ACTOR.user} if number % 3 else {}
+            writing.insert(
+                "event",
+                {
+                    "kind": KINDS[number * 7 % 11 % 4],
+                    "at_ms": 1_000 + number * 10 - (900 if 100 <= number < 120 else 0),
+                    **acted,
+                    "request_id": number % 20 if number % 4 else None,
+                    "user": ("alice", "alice", "bob", None)[number % 4],
+                    "user_uid": (1000, 1000, 1001, None)[number % 4] if number < 200 else 2000,
+                    "network": NETWORKS[_network_of(number % 20)]
+                    if number % 4
+                    else ("office", None, "lab")[number % 3],
+                    "data": "{}",
+                },
             )
         _requests(writing)
     yield store.rows
