@@ -12,6 +12,7 @@ from typer.core import TyperOption
 from jitctl.cli import app as cli
 from jitctl.cli.verbs import GROUPS, PANELS, VERBS, Verb
 from jitd.core import configuration
+from jitd.core.events import EventKind
 
 MAN = Path(__file__).resolve().parent.parent / "man"
 
@@ -38,6 +39,15 @@ Durations are typed as 45m, 8h, 1h30m or 2d. Nothing is granted for ever. Result
 else to standard error; tables are as wide as the terminal, and uncut where there is none.
 .SH OPTIONS
 These may stand before or behind a verb.
+"""
+
+EVENTS = r""".SH EVENTS
+What happened, by the name that
+.B jitctl events \-\-kind
+takes and
+.B jitctl events \-\-json
+has as kind. Words in capitals are filled in, those in brackets where there is a value. Behind them stand the names of what
+"data" can have besides, and who is told by mail.
 """
 
 TAIL = r""".SH EXIT STATUS
@@ -347,7 +357,12 @@ def page() -> str:
     """The page of the whole; verbs of a group have one of their own."""
     groups = "".join(f".BR {_quoted(f'jitctl-{name}')} (1),\n" for name in sorted(GROUPS))
     return (
-        HEAD + "".join(_option(one) for one in cli.everywhere()) + _verbs() + TAIL.replace("@GROUPS@", groups)
+        HEAD
+        + "".join(_option(one) for one in cli.everywhere())
+        + _verbs()
+        + EVENTS
+        + "".join(_event(kind) for kind in EventKind)
+        + TAIL.replace("@GROUPS@", groups)
     )
 
 
@@ -403,6 +418,23 @@ def _verb(verb: Verb) -> Iterator[str]:
 
 #: A paragraph of a help that is an example: what it is for, and what is typed.
 _EXAMPLE = re.compile(r"([^.:]{1,60}): (.*\bjitctl .*)")
+
+
+def _event(kind: EventKind) -> str:
+    """A kind of event, as the catalogue has it."""
+    told = ", ".join(notice.audience for notice in kind.notices)
+    sentence = re.sub(r"\{(\w+)[.\w]*:?([^}]*)\}", _filled_in, kind.row.sentence)
+    data = f" Data: {', '.join(kind.row.shape.__annotations__)}." if kind.row.shape.__annotations__ else ""
+    mail = f" Mail: {told}." if told else ""
+    # Not at the start of a line, where "jitd started" would be a command.
+    return f".TP\n.B {kind}\n\\&{_quoted(f'{sentence}.{data}{mail}')}\n"
+
+
+def _filled_in(place: re.Match[str]) -> str:
+    name, around = place[1].upper(), place[2]
+    said, _, otherwise = around.partition("|")
+    said = said.replace("%", name) if around else name
+    return f"[{said}]" if around and not otherwise else said
 
 
 def _option(option: TyperOption) -> str:

@@ -23,7 +23,8 @@ Asked = TypedDict("Asked", {
     "reason": str, "wanted": int | None, "start": NotRequired[int | None], "until": NotRequired[int | None],
     "urgent": NotRequired[bool], "extends": NotRequired[int], "ends": NotRequired[int], "rule": NotRequired[str | None],
 })
-Comment = TypedDict("Comment", {"comment": NotRequired[str], "ends": NotRequired[int]})
+Comment = TypedDict("Comment", {"comment": NotRequired[str]})
+CutShort = TypedDict("CutShort", {"comment": NotRequired[str], "ends": NotRequired[int]})
 Approval = TypedDict("Approval", {"number": int, "of": int, "duration": int | None, "comment": str})
 VoidVote = TypedDict("VoidVote", {"by": str, "comment": str})
 Given = TypedDict("Given", {
@@ -172,8 +173,8 @@ class EventKind(StrEnum):
         user="extended", desktop="{}: more time")
     PAUSED = Row("paused", "paused {network}")
     RESUMED = Row("resumed", "resumed {network}")
-    RELEASED = Row("released", "gave the rest of {network} back{comment:: %}", Comment, user="ended", unless_own=True)
-    REVOKED = Row("revoked", "revoked {network}{comment:: %}", Comment,
+    RELEASED = Row("released", "gave the rest of {network} back{comment:: %}", CutShort, user="ended", unless_own=True)
+    REVOKED = Row("revoked", "revoked {network}{comment:: %}", CutShort,
         _CLOSES, user="revoked", desktop="{}: access revoked", urgent=True)
     EXPIRED = Row(
         "expired", "access to {network} has ended{set_clock:: %}", Ends, user="ended", desktop="{}: access has ended")

@@ -1,6 +1,6 @@
 """The ends that an account or a device has by itself."""
 
-from jitd.core.events import Comment, Ends, EventKind, Key
+from jitd.core.events import CutShort, Ends, EventKind, Key
 from jitd.core.model import Now, Request
 from jitd.reconcile import lost_rights
 from jitd.reconcile.access import People
@@ -40,7 +40,7 @@ def end(rows: Rows, people: People, now: Now) -> tuple[list[Request], ChangeSet]
     for device, account in devices.over(rows, now.wall_ms):
         for request, comment in remove_device(rows, found, device, now.wall_ms, "", "had its end"):
             ended.append(request)
-            record(EventKind.RELEASED, Comment(comment=comment), request=request)
+            record(EventKind.RELEASED, CutShort(comment=comment), request=request)
         record(
             EventKind.DEVICE_REMOVED,
             Key(public_key=device.public_key, ends=device.ends_ms),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from jitd.core.choices import Status
-from jitd.core.events import Comment, EventKind
+from jitd.core.events import CutShort, EventKind
 from jitd.core.model import Ending, Now, Request
 from jitd.reconcile.access import People
 from jitd.reconcile.changeset import ChangeSet
@@ -35,7 +35,7 @@ def revoke(rows: Rows, lost: Iterable[tuple[Request, str]], now: Now) -> ChangeS
         ending = Ending(how=Status.REVOKED, at_ms=now.wall_ms, by="", comment=why)
         if requests.end(rows, request.id, ending):
             ended.append(request.id)
-            record(EventKind.REVOKED, Comment(comment=why), request=request)
+            record(EventKind.REVOKED, CutShort(comment=why), request=request)
     return ChangeSet(devices=requests.tunnels_of(rows, ended))
 
 

@@ -4,7 +4,7 @@ from jitd import wire
 from jitd.core import policy, terms, text
 from jitd.core.choices import Status
 from jitd.core.errors import JitError
-from jitd.core.events import Approval, Comment, EventKind, VoidVote
+from jitd.core.events import Approval, Comment, CutShort, EventKind, VoidVote
 from jitd.core.model import Denial, Ending, Network, Request, Review, Vote
 from jitd.core.people import Answer
 from jitd.core.terms import Term, Wish
@@ -118,7 +118,7 @@ def revoke(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply]:
     call.touched.devices |= store.tunnels_of(call.rows, [request.id])
     call.ended.append(request)
     assert request.grant is not None
-    call.event(EventKind.REVOKED, Comment(comment=comment, ends=request.grant.ends_ms), request=request)
+    call.event(EventKind.REVOKED, CutShort(comment=comment, ends=request.grant.ends_ms), request=request)
     return shown(request.id)
 
 

@@ -2,7 +2,7 @@
 
 from jitd import wire
 from jitd.core.choices import Status
-from jitd.core.events import Comment, EventKind
+from jitd.core.events import CutShort, EventKind
 from jitd.core.model import Ending
 from jitd.store import requests as store
 from jitd.verbs.context import Call, Render
@@ -17,7 +17,7 @@ def release(call: Call, body: wire.IdBody) -> Render[wire.RequestReply]:
         raise stale(call, "release", before.id)
     call.touched.devices |= store.tunnels_of(call.rows, [before.id])
     call.ended.append(before)
-    call.event(EventKind.RELEASED, Comment(ends=before.grant.ends_ms), request=before)
+    call.event(EventKind.RELEASED, CutShort(ends=before.grant.ends_ms), request=before)
     return shown(before.id)
 
 

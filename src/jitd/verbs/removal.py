@@ -2,7 +2,7 @@
 
 from jitd import wire
 from jitd.core.errors import JitError
-from jitd.core.events import Comment, EventKind, Key, Lost
+from jitd.core.events import CutShort, EventKind, Key, Lost
 from jitd.core.model import Account, Device
 from jitd.reconcile.device_removal import remove_device, retire_key
 from jitd.store import accounts, interfaces
@@ -31,7 +31,7 @@ def remove(call: Call, body: wire.DeviceRemoveBody) -> Render[wire.DeviceReply]:
         call.rows, call.touched, device, call.now.wall_ms, call.actor.user, how
     ):
         call.ended.append(request)
-        call.event(EventKind.RELEASED, Comment(comment=comment), request=request)
+        call.event(EventKind.RELEASED, CutShort(comment=comment), request=request)
     if body.get("lost"):
         opened = {one.network for one in passing.passages if one.public_key == device.public_key} - {""}
         _report(call, account, device, sorted(opened))
