@@ -20,25 +20,11 @@ EVERYBODY: Final = "For everybody"
 
 VERBS: Final = (
     Verb("setup", "setup", "setup", "Make this machine a device of a gateway.", USERS),
-    Verb(
-        "connect",
-        "connecting",
-        "connect",
-        "Get access to a network and bring up this machine's tunnel.",
-        USERS,
-    ),
-    Verb(
-        "disconnect", "connecting", "disconnect", "Pause access and take this machine's tunnel down.", USERS
-    ),
+    Verb("connect", "connecting", "connect", "Get access to a network and bring up this machine's tunnel.", USERS),
+    Verb("disconnect", "connecting", "disconnect", "Pause access and take this machine's tunnel down.", USERS),
     Verb("agent", "agent", "agent", "Show desktop notifications about your requests.", USERS),
     Verb("request", "requests", "request", "Ask for access to a network.", USERS),
-    Verb(
-        "ensure",
-        "requests",
-        "ensure",
-        "Make sure of access for a duration; ask only if it is missing.",
-        USERS,
-    ),
+    Verb("ensure", "requests", "ensure", "Make sure of access for a duration; ask only if it is missing.", USERS),
     Verb("wait", "watching", "wait", "Wait until a request is decided.", USERS),
     Verb("status", "status", "status", "Show your networks, and what to type next.", USERS),
     Verb("cancel", "requests", "cancel", "Take a pending request back.", USERS),
@@ -60,25 +46,13 @@ VERBS: Final = (
     Verb("watch", "watching", "watch", "Print events as they happen.", EVERYBODY),
     Verb("review", "review", "review", "Decide about waiting requests one by one.", DECIDERS),
     Verb("grant", "grants", "grant", "Grant a request, or give access without one.", DECIDERS),
-    Verb(
-        "extend",
-        "grants",
-        "extend",
-        "Extend a grant, or ask for more time on your own.",
-        EVERYBODY,
-    ),
+    Verb("extend", "grants", "extend", "Extend a grant, or ask for more time on your own.", EVERYBODY),
     Verb("deny", "grants", "deny", "Deny a request.", DECIDERS),
     Verb("revoke", "grants", "revoke", "End a grant before its time.", DECIDERS),
     Verb("acknowledge", "grants", "acknowledge", "Acknowledge a use of break-glass.", DECIDERS),
     Verb("freeze", "freezing", "freeze", "Close everything at once.", SETUP),
     Verb("thaw", "freezing", "thaw", "End a freeze.", SETUP),
-    Verb(
-        "accept-restored",
-        "restoring",
-        "accept_restored",
-        "Reopen access after the store was restored from a backup.",
-        SETUP,
-    ),
+    Verb("accept-restored", "restoring", "accept_restored", "Reopen access after the store was restored from a backup.", SETUP),
     Verb("network add", "networks", "add", "Add a network that people can ask for.", SETUP),
     Verb("network list", "networks", "list_", "List networks.", SETUP),
     Verb("network show", "networks", "show", "Show one network.", SETUP),
@@ -102,32 +76,18 @@ VERBS: Final = (
     Verb("user set", "users", "set_", "Change a person's end date or mail address.", SETUP),
     Verb("user disable", "users", "disable", "Close all access of a person at once.", SETUP),
     Verb("user enable", "users", "enable", "Undo user disable.", SETUP),
-    Verb(
-        "user confirm",
-        "users",
-        "confirm",
-        "Confirm that returning accounts belong to the same people.",
-        SETUP,
-    ),
+    Verb("user confirm", "users", "confirm", "Confirm that returning accounts belong to the same people.", SETUP),
     Verb("interface add", "interfaces", "add", "Make a WireGuard interface.", SETUP),
     Verb("interface adopt", "interfaces", "adopt", "Manage peers on an existing interface.", SETUP),
     Verb("interface list", "interfaces", "list_", "List interfaces.", SETUP),
     Verb("interface show", "interfaces", "show", "Show an interface with its peers.", SETUP),
     Verb("interface set", "interfaces", "set_", "Change an interface.", SETUP),
-    Verb(
-        "interface enforce",
-        "interfaces",
-        "enforce",
-        "Decide about every peer of an adopted interface.",
-        SETUP,
-    ),
+    Verb("interface enforce", "interfaces", "enforce", "Decide about every peer of an adopted interface.", SETUP),
     Verb("interface remove", "interfaces", "remove", "Remove an interface.", SETUP),
     Verb("doctor", "doctor", "doctor", "Find problems that block access or get around it.", EVERYBODY),
     Verb("gate", "gate", "gate", "Run a command from ssh for a user of a shared account.", SETUP),
-    Verb(
-        "dial-stdio", "dial", "dial_stdio", "Connect standard input and output to jitd (for ssh).", EVERYBODY
-    ),
-)
+    Verb("dial-stdio", "dial", "dial_stdio", "Connect standard input and output to jitd (for ssh).", EVERYBODY),
+)  # fmt: skip
 
 
 class Group(NamedTuple):

@@ -40,6 +40,10 @@ def remove(call: Call, body: wire.DeviceRemoveBody) -> Render[wire.DeviceReply]:
             EventKind.DEVICE_REMOVED, Key(public_key=device.public_key), account=account, device=device.name
         )
     plan = plans.settle(call, body, passing, plans.state(call, which))
+    return _shown(view, plan, already=False)
+
+
+def _shown(view: wire.DeviceView, plan: wire.Plan, *, already: bool) -> Render[wire.DeviceReply]:
     return lambda call: {
         "now": call.now.wall_ms,
         "agrees": call.agrees,
@@ -47,7 +51,7 @@ def remove(call: Call, body: wire.DeviceRemoveBody) -> Render[wire.DeviceReply]:
         "device": view,
         "plan": plan,
         "done": True,
-        "already": False,
+        "already": already,
     }
 
 
@@ -92,12 +96,4 @@ def _lost_later(call: Call, account: Account, device: Device) -> Render[wire.Dev
                 retire_key(call.rows, call.touched, interface.id, peer.public_key, peer.allowed_ips)
     already = not _report(call, account, device, [])
     view, plan = view_of(call, device, account), plans.make(plans.State(), plans.State())
-    return lambda call: {
-        "now": call.now.wall_ms,
-        "agrees": call.agrees,
-        "waiting": call.waiting,
-        "device": view,
-        "plan": plan,
-        "done": True,
-        "already": already,
-    }
+    return _shown(view, plan, already=already)
