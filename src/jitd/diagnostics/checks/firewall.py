@@ -79,13 +79,7 @@ CHECKS: Final = (
         _agreement,
         fix="jitd tries again by itself; its log says more",
     ),
-    Check(
-        "enforced",
-        "firewall",
-        "Interfaces that are not enforced",
-        "warning",
-        _enforced,
-    ),
+    Check("enforced", "firewall", "Interfaces that are not enforced", "warning", _enforced),
     Check(
         "local-users",
         "firewall",

@@ -131,25 +131,7 @@ CHECKS: Final = (
         _any,
         fix="jitctl interface add wg0 --pool 10.9.0.0/24 --endpoint HOST:51820",
     ),
-    Check(
-        "interface-state",
-        "interfaces",
-        "Interfaces as clients know them",
-        "broken",
-        _states,
-    ),
-    Check(
-        "endpoints",
-        "interfaces",
-        "Endpoints that clients call",
-        "warning",
-        _endpoints,
-    ),
-    Check(
-        "no-network",
-        "interfaces",
-        "Interfaces without a network",
-        "warning",
-        _networks,
-    ),
+    Check("interface-state", "interfaces", "Interfaces as clients know them", "broken", _states),
+    Check("endpoints", "interfaces", "Endpoints that clients call", "warning", _endpoints),
+    Check("no-network", "interfaces", "Interfaces without a network", "warning", _networks),
 )

@@ -268,12 +268,5 @@ def _waiting(one: Examination) -> Iterator[wire.Check]:
 CHECKS: Final = (
     Check("mail-server", "mail", "The mail server", "broken", _server),
     Check("rooms", "mail", "Chat destinations", "unknown", _rooms, fix="jitctl notify test --help"),
-    Check(
-        "undelivered",
-        "mail",
-        "Undelivered messages",
-        "warning",
-        _waiting,
-        fix="jitctl outbox list",
-    ),
+    Check("undelivered", "mail", "Undelivered messages", "warning", _waiting, fix="jitctl outbox list"),
 )

@@ -54,11 +54,6 @@ def _look(view: View, interface: Interface, owner: Owner) -> Iterator[wire.Check
 
 CHECKS: Final = (
     Check(
-        "owner-file",
-        "interfaces",
-        "The file of an adopted interface's owner",
-        "broken",
-        _run,
-        watched=True,
+        "owner-file", "interfaces", "The file of an adopted interface's owner", "broken", _run, watched=True
     ),
 )

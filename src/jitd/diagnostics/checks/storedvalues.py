@@ -29,12 +29,4 @@ def _run(one: Examination) -> Iterator[wire.Check]:
         )
 
 
-CHECKS: Final = (
-    Check(
-        "stored-values",
-        "interfaces",
-        "Stored values that cannot be read",
-        "broken",
-        _run,
-    ),
-)
+CHECKS: Final = (Check("stored-values", "interfaces", "Stored values that cannot be read", "broken", _run),)
