@@ -68,7 +68,10 @@ def _type(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
         return "string"  # one of several words
     if "items" in schema:
         return f"[{_type(schema['items'], schemas)}]"
-    return str(_resolved(schema, schemas).get("type", "any"))
+    found = _resolved(schema, schemas)
+    # Words that are told one by one are text all the same.
+    words = found.get("enum", [])
+    return "string" if words and all(isinstance(one, str) for one in words) else str(found.get("type", "any"))
 
 
 def freeze() -> None:

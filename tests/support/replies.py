@@ -8,6 +8,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddic
 import msgspec
 
 from jitd.queries.eventlog import events_
+from jitd.server.replies import encode
 from jitd.server.routes import ROUTES
 
 _GIVES = {route.verb: route.gives for route in ROUTES}
@@ -16,7 +17,7 @@ _GIVES = {route.verb: route.gives for route in ROUTES}
 def check(verb: Callable[..., Any], reply: Any) -> None:
     """Read a reply as it is sent, strictly. A function that is no verb of the API may answer anything."""
     for one in reply["events"] if verb is events_ else [reply]:
-        msgspec.json.decode(msgspec.json.encode(one), type=strict(_GIVES.get(verb, Any)))
+        msgspec.json.decode(encode(one), type=strict(_GIVES.get(verb, Any)))
 
 
 @cache

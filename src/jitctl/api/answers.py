@@ -5,10 +5,12 @@ commands, pages of HTML and sums as they are, so each is seen here to be one.
 """
 
 import json
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
 from jitctl.render import done
+from jitd.core.commandline import written
 from jitd.core.errors import JitError
 
 #: Bytes of an answer, or of a line of a stream: more than any jitd sends, and what every laptop has room for.
@@ -122,9 +124,19 @@ class _Said(dict[str, Any]):
 
 
 @cache
-def _said_by(version: str) -> type[_Said]:
-    """The objects of a jitd of this version."""
-    return type("_Said", (_Said,), {"version": version})
+def _said_by(version: str) -> Callable[[dict[str, Any]], Any]:
+    """Makes the objects of a jitd of this version; of a hint its text, with the commands in it quoted for a shell."""
+    made = type("_Said", (_Said,), {"version": version})
+
+    def said(found: dict[str, Any]) -> Any:
+        match found:
+            case {"verb": [*verb], "args": [*args], **others} if not others:
+                return written(map(str, verb), map(str, args))
+            case {"parts": [*parts], **others} if not others:
+                return "".join(map(str, parts))
+        return made(found)
+
+    return said
 
 
 def decoded(text: bytes, version: str) -> dict[str, Any]:

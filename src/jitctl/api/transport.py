@@ -204,7 +204,7 @@ def _asking(
     does not come to a good end.
     """
     payload = b"" if body is None else json.dumps(body).encode()
-    head = f"{method} {path} HTTP/{http}\r\nHost: jitd\r\nConnection: {then}\r\n"
+    head = f"{method} {path} HTTP/{http}\r\nHost: jitd\r\nPrefer: hints=data\r\nConnection: {then}\r\n"
     if body is not None:
         head += f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
     try:
@@ -256,7 +256,7 @@ def introduce(connected: socket.socket, user: str) -> None:
     The connection stays open behind the answer, so that just as much is read of it as the answer has.
     """
     body = json.dumps({"user": user}).encode()
-    head = f"POST /v1/gate HTTP/1.1\r\nHost: jitd\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /v1/gate HTTP/1.1\r\nHost: jitd\r\nPrefer: hints=data\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     try:
         with suppress(BrokenPipeError, ConnectionResetError):  # it may have said why before it closed
             connected.sendall(head.encode() + body)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from jitd.core import durations, hours, policy, principals, terms
 from jitd.core.choices import Status
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.localtime import show_moment
 from jitd.core.model import Account, AutoApproval, Freeze, Network, Now, Request
@@ -53,7 +53,7 @@ def explain(facts: Facts) -> list[Line]:
     lines = [_verdict("does the account count", facts.same, _enabling(facts))]
     if facts.frozen is not None and not facts.kept:
         why = f"{facts.frozen.by} has frozen everything: {facts.frozen.reason}"
-        lines.append(Line("is everything frozen", "yes", why, "jitctl thaw"))
+        lines.append(Line("is everything frozen", "yes", why, command("thaw")))
     member = policy.may_use(one, facts.person, facts.admin)
     lines.append(_verdict("may they use it", member, _set(one, f"members+={_named(facts)}")))
     asks = policy.must_ask(one, facts.person, facts.admin, facts.unresolved)
@@ -70,7 +70,7 @@ def explain(facts: Facts) -> list[Line]:
                 "have they a device",
                 "no",
                 "access opens for devices",
-                jitctl("device", "add", "laptop", "--user", facts.person.name, "--public-key", "KEY"),
+                command("device add", "laptop", user=facts.person.name, public_key="KEY"),
             )
         )
     return lines + _asking(facts) + _deciding(facts)
@@ -123,7 +123,7 @@ def _deciding(facts: Facts) -> list[Line]:
 
 
 def _set(network: Network, change: str) -> str:
-    return jitctl("network", "set", network.name, change)
+    return command("network set", network.name, change)
 
 
 def _named(facts: Facts) -> str:
@@ -135,9 +135,9 @@ def _enabling(facts: Facts) -> str:
     """What makes an account count again; "" where that is up to the system's users."""
     one = facts.account
     if one.disabled is not None:
-        return jitctl("user", "enable", operands=[one.name])
+        return command("user enable", one.name)
     if one.ends_ms is not None and facts.now.wall_ms >= one.ends_ms:
-        return jitctl("user", "set", operands=[one.name], options=["--until", "DATE"])
+        return command("user set", one.name, until="DATE")
     return ""
 
 
@@ -145,7 +145,7 @@ def _asking_after_all(facts: Facts) -> str:
     """What would make somebody ask who does not have to, by the rule that leaves them out."""
     one = facts.network
     if not one.jit:
-        return f"jitctl network jit {one.name} on"
+        return command("network jit", one.name, "on")
     if facts.admin and not one.jit_admins_too:
         return _set(one, "jit.admins_too=on")
     uids = one.uids("jit_exempt")
@@ -179,22 +179,22 @@ def _open(facts: Facts, standing: Verdict) -> Line:
         if one.extends_id is not None or one.grant is None or one.status(facts.now) is not Status.ACTIVE:
             continue
         if one.grant.paused_ms is not None:
-            return Line(question, "no", f"grant {one.id} is paused", f"jitctl resume {one.id}")
+            return Line(question, "no", f"grant {one.id} is paused", command("resume", one.id))
         # A grant goes on where nobody knows; only what is new has to wait.
         until = show_moment(one.grant.ends_ms, zone_of_hours(facts.network))
-        return Line(question, "yes", f"grant {one.id}, until {until}", f"jitctl revoke {one.id}")
+        return Line(question, "yes", f"grant {one.id}, until {until}", command("revoke", one.id))
     if standing.answer is Answer.UNAVAILABLE or (standing and closed is not None):
         return Line(question, "unavailable", "standing access keeps its last sure answer for a while")
     for one in facts.mine:
         match one.status(facts.now):
             case Status.SCHEDULED if one.grant is not None:
                 begins = show_moment(one.grant.starts_ms, zone_of_hours(facts.network))
-                return Line(question, "no", f"grant {one.id} begins at {begins}", f"jitctl show {one.id}")
+                return Line(question, "no", f"grant {one.id} begins at {begins}", command("show", one.id))
             case Status.PENDING:
-                return Line(question, "no", f"request {one.id} waits for a yes", f"jitctl grant {one.id}")
+                return Line(question, "no", f"request {one.id} waits for a yes", command("grant", one.id))
             case _:
                 continue
-    return Line(question, "no", "nothing is granted", f'jitctl request {name} --reason "…"')
+    return Line(question, "no", "nothing is granted", command("request", name, reason="…"))
 
 
 def _smallest_cap(facts: Facts) -> Cap | None:
@@ -266,7 +266,7 @@ def _hours(facts: Facts) -> Line:
         "is it the time for it",
         "no",
         f"jit.hours: {listed}{opens}",
-        f'jitctl request {one.name} --start "…" --reason "…"',
+        command("request", one.name, start="…", reason="…"),
     )
 
 

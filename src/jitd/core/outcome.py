@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jitd.core import durations
 from jitd.core.choices import Status
+from jitd.core.commandline import command
 from jitd.core.events import GIVES, EventKind
 from jitd.core.explain import Line, zone_of_hours
 from jitd.core.localtime import show_moment
@@ -46,7 +47,7 @@ def _decision(request: Request, network: Network, now: Now, history: Sequence[Ev
         if request.status(now) is not Status.PENDING:
             return Line(question, "nobody", "it ended before")
         lapses = f"it lapses at {show_moment(request.lapses_ms, zone_of_hours(network))} (pending_ttl)"
-        return Line(question, "nobody yet", lapses, f"jitctl grant {request.id}")
+        return Line(question, "nobody yet", lapses, command("grant", request.id))
     made = next((one for one in history if one.kind in (*GIVES, EventKind.DENIED)), None)
     by = _by(made) if made is not None else request.decision.decided_by
     said = f": {request.decision.comment}" if request.decision.comment else ""
@@ -62,7 +63,7 @@ def _decision(request: Request, network: Network, now: Now, history: Sequence[Ev
 def _review(request: Request) -> Line:
     if request.review is not None:
         return Line("who looked at it", request.review.by, request.review.comment)
-    change = f'jitctl acknowledge {request.id} --comment "…"'
+    change = command("acknowledge", request.id, comment="…")
     return Line("who looked at it", "nobody yet", "somebody else has to acknowledge it", change)
 
 
@@ -89,7 +90,7 @@ def _end(request: Request, network: Network, now: Now, history: Sequence[Event])
     if status in (Status.ACTIVE, Status.SCHEDULED) and request.extends_id is None:
         assert request.grant is not None
         ends = show_moment(request.grant.ends_ms, zone_of_hours(network))
-        return [Line("when does it end", ends, "its time is over then", f"jitctl revoke {request.id}")]
+        return [Line("when does it end", ends, "its time is over then", command("revoke", request.id))]
     if status is Status.EXPIRED:
         clock = next((one.data.get("clock") for one in history if one.kind == EventKind.EXPIRED), None)
         # Both, where nobody has set one of them.

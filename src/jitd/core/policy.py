@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from jitd.core import principals
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.model import Account, Actor, AutoApproval, Network
 from jitd.core.people import Answer, Person
 
@@ -55,8 +55,9 @@ def is_same_account(account: Account, person: Person, now_ms: int) -> Verdict:
     if there.answer is not Answer.NO and account.is_retired(now_ms):
         return Verdict(
             Answer.NO,
-            f"{account.name} was away for more than 24 h, and an administrator has to confirm that it is the same person"
-            f" ({jitctl('user', 'confirm', operands=[account.name])})",
+            f"{account.name} was away for more than 24 h, and an administrator has to confirm that it is the same person ("
+            + command("user confirm", account.name)
+            + ")",
         )
     return there
 

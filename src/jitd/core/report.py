@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jitd.core import durations, principals, settings
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.model import Network
 
@@ -244,7 +244,7 @@ def _is_possible(suggestion: Suggestion, networks: Mapping[str, Network]) -> boo
 
 
 def _set(network: str, what: str, value: str) -> str:
-    return jitctl("network", "set", network, what + value)
+    return command("network set", network, what + value)
 
 
 def _rounded_up(ms: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from jitd.core import addresses, durations, text
 from jitd.core import principals as names
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.hours import parse_hours
 from jitd.core.model import AutoApproval, Network
@@ -311,14 +312,14 @@ def check(network: Network) -> None:
             "refused",
             f"cannot leave {network.name} open without members: with just-in-time access off, its members have"
             " standing access, and nobody is named",
-            f"Name them first: jitctl network set {network.name} --member @staff",
+            "Name them first: " + command("network set", network.name, member="@staff"),
         )
     if not network.members and network.jit_groups:
         raise JitError(
             "refused",
             f"cannot let only {', '.join(network.jit_groups)} ask on {network.name}: everybody else would have"
             " standing access, and nobody is named",
-            f"Name who may use it first: jitctl network set {network.name} --member @staff",
+            "Name who may use it first: " + command("network set", network.name, member="@staff"),
         )
     if not durations.SECOND <= network.break_glass_ms <= durations.LONGEST_MS:
         raise JitError("bad_request", "cannot use jit.break_glass_max", "Use a duration from 1s to 365d.")

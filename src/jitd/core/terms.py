@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jitd.core import durations, hours
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.localtime import show_moment
 from jitd.core.model import Account, Grant, Network
@@ -118,12 +119,14 @@ def closed(network: Network, at_ms: int) -> JitError:
     listed = "; ".join(map(str, network.hours))
     opens_ms = hours.next_open(network.hours, at_ms)
     when = (
-        f"It opens at {_at(network, opens_ms)}: jitctl request {network.name} --start …" if opens_ms else ""
+        f"It opens at {_at(network, opens_ms)}: " + command("request", network.name, start="…")
+        if opens_ms
+        else ""
     )
     return JitError(
         "refused",
         f"cannot open {network.name} at {_at(network, at_ms)}: its hours are {listed}",
-        when or "An administrator changes them: jitctl network set.",
+        when or "An administrator changes them: " + command("network set"),
     )
 
 

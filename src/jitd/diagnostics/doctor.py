@@ -82,7 +82,9 @@ def asked(view: View, query: Mapping[str, Any]) -> Asked:
     missing = no_network(view, name)
     if not view.by_admin:
         raise missing
-    raise JitError(missing.code, missing.message, f"{missing.hint} Parts of the gateway: {', '.join(PARTS)}.")
+    raise JitError(
+        missing.code, missing.message, missing.hint + f" Parts of the gateway: {', '.join(PARTS)}."
+    )
 
 
 def doctor(examination: Examination, query: wire.DoctorQuery) -> wire.DoctorReply:

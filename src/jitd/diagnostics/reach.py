@@ -3,6 +3,7 @@
 from jitd import wire
 from jitd.core import durations
 from jitd.core.choices import Status
+from jitd.core.commandline import command
 from jitd.core.model import Account, Device, Interface, Network
 from jitd.core.people import Answer
 from jitd.core.wireguard import REJECT_AFTER_MS
@@ -38,10 +39,12 @@ def examine(view: View, name: str, user: str | None, links: Links) -> wire.Docto
     error = view.drift.errors.get(interface.id)
     if error:
         found.append(
-            broken(f"the gateway does not agree yet: {error}", "an administrator sees more: jitctl doctor")
+            broken(
+                f"the gateway does not agree yet: {error}", "an administrator sees more: " + command("doctor")
+            )
         )
     if not mine:
-        found.append(broken(f"{who} has no device", "jitctl device add laptop --public-key KEY"))
+        found.append(broken(f"{who} has no device", command("device add", "laptop", public_key="KEY")))
     else:
         found += _peers(view, interface, mine, links, expected)
     return {
@@ -75,12 +78,13 @@ def _access(
     """(the ids of the devices for which it is open now, why or why not)."""
     same = view.people.same(account, view.now) if account else None
     if same is not None and same.answer is Answer.NO:
-        return set(), [broken(f"nothing is open to {who}: {same.why}", f"jitctl why {network.name}")]
+        return set(), [broken(f"nothing is open to {who}: {same.why}", command("why", network.name))]
     frozen = freezes.current(view.rows)
     if frozen is not None and not (account is not None and view.people.is_kept(account)):
         return set(), [
             broken(
-                f"everything is closed since {frozen.by} has frozen it", "an administrator types: jitctl thaw"
+                f"everything is closed since {frozen.by} has frozen it",
+                "an administrator types: " + command("thaw"),
             )
         ]
     if view.people.has_standing(network, uid, who):
@@ -108,28 +112,29 @@ def _granted(
     if active is not None and active.grant is not None:
         left = durations.show(max(1000, active.grant.left_ms(now) // 1000 * 1000))
         if active.grant.paused_ms is not None:
-            return None, broken(f"grant {active.id} is paused by {who}, {left} left", f"jitctl resume {name}")
+            return None, broken(f"grant {active.id} is paused by {who}, {left} left", command("resume", name))
         return active.id, ok(f"grant {active.id} is active, {left} left")
     scheduled = states.get(Status.SCHEDULED)
     if scheduled is not None and scheduled.grant is not None:
         wait = scheduled.grant.starts_ms - now.wall_ms
         if wait <= 0:
             return None, broken(
-                f"grant {scheduled.id} waits: the gateway's clock is not right yet", "jitctl doctor clock"
+                f"grant {scheduled.id} waits: the gateway's clock is not right yet",
+                command("doctor", "clock"),
             )
         return None, broken(
             f"grant {scheduled.id} has not begun: it opens in {durations.show(max(1000, wait // 1000 * 1000))}",
-            f"jitctl show {scheduled.id}",
+            command("show", scheduled.id),
         )
     pending = states.get(Status.PENDING)
     if pending is not None:
         return None, broken(
-            f"request {pending.id} is pending: nobody has decided yet", f"jitctl wait {pending.id}"
+            f"request {pending.id} is pending: nobody has decided yet", command("wait", pending.id)
         )
     what = f"{who} has no grant for {name}"
     if elsewhere:
         what += f", but for {', '.join(sorted(elsewhere))}: is it the right network?"
-    return None, broken(what, f'jitctl request {name} --reason "…"')
+    return None, broken(what, command("request", name, reason="…"))
 
 
 def _where(network: Network, interface: Interface) -> wire.Check:
@@ -139,7 +144,7 @@ def _where(network: Network, interface: Interface) -> wire.Check:
 
 def _gateway(interface: Interface, links: Links) -> list[wire.Check]:
     link = _link(interface, links)
-    tell = "tell an administrator, who sees more with: jitctl doctor interfaces"
+    tell = "tell an administrator, who sees more with: " + command("doctor", "interfaces")
     if link is None:
         return [broken(f"the gateway's {interface.name} is gone or cannot be read", tell)]
     if not link.up:
@@ -167,7 +172,8 @@ def _peers(
                 found.append(
                     broken(
                         f"the gateway does not let {device.name} in yet, although it should",
-                        "jitd tries again by itself; if it stays so, an administrator looks with: jitctl doctor",
+                        "jitd tries again by itself; if it stays so, an administrator looks with: "
+                        + command("doctor"),
                     )
                 )
             else:

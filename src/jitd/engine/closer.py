@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass, replace
 
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import EventKind, Undone
 from jitd.engine.closings import MADE_BESIDE, Closing
@@ -58,8 +59,10 @@ class Closer:
             self._state.look_again()
             if closing.verb is removal.remove and closing.body.get("lost"):
                 hint = (
-                    "Nothing is known to be open for that device. Report it again when the store can be written: see"
-                    " jitctl status. An administrator closes everything with jitctl freeze."
+                    "Nothing is known to be open for that device. Report it again when the store can be written: see "
+                    + command("status")
+                    + ". An administrator closes everything with "
+                    + command("freeze")
                 )
                 return JitError(error.code, error.message, hint)
             return error

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from jitd import wire
 from jitd.core import policyfile, principals, settings
+from jitd.core.commandline import command
 from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
@@ -469,7 +470,11 @@ class Service:
             raise JitError(
                 "busy",
                 f"cannot say yet what became of this: no answer within {LONGEST_WAIT:.0f} s",
-                "It goes on; see with jitctl list or jitctl status whether it was done.",
+                "It goes on; see with "
+                + command("list")
+                + " or "
+                + command("status")
+                + " whether it was done.",
             ) from error
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.engine.closings import NARROWING, Closing
@@ -81,7 +81,7 @@ class Transactor:
             "pending",
             f"cannot do this alone: {'; '.join(needed.need.what)}; it waits as change {number}, and {agreed} of"
             f" {needed.need.quorum} have agreed",
-            f"Somebody else who decides types: {jitctl('change', 'approve', number)}",
+            "Somebody else who decides types: " + command("change approve", number),
         )
 
     def _settle(self, call: Call, render: Render[Reply]) -> Reply:

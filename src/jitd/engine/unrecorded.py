@@ -12,6 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.model import Now
 from jitd.engine import closings
@@ -219,5 +220,6 @@ def told(scope: Scope, error: JitError, *, agrees: bool) -> JitError:
     return JitError(
         "unrecorded",
         f"{done}: {scope.what}; it cannot be recorded yet: {why}",
-        f"{stays}, and the record follows as soon as the store can be written. Mend that: see jitctl status.",
+        f"{stays}, and the record follows as soon as the store can be written. Mend that: see "
+        + command("status"),
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jitd.core import principals, text
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.model import Account, Network
 from jitd.core.people import Answer
 from jitd.reconcile.access import People
@@ -78,8 +78,9 @@ def without_address(rows: Rows, people: People, domain: str) -> list[str]:
         return []
     more = f" and {len(nowhere) - 5} more" if len(nowhere) > 5 else ""
     return [
-        f"nobody knows where to send mail to {', '.join(nowhere[:5])}{more}"
-        f" ({jitctl('user', 'set', operands=[nowhere[0]], options=['--email', 'ADDRESS'])}, or email_domain under [mail])"
+        f"nobody knows where to send mail to {', '.join(nowhere[:5])}{more} ("
+        + command("user set", nowhere[0], email="ADDRESS")
+        + ", or email_domain under [mail])"
     ]
 
 

@@ -3,6 +3,7 @@
 from typing import Final, NotRequired, TypedDict
 
 from jitd import wire
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.store import events, networks
 from jitd.verbs import views
@@ -44,7 +45,7 @@ def events_(view: View, query: wire.EventsQuery) -> Page:
             raise JitError(
                 "not_permitted",
                 f"cannot show the events of {user} to {view.actor.user}",
-                f"Your own: jitctl events. For others ask {view.administrators}.",
+                "Your own: " + command("events") + f". For others ask {view.administrators}.",
             )
         names = {number: networks.by_id(view.rows, number).name for number in decided}
         concerns = events.Concerns(view.actor.user, view.actor.uid, names)

@@ -5,6 +5,7 @@ from typing import Final
 
 from jitd import wire
 from jitd.core.choices import Status
+from jitd.core.commandline import command
 from jitd.core.model import Account, Network
 from jitd.core.people import Answer
 from jitd.core.release import VERSION
@@ -113,42 +114,50 @@ def _gateway(view: View) -> wire.GatewayStatus:
         warnings.append(restoring.sentence(doubted))
     frozen = freezes.current(view.rows)
     if frozen is not None:
-        warnings.append(f"{frozen.by} has frozen everything: {frozen.reason} (jitctl thaw)")
+        warnings.append(f"{frozen.by} has frozen everything: {frozen.reason} (" + command("thaw") + ")")
     waiting = outbox.counts(view.rows)
     if waiting.waiting and view.config.tells:
         why = next((one.error for one in outbox.waiting(view.rows, 50) if one.error), "")
         if why:
-            warnings.append(f"{waiting.waiting} messages wait to be delivered: {why} (jitctl outbox list)")
+            warnings.append(
+                f"{waiting.waiting} messages wait to be delivered: {why} (" + command("outbox list") + ")"
+            )
     if view.config.mail.server:
         warnings += recipients.without_address(view.rows, view.people, view.config.mail.email_domain)
     unreviewed = store.unreviewed(view.rows)
     if unreviewed:
         numbers = ", ".join(map(str, unreviewed[:5]))
         warnings.append(
-            f"break-glass, or decided by who registered the device, and not acknowledged by anybody else: {numbers} (jitctl show {unreviewed[0]}, then jitctl acknowledge"
-            f" {unreviewed[0]} --comment …)"
+            f"break-glass, or decided by who registered the device, and not acknowledged by anybody else: {numbers} ("
+            + command("show", unreviewed[0])
+            + ", then "
+            + command("acknowledge", unreviewed[0], comment="…")
+            + ")"
         )
     for network in networks.all_(view.rows):
         shortage = deciding.shortage(view.rows, view.people, network)
         if shortage:
-            warnings.append(f"{shortage} (jitctl network show {network.name})")
+            warnings.append(f"{shortage} (" + command("network show", network.name) + ")")
         unresolved = view.people.unresolved(network)
         if unresolved is not None:
             warnings.append(unresolved.why)
     for interface in interfaces.all_(view.rows):
         if not interface.enforced:
             warnings.append(
-                f"{interface.name} is not enforced: its unmanaged peers pass (jitctl interface enforce"
-                f" {interface.name} on)"
+                f"{interface.name} is not enforced: its unmanaged peers pass ("
+                + command("interface enforce", interface.name, "on")
+                + ")"
             )
         if not networks.of_interface(view.rows, interface.id):
             warnings.append(
-                f"{interface.name} has no network yet (jitctl network add NAME --interface {interface.name})"
+                f"{interface.name} has no network yet ("
+                + command("network add", "NAME", interface=interface.name)
+                + ")"
             )
     broken = [one["what"] for one in view.drift.around if one["level"] == "broken"]
-    warnings += [f"{what} (jitctl doctor)" for what in broken[:3]]
+    warnings += [f"{what} (" + command("doctor") + ")" for what in broken[:3]]
     if len(broken) > 3:
-        warnings.append(f"and {len(broken) - 3} more of the kind: see jitctl doctor")
+        warnings.append(f"and {len(broken) - 3} more of the kind: see " + command("doctor"))
     if view.backend == "memory":
         warnings.append("the memory backend enforces nothing: it is for dry runs")
     unsure = [account.name for account in devices.owners(view.rows) if _is_unsure(view, account)]

@@ -5,6 +5,7 @@ from typing import Final
 from jitd import wire
 from jitd.core import durations
 from jitd.core.choices import ReportBy
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.model import Network
 from jitd.core.people import Answer
@@ -97,7 +98,7 @@ def _span(view: View, query: wire.ReportQuery) -> tuple[Span, wire.Scope, dict[i
             raise JitError(
                 "not_permitted",
                 f"cannot report on {user[:40]} to {view.actor.user}",
-                "Whoever decides about a network may: about yourself, type jitctl report.",
+                "Whoever decides about a network may: about yourself, type " + command("report"),
             )
         mine = accounts.find(view.rows, *view.person_behind)
         scope, about = "own", {}

@@ -2,6 +2,7 @@
 
 from jitd import wire
 from jitd.core import explain, outcome, text
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Network
 from jitd.core.people import Answer
@@ -37,13 +38,20 @@ def why(view: View, query: wire.WhyQuery) -> wire.WhyReply:
         raise JitError(
             "bad_request",
             "cannot tell what to explain: there is neither a number nor a network",
-            "Type jitctl why NETWORK, jitctl why USER NETWORK or jitctl why ID.",
+            "Type "
+            + command("why", "NETWORK")
+            + ", "
+            + command("why", "USER", "NETWORK")
+            + " or "
+            + command("why", "ID"),
         )
     network = named_network(view, name)
     if not view.decides(network) and (view.people.may_use(network, *view.person_behind).answer is Answer.NO):
         # Whoever is named with it: a network that somebody may not use does not exist for them. One of which nobody
         # knows whether they may does, as for a request: that is when somebody asks why.
-        raise JitError("not_found", f"cannot find a network {text.clean(name)[:40]!r}", "See jitctl status.")
+        raise JitError(
+            "not_found", f"cannot find a network {text.clean(name)[:40]!r}", "See " + command("status")
+        )
     asked = query.get("user")
     if asked is None or asked == view.person_behind[1]:
         account = _oneself(view, network)
@@ -68,7 +76,7 @@ def _oneself(view: View, network: Network) -> Account:
         if view.actor.uid != 0:
             raise
         raise JitError(
-            error.code, error.message, f"Name the person: jitctl why USER {network.name}"
+            error.code, error.message, "Name the person: " + command("why", "USER", network.name)
         ) from None
     return accounts.find(view.rows, uid, user) or Account(id=0, uid=uid, name=user)
 
@@ -83,7 +91,7 @@ def _other(view: View, network: Network, user: str) -> Account:
         raise JitError(
             "not_permitted",
             f"cannot explain {shown} to {view.actor.user}: only who decides about {network.name} may ask that",
-            f"About yourself: jitctl why {network.name}",
+            "About yourself: " + command("why", network.name),
         )
     known = accounts.of_name(view.rows, user)
     if not view.by_admin:
@@ -92,7 +100,7 @@ def _other(view: View, network: Network, user: str) -> Account:
             raise JitError(
                 "not_found",
                 f"cannot find anything that {shown!r} has asked for on {network.name}",
-                f"See jitctl list --network {network.name}.",
+                "See " + command("list", network=network.name),
             )
         return known
     # Somebody who is gone, or cannot be looked up just now, is not explained by saying so alone.

@@ -24,7 +24,7 @@ from jitd.server.concurrency import ConcurrencyLimiter, Watchers
 from jitd.server.connection import Connection, ServerContext, connection_of
 from jitd.server.places import Person, Places, affordable
 from jitd.server.rates import Rates
-from jitd.server.replies import error_reply, of_http, reply, unexpected
+from jitd.server.replies import error_reply, of_http, reply, unexpected, wants_data
 from jitd.server.route import Kind, Reply, Route, Service
 from jitd.server.routes import ROUTES
 from jitd.server.socketfile import SocketFile
@@ -192,7 +192,7 @@ class Server:
             self._learn(actor)
             if route.kind is Kind.GATE:
                 connection.speak_for(cast("int", answer["uid"]), given["user"])
-            return reply(answer)
+            return reply(answer, as_data=wants_data(request))
 
         return handle
 
@@ -230,7 +230,7 @@ class Server:
         except ConnectionError:
             raise  # nobody is there, or it was answered already
         except JitError as error:
-            return error_reply(error)
+            return error_reply(error, as_data=wants_data(request))
         except web.HTTPException as error:
             response = error_reply(of_http(error, request))
             if "Allow" in error.headers:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 
 #: Who holds places: a uid, or the name of somebody who speaks through a gate.
@@ -110,7 +111,7 @@ class Places:
             raise JitError(
                 "limit",
                 f"cannot open another connection: you have {count} open, which is the limit",
-                "Close one of them, for example a `jitctl watch`, and try again.",
+                "Close one of them, for example a " + command("watch") + ", and try again.",
             )
         pool = self._with_room(person, pools)
         if pool is None:

@@ -3,10 +3,12 @@
 import logging
 import secrets
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from jitd.core.commandline import Command, Hint
 from jitd.core.errors import JitError
 from jitd.core.text import clean
 from jitd.wire import ErrorBody
@@ -16,19 +18,37 @@ log = logging.getLogger("jitd.server")
 _JSON = "application/json"
 
 
-def encode(value: object) -> bytes:
-    """JSON on one line, with a newline, so that a terminal stays readable."""
-    return msgspec.json.encode(value) + b"\n"
+def encode(value: object, *, as_data: bool = False) -> bytes:
+    """JSON on one line, with a newline, so that a terminal stays readable. `as_data`: hints as their parts, not as text."""
+    return msgspec.json.encode(value, enc_hook=_parts if as_data else _text) + b"\n"
 
 
-def reply(value: object) -> web.Response:
+def _text(value: object) -> str:
+    if not isinstance(value, Hint):
+        raise TypeError(f"{type(value).__name__} is no type of the wire")
+    return str(value)
+
+
+def _parts(value: object) -> dict[str, Any]:
+    if not isinstance(value, Hint):
+        raise TypeError(f"{type(value).__name__} is no type of the wire")
+    return {"parts": [one._asdict() if isinstance(one, Command) else one for one in value.parts]}
+
+
+def wants_data(request: web.BaseRequest) -> bool:
+    """Whether commands in hints are wanted as data, as jitctl does; older ones and curl read text."""
+    return "hints=data" in request.headers.get("Prefer", "")
+
+
+def reply(value: object, *, as_data: bool) -> web.Response:
     """A reply of status 200."""
-    return web.Response(body=encode(value), content_type=_JSON)
+    return web.Response(body=encode(value, as_data=as_data), content_type=_JSON)
 
 
-def error_reply(error: JitError) -> web.Response:
+def error_reply(error: JitError, *, as_data: bool = False) -> web.Response:
     """The reply to a refused or failed request."""
-    return web.Response(status=error.http_status, body=encode(error_body(error)), content_type=_JSON)
+    body = encode(error_body(error), as_data=as_data)
+    return web.Response(status=error.http_status, body=body, content_type=_JSON)
 
 
 def raw_error(error: JitError) -> bytes:

@@ -5,7 +5,7 @@ from typing import Final
 
 from jitd import wire
 from jitd.core import foureyes, policy, policyfile, principals, settings, text
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import ChangeVote, EventKind
 from jitd.core.model import Network
@@ -115,7 +115,7 @@ def _run(call: Call, change: Change, more: Mapping[str, object]) -> None:
         raise JitError(
             "conflict",
             f"cannot make change {change.id}: the rules that it would change are others by now",
-            f"Reject it ({jitctl('change', 'reject', change.id)}), and propose it anew.",
+            "Reject it (" + command("change reject", change.id) + "), and propose it anew.",
         )
     VERBS[change.verb](call, {**change.body, **more})
 
@@ -123,14 +123,16 @@ def _run(call: Call, change: Change, more: Mapping[str, object]) -> None:
 def _waiting(call: Call, change_id: int, verb: str) -> Change:
     change = store.by_id(call.rows, change_id)
     if change is None or not _may(call, change):
-        raise JitError("not_found", f"cannot find a change {change_id}", "See jitctl change list.")
+        raise JitError("not_found", f"cannot find a change {change_id}", "See " + command("change list"))
     if change.ended_how or change.proposed_ms <= call.now.wall_ms - store.WAITS_MS:
         became = (
             f"{change.ended_by} {change.ended_how} it"
             if change.ended_how
             else "it waited for more than 7 days"
         )
-        raise JitError("conflict", f"cannot {verb} change {change_id}: {became}", "See jitctl change list.")
+        raise JitError(
+            "conflict", f"cannot {verb} change {change_id}: {became}", "See " + command("change list")
+        )
     return change
 
 

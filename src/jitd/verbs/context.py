@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from jitd import wire
 from jitd.core import principals, text
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.configuration import Config
 from jitd.core.errors import JitError
 from jitd.core.firewall import IPAddress, Rules
@@ -95,9 +95,7 @@ class View:
                 "not_permitted",
                 f"cannot {what} as {self.actor.user}: {verdict.why}",
                 f"Ask {self.deciders(network)}, or use sudo. Those who are to decide for good are named with "
-                + jitctl(
-                    "network", "set", network.name, f"approvers+={principals.as_value(self.actor.user)}"
-                ),
+                + command("network set", network.name, f"approvers+={principals.as_value(self.actor.user)}"),
             )
 
     @property
@@ -135,7 +133,7 @@ class View:
             raise JitError(
                 "not_permitted",
                 f"cannot do this as {name}: several people share this account",
-                "Its authorized_keys has to say who you are: see jitctl gate --help.",
+                "Its authorized_keys has to say who you are: see " + command("gate", help=True),
             )
         if not self._may_own(uid):
             raise JitError(
@@ -159,7 +157,7 @@ class View:
                 raise JitError(
                     "not_found",
                     f"cannot find {text.clean(typed)[:40]!r}: nobody of this name and uid is known here",
-                    "See jitctl user list.",
+                    "See " + command("user list"),
                 )
             return uid, name
         try:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from jitd import wire
 from jitd.core import durations, elements, keys, policy, text
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import EventKind, Key, Rotated
 from jitd.core.model import Account, Device, Interface
@@ -31,7 +31,7 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render[wire.DeviceReply]:
         raise JitError(
             "conflict",
             f"cannot add {name}: {account.name} has a device of this name",
-            f"Choose another name, or remove it first: jitctl device remove {name}",
+            "Choose another name, or remove it first: " + command("device remove", name),
         )
     _refuse_known_key(call, public_key, account, takes_over=call.by_admin)
     limit = call.config.limits.devices_per_user
@@ -39,14 +39,16 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render[wire.DeviceReply]:
         raise JitError(
             "limit",
             f"cannot add {name}: {account.name} has {len(mine)} devices, the limit is {limit}",
-            "Remove one that is not used any more: jitctl device list",
+            "Remove one that is not used any more: " + command("device list"),
         )
     most = call.config.limits.devices_added_per_month
     if not call.by_admin and store.added_since(call.rows, account.id, call.now.wall_ms - _MONTH_MS) >= most:
         raise JitError(
             "limit",
             f"cannot add {name}: {account.name} has added {most} devices within 30 days, which is the limit",
-            f"To replace the key of a device that is there: jitctl device rotate. Otherwise ask {call.administrators}.",
+            "To replace the key of a device that is there: "
+            + command("device rotate")
+            + f". Otherwise ask {call.administrators}.",
         )
     ends_ms = body.get("until")
     if ends_ms is not None and not call.now.wall_ms < ends_ms <= call.now.wall_ms + durations.LONGEST_MS:
@@ -127,8 +129,10 @@ def rotate(call: Call, body: wire.DeviceRotateBody) -> Render[wire.DeviceRotateR
             raise JitError(
                 "refused",
                 f"cannot rotate the key of {device.name}: {interface.name} is not enforced, and its owner lets that key in",
-                f"An administrator changes it there, or enforces: jitctl interface enforce {interface.name} on."
-                f" If somebody else may have the key: jitctl device remove {device.name} --lost",
+                "An administrator changes it there, or enforces: "
+                + command("interface enforce", interface.name, "on")
+                + ". If somebody else may have the key: "
+                + command("device remove", device.name, lost=True),
             )
         retire_key(call.rows, call.touched, interface.id, device.public_key, tunnel.ips)
         call.touched.devices.add((tunnel.interface_id, device.id))
@@ -168,7 +172,7 @@ def _moved_on(device: Device) -> JitError:
     return JitError(
         "conflict",
         f"cannot rotate the key of {device.name}: another one is registered than the one to be replaced",
-        "Somebody has rotated it meanwhile: jitctl device list shows the registered key.",
+        "Somebody has rotated it meanwhile: " + command("device list") + " shows the registered key.",
     )
 
 
@@ -250,7 +254,8 @@ def named(
         raise JitError(
             "not_found",
             f"cannot find a device of {user}",
-            "Add one: wg genkey | tee private.key | wg pubkey | jitctl device add laptop --public-key -",
+            "Add one: wg genkey | tee private.key | wg pubkey | "
+            + command("device add", "laptop", public_key="-"),
         )
     chosen = [device for device in mine if name is None or device.name == name]
     if len(chosen) == 1:
@@ -280,7 +285,7 @@ def _refuse_known_key(call: Call, public_key: str, account: Account, *, takes_ov
         told = owner.id == account.id or call.by_admin
         whose = f"{call.label(owner)} has it" if told else "it is known"
         gone = told and call.people.same(owner, call.now).answer is Answer.NO
-        removing = jitctl("device", "remove", device.name, "--user", call.label(owner))
+        removing = command("device remove", device.name, user=call.label(owner))
         free = f" Or remove that device first: {removing}"
         raise JitError(
             "conflict",
@@ -296,7 +301,8 @@ def _refuse_known_key(call: Call, public_key: str, account: Account, *, takes_ov
             raise JitError(
                 "not_permitted",
                 f"cannot use this public key: it is a peer of {interface.name} already, and nobody has said whose",
-                "An administrator gives it to you: jitctl device add NAME --user NAME --public-key KEY",
+                "An administrator gives it to you: "
+                + command("device add", "NAME", user="NAME", public_key="KEY"),
             )
 
 
@@ -331,7 +337,7 @@ def _import_line(call: Call, interface: Interface, line: wire.ImportLine) -> tup
         raise JitError(
             "not_found",
             f"cannot import {public_key}: it is no unmanaged peer of {interface.name}",
-            f"See jitctl interface show {interface.name}.",
+            "See " + command("interface show", interface.name),
         )
     uid = call.existing_user(line["user"])
     account = accounts.ensure(call.rows, uid, line["user"], call.now.wall_ms)

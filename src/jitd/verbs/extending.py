@@ -3,6 +3,7 @@
 from jitd import wire
 from jitd.core import reasons, terms
 from jitd.core.choices import Status
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import Asked, EventKind
 from jitd.core.model import AutoApproval, Network, Request
@@ -56,7 +57,10 @@ def ask_for_more(
             raise JitError(
                 "conflict",
                 f"cannot ask for more of {grant.id}: request {other.id} is pending",
-                f"Wait for it (jitctl show {other.id}), or take it back: jitctl cancel {other.id}",
+                "Wait for it ("
+                + command("show", other.id)
+                + "), or take it back: "
+                + command("cancel", other.id),
             )
     if not call.by_admin:
         granting.keep_limits(call, account)

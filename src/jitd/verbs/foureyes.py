@@ -1,7 +1,7 @@
 """Four eyes in the service: who may not decide alone, because of what they made or of who they are."""
 
 from jitd.core import foureyes, policy, text
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Network
 from jitd.store import registrars
@@ -44,8 +44,8 @@ def refuse_own_making(
     raise JitError(
         "refused",
         f"cannot {verb} {which}: {why}, and on {network.name} somebody else has to decide about that",
-        f"Ask {view.deciders(network)} who is somebody else; or {account.name} puts another key in its place:"
-        f" {jitctl('device', 'rotate')}",
+        f"Ask {view.deciders(network)} who is somebody else; or {account.name} puts another key in its place: "
+        + command("device rotate"),
     )
 
 
@@ -96,5 +96,5 @@ def refuse_open_for_others(call: Call, account: Account, networks: list[Network]
                 "refused",
                 f"cannot register a key for {account.name}: {network.name} would be open for it at once, and there"
                 " nobody decides that alone",
-                f"{account.name} registers it: {jitctl('device', 'add', 'NAME', '--public-key', 'KEY')}",
+                f"{account.name} registers it: " + command("device add", "NAME", public_key="KEY"),
             )

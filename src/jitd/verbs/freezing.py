@@ -2,6 +2,7 @@
 
 from jitd import wire
 from jitd.core import text
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import EventKind, Frozen
 from jitd.core.model import Freeze
@@ -31,7 +32,7 @@ def thaw(call: Call, _body: object) -> Render[wire.FreezeReply]:
             raise JitError(
                 "store",
                 "cannot thaw: the freeze itself is not recorded yet; nothing was changed",
-                "See jitctl status.",
+                "See " + command("status"),
             )
         return lambda call: {**_shown(call), "already": True}
     freezes.put(call.rows, None)
@@ -49,8 +50,10 @@ def _shown(call: Call) -> wire.FreezeReply:
     shown: wire.FreezeView | None = (
         {"since": frozen.since_ms, "by": frozen.by, "reason": frozen.reason} if frozen else None
     )
-    warnings = [
-        f"{interface.name} is not enforced: its unmanaged peers still pass (jitctl interface enforce {interface.name} on)"
+    warnings: list[str] = [
+        f"{interface.name} is not enforced: its unmanaged peers still pass ("
+        + command("interface enforce", interface.name, "on")
+        + ")"
         for interface in interfaces.all_(call.rows)
         if frozen and not interface.enforced and interfaces.unmanaged(call.rows, interface.id)
     ]

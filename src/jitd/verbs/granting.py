@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from jitd.core import durations, policy
 from jitd.core.choices import Status
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import EventKind, Extension, Given
 from jitd.core.model import Account, AutoApproval, Device, Grant, Network, Request
@@ -131,7 +131,7 @@ def devices_for(call: View, account: Account, network: Network) -> list[Device]:
         raise JitError(
             "refused",
             f"cannot grant {network.name} to {account.name}: {account.name} has no device that it could be opened for",
-            f"Add one: {jitctl('device', 'add', 'laptop', '--user', account.name, '--public-key', 'KEY')}",
+            "Add one: " + command("device add", "laptop", user=account.name, public_key="KEY"),
         )
     return mine
 
@@ -144,7 +144,7 @@ def _own_devices(call: View, account: Account, network: Network, mine: list[Devi
         raise JitError(
             "refused",
             f"cannot open {network.name} by break-glass: {foureyes.others_making(call, account)}",
-            f"Put another key in its place: {jitctl('device', 'rotate')}",
+            "Put another key in its place: " + command("device rotate"),
         )
     return found
 
@@ -156,7 +156,7 @@ def refuse_frozen(call: View, network: Network) -> None:
         raise JitError(
             "refused",
             f"cannot open {network.name}: {frozen.by} has frozen everything: {frozen.reason}",
-            "An administrator ends that with jitctl thaw.",
+            "An administrator ends that with " + command("thaw"),
         )
 
 
@@ -174,7 +174,7 @@ def refuse_open(call: View, account: Account, network: Network) -> None:
         raise JitError(
             "refused",
             f"cannot grant {network.name} to {account.name}: it is open already, {standing.why}",
-            f"See {jitctl('why', operands=[account.name, network.name])}",
+            "See " + command("why", account.name, network.name),
         )
 
 
@@ -221,7 +221,7 @@ def keep_limits(call: Call, account: Account) -> None:
             "limit",
             f"cannot ask for more: {opened} requests of {account.name} are pending, the limit is"
             f" {limits.requests_open_per_user}",
-            "Take one back with jitctl cancel, or wait until they are decided.",
+            "Take one back with " + command("cancel") + ", or wait until they are decided.",
         )
     made, first = store.count_since(call.rows, account.id, call.now.wall_ms - durations.HOUR)
     if made >= limits.requests_per_hour and first is not None:

@@ -3,6 +3,7 @@
 from jitd import wire
 from jitd.core import policy, terms, text
 from jitd.core.choices import Status
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import Approval, Comment, CutShort, EventKind, VoidVote
 from jitd.core.model import Denial, Ending, Network, Request, Review, Vote
@@ -104,13 +105,13 @@ def revoke(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply]:
         raise JitError(
             "conflict",
             f"cannot revoke {request.id}: it is still pending",
-            f"Deny it: jitctl deny {request.id}",
+            "Deny it: " + command("deny", request.id),
         )
     if request.extends_id is not None:
         raise JitError(
             "conflict",
             f"cannot revoke {request.id}: it only lengthened grant {request.extends_id}",
-            f"End that one: jitctl revoke {request.extends_id}",
+            "End that one: " + command("revoke", request.extends_id),
         )
     ending = Ending(how=Status.REVOKED, at_ms=call.now.wall_ms, by=call.actor.user, comment=comment)
     if not store.end(call.rows, request.id, ending):
@@ -132,7 +133,7 @@ def acknowledge(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply
         raise JitError(
             "conflict",
             f"cannot acknowledge {request.id}: nobody has to look at it, it is no break-glass",
-            "See jitctl list.",
+            "See " + command("list"),
         )
     made = foureyes.own_making(call, request.account)
     if request.unreviewed and made:
@@ -148,7 +149,7 @@ def acknowledge(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply
         raise JitError(
             "conflict",
             f"cannot acknowledge {request.id}: {request.review.by} has done so already",
-            f"See jitctl show {request.id} for its history.",
+            "See " + command("show", request.id) + " for its history.",
         )
     call.event(EventKind.ACKNOWLEDGED, Comment(comment=comment), request=request)
     return shown(request.id)
@@ -159,7 +160,7 @@ def _asked(call: Call, body: wire.GrantBody) -> tuple[Request, Network]:
         raise JitError(
             "bad_request",
             "cannot grant by number and by user and network at once",
-            "Type jitctl grant ID, or jitctl grant --user NAME --network NAME.",
+            "Type " + command("grant", "ID") + ", or " + command("grant", user="NAME", network="NAME"),
         )
     request_id = body["id"]
     assert request_id is not None
@@ -174,7 +175,10 @@ def _unasked(call: Call, body: wire.GrantBody, comment: str) -> tuple[Request, N
         raise JitError(
             "bad_request",
             "cannot tell what to grant: there is neither a number nor a user and a network",
-            "Type jitctl grant ID, or jitctl grant --user NAME --network NAME --duration 2h.",
+            "Type "
+            + command("grant", "ID")
+            + ", or "
+            + command("grant", user="NAME", network="NAME", duration="2h"),
         )
     network = named_network(call, network_name)
     account = accounts.ensure(call.rows, call.existing_user(user), user, call.now.wall_ms)
@@ -183,7 +187,9 @@ def _unasked(call: Call, body: wire.GrantBody, comment: str) -> tuple[Request, N
     member = call.people.may_use(network, account.uid, user)
     if not member:
         raise JitError(
-            member.code, f"cannot grant {network.name} to {user}: {member.why}", "See jitctl network show."
+            member.code,
+            f"cannot grant {network.name} to {user}: {member.why}",
+            "See " + command("network show"),
         )
     refuse_second(call, account, network, f"grant {network.name} to {user} without a request")
     made = store.add(
@@ -215,7 +221,7 @@ def extended_by(call: View, request: Request) -> Request | None:
         raise JitError(
             "ended",
             f"cannot grant {request.id}: grant {extended.id}, which it would lengthen, is {extended.status(call.now)}",
-            f"See jitctl show {extended.id}.",
+            "See " + command("show", extended.id),
         )
     return extended
 

@@ -7,6 +7,7 @@ from typing import Final
 from jitd import wire
 from jitd.core import addresses, text
 from jitd.core import foureyes as core
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import Adopted, Balance, Changed, EventKind
 from jitd.core.model import Interface
@@ -33,7 +34,7 @@ def add(call: Call, body: wire.InterfaceAddBody) -> Render[wire.InterfaceReply]:
         raise JitError(
             "conflict",
             f"cannot add {name}: the machine has an interface of this name",
-            f"Take part in it with jitctl interface adopt {name}, or choose another name.",
+            "Take part in it with " + command("interface adopt", name) + ", or choose another name.",
         )
     private, public = keypair.generate()
     interface = Interface(
@@ -84,14 +85,15 @@ def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render[wire.InterfaceRep
         raise JitError(
             "not_found",
             f"cannot adopt {name}: the machine has no WireGuard interface of this name",
-            f"Bring it up first (wg-quick up {name}), or let jitd make one: jitctl interface add {name} --pool …",
+            f"Bring it up first (wg-quick up {name}), or let jitd make one: "
+            + command("interface add", name, pool="…"),
         )
     for other in store.all_(call.rows):
         if state.public_key and state.public_key == other.public_key:
             raise JitError(
                 "conflict",
                 f"cannot adopt {name}: it has the key of {other.name}, and may be that one under another name",
-                f"See jitctl doctor interfaces, or remove {other.name} first.",
+                "See " + command("doctor", "interfaces") + f", or remove {other.name} first.",
             )
     pools = placing.pools(body.get("pools") or _own_pools(state))
     interface = Interface(
@@ -176,7 +178,7 @@ def remove(call: Call, body: wire.NameBody) -> Render[wire.InterfaceReply]:
         raise JitError(
             "conflict",
             f"cannot remove {interface.name}: these networks are reached through it: {names}",
-            f"Remove them first: jitctl network remove {behind[0].name}",
+            "Remove them first: " + command("network remove", behind[0].name),
         )
     passing = plans.state(call, [interface])
     if interface.adopted:
@@ -274,7 +276,9 @@ def named(view: View, name: str) -> Interface:
 def no_interface(name: str) -> JitError:
     """There is none of this name, or none that exists for the caller: both are told with the same words."""
     return JitError(
-        "not_found", f"cannot find an interface {text.clean(name)[:40]!r}", "See jitctl interface list."
+        "not_found",
+        f"cannot find an interface {text.clean(name)[:40]!r}",
+        "See " + command("interface list"),
     )
 
 
@@ -313,7 +317,9 @@ def _own_pools(state: LinkState) -> list[str]:
 def _refuse_known(call: Call, name: str) -> None:
     if store.by_name(call.rows, name) is not None:
         raise JitError(
-            "conflict", f"cannot use {name} again: jitd has it already", f"See jitctl interface show {name}."
+            "conflict",
+            f"cannot use {name} again: jitd has it already",
+            "See " + command("interface show", name),
         )
 
 
@@ -327,7 +333,7 @@ def _read(call: Call, name: str) -> LinkState | None:
         raise JitError(
             "enforcement",
             f"cannot look at {name}: {error}",
-            "Choose another name where that one is taken; jitctl status has the backend.",
+            "Choose another name where that one is taken; " + command("status") + " has the backend.",
         ) from error
 
 

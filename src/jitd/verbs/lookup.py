@@ -6,6 +6,7 @@ from collections.abc import Collection
 from jitd import wire
 from jitd.core import durations, policy, text
 from jitd.core.choices import Status
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Network, Request
 from jitd.core.people import Answer
@@ -30,7 +31,9 @@ def found(view: View, request_id: int) -> Request:
     request = store.by_id(view.rows, request_id)
     if request is None:
         raise JitError(
-            "not_found", f"cannot find a request {request_id}", "See jitctl list for the numbers that exist."
+            "not_found",
+            f"cannot find a request {request_id}",
+            "See " + command("list") + " for the numbers that exist.",
         )
     return request
 
@@ -45,7 +48,9 @@ def visible(view: View, request_id: int) -> Request:
         or view.decides(networks.by_id(view.rows, request.network_id))
     ):
         raise JitError(
-            "not_found", f"cannot find a request {request_id}", "See jitctl list for the numbers that exist."
+            "not_found",
+            f"cannot find a request {request_id}",
+            "See " + command("list") + " for the numbers that exist.",
         )
     return request
 
@@ -68,7 +73,10 @@ def own(call: Call, body: wire.IdBody, *wanted: Status, verb: str) -> Request:
             raise JitError(
                 "not_permitted",
                 f"cannot {verb} {request.id}: it is {request.account.name}'s",
-                f"An administrator ends it with jitctl revoke {request.id} or jitctl deny {request.id}.",
+                "An administrator ends it with "
+                + command("revoke", request.id)
+                + " or "
+                + command("deny", request.id),
             )
         return request
     account = accounts.find(call.rows, uid, name)
@@ -85,7 +93,7 @@ def own(call: Call, body: wire.IdBody, *wanted: Status, verb: str) -> Request:
     states = " or ".join(wanted)
     if not candidates:
         raise JitError(
-            "not_found", f"cannot {verb}: {name} has nothing that is {states}", "See jitctl status."
+            "not_found", f"cannot {verb}: {name} has nothing that is {states}", "See " + command("status")
         )
     numbers = ", ".join(f"{one.id} ({networks.by_id(call.rows, one.network_id).name})" for one in candidates)
     raise JitError(
@@ -117,7 +125,7 @@ def _meant(view: View, name: str) -> str:
         if view.decides(one) or view.people.may_use(one, uid, who)
     ]
     near = difflib.get_close_matches(text.clean(name)[:40], known, n=1)
-    return f"Did you mean {near[0]}?" if near else "See jitctl status."
+    return f"Did you mean {near[0]}?" if near else "See " + command("status")
 
 
 def chosen_network(view: View, user: str, uid: int, name: str | None) -> Network:
@@ -135,11 +143,13 @@ def chosen_network(view: View, user: str, uid: int, name: str | None) -> Network
     if not askable and len(usable) == 1:
         return usable[0]  # open already, which is worth saying
     if not askable:
-        raise JitError("not_found", f"cannot find a network that {user} has to ask for", "See jitctl status.")
+        raise JitError(
+            "not_found", f"cannot find a network that {user} has to ask for", "See " + command("status")
+        )
     raise JitError(
         "bad_request",
         f"cannot tell which network is meant: {', '.join(network.name for network in askable)}",
-        f'Name one: jitctl request {askable[0].name} --reason "…"',
+        "Name one: " + command("request", askable[0].name, reason="…"),
     )
 
 
@@ -150,7 +160,7 @@ def stale(view: View, verb: str, request_id: int) -> JitError:
     return JitError(
         "ended" if lapsed else "conflict",
         f"cannot {verb} {request_id}: {_became(view, request)}",
-        f"See jitctl show {request_id} for its history.",
+        "See " + command("show", request_id) + " for its history.",
     )
 
 
@@ -187,13 +197,16 @@ def refuse_second(
             raise JitError(
                 "conflict",
                 f"cannot {verb}: request {other.id} is pending",
-                f"Wait for it (jitctl show {other.id}), or take it back: jitctl cancel {other.id}"
+                "Wait for it ("
+                + command("show", other.id)
+                + "), or take it back: "
+                + command("cancel", other.id)
                 if policy.is_own(call.actor, account)
-                else f"Grant that one: jitctl grant {other.id}",
+                else "Grant that one: " + command("grant", other.id),
             )
         if status in (Status.ACTIVE, Status.SCHEDULED):
             raise JitError(
                 "conflict",
                 f"cannot {verb}: grant {other.id} is {status}",
-                f"For more time: jitctl extend {other.id} --duration 2h",
+                "For more time: " + command("extend", other.id, duration="2h"),
             )

@@ -7,7 +7,7 @@ from typing import Any, Final
 from jitd import wire
 from jitd.core import addresses, principals, settings, text
 from jitd.core.choices import Status
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import Balance, Changed, Comment, EventKind
 from jitd.core.firewall import ambiguous
@@ -36,7 +36,7 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render[wire.NetworkReply]:
         raise JitError(
             "conflict",
             f"cannot add the network {name}: there is one of this name",
-            f"Change it with jitctl network set {name}, or choose another name.",
+            "Change it with " + command("network set", name) + ", or choose another name.",
         )
     interface = _chosen_interface(call, body.get("interface"))
     network = Network(id=0, name=name, interface_id=interface.id, created_ms=call.now.wall_ms)
@@ -151,9 +151,9 @@ def take_away(call: Call, network: Network, interface: Interface, reason: str) -
         also.append(f"lapsed: {_counted('request', pending)}")
     if past:
         also.append(
-            f"{past} earlier request{'s stay' if past > 1 else ' stays'} in the history"
-            f" ({jitctl('list', '--network', network.name)}); a network that is added under this name again has none"
-            " of them"
+            f"{past} earlier request{'s stay' if past > 1 else ' stays'} in the history ("
+            + command("list", network=network.name)
+            + "); a network that is added under this name again has none of them"
         )
     return also
 
@@ -230,8 +230,10 @@ def _chosen_interface(call: Call, name: str | None) -> Interface:
             raise JitError(
                 "not_found",
                 "cannot add a network: there is no interface yet",
-                "Add one: jitctl interface add wg0 --pool 10.9.0.0/24 --endpoint vpn.example.org:51820,"
-                " or jitctl interface adopt wg0",
+                "Add one: "
+                + command("interface add", "wg0", pool="10.9.0.0/24", endpoint="vpn.example.org:51820")
+                + ", or "
+                + command("interface adopt", "wg0"),
             )
         names = ", ".join(interface.name for interface in every)
         raise JitError(
@@ -242,7 +244,9 @@ def _chosen_interface(call: Call, name: str | None) -> Interface:
     found = interfaces.by_name(call.rows, name)
     if found is None:
         raise JitError(
-            "not_found", f"cannot find an interface {text.clean(name)[:40]!r}", "See jitctl interface list."
+            "not_found",
+            f"cannot find an interface {text.clean(name)[:40]!r}",
+            "See " + command("interface list"),
         )
     return found
 
@@ -272,8 +276,9 @@ def refuse_together(
                 "refused",
                 f'cannot put a second network on {interface.name}: enforce.firewall is "none", so that a grant for'
                 f" {every[0].name} would open both",
-                "Add another interface for it: jitctl interface add NAME --pool CIDR, or set"
-                ' firewall = "nftables" in jitd.toml.',
+                "Add another interface for it: "
+                + command("interface add", "NAME", pool="CIDR")
+                + ', or set firewall = "nftables" in jitd.toml.',
             )
     unclear = ambiguous([network_rules(one) for one in (*changed, *others)])
     if unclear is not None:
@@ -344,7 +349,7 @@ def _refuse_undecidable(call: Call, network: Network) -> None:
             "refused",
             f"cannot ask for {network.approvals} approvals on {network.name}: only"
             f" {', '.join(sorted(deciders.names)) or 'root'} may decide there, and root counts as who is behind it",
-            "Name more approvers first: jitctl network set NAME approvers+=@leads",
+            "Name more approvers first: " + command("network set", "NAME", "approvers+=@leads"),
         )
 
 
@@ -381,7 +386,8 @@ def _missing_groups(call: Call, named: Iterable[str]) -> list[str]:
 def _outlived(call: Call, network: Network) -> list[str]:
     """The grants that were made under a longer maximum: a new one does not shorten them."""
     return [
-        f"grant {request.id} of {request.account.name} is longer than the maximum, and runs on: jitctl revoke {request.id}"
+        f"grant {request.id} of {request.account.name} is longer than the maximum, and runs on: "
+        + command("revoke", request.id)
         for request in (stored_requests.live(call.rows, network_ids=[network.id]) if network.id else [])
         if request.grant is not None
         and not network.extend_beyond_max

@@ -1,6 +1,7 @@
 """The outbox: what waits to be told, and what to do about it. The verbs of administrators."""
 
 from jitd import wire
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import EventKind, Messages
 from jitd.core.model import Message
@@ -54,7 +55,7 @@ def _refuse_others(call: Call, verb: str, body: wire.OutboxBody) -> None:
             raise JitError(
                 "not_found",
                 f"cannot {verb} message {number}: it does not wait",
-                "See jitctl outbox for those that do; nothing was changed.",
+                "See " + command("outbox list") + " for those that do; nothing was changed.",
             )
 
 

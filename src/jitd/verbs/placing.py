@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final, NamedTuple
 
 from jitd.core import addresses, parsing, placing
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.model import Interface, IPNetwork, Network
 from jitd.core.placing import Findings, Host, Taken
@@ -211,7 +211,7 @@ def _host(call: Call) -> Host:
         return call.host.read()
     except EnforceError as error:
         raise JitError(
-            "enforcement", f"cannot see which addresses this machine has: {error}", jitctl("doctor")
+            "enforcement", f"cannot see which addresses this machine has: {error}", command("doctor")
         ) from error
 
 

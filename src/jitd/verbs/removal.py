@@ -1,6 +1,7 @@
 """Devices that go: removed by their users, or reported lost."""
 
 from jitd import wire
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import CutShort, EventKind, Key, Lost
 from jitd.core.model import Account, Device
@@ -88,7 +89,7 @@ def _lost_later(call: Call, account: Account, device: Device) -> Render[wire.Dev
         raise JitError(
             "conflict",
             f"cannot report {device.name} lost: it was removed, and its key is registered again{other}",
-            "Report the device that has it now: jitctl device list",
+            "Report the device that has it now: " + command("device list"),
         )
     for interface in interfaces.all_(call.rows):
         for peer in interfaces.unmanaged(call.rows, interface.id):

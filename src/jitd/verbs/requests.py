@@ -3,6 +3,7 @@
 from jitd import wire
 from jitd.core import durations, policy, reasons, terms
 from jitd.core.choices import Status
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import Asked, Comment, EventKind
 from jitd.core.model import Account, Ending, Network, Request
@@ -32,7 +33,7 @@ def request(call: Call, body: wire.RequestBody) -> Render[wire.RequestReply]:
         raise JitError(
             member.code,
             f"cannot ask for {network.name} as {name}: {member.why}",
-            f"What {name} may ask for: jitctl status. To be let in, ask {call.administrators}.",
+            f"What {name} may ask for: " + command("status") + f". To be let in, ask {call.administrators}.",
         )
     standing = call.people.has_standing(network, uid, name)
     if standing:
@@ -54,7 +55,8 @@ def request(call: Call, body: wire.RequestBody) -> Render[wire.RequestReply]:
         raise JitError(
             "refused",
             f"cannot ask for {network.name}: {name} has no device that it could be opened for",
-            "Add one first: wg genkey | tee private.key | wg pubkey | jitctl device add laptop --public-key -",
+            "Add one first: wg genkey | tee private.key | wg pubkey | "
+            + command("device add", "laptop", public_key="-"),
         )
     if not call.by_admin:
         granting.keep_limits(call, account)
@@ -130,7 +132,7 @@ def _reason(call: Call, body: wire.RequestBody, account: Account, network: Netwo
         raise JitError(
             "not_found",
             f"cannot ask again: {account.name} has never asked for {network.name}",
-            'Say why: jitctl request --reason "…"',
+            "Say why: " + command("request", reason="…"),
         )
     return last
 
@@ -193,13 +195,13 @@ def _refuse_break_glass(call: Call, account: Account, network: Network, starts_m
         raise JitError(
             right.code,
             f"cannot open {network.name} by break-glass as {account.name}: {right.why}",
-            f'Ask for it: jitctl request {network.name} --urgent --reason "…"',
+            "Ask for it: " + command("request", network.name, urgent=True, reason="…"),
         )
     if not policy.is_own(call.actor, account):
         raise JitError(
             "refused",
             f"cannot use break-glass for {account.name}: only {account.name} may",
-            "Give access with jitctl grant --user NAME --network NAME.",
+            "Give access with " + command("grant", user="NAME", network="NAME"),
         )
     if starts_ms is not None:
         raise JitError("bad_request", "cannot use break-glass in advance", "Leave --start away.")
@@ -209,7 +211,7 @@ def _refuse_break_glass(call: Call, account: Account, network: Network, starts_m
             "limit",
             f"cannot open {network.name} by break-glass again: {account.name} did {used} times within a week, the limit"
             f" is {network.break_glass_quota}",
-            f'Ask for it: jitctl request {network.name} --urgent --reason "…"',
+            "Ask for it: " + command("request", network.name, urgent=True, reason="…"),
         )
 
 

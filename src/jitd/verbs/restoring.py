@@ -2,6 +2,7 @@
 
 from jitd import wire
 from jitd.core import durations, elements
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import EventKind, Since
 from jitd.core.model import Now
@@ -23,7 +24,7 @@ def accept_restored(call: Call, body: wire.AcceptRestoredBody) -> Render[wire.Ac
         raise JitError(
             "conflict",
             "cannot accept a restored store: nothing is in doubt",
-            "See jitctl status.",
+            "See " + command("status"),
         )
     every = interfaces.all_(call.rows)
     before = plans.state(call, every)
@@ -38,8 +39,9 @@ def accept_restored(call: Call, body: wire.AcceptRestoredBody) -> Render[wire.Ac
 def sentence(found: Restored) -> str:
     """For `status` and `doctor`."""
     return (
-        f"the store was restored from an older copy ({found.behind} events are missing): what was closed since may stand in"
-        " it as open, so that its grants and keys stay closed (jitctl accept-restored)"
+        f"the store was restored from an older copy ({found.behind} events are missing): what was closed since may stand in it as open, so that its grants and keys stay closed ("
+        + command("accept-restored")
+        + ")"
     )
 
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from jitd.core import principals, settings
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.model import REGISTERED, Network
 from jitd.core.people import Answer
 from jitd.reconcile.access import People
@@ -68,7 +68,7 @@ def _without(network: Network, where: str, key: str, name: str) -> str:
     if where == "auto_approve":
         rules = [str(rule) for rule in network.auto_approve if principals.of_user(name) in rule.who]
         change = f"{key}-={';'.join(rules)}"
-    return jitctl("network", "set", network.name, change)
+    return command("network set", network.name, change)
 
 
 def _gone(rows: Rows, people: People, name: str, uid: int) -> str:

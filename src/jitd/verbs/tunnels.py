@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
 
 from jitd.core import parsing, placing
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.model import Device, Interface, IPNetwork
 from jitd.core.placing import overlap
@@ -23,7 +23,7 @@ def ensure(call: Call, device: Device, interface: Interface) -> bool:
         raise JitError(
             "refused",
             f"cannot give {device.name} an address on {interface.name}: the interface has no pool",
-            f"Set one: {jitctl('interface', 'set', interface.name, '--pool')} 10.9.0.0/24",
+            "Set one: " + command("interface set", interface.name, pool="10.9.0.0/24"),
         )
     families = {ip.version for one in there for ip in one.ips}
     missing = [pool for pool in _pools(interface) if pool.version not in families]
@@ -83,8 +83,8 @@ class _Free:
         raise JitError(
             "refused",
             f"cannot give out another address on {interface.name}: the pool {pool} is used up",
-            f"Remove devices that are not needed, or widen it: {jitctl('interface', 'set', interface.name, '--pool')}"
-            " CIDR",
+            "Remove devices that are not needed, or widen it: "
+            + command("interface set", interface.name, pool="CIDR"),
         )
 
     def _took(self, ip: IPNetwork) -> IPNetwork:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from jitd import wire
 from jitd.core import durations, text
 from jitd.core.choices import Status
-from jitd.core.commandline import jitctl, shell
+from jitd.core.commandline import command, shell
 from jitd.core.errors import JitError
 from jitd.core.events import Changed, Comment, Disabling, EventKind, Registered, Since
 from jitd.core.model import REGISTERED, Account, Ending
@@ -39,7 +39,7 @@ def add(call: Call, body: wire.UserAddBody) -> Render[wire.UserReply]:
         raise JitError(
             "conflict",
             f"cannot register {name}: there is one of this name",
-            f"Change it with {jitctl('user', 'set', operands=[name], options=['--until', 'DATE'])}",
+            "Change it with " + command("user set", name, until="DATE"),
         )
     # Whose time is over is not asked whether it is the same person: this is another one, with nothing of the first.
     uid = REGISTERED if known is None else known.uid - 1
@@ -67,7 +67,8 @@ def set_(call: Call, body: wire.UserSetBody) -> Render[wire.UserReply]:
             raise JitError(
                 "refused",
                 f"cannot set an end for {before.name}: it is a user of the system, which knows when accounts expire",
-                f"Use {shell('chage', '-E', 'DATE', '--', before.name)} or {jitctl('user', 'disable', operands=[before.name])}",
+                f"Use {shell('chage', '-E', 'DATE', '--', before.name)} or "
+                + command("user disable", before.name),
             )
         after = replace(after, ends_ms=_end(call, until_ms))
     if body.get("email") is not None:
@@ -144,7 +145,7 @@ def confirm(call: Call, body: wire.UserConfirmBody) -> Render[wire.UserConfirmRe
         raise JitError(
             "bad_request",
             "cannot tell who is to be confirmed",
-            "Type jitctl user confirm NAME, or --all for all who are back.",
+            "Type " + command("user confirm", "NAME") + ", or --all for all who are back.",
         )
     if names:
         found = [one for name in names if (one := _confirmable(call, name)) is not None]
@@ -179,7 +180,7 @@ def _confirmable(call: Call, name: str) -> Account | None:
         raise JitError(
             there.code,
             f"cannot confirm {text.clean(name)}: {there.why}",
-            f"What is stored is removed with {jitctl('device', 'remove', 'NAME', '--user', name)}.",
+            "What is stored is removed with " + command("device remove", "NAME", user=name),
         )
     return account
 
@@ -210,7 +211,7 @@ def gate(view: View, body: wire.GateBody) -> wire.GateReply:
         raise JitError(
             "not_permitted",
             f"cannot speak for {name[:40]!r}: nobody of this name is registered",
-            "An administrator registers them: jitctl user add NAME --until DATE",
+            "An administrator registers them: " + command("user add", "NAME", until="DATE"),
         )
     same = view.people.same(account, view.now)
     if not same:
@@ -243,7 +244,8 @@ def _end(call: Call, until_ms: int) -> int:
         raise JitError(
             "bad_request",
             "cannot use this end: it is not within the next 365 days",
-            "Name a date to come, for example --until 2027-03-31. To shut somebody out now: jitctl user disable NAME.",
+            "Name a date to come, for example --until 2027-03-31. To shut somebody out now: "
+            + command("user disable", "NAME"),
         )
     return until_ms
 

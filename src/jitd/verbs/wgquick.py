@@ -1,7 +1,7 @@
 """The file for wg-quick of a device: which interface it is for, and what stands in it."""
 
 from jitd.core import parsing, tunnelfile
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.model import Account, Device, Interface
 from jitd.core.people import Answer
@@ -26,7 +26,8 @@ def prepare(call: Call, account: Account, device: Device, name: str | None) -> I
         raise JitError(
             "refused",
             f"cannot write a configuration for {interface.name}: nobody has said how clients reach it",
-            f"An administrator sets it: jitctl interface set {interface.name} --endpoint vpn.example.org:51820",
+            "An administrator sets it: "
+            + command("interface set", interface.name, endpoint="vpn.example.org:51820"),
         )
     return interface
 
@@ -62,7 +63,7 @@ def file(view: View, account: Account, device: Device, interface: Interface) -> 
         raise JitError(
             "refused",
             f"cannot write a configuration for {interface.name}: {error}",
-            "An administrator sees more: jitctl doctor interfaces",
+            "An administrator sees more: " + command("doctor", "interfaces"),
         ) from error
 
 
@@ -111,5 +112,5 @@ def _usable(call: Call, account: Account, name: str) -> Interface:
     raise JitError(
         "refused",
         f"cannot write a configuration for {name}: {account.name} may use no network on it",
-        f"See {jitctl('network', 'list')} for the networks, and who may use them.",
+        "See " + command("network list") + " for the networks, and who may use them.",
     )

@@ -17,7 +17,7 @@ def test_a_request_is_one_line_headers_and_json() -> None:
         assert transport.ask(channel, "POST", "/v1/request", {"reason": "\u00fc"}) == {}
         body = json.dumps({"reason": "\u00fc"}).encode()
         assert theirs.recv(65536) == (
-            b"POST /v1/request HTTP/1.0\r\nHost: jitd\r\nConnection: close\r\n"
+            b"POST /v1/request HTTP/1.0\r\nHost: jitd\r\nPrefer: hints=data\r\nConnection: close\r\n"
             b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
         )
 

@@ -66,7 +66,7 @@ def test_before_a_decision_that_cannot_be_a_yes(daemon: InProcessDaemon, utc: No
     daemon.post("/v1/freeze", reason="intruder")
     assert said(daemon, number)[-1] == (
         "a yes      is not possible: cannot open office: admin has frozen everything: intruder. An administrator ends that"
-        " with jitctl thaw."
+        " with jitctl thaw"
     )
 
 

@@ -97,12 +97,12 @@ async def test_a_slip_is_understood(office: World) -> None:
     await office.do(networks.set_, ROOT, name="office", changes=["members=bob"])
     with pytest.raises(JitError) as caught:
         await office.asked(ALICE, network="offce")
-    assert caught.value.hint == "See jitctl status."
+    assert caught.value.hint == "See jitctl status"
     # One that is there, and not for the caller, is told in the same words.
     with pytest.raises(JitError) as caught:
         await office.asked(ALICE, network="office")
     assert str(caught.value.message) == "cannot find a network 'office'"
-    assert caught.value.hint == "See jitctl status."
+    assert caught.value.hint == "See jitctl status"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """What people are told to type works when it is pasted, whatever the users and groups of the system are called."""
 
 import json
+import re
 from collections.abc import Awaitable
 from dataclasses import replace
 
 import pytest
 
+from jitd.core.commandline import parts_of
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
@@ -25,8 +27,11 @@ async def hints_for(world: World, name: str) -> list[list[str]]:
 
     async def told(doing: Awaitable[object]) -> None:
         try:
-            said.append(json.dumps(await doing, ensure_ascii=False))
+            reply = await doing
+            are_data(reply)
+            said.append(json.dumps(reply, ensure_ascii=False))
         except JitError as error:
+            are_data([error.message, error.hint])
             said.append(json.dumps([error.message, error.hint], ensure_ascii=False))
 
     uid = 61100
@@ -70,6 +75,20 @@ async def hints_for(world: World, name: str) -> list[list[str]]:
     await told(world.do(users.disable, CAROL, user=name, reason="left"))
     await explained()
     return [words for text in said for words in commands(_plain(text), name)]
+
+
+def are_data(value: object) -> None:
+    """Every command in an answer is data: in no text of it stands one."""
+    match value:
+        case str():
+            texts = [one for one in parts_of(value) if isinstance(one, str)]
+            assert not [one for one in texts if re.search(r"\bjitctl [a-z]", one)], value
+        case dict():
+            for one in value.values():
+                are_data(one)
+        case list() | tuple():
+            for one in value:
+                are_data(one)
 
 
 def _plain(text: str) -> str:

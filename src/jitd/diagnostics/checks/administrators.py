@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from jitd import wire
-from jitd.core.commandline import jitctl, shell
+from jitd.core.commandline import command, shell
 from jitd.core.people import Answer
 from jitd.diagnostics.check import Check
 from jitd.diagnostics.examination import Examination
@@ -44,7 +44,7 @@ def _deciders(one: Examination) -> Iterator[wire.Check]:
     for network in networks.all_(one.view.rows):
         why = deciding.shortage(one.view.rows, one.view.people, network)
         if why:
-            yield broken(why, jitctl("network", "set", network.name, "approvers+=@GROUP"))
+            yield broken(why, command("network set", network.name, "approvers+=@GROUP"))
 
 
 CHECKS: Final = (

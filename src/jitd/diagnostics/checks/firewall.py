@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from jitd import wire
+from jitd.core.commandline import command
 from jitd.diagnostics.check import Check
 from jitd.diagnostics.examination import Examination
 from jitd.diagnostics.lines import broken, ok, warning
@@ -34,7 +35,7 @@ def _agreement(one: Examination) -> list[wire.Check]:
 def _enforced(one: Examination) -> Iterator[wire.Check]:
     for interface in interfaces.all_(one.view.rows):
         if not interface.enforced:
-            fix = f"jitctl interface enforce {interface.name} on"
+            fix = command("interface enforce", interface.name, "on")
             yield warning(f"{interface.name} is not enforced: its unmanaged peers pass", fix)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from jitd import wire
 from jitd.core import parsing
-from jitd.core.commandline import jitctl, shell
+from jitd.core.commandline import command, shell
 from jitd.core.model import Interface
 from jitd.core.text import clean
 from jitd.diagnostics.check import Check
@@ -77,7 +77,7 @@ def _differences(interface: Interface, link: LinkState) -> Iterator[wire.Check]:
     if link.public_key != interface.public_key:
         yield broken(
             f"{name} has another key than the one that clients were given: no client of it can connect",
-            f"put the old key back where {name} is made, or give out new files: jitctl device config"
+            f"put the old key back where {name} is made, or give out new files: " + command("device config")
             if interface.adopted
             else _AGAIN,
         )
@@ -95,13 +95,13 @@ def _endpoints(one: Examination) -> Iterator[wire.Check]:
         if not interface.endpoint:
             yield warning(
                 f"{name} has no endpoint: files for clients do not say where to connect",
-                f"jitctl interface set {name} --endpoint HOST:{port}",
+                command("interface set", name, endpoint=f"HOST:{port}"),
             )
         elif (outer := parsing.endpoint(interface.endpoint)).port != port:
             yield warning(
                 f"clients are told to call UDP port {outer.port} ({outer}), and {name} listens on {port}: right only"
                 " where something in between forwards the one to the other",
-                jitctl("interface", "set", name, options=["--endpoint", parsing.Endpoint(outer.host, port)]),
+                command("interface set", name, endpoint=parsing.Endpoint(outer.host, port)),
             )
 
 
@@ -110,7 +110,7 @@ def _networks(one: Examination) -> Iterator[wire.Check]:
         if not networks.of_interface(one.view.rows, interface.id):
             yield warning(
                 f"{interface.name} has no network yet",
-                f"jitctl network add NAME --interface {interface.name} --route …",
+                command("network add", "NAME", interface=interface.name, route="…"),
             )
 
 
@@ -129,7 +129,7 @@ CHECKS: Final = (
         "At least one interface",
         "warning",
         _any,
-        fix="jitctl interface add wg0 --pool 10.9.0.0/24 --endpoint HOST:51820",
+        fix=command("interface add", "wg0", pool="10.9.0.0/24", endpoint="HOST:51820"),
     ),
     Check("interface-state", "interfaces", "Interfaces as clients know them", "broken", _states),
     Check("endpoints", "interfaces", "Endpoints that clients call", "warning", _endpoints),

@@ -12,6 +12,7 @@ import aiosmtplib
 
 from jitd import wire
 from jitd.core import parsing
+from jitd.core.commandline import command
 from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
 from jitd.diagnostics.check import Check
@@ -198,7 +199,7 @@ async def _logged_in(mail: Mail, client: aiosmtplib.SMTP, found: list[wire.Check
             )
         )
     else:
-        found.append(ok(f"{mail.user} can log in; a real mail is sent by: jitctl notify test"))
+        found.append(ok(f"{mail.user} can log in; a real mail is sent by: " + command("notify test")))
 
 
 def _context(mail: Mail, found: list[wire.Check]) -> ssl.SSLContext | None:
@@ -267,6 +268,6 @@ def _waiting(one: Examination) -> Iterator[wire.Check]:
 
 CHECKS: Final = (
     Check("mail-server", "mail", "The mail server", "broken", _server),
-    Check("rooms", "mail", "Chat destinations", "unknown", _rooms, fix="jitctl notify test --help"),
-    Check("undelivered", "mail", "Undelivered messages", "warning", _waiting, fix="jitctl outbox list"),
+    Check("rooms", "mail", "Chat destinations", "unknown", _rooms, fix=command("notify test", help=True)),
+    Check("undelivered", "mail", "Undelivered messages", "warning", _waiting, fix=command("outbox list")),
 )

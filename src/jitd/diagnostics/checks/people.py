@@ -5,7 +5,7 @@ from typing import Final
 
 from jitd import wire
 from jitd.core import durations
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.model import Account
 from jitd.diagnostics.check import Check
 from jitd.diagnostics.examination import Examination
@@ -37,11 +37,11 @@ def _suspended(view: View, account: Account, since_ms: int) -> Iterator[wire.Che
     label, since = view.label(account), durations.show(max(0, view.now.wall_ms - since_ms))
     there = view.people.there(account, view.now)
     mine = [device.name for device in devices.of_account(view.rows, account.id)]
-    removing = jitctl("device", "remove", mine[0], "--user", label) if mine else ""
+    removing = command("device remove", mine[0], user=label) if mine else ""
     if account.suspended_in_fault:
         yield warning(f"{label} was lost by the directory with others, {since} ago: closed until it is back")
     elif account.is_retired(view.now.wall_ms) and there:
-        fix = f"{jitctl('user', 'confirm', operands=[label])} # if it is the same person"
+        fix = command("user confirm", label) + " # if it is the same person"
         yield warning(f"{label} is back, and was away for too long: closed until confirmed", fix)
     elif account.is_retired(view.now.wall_ms):
         yield warning(f"devices of {label} are retired: {there.why}", removing)

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from typing import Final
 
 from jitd import wire
-from jitd.core.commandline import shell
+from jitd.core.commandline import command
 from jitd.core.text import clean
 from jitd.diagnostics.check import Check
 from jitd.diagnostics.examination import Examination
 from jitd.diagnostics.lines import broken
 from jitd.store import unreadable
 
-_FIXES: Final = {
-    ("network", "route"): "jitctl network set {} --route CIDR",
-    ("interface", "pool"): "jitctl interface set {} --pool CIDR",
-    ("interface", "endpoint"): "jitctl interface set {} --endpoint HOST:PORT",
-    ("interface", "DNS server"): "jitctl interface set {} --dns ADDRESS",
-    ("device", "address"): "jitctl device remove {} # and register it again",
+#: The option that sets a value anew.
+_OPTIONS: Final = {
+    "route": {"route": "CIDR"},
+    "pool": {"pool": "CIDR"},
+    "endpoint": {"endpoint": "HOST:PORT"},
+    "DNS server": {"dns": "ADDRESS"},
 }
 
 
@@ -25,7 +25,9 @@ def _run(one: Examination) -> Iterator[wire.Check]:
         yield broken(
             f"the {found.noun} {found.name} has a {found.what} that cannot be read, and is not used:"
             f" {clean(found.value)[:80]!r}",
-            _FIXES[found.noun, found.what].format(shell(found.name)),
+            command("device remove", found.name) + " # and register it again"
+            if found.noun == "device"
+            else command(f"{found.noun} set", found.name, **_OPTIONS[found.what]),
         )
 
 

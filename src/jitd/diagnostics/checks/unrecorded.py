@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from jitd import wire
+from jitd.core.commandline import command
 from jitd.diagnostics.check import Check
 from jitd.diagnostics.examination import Examination
 from jitd.diagnostics.lines import broken
@@ -35,6 +36,6 @@ CHECKS: Final = (
         "A store that was restored from an older copy",
         "broken",
         _restored,
-        fix="jitctl accept-restored",
+        fix=command("accept-restored"),
     ),
 )

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from jitd.core.commandline import shell
+from jitd.core.commandline import command, shell
 from jitd.diagnostics.firewall.trips import Side, Trip, within
 from jitd.enforce.finding import BROKEN, WARNING, Finding
 from jitd.enforce.routes import Links, setting
@@ -59,7 +59,8 @@ def overlapping(side: Side, links: Links) -> Iterator[Finding]:
                 what=f"the route {route.network} through {route.device} lies in the pool {side.pool} of {side.name}: answers"
                 " to clients with those addresses go there",
                 fix=shell("ip", "route", "del", route.network, "dev", route.device)
-                + "   # or another pool: jitctl interface set --help",
+                + "   # or another pool: "
+                + command("interface set", help=True),
             )
 
 
