@@ -19,9 +19,9 @@ from jitd.server.routes import ROUTES
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_readmes_exit_statuses() -> None:
+def test_the_exit_statuses() -> None:
     """The table of exit statuses names just those that jitctl can end with."""
-    table = re.findall(r"^\| ([0-9]+) \| ", (ROOT / "README.md").read_text(), re.MULTILINE)
+    table = re.findall(r"^\| ([0-9]+) \| ", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
     known = {kind.exit for kind in errors.KINDS.values()} | {
         errors.EXIT_DONE,
         errors.EXIT_FAILURE,
@@ -31,17 +31,19 @@ def test_the_readmes_exit_statuses() -> None:
     assert [int(status) for status in table] == sorted(known)
 
 
-def test_the_readmes_paths_of_the_api() -> None:
-    """Every path that the README asks with curl exists."""
-    paths = set(re.findall(r"http://jitd(/v1/[a-z./]+)", (ROOT / "README.md").read_text()))
+def test_the_paths_of_the_api() -> None:
+    """Every path that docs/api.md asks with curl exists."""
+    paths = set(re.findall(r"http://jitd(/v1/[a-z./]+)", (ROOT / "docs" / "api.md").read_text()))
     assert paths
     assert paths <= {route.path for route in ROUTES}
 
 
 def test_files_that_the_documents_name_exist() -> None:
-    """Modules and files that README and ARCHITECTURE name are there."""
-    for document in ("README.md", "ARCHITECTURE.md"):
-        text = (ROOT / document).read_text()
+    """Modules and files that README, ARCHITECTURE and docs/ name are there, and so is the other end of each link."""
+    for path in [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        document, text = path.name, path.read_text()
+        for link in re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", text):
+            assert (path.parent / link).exists(), f"{document} links to {link}"
         named = set(re.findall(r"`((?:packaging|tests|docs|src)/[\w./-]+)`", text))
         named |= {
             f"src/jitd/{name}"
