@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import typer
 
-from jitctl.api.client import Client
+from jitctl.api.client import Client, given
 from jitctl.cli.app import settings
 from jitctl.cli.shared import agreed, interactive, usage
 from jitctl.render import times, words
@@ -40,7 +40,7 @@ def decidable(client: Client, user: str | None, network: str | None) -> list[int
                 f"cannot find the network {clean(network)[:40]!r}",
                 f"There is: {', '.join(there)}." if there else "",
             )
-    reply = client.list(decidable=True, user=user, network=network, sort="oldest", limit=MOST)
+    reply = client.list(decidable=True, sort="oldest", limit=MOST, **given(user=user, network=network))
     if reply["next"]:
         say(f"the oldest {MOST}; there are more")
     return [one["id"] for one in reply["requests"]]
@@ -56,7 +56,7 @@ def decide(
     """
     as_json = settings(context).json
     client = settings(context).client()
-    told: dict[int, dict[str, Any]] = {}
+    told: dict[int, dict[str, object]] = {}
     statuses = [0]
 
     def refused(number: int, error: JitError) -> None:
@@ -111,8 +111,9 @@ def decide(
 
 def _plan(client: Client, verb: str, number: int, do: Do, *, planned: bool) -> None:
     """Tell what would become of a request. Raises JitError when nothing can."""
-    reply: Any = do(id=number, plan=True) if planned else client.show(number)
-    one: wire.RequestView = reply["request"]
+    reply = do(id=number, plan=True) if planned else client.show(number)
+    one = reply["request"]
+    assert one is not None
     if not planned and one["status"] != "pending":
         raise JitError("conflict", f"cannot {verb} {number}: it is {one['status']} already")
     ends = one["ends"]

@@ -18,6 +18,7 @@ from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
     from jitctl.render.qr import Code
+    from jitd import wire
 
 #: Another screen, which leaves nothing in what can be scrolled back to; and the one from before.
 _OTHER_SCREEN: Final = "\x1b[?1049h\x1b[H\x1b[2J"
@@ -37,7 +38,7 @@ def add(
 
     client = settings(context).client()
     private = keypair.private_key()
-    body = {
+    body: wire.DeviceAddBody = {
         "name": name,
         "public_key": keypair.public_key(private),
         "until": until_ms,
@@ -45,7 +46,8 @@ def add(
         "interface": interface,
         "config": True,
     }
-    _require_room(_code(client.device_add(**body, plan=True)["config"], private))
+    planned: wire.DeviceAddBody = {**body, "plan": True}
+    _require_room(_code(client.device_add(**planned)["config"], private))
     reply = client.device_add(**body)
     _show(_code(reply["config"], private))
     out(clean(f"{reply['device']['user']}'s device {reply['device']['name']} is registered"))

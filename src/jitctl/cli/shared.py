@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, TypeVar
 
 import typer
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jitctl.machine.profiles import Profile
     from jitd import wire
 
+R = TypeVar("R", bound=Mapping[str, Any])
 Until = Annotated[
     str | None,
     typer.Option(
@@ -71,7 +72,14 @@ def duration_ms(typed: str | None) -> int | None:
     return None if typed is None else durations.parse(typed)
 
 
-def wish(duration: str | None, until: str | None) -> dict[str, int | None]:
+class Wish(TypedDict):
+    """How long, as a body says it: milliseconds, or until when (milliseconds UTC)."""
+
+    duration: int | None
+    until: int | None
+
+
+def wish(duration: str | None, until: str | None) -> Wish:
     """How long, as body fields: a duration, or until when on the caller's clocks. Raises JitError bad_request."""
     if duration is not None and until is not None:
         raise usage("cannot use --duration together with --until", "Give one of them.")
@@ -139,13 +147,13 @@ def agreed(question: str) -> bool:
     return ask(f"{question} [y/N] ").lower() in ("y", "yes")
 
 
-def planned(do: Callable[..., Any], body: Mapping[str, Any], *, yes: bool, question: str) -> Any:
+def planned(do: Callable[..., R], body: Mapping[str, object], *, yes: bool, question: str) -> R:
     """Ask for the plan of a change, show who gains and loses access, ask, and do just that.
 
     Nobody affected, and nothing that ends with it: no question. Nobody to ask and no --yes: a usage error, and nothing
     is done.
     """
-    plan = cast("wire.Plan", do(**body, plan=True)["plan"])
+    plan: wire.Plan = do(**body, plan=True)["plan"]
     for warning in plan["warnings"]:
         say(f"warning: {clean(warning)}")
     affected = plan["gains"] or plan["loses"] or plan.get("reaches") or plan.get("also")
@@ -185,13 +193,13 @@ def show_plan(plan: wire.Plan) -> None:
         say(clean(f"! {sentence}"))
 
 
-def warn(reply: wire.InterfaceReply | wire.DeviceReply | wire.InterfaceShowReply) -> None:
+def warn(warnings: Sequence[str]) -> None:
     """What is worth knowing beside what was done; on standard error."""
-    for one in cast("wire.InterfaceReply", reply).get("warnings", ()):
+    for one in warnings:
         say(f"warning: {clean(one)}")
 
 
-def target(typed: str | None) -> dict[str, Any]:
+def target(typed: str | None) -> wire.IdBody:
     """An id or the name of a network, as body fields."""
     if typed is None:
         return {}

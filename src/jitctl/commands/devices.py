@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jitctl.api.client import given
 from jitctl.cli.app import settings
 from jitctl.cli.deviceoptions import Interface, Name, given_key
 from jitctl.cli.shared import User, Yes, answer, planned, show_plan, usage, warn
@@ -69,7 +70,7 @@ def add(
 
     def tell() -> None:
         _line(reply["device"])
-        warn(reply)
+        warn(reply.get("warnings", ()))
         next_step(f"{jitctl('device', 'config', name)}  its wg-quick file")
 
     return answer(context, reply, tell)
@@ -93,7 +94,7 @@ def list_(
 
     Example: jitctl device list
     """
-    reply = settings(context).client().device_list(user=user, all=everybody or None)
+    reply = settings(context).client().device_list(**given(user=user, all=everybody or None))
 
     def tell() -> None:
         if not reply["devices"]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from jitctl.api.client import given
 from jitctl.cli.app import settings
 from jitctl.cli.moments import past_ms
 from jitctl.cli.shared import AboutNetwork, AboutRequest, AboutUser, OfKind
@@ -72,22 +73,19 @@ def events(
         output = EventsFormat.JSONL
     if last is None and output is EventsFormat.HUMAN and not whole and since is None and after is None:
         last = LAST_EVENTS
-    found = (
-        settings(context)
-        .client()
-        .events(
-            since=past_ms(since),
-            until=past_ms(until, last=True),
-            user=user,
-            network=network,
-            id=number,
-            kind=kind,
-            after=after,
-            last=last,
-            before=before,
-            follow=follow or None,
-        )
+    filters = given(
+        since=past_ms(since),
+        until=past_ms(until, last=True),
+        user=user,
+        network=network,
+        id=number,
+        kind=kind,
+        after=after,
+        last=last,
+        before=before,
+        follow=follow or None,
     )
+    found = settings(context).client().events(**filters)
     columns = [
         "seq",
         "at",

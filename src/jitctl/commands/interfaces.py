@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jitctl.api.client import given
 from jitctl.cli.app import settings
 from jitctl.cli.shared import Switch, Why, Yes, answer, planned, warn
 from jitctl.render import times, words
@@ -55,11 +56,8 @@ def add(
 
     Example: jitctl interface add wg0 --pool 10.9.0.0/24 --endpoint vpn.example.org:51820
     """
-    reply = (
-        settings(context)
-        .client()
-        .interface_add(name=name, pools=pool or [], endpoint=endpoint, port=port, dns=dns, mtu=mtu)
-    )
+    more = given(endpoint=endpoint, port=port, dns=dns, mtu=mtu)
+    reply = settings(context).client().interface_add(name=name, pools=pool or [], **more)
     return _told(
         context, reply, jitctl("network", "add", "office", "--interface", name, "--route", "10.0.0.0/8")
     )
@@ -72,7 +70,8 @@ def adopt(
 
     Example: jitctl interface adopt wg0 --endpoint vpn.example.org:51820
     """
-    reply = settings(context).client().interface_adopt(name=name, endpoint=endpoint, pools=pool, dns=dns)
+    more = given(endpoint=endpoint, pools=pool, dns=dns)
+    reply = settings(context).client().interface_adopt(name=name, **more)
     return _told(
         context,
         reply,
@@ -96,11 +95,8 @@ def set_(
 
     Example: jitctl interface set wg0 --endpoint vpn.example.org:51820
     """
-    reply = (
-        settings(context)
-        .client()
-        .interface_set(name=name, pools=pool or None, endpoint=endpoint, port=port, dns=dns or None, mtu=mtu)
-    )
+    changed = given(pools=pool or None, endpoint=endpoint, port=port, dns=dns or None, mtu=mtu)
+    reply = settings(context).client().interface_set(name=name, **changed)
     return _told(context, reply)
 
 
@@ -192,19 +188,18 @@ def show(context: typer.Context, name: Name) -> int:
     """
     reply = settings(context).client().interface_show(name)
     nobodys = any(not peer["managed"] for peer in reply["peers"])
-    return _told(
-        context,
-        reply,
-        f"{jitctl('device', 'import', name)} --map FILE" if nobodys else "jitctl doctor interfaces",
-    )
 
-
-def _told(
-    context: typer.Context, reply: wire.InterfaceReply | wire.InterfaceShowReply, *following: str
-) -> int:
     def tell() -> None:
         _show(reply["interface"], reply["peers"], reply["now"])
-        warn(reply)
+        next_step(f"{jitctl('device', 'import', name)} --map FILE" if nobodys else "jitctl doctor interfaces")
+
+    return answer(context, reply, tell)
+
+
+def _told(context: typer.Context, reply: wire.InterfaceReply, *following: str) -> int:
+    def tell() -> None:
+        _show(reply["interface"], reply["peers"], reply["now"])
+        warn(reply.get("warnings", ()))
         next_step(*following)
 
     return answer(context, reply, tell)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from jitctl.api.client import given
 from jitctl.cli.app import settings
 from jitctl.cli.moments import past_ms
 from jitctl.cli.shared import ForNetwork, OfUser, answer, usage
@@ -110,11 +111,8 @@ def list_(
         "mine": mine,
         "decidable": decidable,
     }
-    filters: dict[str, Any] = {
-        **{name.replace("-", "_"): value or None for name, value in typed.items()},
-        "since": past_ms(since),
-        "until": past_ms(until, last=True),
-    }
+    filters = given(**{name.replace("-", "_"): value or None for name, value in typed.items()})
+    filters |= given(since=past_ms(since), until=past_ms(until, last=True))
     if count:
         if limit != PAGE or after or sort or columns:
             raise usage(
@@ -137,7 +135,7 @@ def list_(
         chosen = _chosen(columns, tuple(COLUMNS))
     elif not as_table and (columns or output is ListFormat.CSV):
         chosen = _chosen(columns, _fields())
-    reply = client.list(**filters, sort=sort, limit=limit, after=after or None)
+    reply = client.list(limit=limit, **filters, **given(sort=sort, after=after or None))
     _say_not_searched(reply)
     if settings(context).json:
         if chosen is not None:
@@ -148,7 +146,7 @@ def list_(
         for one in reply["requests"]:
             out_json(_only(one, chosen) if chosen is not None else one)
     elif output is ListFormat.CSV:
-        sheet.write(cast("list[Mapping[str, object]]", reply["requests"]), chosen or _fields())
+        sheet.write(reply["requests"], chosen or _fields())
     else:
         _list_table(reply, chosen, filtered=any(typed.values()), decidable=decidable)
     if reply["next"]:

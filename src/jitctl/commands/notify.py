@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from jitctl.api.client import given
 from jitctl.cli.app import settings
 from jitctl.cli.shared import answer
 from jitctl.render.output import clean, out, out_json, say
@@ -47,7 +48,7 @@ def show(context: typer.Context, user: User = None) -> int:
 
     Example: jitctl notify show
     """
-    reply = settings(context).client().notify_show(user=user)
+    reply = settings(context).client().notify_show(**given(user=user))
     return answer(context, reply, lambda: _show(reply))
 
 

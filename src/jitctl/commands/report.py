@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from jitctl.api.client import given
 from jitctl.cli.app import settings
 from jitctl.cli.shared import AboutNetwork, answer, usage
 from jitctl.render.output import clean, document, next_step, out
@@ -73,19 +74,9 @@ def report(
         settings(context).json = True
     if limit is None and output in (ReportFormat.HTML, ReportFormat.CSV):
         limit = _PAGE
-    reply = (
-        settings(context)
-        .client()
-        .report(
-            **moment("since", since),
-            **(moment("until", until) if until is not None else {}),
-            by=by,
-            network=network,
-            user=user,
-            limit=limit,
-            offset=_offset_ms(),
-        )
-    )
+    times = moment("since", since) | (moment("until", until) if until is not None else {})
+    filters = given(by=by, network=network, user=user, limit=limit, **times)
+    reply = settings(context).client().report(offset=_offset_ms(), **filters)
     if settings(context).json:
         return answer(context, reply, lambda: None)
     if output is ReportFormat.CSV:

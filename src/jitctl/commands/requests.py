@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitctl.api.client import Client
+from jitctl.api.client import Client, given
 from jitctl.cli.app import settings
 from jitctl.cli.shared import (
     Timeout,
@@ -90,11 +90,13 @@ def request(
             reason=reason or "",
             **wanted,
             start=starts,
-            again=again or None,
-            urgent=urgent or None,
-            break_glass=break_glass or None,
             user=user,
-            plan=dry_run or None,
+            **given(
+                again=again or None,
+                urgent=urgent or None,
+                break_glass=break_glass or None,
+                plan=dry_run or None,
+            ),
         )
     profile = settings(context).profile_meant()
     if profile is not None and profile.device and not dry_run:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from jitctl.api.client import Client
+from jitctl.api.client import Client, given
 from jitctl.cli.app import settings
 from jitctl.cli.shared import ForNetwork, OfUser, ask, interactive, usage
 from jitctl.cli.terminal import key
@@ -65,14 +65,14 @@ def _next(
     if numbers:
         left = [one for one in dict.fromkeys(numbers) if one not in seen]
         return (left[0], len(left)) if left else None
-    after = ""
+    filters = given(network=network, user=user)
     while True:
-        reply = client.list(decidable=True, network=network, user=user, limit=500, after=after or None)
+        reply = client.list(decidable=True, limit=500, **filters)
         left = [one["id"] for one in reply["requests"] if one["id"] not in seen]
         if left:
             return left[0], len(left)
-        after = reply["next"]
-        if not after:
+        filters["after"] = reply["next"]
+        if not reply["next"]:
             return None
 
 

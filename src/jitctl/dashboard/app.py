@@ -34,7 +34,7 @@ from jitctl.render.events import entry
 from jitctl.render.events import line as event_line
 from jitctl.render.output import clean
 from jitctl.render.tables import GAP, fit
-from jitd.core import durations
+from jitd.core import choices, durations
 from jitd.core.errors import EXIT_INTERRUPTED, JitError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Dashboard(App[None]):
     def __init__(self, client: Client, *, light: bool = False, keyboard: type[Driver] | None = None) -> None:
         super().__init__(driver_class=keyboard)
         self._client = client
-        self._tab = TABS[0]
+        self._tab: choices.TabName = TABS[0]
         self._search = ""
         self._peers = False
         self._seen: Look | None = None
@@ -180,11 +180,11 @@ class Dashboard(App[None]):
         self._reading = True
         self._look(*self._wanted())
 
-    def _wanted(self) -> tuple[str, str, bool]:
+    def _wanted(self) -> tuple[choices.TabName, str, bool]:
         return self._tab, self._search, self._peers
 
     @work(thread=True, group="look")
-    def _look(self, tab: str, search: str, peers: bool) -> None:
+    def _look(self, tab: choices.TabName, search: str, peers: bool) -> None:
         found: Look | JitError
         try:
             found = look(self._client, tab, search, peers=peers)
@@ -365,7 +365,7 @@ class Dashboard(App[None]):
 
     def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
         """Another tab."""
-        self._tab = str(event.tab.id)
+        self._tab = choices.Tab(str(event.tab.id)).value
         self.refresh_all()
 
     def action_tab(self, name: str) -> None:

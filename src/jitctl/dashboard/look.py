@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from jitctl.api.client import Client
+from jitctl.api.client import Client, given
 from jitctl.render import times, words
 from jitctl.render.output import clean
 from jitctl.render.requests import bar
 from jitctl.render.tables import Column
+from jitd.core.choices import Tab, TabName
 
 if TYPE_CHECKING:
     from jitd import wire
-    from jitd.core.choices import TabName
 
 #: The tabs, by the key that chooses each.
-TABS: Final = ("pending", "approved", "denied", "ended")
+TABS: Final = tuple(tab.value for tab in Tab)
 #: What is listed first on a tab, and how much of it.
 ORDER: Final = {"approved": "left"}
 MOST: Final = 200
@@ -50,10 +50,9 @@ class Look:
     peers: list[tuple[str, wire.PeerView]] = field(default_factory=list)  # (interface, peer)
 
 
-def look(client: Client, tab: str, search: str, *, peers: bool) -> Look:
+def look(client: Client, tab: TabName, search: str, *, peers: bool) -> Look:
     """Read everything that is shown. Raises JitError."""
-    order = ORDER.get(tab)
-    listed = client.list(tab=[tab], search=search or None, sort=order, limit=MOST)
+    listed = client.list(tab=[tab], limit=MOST, **given(search=search or None, sort=ORDER.get(tab)))
     status = client.status()
     return Look(
         requests=listed["requests"],

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from jitctl.machine import ownfiles
 
@@ -29,7 +29,7 @@ def find(profile: str, seconds: float) -> tuple[wire.StatusReply, int] | None:
         now = reply["now"] + int(passed * 1000)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return (cast("wire.StatusReply", reply), now) if 0 <= passed <= seconds else None
+    return (reply, now) if 0 <= passed <= seconds else None
 
 
 def directory() -> Path:
