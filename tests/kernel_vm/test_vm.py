@@ -44,12 +44,12 @@ def boot(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], Inside]:
 
 
 @pytest.mark.parametrize("file", PLAIN, ids=name)
-def test_in_a_kernel(boot: Callable[[bool], Inside], file: Path):
+def test_in_a_kernel(boot: Callable[[bool], Inside], file: Path) -> None:
     """Each test of the file passes under a real kernel."""
     boot(False).check(file)
 
 
 @pytest.mark.parametrize("file", SYSTEMD, ids=name)
-def test_under_systemd(boot: Callable[[bool], Inside], file: Path):
+def test_under_systemd(boot: Callable[[bool], Inside], file: Path) -> None:
     """Each test of the file passes where systemd is PID 1."""
     boot(True).check(file)

@@ -93,7 +93,7 @@ def reply(**more: object) -> wire.ReportReply:
     return {**usual, **more}  # type: ignore[typeddict-item,return-value]
 
 
-def test_a_report_in_words(zone, capsys) -> None:
+def test_a_report_in_words(zone, capsys: pytest.CaptureFixture[str]) -> None:
     """Everything has a number; bars and colours say nothing alone."""
     zone("UTC")
     report.show(reply())
@@ -124,7 +124,7 @@ def test_a_report_in_words(zone, capsys) -> None:
     ]
 
 
-def test_many_networks_are_no_long_line(zone, capsys) -> None:
+def test_many_networks_are_no_long_line(zone, capsys: pytest.CaptureFixture[str]) -> None:
     """What a report is about is folded to the width that there is."""
     zone("UTC")
     report.show(reply(scope="networks", about=[f"network{number}" for number in range(10)]))
@@ -135,7 +135,7 @@ def test_many_networks_are_no_long_line(zone, capsys) -> None:
     ]
 
 
-def test_what_people_typed_moves_no_terminal(capsys) -> None:
+def test_what_people_typed_moves_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Escape sequences, bidi characters and markup in names and reasons are shown as words, or not at all."""
     one = {**reply()["emergencies"][0], "reason": HOSTILE, "user": HOSTILE}
     row = {**reply()["by"]["user"]["rows"][0], "name": HOSTILE}

@@ -106,7 +106,7 @@ def specified(networks: tuple[NetworkRules, ...], there: IPAddress, protocol: st
 @given(networks, packets)
 def test_the_text_is_the_specification(
     networks: tuple[NetworkRules, ...], packet: tuple[IPAddress, str, int]
-):
+) -> None:
     """For any networks and packet, the chains of both tables decide for the most specific destination, both ways."""
     interface = InterfaceRules(name="wg0", gateway=(), networks=networks)
     rules = Rules(interfaces=(interface,))
@@ -125,7 +125,7 @@ def test_the_text_is_the_specification(
 @given(networks, packets)
 def test_what_is_not_ambiguous_is_decided(
     networks: tuple[NetworkRules, ...], packet: tuple[IPAddress, str, int]
-):
+) -> None:
     """Where no two networks are called ambiguous, every packet has one network at most."""
     if ambiguous(networks) is None:
         assert len(specified(networks, *packet)) <= 1
@@ -145,12 +145,12 @@ def named(name: str, route: str, *limits: Ports) -> NetworkRules:
         (named("a", "::/0", Ports("tcp", 1, 5)), named("b", "::/0", Ports("udp", 5, 9)), True),
     ],
 )
-def test_ambiguous(one: NetworkRules, other: NetworkRules, clear: bool):
+def test_ambiguous(one: NetworkRules, other: NetworkRules, clear: bool) -> None:
     """The same route in two networks is unclear, unless ports tell them apart."""
     assert (ambiguous([one, other]) is None) == clear
 
 
-def test_what_is_put_into_the_text_is_harmless():
+def test_what_is_put_into_the_text_is_harmless() -> None:
     """A name with nft's own characters, and an address with a zone, never reach the text."""
     for name in ("wg0; flush ruleset", 'wg0"', "wg 0", "", "a" * 40, "wg0\n"):
         with pytest.raises(ValueError, match="not a name"):
@@ -170,13 +170,13 @@ def test_what_is_put_into_the_text_is_harmless():
         )
 
 
-def test_the_file_for_boot_is_what_jitd_would_write():
+def test_the_file_for_boot_is_what_jitd_would_write() -> None:
     """packaging/jitd-closed.nft is the closed table for wg0."""
     rules = Rules(interfaces=(InterfaceRules(name="wg0", gateway=(), networks=()),))
     assert (ROOT / "packaging/jitd-closed.nft").read_text() == firewallrules.closed(rules)
 
 
-def test_nothing_to_guard():
+def test_nothing_to_guard() -> None:
     """Without interfaces the tables say nothing."""
     rules = Rules(interfaces=())
     assert firewallrules.inet_table(rules, {}) == "table inet jitd {\n}\n"

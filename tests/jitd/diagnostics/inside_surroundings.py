@@ -101,7 +101,7 @@ def setting(key: str, value: int) -> Iterator[None]:
         path.write_text(before)
 
 
-def test_nothing_is_said_of_a_gateway_in_order():
+def test_nothing_is_said_of_a_gateway_in_order() -> None:
     """A firewall with the policy drop that lets clients through, and a masquerade, give no finding."""
     nft(GOOD)
     assert seen() == []
@@ -123,7 +123,7 @@ def repaired(finding: Finding) -> None:
     assert seen() == []
 
 
-def test_a_policy_that_drops():
+def test_a_policy_that_drops() -> None:
     """A forward chain that drops what it does not know is named, and the line it says to type is enough."""
     nft(
         "table inet filter { chain forward { type filter hook forward priority 0; policy drop;"
@@ -137,7 +137,7 @@ def test_a_policy_that_drops():
     repaired(finding)
 
 
-def test_answers_that_are_dropped():
+def test_answers_that_are_dropped() -> None:
     """Traffic that may go in and whose answers are dropped is dropped."""
     nft(
         "table inet filter { chain forward { type filter hook forward priority 0; policy drop;"
@@ -147,7 +147,7 @@ def test_answers_that_are_dropped():
     repaired(finding)
 
 
-def test_a_rule_that_rejects():
+def test_a_rule_that_rejects() -> None:
     """A chain that accepts by policy and rejects by a rule is told with that rule's handle."""
     nft(
         "table ip filter { chain mine { type filter hook forward priority 0;"
@@ -158,7 +158,7 @@ def test_a_rule_that_rejects():
     repaired(finding)
 
 
-def test_a_rule_of_which_nobody_knows():
+def test_a_rule_of_which_nobody_knows() -> None:
     """Traffic that passes only with a mark may be dropped: a warning."""
     nft(
         "table inet filter { chain forward { type filter hook forward priority 0; policy drop;"
@@ -167,7 +167,7 @@ def test_a_rule_of_which_nobody_knows():
     only("warning", "accepts traffic from wg0 only under conditions", "may be dropped")
 
 
-def test_part_of_the_networks():
+def test_part_of_the_networks() -> None:
     """A chain that accepts one network's traffic is told for the others only."""
     nft(
         "table inet filter { chain forward { type filter hook forward priority 0; policy drop;"
@@ -176,7 +176,7 @@ def test_part_of_the_networks():
     only("broken", "traffic from wg0 for the network six")
 
 
-def test_dockers_chains():
+def test_dockers_chains() -> None:
     """Docker's chains in table ip filter are told as Docker's, and its own chain for others is used."""
     nft(
         "table ip filter { chain DOCKER-USER { return; }; chain DOCKER-FORWARD { iifname docker0 accept; };"
@@ -192,7 +192,7 @@ def test_dockers_chains():
     assert seen() == []
 
 
-def test_firewalld_and_a_zone():
+def test_firewalld_and_a_zone() -> None:
     """An interface in no zone of firewalld's is told with firewalld's own command."""
     nft("""
 table inet firewalld {
@@ -221,7 +221,7 @@ table inet firewalld {
     assert seen() == []
 
 
-def test_dns_on_the_gateway():
+def test_dns_on_the_gateway() -> None:
     """An input chain that drops what is always allowed on the gateway itself is told, and only for that."""
     nft(
         "table inet filter { chain input { type filter hook input priority 0; policy drop;"
@@ -231,7 +231,7 @@ def test_dns_on_the_gateway():
     repaired(finding)
 
 
-def test_an_ingress_chain():
+def test_an_ingress_chain() -> None:
     """A netdev chain on the device behind drops the answers."""
     nft(
         'table netdev guard { chain in { type filter hook ingress device "in0" priority 0; policy drop;'
@@ -240,7 +240,7 @@ def test_an_ingress_chain():
     only("broken", "table netdev guard, chain in", "to wg0 for the network office")
 
 
-def test_wireguards_own_port():
+def test_wireguards_own_port() -> None:
     """WireGuard's port that is shut towards the default route is told, and one that is open is not."""
     nft(GOOD)
     ip("route add default via 10.20.0.10")
@@ -257,7 +257,7 @@ def test_wireguards_own_port():
         ip("route del default")
 
 
-def test_sets_that_are_accepted_by():
+def test_sets_that_are_accepted_by() -> None:
     """The elements of a named set or map are looked up where a rule accepts by them."""
     nft("""
 table inet filter {
@@ -277,7 +277,7 @@ table inet filter {
     only("broken", "no rule that accepts traffic from wg0")
 
 
-def test_forwarding_is_off():
+def test_forwarding_is_off() -> None:
     """Forwarding that is off is the only thing said, for each version, and also for one device."""
     with setting("ipv4/ip_forward", 0):
         finding = only("broken", "forwards no IPv4 packets (net.ipv4.ip_forward is 0)")
@@ -290,7 +290,7 @@ def test_forwarding_is_off():
     assert seen() == []
 
 
-def test_no_way_there():
+def test_no_way_there() -> None:
     """A network without a route, with a blackhole or an unreachable one is told."""
     for what, line in (
         ("has no route to 10.66.0.0/16", ""),
@@ -309,7 +309,7 @@ def test_no_way_there():
     only("broken", "has no route to fd66::/64", what=rules(network(1, "lost", "fd66::/64")))
 
 
-def test_a_way_back_into_the_tunnel():
+def test_a_way_back_into_the_tunnel() -> None:
     """A route through the clients' own interface is told; the clients' own network is none."""
     ip("route add 10.66.0.0/16 via 10.9.0.254")
     try:
@@ -324,7 +324,7 @@ def test_a_way_back_into_the_tunnel():
         ip("route del default")
 
 
-def test_only_the_default_route():
+def test_only_the_default_route() -> None:
     """A private network that only the default route leads to is a warning; the internet is not."""
     ip("route add default via 10.20.0.10")
     try:
@@ -334,7 +334,7 @@ def test_only_the_default_route():
         ip("route del default")
 
 
-def test_answers_that_do_not_come_back():
+def test_answers_that_do_not_come_back() -> None:
     """Without a route to the clients' pool through the interface, answers go elsewhere."""
     pools = {"wg0": [ip_network("10.9.0.0/24"), ip_network("fd09::/64")]}
     assert look(RULES, pools=pools, etc=Path("/nonexistent")) == []
@@ -349,7 +349,7 @@ def test_answers_that_do_not_come_back():
     assert "for the clients of wg0 (10.9.0.0/24) out of in0" in found[0].what
 
 
-def test_answers_by_another_table():
+def test_answers_by_another_table() -> None:
     """Rules of policy routing count: answers that one of them sends elsewhere do not come back."""
     ip("rule add from 10.20.0.0/24 iif in0 table 7")
     ip("route add 10.9.0.0/24 via 10.20.0.10 table 7")
@@ -363,7 +363,7 @@ def test_answers_by_another_table():
         ip("route flush table 7")
 
 
-def test_no_masquerade():
+def test_no_masquerade() -> None:
     """Hosts behind a router, and hosts beside the gateway's own default router, need a masquerade or a route."""
     nft("delete table ip nat")
     finding = only("warning", "no masquerade for clients of wg0 towards 10.1.2.", "a route to 10.9.0.0/24")
@@ -377,7 +377,7 @@ def test_no_masquerade():
         ip("route del default")
 
 
-def test_a_masquerade_for_somebody_else():
+def test_a_masquerade_for_somebody_else() -> None:
     """A masquerade for other sources or another device does not count."""
     nft("delete table ip nat")
     nft(
@@ -387,7 +387,7 @@ def test_a_masquerade_for_somebody_else():
     only("warning", "no masquerade")
 
 
-def test_a_destination_that_is_another():
+def test_a_destination_that_is_another() -> None:
     """DNAT of clients' traffic is told; a port forward from outside is not."""
     nft("add chain ip nat pre { type nat hook prerouting priority dstnat; }")
     nft("add rule ip nat pre tcp dport 80 dnat to 10.20.0.10")
@@ -397,7 +397,7 @@ def test_a_destination_that_is_another():
     only("warning", "chain pre sends traffic from wg0 for 10.1.2.", "on to another address (rule handle")
 
 
-def test_what_is_not_there():
+def test_what_is_not_there() -> None:
     """An interface that does not exist is left out, and rules without interfaces have no findings."""
     gone = rules(network(1, "office", "10.66.0.0/16"))
     gone = replace(gone, interfaces=(replace(gone.interfaces[0], name="wg7"),))
@@ -405,14 +405,14 @@ def test_what_is_not_there():
     assert seen(Rules(interfaces=())) == []
 
 
-def test_no_nft(monkeypatch: pytest.MonkeyPatch):
+def test_no_nft(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without nft it says which package is missing."""
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(EnforceError, match="package nftables"):
         seen()
 
 
-def test_a_refusal_is_an_error():
+def test_a_refusal_is_an_error() -> None:
     """Without the permission to look, it says so instead of finding nothing."""
     argv = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--reuid=65534", "--clear-groups"]
     code = "from jitd.core.firewall import *; from jitd.diagnostics.firewall import look; look(RULES)"
@@ -422,7 +422,7 @@ def test_a_refusal_is_an_error():
     assert "not permitted" in done.stderr
 
 
-def test_a_big_set_costs_nothing():
+def test_a_big_set_costs_nothing() -> None:
     """A set with 100,000 elements is a doubt where something is accepted by it, and costs no time otherwise."""
     elements = ", ".join(str(ip_address("11.0.0.0") + number) for number in range(100_000))
     text = f"""table inet big {{
@@ -439,7 +439,7 @@ def test_a_big_set_costs_nothing():
     assert time.monotonic() - begun < 5
 
 
-def test_a_route_inside_the_pool():
+def test_a_route_inside_the_pool() -> None:
     """A route of the machine that takes a part of the clients' addresses away is named, and its fix is the end of it."""
     ip("route add 10.9.0.128/25 dev in0")
     (finding,) = seen()
@@ -448,7 +448,7 @@ def test_a_route_inside_the_pool():
     repaired(finding)
 
 
-def test_a_dropped_port_without_a_default_route():
+def test_a_dropped_port_without_a_default_route() -> None:
     """A chain that drops WireGuard's port is named also where the gateway has no way to the internet of its own."""
     nft("table inet filter { chain input { type filter hook input priority 0; udp dport 51820 drop; }; }")
     found = look(RULES, ports={"wg0": 51820}, etc=Path("/nonexistent"))

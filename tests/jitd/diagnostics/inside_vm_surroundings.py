@@ -39,7 +39,7 @@ def seen() -> list[Finding]:
     return look(RULES, etc=Path("/nonexistent"))
 
 
-def test_flowtables():
+def test_flowtables() -> None:
     """A flowtable is told while jitd's chains on the device do not see both directions, and only then."""
     firewall = NftFirewall()
     firewall.ensure(RULES)

@@ -175,7 +175,7 @@ async def test_a_grant_for_another_network_is_named(office: World) -> None:
         (users.disable, ROOT, {"user": "alice", "reason": "left"}, "nothing is open to alice: "),
     ],
 )
-async def test_what_closes_is_told(office: World, verb, actor, body, expected: str) -> None:
+async def test_what_closes_is_told(office: World, verb, actor, body: dict[str, str], expected: str) -> None:
     """A grant given back, a freeze and a disabled account are each named as what is broken."""
     await office.granted()
     await office.do(verb, actor, **body)

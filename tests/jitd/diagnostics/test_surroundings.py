@@ -15,7 +15,7 @@ from support.inside import NAMESPACES, run_inside
 
 
 @pytest.mark.root
-def test_a_real_gateway(tmp_path: Path):
+def test_a_real_gateway(tmp_path: Path) -> None:
     """Each finding appears where its cause was built, with a real nft and kernel, and none where all is in order."""
     file = Path(__file__).with_name("inside_surroundings.py")
     run_inside(NAMESPACES, [file], out=tmp_path, seconds=120).check(file)
@@ -122,20 +122,20 @@ def judged(found: Table, traffic: Traffic = OUT) -> str:
         ),
     ],
 )  # fmt: skip
-def test_a_rule_that_accepts(line: list[object], out: str, back: str):
+def test_a_rule_that_accepts(line: list[object], out: str, back: str) -> None:
     """Before a policy that drops, a rule decides for what it surely holds, and leaves a doubt where it may hold."""
     assert judged(table(line), OUT) == out
     assert judged(table(line), BACK) == back
 
 
-def test_a_special_drop_is_no_doubt():
+def test_a_special_drop_is_no_doubt() -> None:
     """What drops only what is special, by a set or a rate, leaves a later accept as it is."""
     special = [match(field("ip", "saddr"), "@blocked"), DROP]
     rate = [{"limit": {"rate": 3, "per": "second", "inv": True}}, DROP]
     assert judged(table(special, rate, [ACCEPT])) == "accept"
 
 
-def test_jumps():
+def test_jumps() -> None:
     """A chain that returns goes on behind the jump; behind a goto the policy decides."""
     others: dict[str, list[list[object]]] = {"user": [[{"return": None}]], "yes": [[ACCEPT]]}
     jump = [{"jump": {"target": "user"}}]
@@ -146,7 +146,7 @@ def test_jumps():
     assert judged(table(jump, perhaps, others=others)) == "may drop"
 
 
-def test_ports():
+def test_ports() -> None:
     """A port that a network has is found in a rule's ports, in the answers as the source."""
     line: list[object] = [match(field("tcp", "dport"), {"set": [22, {"range": [5000, 6000]}]}), ACCEPT]
     to_db = replace(OUT, protocol="tcp", dport=(5432, 5432))
@@ -157,7 +157,7 @@ def test_ports():
     assert judged(table(back), replace(BACK, protocol="tcp", sport=(5432, 5432))) == "accept"
 
 
-def test_a_flowtable_is_read():
+def test_a_flowtable_is_read() -> None:
     """A flowtable's devices are known, one or several."""
     said = {
         "nftables": [
@@ -172,7 +172,7 @@ def test_a_flowtable_is_read():
     ]
 
 
-def test_devices_from_text():
+def test_devices_from_text() -> None:
     """The devices of a chain are read from text where the JSON of an older nft leaves them out."""
     tables = [Table(family=family, name="guard") for family in ("netdev", "inet")]
     for one in tables:
@@ -192,7 +192,7 @@ table inet guard {
     assert [one.chains["in"].devices for one in tables] == [("wg0.5",), ("in0", "x")]
 
 
-def test_what_is_no_listing():
+def test_what_is_no_listing() -> None:
     """Text that is no JSON of nft's is refused."""
     for text in ("", "table inet x {", "[]", '{"other": 1}'):
         with pytest.raises(EnforceError, match="cannot be read"):
@@ -215,7 +215,7 @@ UFW = r"""
 """
 
 
-def test_ufw():
+def test_ufw() -> None:
     """ufw's chains accept answers and pings by themselves, and clients when it was told to."""
     tcp = replace(OUT, protocol="tcp")
 
@@ -237,7 +237,7 @@ def test_ufw():
     assert judge("-A ufw-user-forward -m set --match-set friends src -j ACCEPT\n") == "drop"
 
 
-def test_iptables_explains_its_own_chains():
+def test_iptables_explains_its_own_chains() -> None:
     """Chains that are opaque to nft get iptables' rules, and the others of the table keep theirs."""
     at = {"family": "ip", "table": "filter"}
     accept = [{"accept": None}]
@@ -275,14 +275,14 @@ def test_iptables_explains_its_own_chains():
     assert [rule.name for rule in one.chains["mine"].rules] == ["rule handle 9"]
 
 
-def test_what_is_no_save():
+def test_what_is_no_save() -> None:
     """A rule of a chain that was not declared, or with an open quote, is refused."""
     for line in ("-A nowhere -j ACCEPT", '-A FORWARD -m comment --comment "x'):
         with pytest.raises(EnforceError, match="cannot be read"):
             iptables.parse(f"*filter\n:FORWARD ACCEPT [0:0]\n{line}\nCOMMIT\n", "ip")
 
 
-def test_flush_ruleset(tmp_path: Path):
+def test_flush_ruleset(tmp_path: Path) -> None:
     """Only `flush ruleset` in the file of a service that is enabled is told."""
     assert list(flushed(tmp_path)) == []
     (tmp_path / "nftables.conf").write_text("#!/usr/sbin/nft -f\n\nflush ruleset\ntable inet filter {\n}\n")

@@ -24,7 +24,7 @@ def systemctl(*argv: str) -> str:
     return subprocess.run(["systemctl", *argv], check=False, capture_output=True, text=True).stdout.strip()
 
 
-def test_it_has_a_unit_of_its_own():
+def test_it_has_a_unit_of_its_own() -> None:
     """When the service that started wireguard-go is stopped, the interface stays; its removal ends the unit."""
     wireguard = UserspaceWireGuard("/usr/bin/wireguard-go")
     command = ["systemd-run", "--quiet", "--unit=maker", f"--setenv=PYTHONPATH={':'.join(sys.path)}"]
@@ -44,7 +44,7 @@ def test_it_has_a_unit_of_its_own():
     wireguard.remove_link("wgunit")
 
 
-def test_its_unit_is_closed():
+def test_its_unit_is_closed() -> None:
     """Attack: a hole in wireguard-go, the one program here that parses what strangers on the Internet send.
 
     Its unit has the rights of the network and one device, writes its socket and nothing else, and serves low ports too.

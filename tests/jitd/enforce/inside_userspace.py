@@ -51,7 +51,7 @@ class TestUserspace(Contract):
         return RealMachine(wireguard)
 
 
-def test_a_restarted_jitd_finds_a_renamed_interface(wireguard: UserspaceWireGuard):
+def test_a_restarted_jitd_finds_a_renamed_interface(wireguard: UserspaceWireGuard) -> None:
     """Attack: an interface is renamed while jitd is dead. The process keeps the socket that it was started with, and its
     interface is known by the addresses on it.
     """
@@ -72,7 +72,7 @@ def test_a_restarted_jitd_finds_a_renamed_interface(wireguard: UserspaceWireGuar
     assert not processes("wgdead")
 
 
-def test_an_interface_in_another_namespace_is_closed_all_the_same(wireguard: UserspaceWireGuard):
+def test_an_interface_in_another_namespace_is_closed_all_the_same(wireguard: UserspaceWireGuard) -> None:
     """Attack: an interface is moved away with everybody in it. Its process is ours by its key, and takes who is to go out
     of it; nobody can be let in there. When it comes back it is read again.
     """
@@ -99,7 +99,7 @@ def test_an_interface_in_another_namespace_is_closed_all_the_same(wireguard: Use
         wireguard.remove_link("wgmove")
 
 
-def test_a_killed_process(wireguard: UserspaceWireGuard):
+def test_a_killed_process(wireguard: UserspaceWireGuard) -> None:
     """After kill -9 of wireguard-go the interface is gone, its socket stays behind, and both are made again."""
     wanted = spec("wgkill")
     wireguard.ensure_link(wanted)
@@ -118,7 +118,7 @@ def test_a_killed_process(wireguard: UserspaceWireGuard):
         wireguard.remove_link("wgkill")
 
 
-def test_an_interface_that_is_dying(wireguard: UserspaceWireGuard):
+def test_an_interface_that_is_dying(wireguard: UserspaceWireGuard) -> None:
     """Right after the kill, while the kernel still shows the interface, it is made again, or removed, all the same."""
     try:
         for _ in range(5):
@@ -132,7 +132,7 @@ def test_an_interface_that_is_dying(wireguard: UserspaceWireGuard):
         wireguard.remove_link("wgdying")
 
 
-def test_removal_ends_the_process(wireguard: UserspaceWireGuard):
+def test_removal_ends_the_process(wireguard: UserspaceWireGuard) -> None:
     """remove_link leaves no process and no socket, not even the socket of a process that was killed."""
     wireguard.ensure_link(spec("wgend"))
     wireguard.remove_link("wgend")
@@ -145,7 +145,7 @@ def test_removal_ends_the_process(wireguard: UserspaceWireGuard):
     assert not (SOCKETS / "wgend.sock").exists()
 
 
-def test_it_outlives_its_maker(wireguard: UserspaceWireGuard, tmp_path: Path):
+def test_it_outlives_its_maker(wireguard: UserspaceWireGuard, tmp_path: Path) -> None:
     """Without systemd it is nobody's child, in a session of its own, holds no file of its maker, and lives on."""
     program = (
         "import os, sys; from enforce.contract import spec; from jitd.enforce.userspace import UserspaceWireGuard\n"
@@ -179,7 +179,7 @@ def test_it_outlives_its_maker(wireguard: UserspaceWireGuard, tmp_path: Path):
         wireguard.remove_link("wglive")
 
 
-def test_an_interface_of_somebody_else(wireguard: UserspaceWireGuard):
+def test_an_interface_of_somebody_else(wireguard: UserspaceWireGuard) -> None:
     """A wireguard-go that an administrator started and configured with wg is read and changed."""
     subprocess.run(["wireguard-go", "wgadopt"], check=True, capture_output=True)
     try:
@@ -204,7 +204,7 @@ def test_an_interface_of_somebody_else(wireguard: UserspaceWireGuard):
         wireguard.remove_link("wgadopt")
 
 
-def test_the_same_name_in_another_namespace(wireguard: UserspaceWireGuard):
+def test_the_same_name_in_another_namespace(wireguard: UserspaceWireGuard) -> None:
     """A wireguard-go in another network namespace shares the socket directory: it is left alone, with a clear error."""
     elsewhere = subprocess.Popen(
         ["unshare", "--net", "sh", "-c", "wireguard-go wgfar && echo ready && exec cat"],
@@ -232,7 +232,7 @@ def test_the_same_name_in_another_namespace(wireguard: UserspaceWireGuard):
         until(lambda: not processes("wgfar"), "the other wireguard-go has ended")
 
 
-def test_a_port_in_use(wireguard: UserspaceWireGuard):
+def test_a_port_in_use(wireguard: UserspaceWireGuard) -> None:
     """A UDP port that another program has is an error that names it, and no half-made interface stays."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("0.0.0.0", 0))
@@ -242,7 +242,7 @@ def test_a_port_in_use(wireguard: UserspaceWireGuard):
     assert not Path("/sys/class/net/wgport").exists()
 
 
-def test_a_refused_port_leaves_nobody_deaf(wireguard: UserspaceWireGuard):
+def test_a_refused_port_leaves_nobody_deaf(wireguard: UserspaceWireGuard) -> None:
     """wireguard-go closes its sockets before it opens others: refused a port, it listens on none, until it is given one
     that can be had.
     """
@@ -260,7 +260,9 @@ def test_a_refused_port_leaves_nobody_deaf(wireguard: UserspaceWireGuard):
         wireguard.remove_link("wgdeaf")
 
 
-def test_a_process_that_does_not_answer(wireguard: UserspaceWireGuard, monkeypatch: pytest.MonkeyPatch):
+def test_a_process_that_does_not_answer(
+    wireguard: UserspaceWireGuard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stopped wireguard-go costs a bounded time and is an error, not a missing interface."""
     monkeypatch.setattr("jitd.enforce.userspace.LIMIT", 0.3)
     wireguard.ensure_link(spec("wgstuck"))
@@ -275,7 +277,7 @@ def test_a_process_that_does_not_answer(wireguard: UserspaceWireGuard, monkeypat
         wireguard.remove_link("wgstuck")
 
 
-def test_a_program_that_fails():
+def test_a_program_that_fails() -> None:
     """What a program that cannot start said last is in the error."""
     with pytest.raises(EnforceError, match="false failed: exit status 1"):
         UserspaceWireGuard("/bin/false").ensure_link(spec("wgfalse"))
@@ -283,7 +285,7 @@ def test_a_program_that_fails():
         UserspaceWireGuard("/nonexistent").ensure_link(spec("wgfalse"))
 
 
-def test_readers_beside_each_other(wireguard: UserspaceWireGuard):
+def test_readers_beside_each_other(wireguard: UserspaceWireGuard) -> None:
     """Two threads that read the same interface at once both get the whole of it."""
     wireguard.ensure_link(spec("wgtwo"))
     try:
@@ -302,11 +304,11 @@ def test_readers_beside_each_other(wireguard: UserspaceWireGuard):
         wireguard.remove_link("wgtwo")
 
 
-def test_automatic_choice():
+def test_automatic_choice() -> None:
     """`auto` takes wireguard-go exactly when the kernel has no WireGuard."""
     assert choose("auto", "wireguard-go").name == ("kernel" if kernel_can() else "userspace")
 
 
-def test_flushed_routes_come_back(wireguard: UserspaceWireGuard):
+def test_flushed_routes_come_back(wireguard: UserspaceWireGuard) -> None:
     """The ways to the clients are put back after `ip route flush`, and what stands in their place is left."""
     flushed_routes_come_back(wireguard)

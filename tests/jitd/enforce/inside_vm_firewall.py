@@ -36,7 +36,7 @@ def offload(firewall: NftFirewall) -> None:
 
 
 @pytest.mark.usefixtures("offload")
-def test_an_offloaded_stream_ends_both_ways(firewall: NftFirewall):
+def test_an_offloaded_stream_ends_both_ways(firewall: NftFirewall) -> None:
     """A UDP flow that skips the forward hook stops in both directions at its timeout, with nobody acting."""
     with Talk(ONE, INSIDE, ADDRESS[INSIDE], source=ADDRESS[ONE], rate=200) as talk:
         talk.flows(30)
@@ -51,7 +51,7 @@ def test_an_offloaded_stream_ends_both_ways(firewall: NftFirewall):
 
 
 @pytest.mark.usefixtures("offload")
-def test_the_flow_was_really_offloaded(firewall: NftFirewall):
+def test_the_flow_was_really_offloaded(firewall: NftFirewall) -> None:
     """Without the device chains the same flow goes on after its element is gone: they are what ends it."""
     with Talk(ONE, INSIDE, ADDRESS[INSIDE], source=ADDRESS[ONE], rate=200) as talk:
         talk.flows(30)
@@ -62,7 +62,7 @@ def test_the_flow_was_really_offloaded(firewall: NftFirewall):
 
 
 @pytest.mark.usefixtures("offload")
-def test_an_offloaded_connection_ends_both_ways(firewall: NftFirewall):
+def test_an_offloaded_connection_ends_both_ways(firewall: NftFirewall) -> None:
     """A TCP connection that is offloaded stops in both directions with a cut."""
     line, other = connected(ONE, ADDRESS[INSIDE], 7200)
     with line, other:

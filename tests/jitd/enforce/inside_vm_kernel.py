@@ -18,7 +18,7 @@ def interfaces() -> list[str]:
     return sorted(one.name for one in Path("/sys/class/net").iterdir())
 
 
-def test_asking_loads_the_module():
+def test_asking_loads_the_module() -> None:
     """Asking whether the kernel can makes it load WireGuard by itself, and leaves no interface behind."""
     before = interfaces()
     assert not Path("/sys/module/wireguard").exists()
@@ -35,7 +35,7 @@ class TestKernel(Contract):
         """The virtual machine."""
         return RealMachine(KernelWireGuard())
 
-    def test_wg_sees_the_same(self, wireguard: KernelWireGuard, wg: str):
+    def test_wg_sees_the_same(self, wireguard: KernelWireGuard, wg: str) -> None:
         """The program wg shows the peers that were set."""
         peer = new_peer()
         wireguard.apply(wg, [SetPeer(public_key=peer, allowed_ips=ips("10.90.0.2/32"), keepalive=15)])
@@ -43,7 +43,7 @@ class TestKernel(Contract):
         (line,) = dump.splitlines()[1:]
         assert line.split("\t") == [peer, "(none)", "(none)", "10.90.0.2/32", "0", "0", "0", "15"]
 
-    def test_an_endpoint_with_a_zone(self, wireguard: KernelWireGuard, wg: str):
+    def test_an_endpoint_with_a_zone(self, wireguard: KernelWireGuard, wg: str) -> None:
         """A link-local endpoint keeps the interface that it is reached through."""
         ip("link", "add", "zone0", "type", "dummy")
         try:
@@ -58,7 +58,7 @@ class TestKernel(Contract):
         finally:
             ip("link", "del", "zone0")
 
-    def test_an_interface_of_somebody_else(self, wireguard: KernelWireGuard):
+    def test_an_interface_of_somebody_else(self, wireguard: KernelWireGuard) -> None:
         """An interface that an administrator made, down and without a key, is read and changed; its peers stay."""
         ip("link", "add", "wgadopt", "type", "wireguard")
         try:
@@ -87,7 +87,7 @@ class TestKernel(Contract):
         finally:
             wireguard.remove_link("wgadopt")
 
-    def test_a_restarted_jitd_finds_a_renamed_interface(self, wireguard: KernelWireGuard):
+    def test_a_restarted_jitd_finds_a_renamed_interface(self, wireguard: KernelWireGuard) -> None:
         """Attack: an interface is renamed while jitd is dead, and another one takes its name, also as an alternative name.
         It is known by its key, and the other one is not touched.
         """
@@ -113,7 +113,7 @@ class TestKernel(Contract):
             another.remove_link("wgdead")
             wireguard.remove_link("wgelse")
 
-    def test_an_interface_that_was_moved_away_and_back(self, wireguard: KernelWireGuard):
+    def test_an_interface_that_was_moved_away_and_back(self, wireguard: KernelWireGuard) -> None:
         """In another network namespace it is gone for us; when it comes back, under whatever name, it is read again."""
         wanted, peer = spec("wgmove", "10.95.0.1/24"), new_peer()
         wireguard.know(known(wanted))
@@ -131,7 +131,7 @@ class TestKernel(Contract):
             ip("netns", "del", "away")
             wireguard.remove_link("wgmove")
 
-    def test_a_port_in_use(self, wireguard: KernelWireGuard):
+    def test_a_port_in_use(self, wireguard: KernelWireGuard) -> None:
         """A UDP port that another program has is an error that names it, and no half-made interface stays."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
             other.bind(("0.0.0.0", 0))
@@ -141,7 +141,7 @@ class TestKernel(Contract):
         assert not Path("/sys/class/net/wgport").exists()
 
 
-def test_automatic_choice_prefers_the_kernel():
+def test_automatic_choice_prefers_the_kernel() -> None:
     """`auto` makes interfaces in the kernel, and still works with one that a userspace process carries."""
     wireguard = choose("auto", "wireguard-go")
     assert wireguard.name == "kernel"
@@ -161,6 +161,6 @@ def test_automatic_choice_prefers_the_kernel():
     assert not Path("/sys/class/net/wguser").exists()
 
 
-def test_flushed_routes_come_back():
+def test_flushed_routes_come_back() -> None:
     """The ways to the clients are put back after `ip route flush`, and what stands in their place is left."""
     flushed_routes_come_back(KernelWireGuard())

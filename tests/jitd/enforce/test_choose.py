@@ -13,24 +13,24 @@ from jitd.enforce.port import EnforceError
 ASKED = "choose_firewall('nftables', 'userspace', closed=None, boot_ms=lambda: 0)"
 
 
-def test_memory():
+def test_memory() -> None:
     """`memory` is the simulated one."""
     assert choose("memory", "wireguard-go").name == "memory"
 
 
-def test_an_unknown_backend():
+def test_an_unknown_backend() -> None:
     """A backend that does not exist is an error that names those that do."""
     with pytest.raises(EnforceError, match="auto, kernel, userspace or memory"):
         choose("magic", "wireguard-go")
 
 
-def test_userspace_that_is_not_installed():
+def test_userspace_that_is_not_installed() -> None:
     """`userspace` without its program is an error that says what to install."""
     with pytest.raises(EnforceError, match="no program no-such-program: install the package wireguard-go"):
         choose("userspace", "no-such-program")
 
 
-def test_an_nftables_that_is_missing(monkeypatch: pytest.MonkeyPatch):
+def test_an_nftables_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """`nftables` without its program is an error that says what to install."""
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(EnforceError, match="no program nft: install the package nftables"):
@@ -38,7 +38,7 @@ def test_an_nftables_that_is_missing(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.skipif(shutil.which("nft") is None, reason="there is no nft")
-def test_an_nftables_that_is_forbidden():
+def test_an_nftables_that_is_forbidden() -> None:
     """Who may not change nftables is told which capability that needs."""
     argv = [sys.executable, "-c", f"from jitd.enforce.choose import choose_firewall\n{ASKED}"]
     if os.geteuid() == 0:

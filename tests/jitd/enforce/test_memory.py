@@ -34,7 +34,7 @@ class TestMemory(Contract):
         """A machine without interfaces."""
         return MemoryMachine()
 
-    def test_a_foreign_interface(self, machine: MemoryMachine):
+    def test_a_foreign_interface(self, machine: MemoryMachine) -> None:
         """An interface that another program made is read as it is."""
         machine.wireguard.add_foreign_link("wg0", addresses=("10.9.0.1/24",), port=51820)
         state = machine.wireguard.read("wg0")

@@ -10,7 +10,7 @@ from support.inside import NAMESPACES, run_inside
 
 
 @pytest.mark.root
-def test_packets(tmp_path: Path):
+def test_packets(tmp_path: Path) -> None:
     """Packets pass while their element lives and are refused before and after, whichever way around is tried."""
     file = Path(__file__).with_name("inside_firewall.py")
     run_inside(NAMESPACES, [file], out=tmp_path, seconds=180).check(file)

@@ -12,7 +12,7 @@ FIRST = base64.b64encode(bytes([1] * 32)).decode()
 SECOND = base64.b64encode(bytes([2] * 32)).decode()
 
 
-def test_changes_are_one_operation():
+def test_changes_are_one_operation() -> None:
     """Changes stand in one operation, in order; what is None is not in it."""
     changes = [
         SetPeer(
@@ -41,7 +41,7 @@ def test_changes_are_one_operation():
     )
 
 
-def test_a_reply_is_read():
+def test_a_reply_is_read() -> None:
     """Key, port and peers of a reply, with what is hexadecimal there as base64, and times in milliseconds."""
     private = new_key()
     reply = (
@@ -62,14 +62,14 @@ def test_a_reply_is_read():
     assert second.allowed_ips == ips()
 
 
-def test_an_interface_without_a_key():
+def test_an_interface_without_a_key() -> None:
     """An interface that has no key yet has no public key either."""
     device = uapi.device(b"errno=0\n\n")
     assert (device.private_key, device.public_key, device.port, dict(device.peers)) == ("", "", 0, {})
 
 
 @pytest.mark.parametrize("reply", [b"errno=-98\n\n", b"errno=98\n\n", b"listen_port=1\nerrno=98\n\n"])
-def test_an_error(reply: bytes):
+def test_an_error(reply: bytes) -> None:
     """A number other than 0 is an error in words, with either sign."""
     with pytest.raises(EnforceError, match="Address already in use"):
         uapi.check(reply)
@@ -79,13 +79,13 @@ def test_an_error(reply: bytes):
     "reply",
     [b"", b"listen_port=1\n", b"errno=\n\n", b"listen_port=x\nerrno=0\n\n", b"public_key=zz\nerrno=0\n\n"],
 )
-def test_a_reply_that_cannot_be_read(reply: bytes):
+def test_a_reply_that_cannot_be_read(reply: bytes) -> None:
     """Half a reply or one of another form is an error, never an interface without peers."""
     with pytest.raises(EnforceError):
         uapi.device(reply)
 
 
-def test_keys_are_not_shown():
+def test_keys_are_not_shown() -> None:
     """Private and preshared keys do not appear where an interface is printed."""
     private = new_key()
     hexadecimal = base64.b64decode(private).hex()

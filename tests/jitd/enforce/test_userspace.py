@@ -17,7 +17,7 @@ NAMESPACES = [
 
 
 @pytest.mark.root
-def test_wireguard_go(tmp_path: Path):
+def test_wireguard_go(tmp_path: Path) -> None:
     """wireguard-go keeps the contract of a backend, and every promise that is peculiar to it."""
     file = Path(__file__).with_name("inside_userspace.py")
     run_inside(NAMESPACES, [file], out=tmp_path, seconds=180).check(file)

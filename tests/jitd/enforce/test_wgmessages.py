@@ -20,7 +20,7 @@ def decoded(entries: list[wgmessages.Entry], *attributes: list[object]) -> wgmsg
     return found
 
 
-def test_what_is_sent_is_what_is_read():
+def test_what_is_sent_is_what_is_read() -> None:
     """A peer with everything survives the way into a message's bytes and back."""
     change = SetPeer(
         public_key=new_peer(),
@@ -39,7 +39,7 @@ def test_what_is_sent_is_what_is_read():
     )
 
 
-def test_a_peer_spread_over_messages():
+def test_a_peer_spread_over_messages() -> None:
     """A peer that a dump splits is one peer with all its allowed IPs, and the first message's facts stay."""
     first, split, last = new_peer(), new_peer(), new_peer()
     parts = [ips("10.0.0.1/32"), ips("10.0.0.2/32", "10.0.0.3/32"), ips("fd00::4/128")]
@@ -67,7 +67,7 @@ def test_a_peer_spread_over_messages():
     assert device.peers[split].keepalive == 7
 
 
-def test_many_changes_take_few_messages():
+def test_many_changes_take_few_messages() -> None:
     """A thousand peers go in a handful of messages, in order, each below the limit of 64 KiB."""
     changes = [SetPeer(public_key=new_peer(), allowed_ips=ips(f"fd00::{i:x}/128")) for i in range(1000)]
     sent = list(wgmessages.messages([*changes, RemovePeer(changes[0].public_key)]))
@@ -77,7 +77,7 @@ def test_many_changes_take_few_messages():
     assert keys == [*(change.public_key for change in changes), changes[0].public_key]
 
 
-def test_a_peer_too_large_for_a_message():
+def test_a_peer_too_large_for_a_message() -> None:
     """Allowed IPs beyond a message's size follow in others, which add to the peer and never make it."""
     change = SetPeer(public_key=new_peer(), allowed_ips=ips(*(f"fd00::{i:x}/128" for i in range(1700))))
     sent = [entry for entries in wgmessages.messages([change]) for entry in entries]
@@ -89,7 +89,7 @@ def test_a_peer_too_large_for_a_message():
     assert all(len(decoded(entries).data) < 65_000 for entries in wgmessages.messages([change]))
 
 
-def test_nothing_to_send():
+def test_nothing_to_send() -> None:
     """No changes are no messages."""
     assert list(wgmessages.messages([])) == []
 
@@ -97,13 +97,13 @@ def test_nothing_to_send():
 @pytest.mark.parametrize(
     "endpoint", ["vpn.example.org:51820", "10.0.0.1", "10.0.0.1:x", "[fe80::1%nosuch]:1"]
 )
-def test_an_endpoint_that_is_no_address(endpoint: str):
+def test_an_endpoint_that_is_no_address(endpoint: str) -> None:
     """A name, a missing port or an unknown zone is refused with the endpoint named."""
     with pytest.raises(EnforceError, match="is no address with a port"):
         list(wgmessages.messages([SetPeer(public_key=new_peer(), allowed_ips=ips(), endpoint=endpoint)]))
 
 
-def test_an_ipv4_endpoint():
+def test_an_ipv4_endpoint() -> None:
     """An IPv4 endpoint is sent with its family."""
     (entries,) = wgmessages.messages(
         [SetPeer(public_key=new_peer(), allowed_ips=ips(), endpoint="192.0.2.1:7")]

@@ -98,7 +98,7 @@ async def test_approvers_learn_of_their_networks_alone(two: World) -> None:
     ],
 )
 async def test_what_a_yes_would_give_is_what_grant_gives(
-    office: World, settings, wanted, lasts: int, cap: str
+    office: World, settings: list[object] | list[str], wanted, lasts: int, cap: str
 ) -> None:
     """Start, end and cap are those of the plan of `grant`."""
     if settings:

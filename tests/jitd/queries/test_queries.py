@@ -94,7 +94,9 @@ async def test_pages_have_everything_once(office: World) -> None:
         ({"search": "alice"}, ["alice"]),
     ],
 )
-async def test_filters(office: World, query, found) -> None:
+async def test_filters(
+    office: World, query: dict[str, object] | dict[str, str], found: list[object] | list[str]
+) -> None:
     """Each filter lists just what it names; wildcards in a search are plain characters."""
     await office.granted(ALICE)
     await office.asked(BOB, reason="read the logs")
@@ -114,7 +116,7 @@ async def test_what_time_has_changed_is_counted_as_it_is(office: World) -> None:
 
 
 @pytest.mark.parametrize("query", [{"limit": 0}, {"after": "; DROP"}])
-async def test_what_cannot_be_listed(office: World, query) -> None:
+async def test_what_cannot_be_listed(office: World, query: dict[str, object]) -> None:
     """A limit out of range and a forged cursor are errors."""
     with pytest.raises(JitError) as caught:
         await office.ask(listing.list_, ROOT, **query)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -194,7 +195,7 @@ async def test_what_was_given_late_is_given_again(broken: World) -> None:
 
 
 @pytest.fixture
-async def broken(tmp_path) -> World:
+async def broken(tmp_path: Path) -> World:
     """An office whose firewall can be made to fail."""
     world = World(tmp_path)
     world.firewall = Broken(world.clock.boot_ms)

@@ -1,5 +1,7 @@
 """Who gets a place, and who gives way."""
 
+from pathlib import Path
+
 import pytest
 
 from jitd.core.errors import JitError
@@ -30,7 +32,7 @@ def busy(places, person, *, admin=False):
     return place
 
 
-def test_one_place_for_each_name_while_the_total_lasts(clock):
+def test_one_place_for_each_name_while_the_total_lasts(clock) -> None:
     """Attack: accounts that work without a pause take all they can. Half of the places stay for the firsts of others."""
     places = Places(total=120, reserved=20, per_user=16, now=clock)
     for account in range(4):
@@ -43,7 +45,7 @@ def test_one_place_for_each_name_while_the_total_lasts(clock):
     assert places.taken == 100
 
 
-def test_when_everybody_has_one_the_reserve_is_left(clock):
+def test_when_everybody_has_one_the_reserve_is_left(clock) -> None:
     """With all places held by as many names, nobody gets one but root and administrators."""
     places = Places(total=16, reserved=8, per_user=16, now=clock)
     for person in range(1, 9):
@@ -59,7 +61,7 @@ def test_when_everybody_has_one_the_reserve_is_left(clock):
     busy(places, 0, admin=True)
 
 
-def test_idle_ones_give_way_those_first_who_have_most(clock):
+def test_idle_ones_give_way_those_first_who_have_most(clock) -> None:
     """Somebody new gets the place of the connection that has been idle longest, of whoever has most of them."""
     places = Places(total=6, reserved=2, per_user=16, now=clock)
     gone = []
@@ -79,7 +81,7 @@ def test_idle_ones_give_way_those_first_who_have_most(clock):
     assert places.taken == 4
 
 
-def test_nobody_gives_way_for_the_second_place_of_another(clock):
+def test_nobody_gives_way_for_the_second_place_of_another(clock) -> None:
     """Who has as many as everybody else gets no further one at their cost."""
     places = Places(total=4, reserved=0, per_user=16, now=clock)
     gone = []
@@ -91,7 +93,7 @@ def test_nobody_gives_way_for_the_second_place_of_another(clock):
     assert gone == []
 
 
-def test_a_place_that_was_given_away_is_given_back_once(clock):
+def test_a_place_that_was_given_away_is_given_back_once(clock) -> None:
     """The end of a connection that gave way frees nothing of somebody else's."""
     places = Places(total=2, reserved=0, per_user=16, now=clock)
     first = places.enter(1, admin=False)
@@ -103,7 +105,7 @@ def test_a_place_that_was_given_away_is_given_back_once(clock):
     assert places.taken == 2
 
 
-def test_whoever_speaks_through_a_gate_counts_for_themselves(clock):
+def test_whoever_speaks_through_a_gate_counts_for_themselves(clock) -> None:
     """Attack: one contractor behind a shared account takes all places of that account. The others have their own."""
     places = Places(total=100, reserved=0, per_user=4, now=clock)
     for _ in range(4):
@@ -115,7 +117,7 @@ def test_whoever_speaks_through_a_gate_counts_for_themselves(clock):
     assert places.taken == 5
 
 
-def test_administrators_are_remembered_over_a_restart(tmp_path):
+def test_administrators_are_remembered_over_a_restart(tmp_path: Path) -> None:
     """Attack: all places are taken when jitd starts, and nobody has told it yet who is an administrator."""
     before = Administrators(0, tmp_path)
     assert before.learn(1004, admin=True)
@@ -131,7 +133,7 @@ def test_administrators_are_remembered_over_a_restart(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"[", b"{}", b"[[], {}, null, true, -1]", b"\xff" * 100_000])
-def test_a_damaged_memory_of_administrators_is_no_failure(tmp_path, content):
+def test_a_damaged_memory_of_administrators_is_no_failure(tmp_path: Path, content: bytes) -> None:
     """Whatever stands in the file, jitd starts; root is one all the same."""
     (tmp_path / "administrators").write_bytes(content)
     found = Administrators(0, tmp_path)

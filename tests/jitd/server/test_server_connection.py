@@ -10,6 +10,7 @@ import sys
 import termios
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -67,12 +68,12 @@ async def result_of(process):
     return tuple(int(number) for number in line.split())
 
 
-async def end(process):
+async def end(process) -> None:
     process.stdin.close()
     await process.wait()
 
 
-async def test_half_a_request_is_answered_and_closed(socket_path):
+async def test_half_a_request_is_answered_and_closed(socket_path: Path) -> None:
     """A request that does not get complete in time is told so, whether its head or its body is missing."""
     async with world(socket_path, read_seconds=1) as here:
         began = time.monotonic()
@@ -87,7 +88,7 @@ async def test_half_a_request_is_answered_and_closed(socket_path):
         assert here.service.done == []
 
 
-async def test_a_trickled_request_has_no_more_time_than_others(socket_path):
+async def test_a_trickled_request_has_no_more_time_than_others(socket_path: Path) -> None:
     """Sending a byte now and then does not lengthen the time for a request."""
     async with world(socket_path, read_seconds=1) as here:
         reader, writer = await here.open()
@@ -103,13 +104,13 @@ async def test_a_trickled_request_has_no_more_time_than_others(socket_path):
         writer.close()
 
 
-async def test_a_connection_that_says_nothing_is_closed(socket_path):
+async def test_a_connection_that_says_nothing_is_closed(socket_path: Path) -> None:
     """Silence ends after read_seconds, and without a word."""
     async with world(socket_path, read_seconds=1) as here:
         assert await here.raw(b"") == b""
 
 
-async def test_an_idle_connection_is_closed(socket_path):
+async def test_an_idle_connection_is_closed(socket_path: Path) -> None:
     """A connection is kept for further requests, and closed when none comes for idle_seconds."""
     async with world(socket_path, idle_seconds=1) as here:
         reader, writer = await here.open()
@@ -121,7 +122,7 @@ async def test_an_idle_connection_is_closed(socket_path):
         writer.close()
 
 
-async def test_a_half_closed_connection_gets_its_reply(socket_path):
+async def test_a_half_closed_connection_gets_its_reply(socket_path: Path) -> None:
     """A client that closes its side after the request still gets the answer; after half a request it is told
     so.
     """
@@ -131,7 +132,7 @@ async def test_a_half_closed_connection_gets_its_reply(socket_path):
         assert await here.raw(b"", half_close=True) == b""
 
 
-async def test_pipelined_requests_are_not_kept(socket_path):
+async def test_pipelined_requests_are_not_kept(socket_path: Path) -> None:
     """Of requests sent without waiting, the first is answered, and the connection ends orderly behind it."""
     async with world(socket_path) as here:
         reader, writer = await here.open()
@@ -151,7 +152,7 @@ def unread(writer):
     return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
-async def test_http_1_0_gets_plain_replies_that_end_with_the_connection(socket_path):
+async def test_http_1_0_gets_plain_replies_that_end_with_the_connection(socket_path: Path) -> None:
     """A client of HTTP/1.0 gets a reply without chunks, closed behind it."""
     async with world(socket_path) as here:
         answer = parse(await here.raw(b"GET /v1/whoami HTTP/1.0\r\n\r\n"))
@@ -159,7 +160,7 @@ async def test_http_1_0_gets_plain_replies_that_end_with_the_connection(socket_p
         assert "chunked" not in answer.head.lower()
 
 
-async def test_curl_works(socket_path):
+async def test_curl_works(socket_path: Path) -> None:
     """`curl --unix-socket` can ask and change."""
     curl = shutil.which("curl")
     if curl is None:
@@ -173,7 +174,7 @@ async def test_curl_works(socket_path):
         assert out == b'{"given":{"reason":"x"}}\n'
 
 
-async def test_requests_of_one_uid_take_turns_in_order(socket_path):
+async def test_requests_of_one_uid_take_turns_in_order(socket_path: Path) -> None:
     """Four requests of one uid run at once, eight wait in order, the next is refused with `limit`."""
     async with world(socket_path, connections_per_user=64) as here:
         asking = []
@@ -189,11 +190,11 @@ async def test_requests_of_one_uid_take_turns_in_order(socket_path):
         assert sorted(here.service.done) == [f"{at:02}" for at in range(12)]
 
 
-async def test_turns_are_given_in_order_and_survive_those_who_leave():
+async def test_turns_are_given_in_order_and_survive_those_who_leave() -> None:
     """Who waits gets a slot in the order of asking; a place in the queue that was given up is not waited for."""
     limiter, order, hold = ConcurrencyLimiter(at_once=1, waiting=5), [], asyncio.Event()
 
-    async def take(mark):
+    async def take(mark) -> None:
         async with limiter.slot(7):
             order.append(mark)
             await hold.wait()
@@ -214,7 +215,7 @@ def waiting(here):
     return sum(len(queue) for queue in here.server._limiter._queues.values())
 
 
-async def test_a_verb_that_hangs_is_busy_in_the_end(socket_path):
+async def test_a_verb_that_hangs_is_busy_in_the_end(socket_path: Path) -> None:
     """What takes longer than the upper bound is answered with `busy`, and its slot is free again."""
     async with world(socket_path, longest=0.3) as here:
         for _ in range(6):
@@ -223,7 +224,7 @@ async def test_a_verb_that_hangs_is_busy_in_the_end(socket_path):
         assert here.service.held == 0
 
 
-async def test_a_reply_that_nobody_reads_does_not_stay(socket_path):
+async def test_a_reply_that_nobody_reads_does_not_stay(socket_path: Path) -> None:
     """A client that does not read a long reply loses its connection."""
     async with world(socket_path, longest=0.5, body_bytes=2_000_000) as here:
         _, writer = await asyncio.open_unix_connection(str(here.path), limit=1)
@@ -235,7 +236,7 @@ async def test_a_reply_that_nobody_reads_does_not_stay(socket_path):
         writer.close()
 
 
-async def test_a_stopping_server_answers_what_runs_and_ends(socket_path):
+async def test_a_stopping_server_answers_what_runs_and_ends(socket_path: Path) -> None:
     """At stop the socket goes away, a running request is answered, and idle connections are closed."""
     async with world(socket_path) as here:
         asking = asyncio.ensure_future(here.ask("POST", "/v1/hold", {}))
@@ -250,7 +251,7 @@ async def test_a_stopping_server_answers_what_runs_and_ends(socket_path):
         idle_writer.close()
 
 
-async def test_a_thousand_connections_of_one_uid_leave_only_its_own_places_taken(socket_path):
+async def test_a_thousand_connections_of_one_uid_leave_only_its_own_places_taken(socket_path: Path) -> None:
     """Of 1000 connections of one uid only its share stays open; the others are closed at once with a 429."""
     async with world(socket_path, connections_per_user=16, connections_reserved=20, read_seconds=60) as here:
         process = await flood(here.path, os.getuid())
@@ -264,7 +265,7 @@ async def test_a_thousand_connections_of_one_uid_leave_only_its_own_places_taken
 
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
-async def test_a_flood_of_one_user_does_not_keep_root_waiting(socket_path):
+async def test_a_flood_of_one_user_does_not_keep_root_waiting(socket_path: Path) -> None:
     """While a user connects as fast as possible, every request of root is answered, none later than a second."""
     async with world(socket_path, read_seconds=60) as here:
         process = await flood(here.path, 54321, seconds=2.0)
@@ -284,7 +285,7 @@ async def test_a_flood_of_one_user_does_not_keep_root_waiting(socket_path):
 
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
-async def test_crowds_hold_out_nobody_who_has_a_name(socket_path):
+async def test_crowds_hold_out_nobody_who_has_a_name(socket_path: Path) -> None:
     """Attack: a few accounts take all places that they can get. Whoever has none still gets one, and so do root and
     administrators, also after a restart that learned of none.
     """
@@ -307,7 +308,7 @@ async def test_crowds_hold_out_nobody_who_has_a_name(socket_path):
 
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
-async def test_uids_without_a_name_take_no_places(socket_path):
+async def test_uids_without_a_name_take_no_places(socket_path: Path) -> None:
     """Attack: a user with a user namespace connects with hundreds of uids that nobody has. Each is told so, none gets a
     place, and whoever has a name gets in meanwhile.
     """
@@ -332,7 +333,7 @@ async def test_uids_without_a_name_take_no_places(socket_path):
         await until(lambda: here.server._places.taken == 0)
 
 
-async def test_a_directory_that_hangs_holds_nobody_at_the_door(socket_path):
+async def test_a_directory_that_hangs_holds_nobody_at_the_door(socket_path: Path) -> None:
     """While nobody can say whether a uid has a name, whoever is known gets in, and who is not waits outside of all places,
     a few at a time; the others are told so.
     """
@@ -360,7 +361,7 @@ async def test_a_directory_that_hangs_holds_nobody_at_the_door(socket_path):
         assert parse(await here.raw(GET)).status == 200
 
 
-async def test_a_refusal_at_the_door_is_readable_whatever_the_client_does(socket_path):
+async def test_a_refusal_at_the_door_is_readable_whatever_the_client_does(socket_path: Path) -> None:
     """A refused client reads why, also when it wrote a large request first, half-closed its side, or writes on slowly."""
     async with world(socket_path, connections_per_user=1, connections_reserved=1, idle_seconds=60) as here:
         _, first = await here.open()
@@ -392,7 +393,7 @@ async def test_a_refusal_at_the_door_is_readable_whatever_the_client_does(socket
         first.close()
 
 
-async def test_an_administrator_is_identified_beside_everybody_else(socket_path):
+async def test_an_administrator_is_identified_beside_everybody_else(socket_path: Path) -> None:
     """Attack: a crowd whose /proc takes long to read keeps those threads busy. Root is known at once all the same."""
     async with world(socket_path) as here:
         hold = threading.Event()
@@ -404,7 +405,7 @@ async def test_an_administrator_is_identified_beside_everybody_else(socket_path)
             hold.set()
 
 
-async def test_jitctl_says_why_it_was_refused_at_the_door(socket_path):
+async def test_jitctl_says_why_it_was_refused_at_the_door(socket_path: Path) -> None:
     """Whoever types a command, or comes through a gate, reads the refusal and no broken pipe."""
     async with world(socket_path, connections_per_user=1, connections_reserved=1, idle_seconds=60) as here:
         _, first = await here.open()
@@ -427,7 +428,7 @@ async def test_jitctl_says_why_it_was_refused_at_the_door(socket_path):
         first.close()
 
 
-async def test_an_idle_connection_gives_way(socket_path):
+async def test_an_idle_connection_gives_way(socket_path: Path) -> None:
     """Somebody's own idle connection gives way to a new one: a client that died in silence shuts nobody out."""
     async with world(socket_path, connections_per_user=1, connections_reserved=1, idle_seconds=60) as here:
         reader, writer = await here.open()

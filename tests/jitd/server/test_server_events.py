@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from pathlib import Path
 
 from support.server import parse, until, world
 
@@ -23,7 +24,7 @@ async def lines_until(reader, last):
     return seqs
 
 
-async def test_without_follow_the_stream_gives_what_is_there_and_ends(socket_path):
+async def test_without_follow_the_stream_gives_what_is_there_and_ends(socket_path: Path) -> None:
     """All events after `after`, over several pages, one per line; then the stream ends."""
     async with world(socket_path) as here:
         for _ in range(23):
@@ -44,14 +45,14 @@ async def chunks(here):
     return data
 
 
-async def test_followers_miss_nothing_while_others_write(socket_path):
+async def test_followers_miss_nothing_while_others_write(socket_path: Path) -> None:
     """Four followers that start at different moments of a stream of writes each get every event once, in
     order.
     """
     async with world(socket_path) as here:
         total = 2000
 
-        async def write():
+        async def write() -> None:
             for at in range(total):
                 here.service.happen(at=at)
                 if at % 13 == 0:
@@ -71,7 +72,7 @@ async def test_followers_miss_nothing_while_others_write(socket_path):
             assert seqs == list(range(1, total + 1))
 
 
-async def test_events_that_a_filter_leaves_out_do_not_keep_the_follower_busy(socket_path):
+async def test_events_that_a_filter_leaves_out_do_not_keep_the_follower_busy(socket_path: Path) -> None:
     """A follower whose filter matches nothing waits; it does not ask again and again."""
     async with world(socket_path) as here:
         for _ in range(5):
@@ -95,7 +96,7 @@ async def test_events_that_a_filter_leaves_out_do_not_keep_the_follower_busy(soc
         writer.close()
 
 
-async def test_a_quiet_stream_gives_signs_of_life(socket_path):
+async def test_a_quiet_stream_gives_signs_of_life(socket_path: Path) -> None:
     """While nothing happens, an empty line comes at every heartbeat."""
     async with world(socket_path, heartbeat=0.1) as here:
         reader, writer = await here.open()
@@ -107,7 +108,7 @@ async def test_a_quiet_stream_gives_signs_of_life(socket_path):
         writer.close()
 
 
-async def test_streams_end_in_order_when_the_daemon_stops(socket_path):
+async def test_streams_end_in_order_when_the_daemon_stops(socket_path: Path) -> None:
     """At stop a follower gets what had happened, and then HTTP's own end mark."""
     async with world(socket_path) as here:
         reader, writer = await here.open()
@@ -123,7 +124,7 @@ async def test_streams_end_in_order_when_the_daemon_stops(socket_path):
         writer.close()
 
 
-async def test_a_user_has_a_limited_number_of_streams_and_gets_them_back(socket_path):
+async def test_a_user_has_a_limited_number_of_streams_and_gets_them_back(socket_path: Path) -> None:
     """The stream over the limit is refused with `limit`; one that its reader closed frees its place at once."""
     async with world(socket_path, watchers_per_user=2) as here:
         writers = []
@@ -143,7 +144,7 @@ async def test_a_user_has_a_limited_number_of_streams_and_gets_them_back(socket_
             one.close()
 
 
-async def test_a_follower_that_closed_its_side_gets_what_is_there(socket_path):
+async def test_a_follower_that_closed_its_side_gets_what_is_there(socket_path: Path) -> None:
     """A half-closed client cannot be told from one that is gone: its stream ends when it has caught up."""
     async with world(socket_path) as here:
         here.service.happen()
@@ -152,7 +153,7 @@ async def test_a_follower_that_closed_its_side_gets_what_is_there(socket_path):
         await until(lambda: here.server._watchers.open == 0)
 
 
-async def test_a_watcher_that_does_not_read_is_dropped(socket_path):
+async def test_a_watcher_that_does_not_read_is_dropped(socket_path: Path) -> None:
     """A follower that leaves its connection full loses it, and others go on."""
     async with world(socket_path, slowest=0.3) as here:
         _, stuck = await asyncio.open_unix_connection(str(here.path), limit=1)
@@ -165,7 +166,7 @@ async def test_a_watcher_that_does_not_read_is_dropped(socket_path):
         stuck.close()
 
 
-async def test_a_dropped_watcher_is_told(socket_path):
+async def test_a_dropped_watcher_is_told(socket_path: Path) -> None:
     """A follower that reads on a little later gets what was sent, why it was dropped as the last line, and the end
     mark; behind its last SEQ it misses nothing.
     """
@@ -187,7 +188,7 @@ async def test_a_dropped_watcher_is_told(socket_path):
         assert [json.loads(line)["seq"] for line in rest.text.splitlines()] == list(range(len(seqs) + 1, 301))
 
 
-async def test_a_mistake_in_the_middle_of_a_stream_is_told(socket_path):
+async def test_a_mistake_in_the_middle_of_a_stream_is_told(socket_path: Path) -> None:
     """What nobody foresaw is a last line too, with where to find it and no more."""
     async with world(socket_path) as here:
         reader, writer = await here.open()
@@ -200,7 +201,7 @@ async def test_a_mistake_in_the_middle_of_a_stream_is_told(socket_path):
         writer.close()
 
 
-async def test_a_bad_question_is_an_error_and_no_stream(socket_path):
+async def test_a_bad_question_is_an_error_and_no_stream(socket_path: Path) -> None:
     """What is wrong with the query comes as an ordinary error reply."""
     async with world(socket_path) as here:
         answer = await here.ask("GET", "/v1/events?folow=true")

@@ -53,7 +53,7 @@ class Follower:
         await asyncio.wait_for(self._done, 30)
 
 
-async def test_a_slow_follower_is_dropped_told_and_goes_on(socket_path):
+async def test_a_slow_follower_is_dropped_told_and_goes_on(socket_path: Path) -> None:
     """It stops reading, is dropped, reads on: it is told why, comes back, and has every event once."""
     async with world(socket_path, slowest=0.3) as here:
         follower = Follower(socket_path, 400)
@@ -70,7 +70,7 @@ async def test_a_slow_follower_is_dropped_told_and_goes_on(socket_path):
         assert follower.told.count("listening") == 2
 
 
-async def test_one_that_sleeps_for_longer_goes_on_all_the_same(socket_path):
+async def test_one_that_sleeps_for_longer_goes_on_all_the_same(socket_path: Path) -> None:
     """Dropped so long ago that not even the last line waited for it, it notices the cut, and has every event once."""
     async with world(socket_path, slowest=0.2) as here:
         follower = Follower(socket_path, 400)
@@ -86,7 +86,7 @@ async def test_one_that_sleeps_for_longer_goes_on_all_the_same(socket_path):
         assert any("the connection broke in the middle" in told for told in follower.told)
 
 
-async def test_what_does_not_pass_is_raised(socket_path):
+async def test_what_does_not_pass_is_raised(socket_path: Path) -> None:
     """A question that is wrong is not asked again and again."""
     async with world(socket_path):
         follower = Follower(socket_path, 1, folow=True)
@@ -98,7 +98,7 @@ async def test_what_does_not_pass_is_raised(socket_path):
             raise AssertionError("it has ended well")
 
 
-async def test_quiet_streams_let_it_do_other_things(socket_path):
+async def test_quiet_streams_let_it_do_other_things(socket_path: Path) -> None:
     """While nothing happens it is awake as often as it wants to be, signs of life or not."""
     async with world(socket_path, heartbeat=0.05) as here:
         awake = 0

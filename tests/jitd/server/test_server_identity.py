@@ -26,7 +26,7 @@ def own_login_uid():
     return None if login_uid == 4294967295 else login_uid
 
 
-async def test_the_actor_is_what_the_kernel_says(socket_path):
+async def test_the_actor_is_what_the_kernel_says(socket_path: Path) -> None:
     """uid, pid and login uid are those of the process that connected."""
     async with world(socket_path) as here:
         answer = await here.ask("GET", "/v1/whoami")
@@ -39,7 +39,7 @@ async def test_the_actor_is_what_the_kernel_says(socket_path):
         }
 
 
-async def test_a_uid_without_a_name_has_no_access(socket_path):
+async def test_a_uid_without_a_name_has_no_access(socket_path: Path) -> None:
     """A caller whom the system does not know is told so, and no verb runs."""
     async with world(socket_path) as here:
         here.names.nameless.add(os.getuid())
@@ -53,7 +53,7 @@ async def test_a_uid_without_a_name_has_no_access(socket_path):
         assert here.service.done == []
 
 
-async def test_a_caller_that_ended_before_it_was_looked_at_has_no_access(socket_path):
+async def test_a_caller_that_ended_before_it_was_looked_at_has_no_access(socket_path: Path) -> None:
     """When the process that connected is gone, nobody knows its login uid, and a verb does not run for it."""
     async with world(socket_path) as here:
         mine, theirs = socket.socketpair()
@@ -78,7 +78,7 @@ async def test_a_caller_that_ended_before_it_was_looked_at_has_no_access(socket_
         writer.close()
 
 
-def test_a_peer_that_is_gone_at_once_is_noticed(tmp_path):
+def test_a_peer_that_is_gone_at_once_is_noticed(tmp_path: Path) -> None:
     """The start time of a process that ended before it was accepted is not taken from anybody else."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "s"))
@@ -98,7 +98,7 @@ def test_a_peer_that_is_gone_at_once_is_noticed(tmp_path):
     listener.close()
 
 
-async def test_the_terminal_of_the_caller_is_noted(socket_path):
+async def test_the_terminal_of_the_caller_is_noted(socket_path: Path) -> None:
     """A caller on a pseudo-terminal has its name as origin."""
     async with world(socket_path) as here:
         controller, terminal = os.openpty()
@@ -118,7 +118,7 @@ async def test_the_terminal_of_the_caller_is_noted(socket_path):
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's own sshd counts, so it needs root to play one")
 @pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-async def test_the_ssh_client_behind_the_caller_is_noted(socket_path, family, address):
+async def test_the_ssh_client_behind_the_caller_is_noted(socket_path: Path, family, address: str) -> None:
     """Below a root-owned sshd, the far end of its TCP connection is the origin."""
     sshd = socket_path.parent.parent / "sshd"
     shutil.copy(sys.executable, sshd)
@@ -142,7 +142,7 @@ async def test_the_ssh_client_behind_the_caller_is_noted(socket_path, family, ad
     assert f"ssh from {address} port {port}" in out.decode()
 
 
-def test_what_cannot_be_read_is_left_out():
+def test_what_cannot_be_read_is_left_out() -> None:
     """A process that is not there has no origin, no uids and no start time, and nothing is raised."""
     gone = 2**22 + 1
     assert (origin.describe(gone), origin.uids(gone), origin.start_time(gone)) == ("", frozenset(), None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from pathlib import Path
 from typing import get_args
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from jitd.wire import ListQuery, ReportQuery
 from support.server import parse, world
 
 
-async def test_a_body_reaches_the_verb_and_the_reply_ends_with_a_newline(socket_path):
+async def test_a_body_reaches_the_verb_and_the_reply_ends_with_a_newline(socket_path: Path) -> None:
     """A valid body is handed to the verb as it is, and the reply is one line of JSON."""
     async with world(socket_path) as here:
         answer = await here.ask("POST", "/v1/request", {"reason": "ticket 1", "duration": 60000})
@@ -55,7 +56,7 @@ BAD_BODIES = [
 
 
 @pytest.mark.parametrize(("body", "message"), BAD_BODIES, ids=range(len(BAD_BODIES)))
-async def test_a_malformed_body_is_named_and_changes_nothing(socket_path, body, message):
+async def test_a_malformed_body_is_named_and_changes_nothing(socket_path: Path, body, message) -> None:
     """Every unreadable body is told with the place of the mistake, and no verb runs; a key that is not known has a code
     of its own, because it may be known elsewhere.
     """
@@ -66,7 +67,7 @@ async def test_a_malformed_body_is_named_and_changes_nothing(socket_path, body, 
         assert here.service.done == []
 
 
-async def test_a_near_miss_of_a_key_gets_a_suggestion(socket_path):
+async def test_a_near_miss_of_a_key_gets_a_suggestion(socket_path: Path) -> None:
     """A mistyped key is refused with the key that was probably meant, also inside lists."""
     async with world(socket_path) as here:
         answer = await here.ask("POST", "/v1/request", {"reason": "x", "duraton": 5})
@@ -77,7 +78,7 @@ async def test_a_near_miss_of_a_key_gets_a_suggestion(socket_path):
         assert answer.json["hint"] == "Did you mean name?"
 
 
-def test_a_query_string_becomes_typed_values():
+def test_a_query_string_becomes_typed_values() -> None:
     """Lists by repetition, numbers decimal, text decoded."""
     given = inputs.query("status=pending&status=active&limit=20&search=a%20b", ListQuery)
     assert given == {"status": ["pending", "active"], "limit": 20, "search": "a b"}
@@ -107,7 +108,7 @@ BAD_QUERIES = [
 
 
 @pytest.mark.parametrize(("query", "message"), BAD_QUERIES)
-async def test_a_malformed_query_string_is_named(socket_path, query, message):
+async def test_a_malformed_query_string_is_named(socket_path: Path, query, message) -> None:
     """Every unreadable query string is an error that names the key."""
     async with world(socket_path) as here:
         answer = await here.ask("GET", f"/v1/list?{query}")
@@ -115,7 +116,7 @@ async def test_a_malformed_query_string_is_named(socket_path, query, message):
         assert (answer.status, answer.code, answer.json["message"]) == (400, code, message)
 
 
-async def test_errors_have_one_shape(socket_path, caplog):
+async def test_errors_have_one_shape(socket_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Refusals, unknown routes, wrong methods and mistakes of ours are all {code, message, hint}."""
     async with world(socket_path) as here:
         refused = await here.ask("POST", "/v1/refuse", {})
@@ -140,7 +141,7 @@ async def test_errors_have_one_shape(socket_path, caplog):
         assert "ZeroDivisionError" in caplog.text
 
 
-async def test_what_is_no_http_gets_an_error_and_the_connection_ends(socket_path):
+async def test_what_is_no_http_gets_an_error_and_the_connection_ends(socket_path: Path) -> None:
     """Bytes that are no HTTP are answered with bad_request, and the connection is closed."""
     async with world(socket_path) as here:
         for junk in (
@@ -153,7 +154,7 @@ async def test_what_is_no_http_gets_an_error_and_the_connection_ends(socket_path
             assert (answer.status, answer.code) == (400, "bad_request"), junk
 
 
-async def test_a_body_over_the_limit_is_refused_however_it_comes(socket_path):
+async def test_a_body_over_the_limit_is_refused_however_it_comes(socket_path: Path) -> None:
     """A body that is too large is too_large: announced by its length, and in chunks."""
     async with world(socket_path, body_bytes=1000) as here:
         answer = await here.ask("POST", "/v1/request", {"reason": "x" * 2000})
@@ -168,7 +169,7 @@ async def test_a_body_over_the_limit_is_refused_however_it_comes(socket_path):
         assert (huge.status, huge.code) == (413, "too_large")
 
 
-async def test_a_megabyte_of_headers_is_refused(socket_path):
+async def test_a_megabyte_of_headers_is_refused(socket_path: Path) -> None:
     """A megabyte in one header, and in many, is too_large, and the server goes on serving."""
     async with world(socket_path) as here:
         one = b"GET /v1/list HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 1_000_000 + b"\r\n\r\n"
@@ -187,7 +188,7 @@ async def test_a_megabyte_of_headers_is_refused(socket_path):
         assert (await here.ask("GET", "/v1/list")).status == 200
 
 
-async def test_a_compressed_body_is_not_unpacked(socket_path):
+async def test_a_compressed_body_is_not_unpacked(socket_path: Path) -> None:
     """A body that claims to be compressed is read as it is, so that it cannot grow."""
     async with world(socket_path) as here:
         head = b"POST /v1/request HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 15\r\nConnection: close\r\n\r\n"
@@ -203,7 +204,7 @@ def _texts(takes):
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda one: f"{one.method} {one.path}")
-def test_no_text_reaches_a_verb_with_a_nul_or_empty_where_that_means_nothing(route):
+def test_no_text_reaches_a_verb_with_a_nul_or_empty_where_that_means_nothing(route) -> None:
     """Attack: a NUL, which other programs read as the end, or an empty name, which a rule may take for none, in any field of
     any verb. Both are usage errors; empty is taken where it clears a setting, or where the verb judges it.
     """

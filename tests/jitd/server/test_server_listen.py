@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ from jitd.server.places import affordable
 from support.server import until, world
 
 
-async def test_everyone_may_connect_and_the_directory_is_made(socket_path):
+async def test_everyone_may_connect_and_the_directory_is_made(socket_path: Path) -> None:
     """The socket is 0666 in a directory 0755 that was made for it, whatever the umask."""
     before = os.umask(0o077)
     try:
@@ -30,7 +31,7 @@ async def test_everyone_may_connect_and_the_directory_is_made(socket_path):
     assert not socket_path.exists()
 
 
-async def test_a_stale_socket_is_replaced(socket_path):
+async def test_a_stale_socket_is_replaced(socket_path: Path) -> None:
     """A socket file on which nobody answers is replaced."""
     socket_path.parent.mkdir()
     with socket.socket(socket.AF_UNIX) as left_behind:
@@ -39,7 +40,7 @@ async def test_a_stale_socket_is_replaced(socket_path):
         assert (await here.ask("GET", "/v1/whoami")).status == 200
 
 
-async def test_a_live_socket_is_refused_and_left_alone(socket_path):
+async def test_a_live_socket_is_refused_and_left_alone(socket_path: Path) -> None:
     """A second server on the same path is told which process answers there, and the first goes on."""
     async with world(socket_path) as here:
         with pytest.raises(JitError) as caught:
@@ -50,7 +51,7 @@ async def test_a_live_socket_is_refused_and_left_alone(socket_path):
         assert (await here.ask("GET", "/v1/whoami")).status == 200
 
 
-def test_a_live_socket_with_a_full_queue_is_refused(socket_path):
+def test_a_live_socket_with_a_full_queue_is_refused(socket_path: Path) -> None:
     """A process that is too busy to accept still owns its socket."""
     socket_path.parent.mkdir()
     with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
@@ -63,7 +64,7 @@ def test_a_live_socket_with_a_full_queue_is_refused(socket_path):
 
 
 @pytest.mark.parametrize("kind", ["file", "link"])
-def test_what_is_no_socket_is_not_replaced(socket_path, kind):
+def test_what_is_no_socket_is_not_replaced(socket_path: Path, kind: str) -> None:
     """A file or a link in the way is refused and stays."""
     socket_path.parent.mkdir()
     if kind == "file":
@@ -76,7 +77,7 @@ def test_what_is_no_socket_is_not_replaced(socket_path, kind):
     assert os.path.lexists(socket_path)
 
 
-def test_a_path_that_is_too_long_is_named(tmp_path):
+def test_a_path_that_is_too_long_is_named(tmp_path: Path) -> None:
     """A path that the kernel has no room for is an error that names it."""
     with pytest.raises(JitError) as caught:
         listen.bind(tmp_path / ("x" * 120))
@@ -84,7 +85,7 @@ def test_a_path_that_is_too_long_is_named(tmp_path):
     assert "xxx" in caught.value.message
 
 
-async def test_somebody_elses_socket_is_not_unlinked(socket_path):
+async def test_somebody_elses_socket_is_not_unlinked(socket_path: Path) -> None:
     """A server whose file was replaced by another one leaves that one alone when it stops."""
     async with world(socket_path):
         socket_path.unlink()
@@ -96,7 +97,7 @@ async def test_somebody_elses_socket_is_not_unlinked(socket_path):
 
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="root may write everywhere, so another user has to try")
-def test_a_directory_without_permission_is_an_error_with_a_hint(socket_path):
+def test_a_directory_without_permission_is_an_error_with_a_hint(socket_path: Path) -> None:
     """Who may not write there is told so."""
     script = (
         "import os, sys; from pathlib import Path; from jitd.server import listen; from jitd.core.errors import JitError\n"
@@ -110,7 +111,7 @@ def test_a_directory_without_permission_is_an_error_with_a_hint(socket_path):
     assert done.stdout == f"not_permitted cannot listen on {socket_path}: Permission denied\n"
 
 
-async def test_a_socket_that_was_removed_is_put_back(socket_path):
+async def test_a_socket_that_was_removed_is_put_back(socket_path: Path) -> None:
     """Attack (or a cleaner): `rm -rf` of the run directory. It is there again with its modes, whatever the umask; who is
     connected stays so, and it is told.
     """
@@ -135,7 +136,7 @@ async def test_a_socket_that_was_removed_is_put_back(socket_path):
     assert not socket_path.exists()
 
 
-async def test_who_had_connected_to_a_removed_socket_gets_in(socket_path):
+async def test_who_had_connected_to_a_removed_socket_gets_in(socket_path: Path) -> None:
     """A connection that waits in the queue of the old socket is taken over."""
     async with world(socket_path) as here:
         loop = asyncio.get_running_loop()
@@ -149,7 +150,7 @@ async def test_who_had_connected_to_a_removed_socket_gets_in(socket_path):
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o000])
-async def test_a_socket_that_was_closed_to_others_is_opened(socket_path, mode):
+async def test_a_socket_that_was_closed_to_others_is_opened(socket_path: Path, mode: int) -> None:
     """`chmod` on the socket shuts out everybody; it has its mode again."""
     async with world(socket_path) as here:
         socket_path.chmod(mode)
@@ -157,7 +158,7 @@ async def test_a_socket_that_was_closed_to_others_is_opened(socket_path, mode):
         assert stat.S_IMODE(socket_path.stat().st_mode) == 0o666
 
 
-async def test_a_socket_that_cannot_be_put_back_is_told(socket_path):
+async def test_a_socket_that_cannot_be_put_back_is_told(socket_path: Path) -> None:
     """Where something else is in the way, or somebody answers there, that is left alone and told, until it has gone."""
     async with world(socket_path) as here:
         socket_path.unlink()
@@ -176,7 +177,7 @@ async def test_a_socket_that_cannot_be_put_back_is_told(socket_path):
         assert (await here.ask("GET", "/v1/whoami")).status == 200
 
 
-def test_few_open_files_mean_fewer_connections():
+def test_few_open_files_mean_fewer_connections() -> None:
     """Attack: users hold so many connections that jitd has no file descriptor left for anything else."""
     assert affordable(256, 32, 65536) == 256
     assert affordable(256, 32, 512) == 160
@@ -184,7 +185,9 @@ def test_few_open_files_mean_fewer_connections():
         affordable(256, 32, 256)
 
 
-async def test_without_file_descriptors_whoever_connects_waits(socket_path, caplog):
+async def test_without_file_descriptors_whoever_connects_waits(
+    socket_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """When accept fails for want of a descriptor, that is one log line and no traceback, and goes on by itself."""
     async with world(socket_path) as here:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

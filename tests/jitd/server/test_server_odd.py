@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 import random
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +49,9 @@ def cases():
         yield bytes(made)
 
 
-async def test_odd_requests_are_answered_and_leave_no_traceback(socket_path, caplog):
+async def test_odd_requests_are_answered_and_leave_no_traceback(
+    socket_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Attack: any user sends what trips up a parser (CONNECT with an empty target did), to fill the log or to break the
     server. Each is told a 4xx, or closed when it cannot be read at all; none is a 5xx, a reset or a line in the log.
     """
@@ -56,7 +59,7 @@ async def test_odd_requests_are_answered_and_leave_no_traceback(socket_path, cap
     asyncio.get_running_loop().set_exception_handler(lambda _, context: loop_errors.append(context))
     async with world(socket_path, read_seconds=1, idle_seconds=1, connections_per_user=100) as here:
 
-        async def send(data):
+        async def send(data) -> None:
             answer = await here.raw(data, half_close=True)
             assert not answer or answer[9:10] in b"24", (data[:200], answer[:300])
 
@@ -71,7 +74,7 @@ async def test_odd_requests_are_answered_and_leave_no_traceback(socket_path, cap
 
 
 @pytest.mark.parametrize("target", [b"", b"http://[", b"//["])
-async def test_a_target_that_is_no_url_is_told_so(socket_path, target):
+async def test_a_target_that_is_no_url_is_told_so(socket_path: Path, target: bytes) -> None:
     """A client that keeps its side open is told why and closed, not left waiting."""
     async with world(socket_path) as here:
         answer = await here.raw(b"CONNECT " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -80,7 +83,7 @@ async def test_a_target_that_is_no_url_is_told_so(socket_path, target):
         assert b"cannot" in answer
 
 
-async def test_a_connection_that_gives_way_while_its_body_comes_runs_nothing(socket_path):
+async def test_a_connection_that_gives_way_while_its_body_comes_runs_nothing(socket_path: Path) -> None:
     """Who was told that their place is gone has asked nothing: what comes afterwards is not carried out."""
     async with world(socket_path) as here:
         reader, writer = await here.open()
@@ -101,7 +104,7 @@ async def test_a_connection_that_gives_way_while_its_body_comes_runs_nothing(soc
         assert here.service.done == []
 
 
-async def test_a_connection_that_gives_way_before_it_begins_is_told_so(socket_path):
+async def test_a_connection_that_gives_way_before_it_begins_is_told_so(socket_path: Path) -> None:
     """A loop that stood still for a second finds connections that are old before their first byte is read."""
     async with world(socket_path) as here:
         places = here.server._places
@@ -110,7 +113,7 @@ async def test_a_connection_that_gives_way_before_it_begins_is_told_so(socket_pa
         def enter_and_go(person, *, admin):
             place = enter(person, admin=admin)
 
-            def give_way():
+            def give_way() -> None:
                 places.leave(place)
                 place.give_way()
 

@@ -1,6 +1,7 @@
 """The description of the API."""
 
 import re
+from pathlib import Path
 from typing import get_args
 
 from jitd.core.choices import StatusName
@@ -21,7 +22,7 @@ def refs(value):
             yield from refs(inner)
 
 
-def check(document, table):
+def check(document, table) -> None:
     """Structural rules of OpenAPI 3.1 that a generator of clients stands on."""
     assert document["openapi"] == "3.1.0"
     assert document["info"]["title"]
@@ -43,7 +44,7 @@ def check(document, table):
         assert ("requestBody" in operation) != ("parameters" in operation)
 
 
-async def test_the_description_is_served_and_complete(socket_path):
+async def test_the_description_is_served_and_complete(socket_path: Path) -> None:
     """Every route is there with its schema and the error's, and every reference leads somewhere."""
     async with world(socket_path) as here:
         document = (await here.ask("GET", "/v1/openapi.json")).json
@@ -60,14 +61,14 @@ async def test_the_description_is_served_and_complete(socket_path):
         }
 
 
-def test_the_table_of_the_daemon_can_be_described():
+def test_the_table_of_the_daemon_can_be_described() -> None:
     """The real table keeps the same rules, and each route is there once."""
     check(openapi.describe(ROUTES, "1"), ROUTES)
     assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
     assert all((route.verb is None) == (route.kind is Kind.DOCUMENT) for route in ROUTES)
 
 
-def test_a_verb_keeps_its_name():
+def test_a_verb_keeps_its_name() -> None:
     """The last word of a path is the name of the service's function, so that one search finds both."""
     for route in ROUTES:
         if route.verb is not None:

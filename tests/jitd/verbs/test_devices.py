@@ -1,5 +1,7 @@
 """Devices and their configurations."""
 
+from pathlib import Path
+
 import pytest
 
 from jitd.core.configuration import Limits
@@ -37,7 +39,7 @@ async def test_only_administrators_register_for_someone_else(office: World) -> N
     assert reply["device"]["user"] == "bob"
 
 
-async def test_devices_per_user_are_limited(tmp_path) -> None:
+async def test_devices_per_user_are_limited(tmp_path: Path) -> None:
     """Above the limit a user gets no further device, and removing one makes room."""
     world = World(tmp_path, Limits(devices_per_user=1))
     await world.start()

@@ -175,7 +175,9 @@ async def test_a_grant_without_a_request_takes_no_pending_one_by_surprise(office
         ({"user": "carol", "network": "office"}, "refused"),
     ],
 )
-async def test_what_cannot_be_granted(office: World, body, code: str) -> None:
+async def test_what_cannot_be_granted(
+    office: World, body: dict[str, int] | dict[str, int | str] | dict[str, object] | dict[str, str], code: str
+) -> None:
     """Unknown ids, users and networks, half a call, system accounts and who has no device: refused, nothing changed."""
     await office.asked()
     before = (await office.ask(eventlog.events_, ROOT))["next"]

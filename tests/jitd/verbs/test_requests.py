@@ -1,5 +1,7 @@
 """Asking, taking back, giving back, pausing."""
 
+from pathlib import Path
+
 import pytest
 
 from jitd.core.configuration import Limits
@@ -150,7 +152,7 @@ async def test_a_wish_above_the_maximum_is_refused(office: World) -> None:
     assert "its maximum is 8h" in caught.value.message
 
 
-async def test_limits_of_requests(tmp_path) -> None:
+async def test_limits_of_requests(tmp_path: Path) -> None:
     """Requests an hour are limited per user; the message says when it works again; administrators are not limited."""
     world = World(tmp_path, Limits(requests_per_hour=2))
     await world.start()
