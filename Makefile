@@ -5,7 +5,7 @@ SHELL := /bin/sh
 SETUP := packaging/setup
 BIN := .venv/bin
 LINTED := src tests packaging
-TYPED := src tests/support tests/demo tests/bench tests/faults tests/simulation tests/fuzz
+TYPED := src tests packaging
 
 .PHONY: help planted demo screenshots bench faults simulate fuzz test test-fast lint format venv packages clean
 .DEFAULT_GOAL := help

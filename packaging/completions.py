@@ -132,17 +132,20 @@ def table() -> dict[str, Any]:
     """What follows a verb, its options with what their values are, and its arguments; a last one with `*` repeats."""
     names: dict[str, dict[str, str]] = {"": {}}
     verbs = {}
-    everywhere = {name: [one.help, _value("", one)] for one in cli.everywhere() for name in one.opts}
+    everywhere = {name: [one.help or "", _value("", one)] for one in cli.everywhere() for name in one.opts}
     for verb in VERBS:
         group, _, name = verb.name.rpartition(" ")
         if group:
             names[""][group] = GROUPS[group].help
         names.setdefault(group, {})[name] = verb.help
-        options, arguments = {}, []
+        options: dict[str, list[str]] = {}
+        arguments: list[str] = []
         for one in cli.load(verb).params:
             if isinstance(one, TyperOption):
                 options |= {
-                    each: [one.help, _value(verb.name, one)] for each in one.opts if each not in everywhere
+                    each: [one.help or "", _value(verb.name, one)]
+                    for each in one.opts
+                    if each not in everywhere
                 }
             else:
                 arguments.append(kind(verb.name, one) + ("*" if one.nargs == -1 else ""))

@@ -9,6 +9,7 @@ import string
 from pathlib import Path
 
 import pytest
+from typer.core import TyperOption
 
 from jitctl.render.events import _WORKED_OUT
 from jitd.core import changed, configuration, errors
@@ -132,7 +133,7 @@ def test_the_options_of_a_network_are_its_settings() -> None:
 
     usual = settings.plain(policyfile.usual("office", 0))
     add = cli.load(next(one for one in VERBS if one.name == "network add"))
-    helps = {name: one.help for one in add.params for name in one.opts}
+    helps = {name: one.help or "" for one in add.params if isinstance(one, TyperOption) for name in one.opts}
     for option, key in (
         ("--default-duration", "default_duration"),
         ("--max-duration", "max_duration"),

@@ -6,7 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
@@ -84,11 +84,11 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment / "bin"
 
 
-def run(words: list[str], cwd: Path | None = None, **more: str) -> str:
+def run(words: list[str], cwd: Path | None = None, more: Mapping[str, str] | None = None) -> str:
     """What a program prints. Raises AssertionError with what it said where it fails."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     done = subprocess.run(
-        words, cwd=cwd, env={**kept, **more}, capture_output=True, text=True, timeout=120, check=False
+        words, cwd=cwd, env={**kept, **(more or {})}, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout
@@ -150,7 +150,7 @@ def gateway(tmp_path: Path) -> Iterator[LocalSshd]:
         daemon.furnish()
         daemon.directory.chmod(0o755)
         environment = {"JITCTL_SOCKET": os.fspath(daemon.socket)}
-        forced = ()
+        forced: tuple[str, ...] = ()
         if os.geteuid() == 0:
             script = tmp_path / "somebody.py"
             script.write_text(SOMEBODY.format(daemon.people.people["alice"].uid, os.fspath(daemon.socket)))
@@ -174,7 +174,7 @@ def test_a_laptop_is_set_up(bare: Path, gateway: LocalSshd, tmp_path: Path) -> N
     given = {"HOME": str(home), "JITCTL_SSH": gateway.ssh(), **gone}
 
     def jitctl(*words: str) -> str:
-        return run([str(bare / "jitctl"), *words], **given)
+        return run([str(bare / "jitctl"), *words], more=given)
 
     said = jitctl("setup", gateway.host, "--name", "office", "--device", "desk")
     assert "which only you can read: there is no keyring here" in said

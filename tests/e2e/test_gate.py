@@ -36,11 +36,13 @@ def test_a_contractor_through_the_gate(tmp_path: Path) -> None:
         # Bob's laptop is where the shared account's key is used from; the user there does not matter.
         host = f"ssh://{SHARED}@{network.OUTER}:{sshd.PORT}"
         key = tunnel.key_pair(world, SHARED, "bob")
-        there = {"where": "bob", "env": {"JITCTL_HOST": host}}
-        gateway.jitctl(SHARED, "device", "add", "laptop", "--public-key", "-", given=f"{key}\n", **there)
-        config = gateway.jitctl(SHARED, "device", "config", **there)
+        env = {"JITCTL_HOST": host}
+        gateway.jitctl(
+            SHARED, "device", "add", "laptop", "--public-key", "-", given=f"{key}\n", where="bob", env=env
+        )
+        config = gateway.jitctl(SHARED, "device", "config", where="bob", env=env)
         tunnel.up(world, "bob", "zoe0", tunnel.put_key(world, SHARED, config))
-        gateway.jitctl(SHARED, "request", "office", "--reason", "the audit", **there)
+        gateway.jitctl(SHARED, "request", "office", "--reason", "the audit", where="bob", env=env)
         ssh = ["ssh", "-o", "BatchMode=yes", "-p", str(sshd.PORT), f"{SHARED}@{network.OUTER}"]
         listed = world.run([*ssh, "jitctl list"], user=SHARED, where="bob").stdout
         assert "zoe" in listed

@@ -1,6 +1,7 @@
 """`jitd stop --cut`, with real packets in both directions."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -10,10 +11,10 @@ from support.old_gateway import PEOPLE, old_gateway
 pytestmark = pytest.mark.root
 
 
-def table(deployment: Deployment) -> list[dict[str, object]]:
+def table(deployment: Deployment) -> list[dict[str, Any]]:
     """Everything in the firewall's tables of jitd: rules, sets and elements."""
     listed = deployment.world.run(["nft", "--json", "list", "ruleset"]).stdout
-    found: list[dict[str, object]] = json.loads(listed)["nftables"]
+    found: list[dict[str, Any]] = json.loads(listed)["nftables"]
     return [
         one
         for one in found

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jitctl.__main__ import main
 from jitctl.api.client import Client
+from jitctl.cli.run import main
 from jitctl.dashboard import look
 from jitd.server.routes import ROUTES
 from skew import contract

@@ -50,7 +50,7 @@ CALLERS = {
 }
 
 #: For each verb: a body that works in the world below.
-BODIES = {
+BODIES: dict[Callable[..., Any], Mapping[str, Any]] = {
     requests.request: {"network": "lab", "reason": "x"},
     requests.ensure: {"network": "lab", "reason": "x"},
     requests.cancel: {"id": 1},

@@ -266,11 +266,11 @@ def test_ssh_has_a_terminal_where_its_user_has_one(daemon: InProcessDaemon, jitc
     """Its standard error is a terminal where ours is one (only there ssh asks for a touch of a security key), a pipe
     otherwise; what is said comes through as it is.
     """
-    program = {"JITCTL_SSH": "sh -c 'test -t 2 && echo a terminal >&2 || echo a pipe >&2; exit 255'"}
-    terminal = Terminal(daemon, "--host", "gateway", "status", **program)
+    program = "sh -c 'test -t 2 && echo a terminal >&2 || echo a pipe >&2; exit 255'"
+    terminal = Terminal(daemon, "--host", "gateway", "status", JITCTL_SSH=program)
     assert terminal.end() == 6
     assert terminal.seen.startswith("a terminal\r\njitctl: cannot reach gateway: ssh failed")
-    assert jitctl("--host", "gateway", "status", **program).err.startswith("a pipe\njitctl: ")
+    assert jitctl("--host", "gateway", "status", JITCTL_SSH=program).err.startswith("a pipe\njitctl: ")
 
 
 def test_what_follows_needs_no_login(door: LocalSshd, monkeypatch: pytest.MonkeyPatch) -> None:

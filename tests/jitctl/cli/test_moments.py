@@ -1,5 +1,6 @@
 """Moments on the caller's clocks."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -16,7 +17,7 @@ NOON = 1_795_435_200_000
 @pytest.fixture(autouse=True)
 def noon(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is noon in UTC, and one o'clock in Berlin."""
-    monkeypatch.setattr(moments.time, "time_ns", lambda: NOON * 1_000_000)
+    monkeypatch.setattr(time, "time_ns", lambda: NOON * 1_000_000)
     monkeypatch.setenv("TZ", "Europe/Berlin")
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jitctl.__main__ import main
 from jitctl.cli.app import Settings
+from jitctl.cli.run import main
 from jitctl.cli.verbs import MEANT, VERBS
 from jitd.core.errors import JitError
 

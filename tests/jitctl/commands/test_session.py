@@ -276,7 +276,7 @@ def test_every_help_has_an_example() -> None:
         assert f"jitctl {verb.name}" in (command.help or ""), verb.name
     for name, group in GROUPS.items():
         assert group.example.startswith(tuple(f"jitctl {verb.name}" for verb in VERBS if name in verb.name))
-        assert group.example in str(getattr(cli.root().get_command(None, name), "epilog", ""))  # type: ignore[arg-type]
+        assert group.example in str(getattr(cli.root().get_command(None, name), "epilog", ""))
 
 
 def test_what_is_not_used_is_not_imported() -> None:

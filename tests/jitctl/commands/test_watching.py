@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from support.background_command import BackgroundCommand
 from support.command_result import RunCommand
@@ -14,23 +15,29 @@ from support.wait import until
 Begin = Callable[..., BackgroundCommand]
 
 
+def has_printed(watching: BackgroundCommand, count: int) -> bool:
+    """Whether so many whole lines are there."""
+    return len(lines(watching)) == count
+
+
 def lines(watching: BackgroundCommand) -> list[int]:
     """The SEQs of the whole lines so far."""
     return [json.loads(line)["seq"] for line in watching.out.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def toggle(daemon: InProcessDaemon) -> None:
+def toggle(daemon: InProcessDaemon) -> bool:
     """Two events about nobody."""
     for reason in ("one", "two"):
         assert daemon.post("/v1/freeze", reason=reason)[0] == 200
         assert daemon.post("/v1/thaw")[0] == 200
+    return True
 
 
 def test_watch_begins_with_now(daemon: InProcessDaemon, begin: Begin) -> None:
     """What happened before is not printed; what happens then is, as `events` prints it; Ctrl-C is 130."""
     before = daemon.get("/v1/health")[1]["seq"]
     watching = begin("watch")
-    until(lambda: toggle(daemon) or watching.out, "something is printed")
+    until(lambda: toggle(daemon) and watching.out, "something is printed")
     first = int(watching.out.split()[0])
     assert first > before
     watching.interrupt()
@@ -66,9 +73,7 @@ def test_watch_filters(daemon: InProcessDaemon, begin: Begin) -> None:
         watching = begin("watch", "--since", "2026-01-01", "--json", *words)
         for number in (1, 2):
             daemon.post("/v1/deny", id=number)
-        until(
-            lambda watching=watching, kinds=kinds: len(lines(watching)) == len(kinds), "all of it", seconds=60
-        )
+        until(partial(has_printed, watching, len(kinds)), "all of it", seconds=60)
         assert [json.loads(line)["kind"] for line in watching.out.splitlines()] == kinds
         watching.interrupt()
 

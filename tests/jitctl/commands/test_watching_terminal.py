@@ -46,12 +46,13 @@ def test_ctrl_c_at_a_terminal(daemon: InProcessDaemon) -> None:
 def test_watch_has_colours_and_a_bell(daemon: InProcessDaemon) -> None:
     """At a terminal what matters is coloured, with --bell it rings; NO_COLOR takes only the colours away."""
     daemon.post("/v1/request", network="office", reason="x", user="alice")
-    for environment in ({}, {"NO_COLOR": "1"}):
-        terminal = Terminal(daemon, "watch", "--after", "0", "--bell", **environment)
+    for colours in (True, False):
+        words = ("watch", "--after", "0", "--bell")
+        terminal = Terminal(daemon, *words) if colours else Terminal(daemon, *words, NO_COLOR="1")
         terminal.until("asked for office")
         terminal.type("\x03")
         assert terminal.end() == 130
-        assert ("\a" in terminal.seen, "\x1b[33m" in terminal.seen) == (True, not environment)
+        assert ("\a" in terminal.seen, "\x1b[33m" in terminal.seen) == (True, colours)
 
 
 @pytest.mark.parametrize("columns", [80, 160])

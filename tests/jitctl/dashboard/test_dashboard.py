@@ -354,7 +354,7 @@ async def test_a_burst_is_read_once(daemon: InProcessDaemon) -> None:
         def counted(*wanted: object) -> object:
             nonlocal begun
             begun += 1
-            return look(*wanted)  # type: ignore[arg-type]
+            return look(*wanted)
 
         app._look = counted  # type: ignore[method-assign, assignment]
         for _ in range(50):

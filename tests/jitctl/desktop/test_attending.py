@@ -12,7 +12,15 @@ MINUTE = 60_000
 def event(kind: str, user: str | None = "alice", by: str | None = "carol", **data: object) -> wire.EventView:
     actor: wire.ActorView | None = None
     if by is not None:
-        actor = {"uid": 1, "user": by, "login_uid": 1, "login_user": by, "pid": 1, "origin": ""}  # type: ignore[typeddict-unknown-key]
+        actor = {
+            "uid": 1,
+            "user": by,
+            "login_uid": 1,
+            "login_user": by,
+            "login_claimed": False,
+            "pid": 1,
+            "origin": "",
+        }
     return {
         "seq": 1,
         "at": NOW,

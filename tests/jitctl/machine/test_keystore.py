@@ -21,7 +21,7 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A directory of the test's own, and no keyring: that of the machine is nothing for a test."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     before = keyring.get_keyring()
-    keyring.set_keyring(NoKeyring())
+    keyring.set_keyring(NoKeyring())  # type: ignore[no-untyped-call]  # keyring types no constructor
     yield tmp_path / "jitctl" / "keys"
     keyring.set_keyring(before)
 
@@ -32,7 +32,7 @@ class Ring(KeyringBackend):
     priority = 1.0
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # keyring types no constructor
         self.kept: dict[str, str] = {}
         self.is_locked = False
 

@@ -87,4 +87,4 @@ def test_nobody_leaves_through_a_gate(home: Path, monkeypatch: pytest.MonkeyPatc
     assert Settings().client()._host == ""
     assert Settings().profile_meant() is None
     with pytest.raises(JitError, match="cannot show other gateways here"):
-        status_of_all(None, "")
+        status_of_all(None, "")  # type: ignore[arg-type]  # refused before it is used

@@ -1,5 +1,7 @@
 """What helps before a decision, in words."""
 
+from collections.abc import Callable
+
 import pytest
 
 from jitctl.api.client import Client
@@ -12,7 +14,7 @@ HOSTILE = "\x1b]0;pwned\x07\u202e[bold]"
 
 
 @pytest.fixture
-def utc(zone) -> None:
+def utc(zone: Callable[[str], None]) -> None:
     """Times on the clocks of UTC."""
     zone("UTC")
 

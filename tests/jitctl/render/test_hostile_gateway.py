@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import jitctl
-from jitctl.__main__ import main
+from jitctl.cli.run import main
 from jitctl.cli.verbs import VERBS
 from jitd.server.routes import ROUTES
 from support.hostile import FakeGateway

@@ -1,6 +1,7 @@
 """A report in words and as a page, from an answer that is written here."""
 
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 
 import pytest
@@ -90,10 +91,10 @@ def reply(**more: object) -> wire.ReportReply:
             }
         ],
     }
-    return {**usual, **more}  # type: ignore[typeddict-item,return-value]
+    return {**usual, **more}  # type: ignore[typeddict-item]
 
 
-def test_a_report_in_words(zone, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_in_words(zone: Callable[[str], None], capsys: pytest.CaptureFixture[str]) -> None:
     """Everything has a number; bars and colours say nothing alone."""
     zone("UTC")
     report.show(reply())
@@ -124,7 +125,9 @@ def test_a_report_in_words(zone, capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_many_networks_are_no_long_line(zone, capsys: pytest.CaptureFixture[str]) -> None:
+def test_many_networks_are_no_long_line(
+    zone: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
     """What a report is about is folded to the width that there is."""
     zone("UTC")
     report.show(reply(scope="networks", about=[f"network{number}" for number in range(10)]))
@@ -151,24 +154,24 @@ class Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: set[str] = set()
-        self.attributes: list[tuple[str, str]] = []
+        self.attributes: list[tuple[str, str | None]] = []
         self.text = ""
         self.open: list[str] = []
         self.feed(text)
 
-    def handle_starttag(self, tag, attrs) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """An element begins."""
         self.tags.add(tag)
         self.attributes += attrs
         if tag not in ("meta", "rect", "line"):
             self.open.append(tag)
 
-    def handle_endtag(self, tag) -> None:
+    def handle_endtag(self, tag: str) -> None:
         """It ends."""
         if tag not in ("rect", "line"):
             assert self.open.pop() == tag
 
-    def handle_data(self, data) -> None:
+    def handle_data(self, data: str) -> None:
         """Words."""
         self.text += data
 

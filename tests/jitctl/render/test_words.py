@@ -30,6 +30,16 @@ def request(**given: object) -> wire.RequestView:
         "requested": NOW,
         "requested_by": "alice",
         "wanted": None,
+        "lapses": 0,
+        "start": None,
+        "until": None,
+        "extends": None,
+        "break_glass": False,
+        "approvals": 1,
+        "approved_by": [],
+        "reviewed": None,
+        "reviewed_by": "",
+        "reviewed_comment": "",
         "decided": None,
         "decided_by": "",
         "comment": "",
@@ -242,6 +252,7 @@ def test_who_acted_names_the_person_behind_sudo() -> None:
         "user": "root",
         "login_uid": 1000,
         "login_user": "carol",
+        "login_claimed": False,
         "pid": 1,
         "origin": "",
     }
@@ -250,7 +261,7 @@ def test_who_acted_names_the_person_behind_sudo() -> None:
     assert events.by({**event("granted"), "actor": {**actor, "user": "carol"}}) == "carol"
     assert events.by({**event("granted"), "actor": {**actor, "login_user": None}}) == "root"
     # Only root's own login is sure: everybody else's may have been written by themselves.
-    svc = {**actor, "uid": 999, "user": "svc"}
+    svc: wire.ActorView = {**actor, "uid": 999, "user": "svc", "login_claimed": True}
     assert events.by({**event("granted"), "actor": svc}) == "svc (login claimed: carol)"
 
 

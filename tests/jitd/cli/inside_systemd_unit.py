@@ -139,8 +139,8 @@ def test_where_a_call_comes_from_is_known() -> None:
         "origina": ("/v1/device/add", {"name": "laptop", "public_key": key}),
     }
     try:
-        for user, (path, body) in asked.items():
-            command = shlex.join(["/usr/bin/python3", str(directory / "call.py"), path, json.dumps(body)])
+        for user, (verb, body) in asked.items():
+            command = shlex.join(["/usr/bin/python3", str(directory / "call.py"), verb, json.dumps(body)])
             ssh = [
                 *("ssh", "-p", "2222", "-i", str(directory / "key"), "-o", "StrictHostKeyChecking=no"),
                 *("-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes", f"{user}@127.0.0.1", command),

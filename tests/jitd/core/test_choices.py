@@ -1,5 +1,6 @@
 """The closed sets of words."""
 
+from enum import StrEnum
 from typing import get_args
 
 import pytest
@@ -8,7 +9,7 @@ from jitd.core.choices import TAB_OF, Status, StatusName, Tab, TabName
 
 
 @pytest.mark.parametrize(("members", "words"), [(Status, StatusName), (Tab, TabName)])
-def test_an_enumeration_has_the_words_of_its_type(members, words) -> None:
+def test_an_enumeration_has_the_words_of_its_type(members: type[StrEnum], words: object) -> None:
     """mypy sees that each member is one of the words; here, that none is missing."""
     assert tuple(members) == get_args(words)
 

@@ -1,14 +1,15 @@
 """The tables of decisions, which people have reviewed, are what the code decides."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from jitd.core import policy
 from jitd.core.model import Network
-from jitd.core.people import Answer
+from jitd.core.people import Answer, Person
+from jitd.core.policy import Verdict
 from support import decision_table as made
 
 TABLE = Path(__file__).with_name("decisions.txt")
@@ -34,7 +35,7 @@ def known(lists: dict[str, str], admin: str) -> Iterator[tuple[dict[str, str], s
             yield dict(zip(lists, way, strict=True)), who
 
 
-RULES = {
+RULES: dict[str, Callable[[Network, Person, Verdict], Verdict]] = {
     "may_use": policy.may_use,
     "must_ask": lambda one, who, admin: policy.must_ask(one, who, admin, None),
     "has_standing": lambda one, who, admin: policy.has_standing(one, who, admin, None),

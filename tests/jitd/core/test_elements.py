@@ -43,7 +43,9 @@ def test_wide_tunnels_are_no_members() -> None:
 NOW = Reading()
 
 
-def difference(wanted: Right | None, least: int | None, most: int | None = None, reading: Reading = NOW):
+def difference(
+    wanted: Right | None, least: int | None, most: int | None = None, reading: Reading = NOW
+) -> tuple[bool, bool, bool, bool]:
     """Of one entry."""
     actual = {} if least is None else {ENTRY: Element(1, IP, least, most if most is not None else least)}
     found = elements.difference({} if wanted is None else {ENTRY: wanted}, actual, reading)

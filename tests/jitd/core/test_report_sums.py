@@ -171,7 +171,9 @@ tallies = st.builds(
 
 
 @given(st.lists(habits, max_size=5), tallies, st.integers(1, 400 * DAY), st.integers(1, 365 * DAY // HOUR))
-def test_every_suggestion_can_be_typed(habits_, tally, span_ms: int, most_hours: int) -> None:
+def test_every_suggestion_can_be_typed(
+    habits_: list[Habit], tally: Tally, span_ms: int, most_hours: int
+) -> None:
     """Whatever people are called and did, a suggested command is one that the network takes."""
     network = replace(OFFICE, max_ms=most_hours * HOUR, default_ms=min(OFFICE.default_ms, most_hours * HOUR))
     for one in suggest(habits_, {"office": tally}, {"office": network}, span_ms):

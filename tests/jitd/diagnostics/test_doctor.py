@@ -3,11 +3,13 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jitd.core.configuration import Mail
 from jitd.core.errors import JitError
+from jitd.core.model import Actor
 from jitd.diagnostics import doctor, registry
 from jitd.diagnostics.registry import PARTS
 from jitd.enforce.owner import Owner
@@ -15,18 +17,19 @@ from jitd.enforce.port import RemovePeer, SetPeer
 from jitd.queries import overview
 from jitd.verbs import devices, freezing, grants, holding, networks, users
 from jitd.verbs import interfaces as verbs
+from jitd.verbs.context import ChangeVerb
 from support.service import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 #: From the best to the worst.
 LEVELS = ("ok", "unknown", "warning", "broken")
 
 
-def said(reply: dict, level: str) -> list[str]:
+def said(reply: dict[str, Any], level: str) -> list[str]:
     """What was said at a level."""
     return [check["what"] for check in reply["checks"] if check["level"] == level]
 
 
-def fixes(reply: dict) -> list[str]:
+def fixes(reply: dict[str, Any]) -> list[str]:
     """What to type."""
     return [check["fix"] for check in reply["checks"] if check["level"] == "broken"]
 
@@ -175,7 +178,9 @@ async def test_a_grant_for_another_network_is_named(office: World) -> None:
         (users.disable, ROOT, {"user": "alice", "reason": "left"}, "nothing is open to alice: "),
     ],
 )
-async def test_what_closes_is_told(office: World, verb, actor, body: dict[str, str], expected: str) -> None:
+async def test_what_closes_is_told(
+    office: World, verb: ChangeVerb, actor: Actor, body: dict[str, str], expected: str
+) -> None:
     """A grant given back, a freeze and a disabled account are each named as what is broken."""
     await office.granted()
     await office.do(verb, actor, **body)

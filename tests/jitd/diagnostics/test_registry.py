@@ -27,7 +27,7 @@ def test_a_check_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "CHECKS = (Check('extra', 'people', 'More', 'warning', lambda _: [warning('it rains')], fix='wait'),)\n"
     )
     monkeypatch.setattr(checks, "__path__", [str(tmp_path)])
-    assert registry.examine("people", None) == [  # type: ignore[arg-type] - it looks at nothing
+    assert registry.examine("people", None) == [  # type: ignore[arg-type]  # it looks at nothing
         {"level": "warning", "what": "it rains", "fix": "wait", "code": "extra"}
     ]
 

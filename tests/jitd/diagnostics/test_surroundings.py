@@ -1,6 +1,7 @@
 """What a gateway's own rules do with granted traffic: read from what nft and iptables print."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -31,7 +32,9 @@ BACK = Traffic(source=OUT.destination, destination=OUT.source, iif="in0", oif="w
 
 
 def table(
-    *rules: list[object], policy: str = "drop", others: dict[str, list[list[object]]] | None = None
+    *rules: Sequence[object],
+    policy: str = "drop",
+    others: Mapping[str, Sequence[Sequence[object]]] | None = None,
 ) -> Table:
     """A table as nft prints it: a base chain `forward` with these rules, and other chains."""
     at = {"family": "inet", "table": "filter"}
@@ -42,7 +45,8 @@ def table(
     ]
     said.append({"chain": {**at, "name": "forward", **base}})
     said += [{"chain": {**at, "name": name}} for name in others or {}]
-    for name, lines in {"forward": list(rules), **(others or {})}.items():
+    chains: dict[str, Sequence[Sequence[object]]] = {"forward": rules, **(others or {})}
+    for name, lines in chains.items():
         said += [
             {"rule": {**at, "chain": name, "handle": number, "expr": line}}
             for number, line in enumerate(lines, 1)

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from jitd.enforce import uapi
-from jitd.enforce.port import EnforceError, RemovePeer, SetPeer
+from jitd.enforce.port import Change, EnforceError, RemovePeer, SetPeer
 from support.wireguard_contract import ips, new_key, new_peer, public_key
 
 FIRST = base64.b64encode(bytes([1] * 32)).decode()
@@ -14,7 +14,7 @@ SECOND = base64.b64encode(bytes([2] * 32)).decode()
 
 def test_changes_are_one_operation() -> None:
     """Changes stand in one operation, in order; what is None is not in it."""
-    changes = [
+    changes: list[Change] = [
         SetPeer(
             public_key=FIRST,
             allowed_ips=ips("10.0.0.2/32"),

@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 
 import pytest
-from pyroute2.netlink.generic.wireguard import wgmsg
+from pyroute2.netlink.generic.wireguard import WGPEER_F_REPLACE_ALLOWEDIPS, WGPEER_F_UPDATE_ONLY, wgmsg
 
 from jitd.enforce import wgmessages
 from jitd.enforce.port import EnforceError, RemovePeer, SetPeer
@@ -83,8 +83,8 @@ def test_a_peer_too_large_for_a_message() -> None:
     sent = [entry for entries in wgmessages.messages([change]) for entry in entries]
     flags = [dict(entry["attrs"])["WGPEER_A_FLAGS"] for entry in sent]
     assert flags == [
-        wgmessages.WGPEER_F_REPLACE_ALLOWEDIPS,
-        *[wgmessages.WGPEER_F_UPDATE_ONLY] * (len(flags) - 1),
+        WGPEER_F_REPLACE_ALLOWEDIPS,
+        *[WGPEER_F_UPDATE_ONLY] * (len(flags) - 1),
     ]
     assert all(len(decoded(entries).data) < 65_000 for entries in wgmessages.messages([change]))
 

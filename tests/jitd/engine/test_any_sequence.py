@@ -3,9 +3,11 @@
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +20,7 @@ from jitd.enforce.port import RemovePeer
 from jitd.queries import eventlog
 from jitd.reconcile.firewall import MARGIN_MS
 from jitd.verbs import devices, freezing, grants, holding, networks, removal, requests
+from jitd.verbs.context import ChangeVerb
 from support.service import ALICE, BOB, CAROL, ROOT, World
 
 pytestmark = pytest.mark.slow
@@ -62,7 +65,7 @@ class AnySequence(RuleBasedStateMachine):
         self.loop.close()
         shutil.rmtree(self.directory)
 
-    def run(self, verb, actor: Actor, **body) -> dict | None:
+    def run(self, verb: ChangeVerb, actor: Actor, **body: object) -> dict[str, Any] | None:
         """Run a verb; a refusal is a fine answer, and None."""
         try:
             return self.loop.run_until_complete(self.world.do(verb, actor, **body))
@@ -86,7 +89,7 @@ class AnySequence(RuleBasedStateMachine):
         if reply is not None and reply["request"] is not None:
             self.pending[reply["request"]["id"]] = user
 
-    def pick(self, likely: dict, choice: int) -> int:
+    def pick(self, likely: Mapping[int, object], choice: int) -> int:
         """Mostly the number of something that the verb is for, sometimes any other."""
         return sorted(likely)[choice % len(likely)] if likely and choice < 6 else choice
 
@@ -151,7 +154,7 @@ class AnySequence(RuleBasedStateMachine):
         self.live.pop(number, None)
 
     @rule(user=st.sampled_from(sorted(USERS)), verb=st.sampled_from([holding.release, requests.cancel]))
-    def give_back(self, user: str, verb) -> None:
+    def give_back(self, user: str, verb: ChangeVerb) -> None:
         """A user takes back what is pending or gives back what is live."""
         self.settle()
         reply = self.run(verb, USERS[user])

@@ -32,7 +32,7 @@ from jitd.store import database
 from jitd.store.database import FILE_NAME
 from jitd.store.tombstones import BYTES, TombstoneFile
 from jitd.verbs import devices, freezing, grants, holding, interfaces, networks, removal, users
-from jitd.verbs.context import Call, ChangeVerb, Render
+from jitd.verbs.context import Call, ChangeVerb, Render, Reply
 from support.service import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 #: So long nothing is waited for in these tests that is to come at once, in seconds.
@@ -56,7 +56,7 @@ async def hanging(world: World) -> AsyncIterator[None]:
     """The writer hangs: it is in the middle of a verb that does not end."""
     there, end = threading.Event(), threading.Event()
 
-    def stuck(_call: Call, _body: object) -> Render:
+    def stuck(_call: Call, _body: object) -> Render[Reply]:
         there.set()
         assert end.wait(60)
         raise JitError("refused", "it was nothing")
@@ -552,15 +552,19 @@ def test_a_file_that_nobody_understands_is_left_alone(tmp_path: Path) -> None:
 async def test_a_worker_that_is_stuck_is_noticed(slow: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The watchdog asks the worker through its own queue. One that waits for the disk is told of, and not killed for it."""
     monkeypatch.setattr(service, "STUCK_SECONDS", 0.05)
+
+    def is_stuck() -> bool:
+        return slow.service.is_stuck
+
     assert slow.service.look_at_worker() == ""
     async with hanging(slow):
         await until(lambda: "it is stuck" in slow.service.look_at_worker(), "it is noticed")
-        assert slow.service.is_stuck
+        assert is_stuck()
     await until(lambda: not slow.service.look_at_worker(), "it goes on")
-    assert not slow.service.is_stuck
+    assert not is_stuck()
     with locked(slow):
         waiting = asyncio.ensure_future(slow.do(holding.resume, BOB))
         await until(lambda: "it waits for the disk" in slow.service.look_at_worker(), "it is noticed")
-        assert not slow.service.is_stuck
+        assert not is_stuck()
     with pytest.raises(JitError):
         await waiting

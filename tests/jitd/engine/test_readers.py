@@ -2,14 +2,16 @@
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
 from jitd.core.errors import JitError
+from jitd.core.model import Actor
 from jitd.engine import service as service_module
 from jitd.queries import eventlog, overview, show
 from jitd.verbs import devices, freezing, grants, holding, removal, requests, users
-from jitd.verbs.context import Reply, View
+from jitd.verbs.context import ChangeVerb, Reply, View
 from support.service import ALICE, BOB, CAROL, ROOT, World, key
 
 
@@ -65,7 +67,7 @@ async def test_what_closes_writes_nothing_when_it_is_repeated(office: World) -> 
     asked = (await office.do(requests.request, BOB, network="office", reason="x"))["request"]["id"]
     await office.do(devices.add, ALICE, name="old", public_key=key("old"))
     await office.do(devices.add, ALICE, name="gone", public_key=key("gone"))
-    closing = [
+    closing: list[tuple[ChangeVerb, Actor, dict[str, Any]]] = [
         (holding.pause, ALICE, {"id": number}),
         (grants.revoke, CAROL, {"id": number, "comment": "x"}),
         (holding.release, ALICE, {"id": number}),

@@ -4,13 +4,17 @@ import asyncio
 import threading
 from collections.abc import Sequence
 
+import pytest
+
 from jitd.enforce.port import Change
 from jitd.queries import show
 from jitd.verbs import grants, holding
 from support.service import ALICE, HOUR, ROOT, World
 
 
-async def test_a_grant_that_is_on_its_way_is_activating(office: World) -> None:
+async def test_a_grant_that_is_on_its_way_is_activating(
+    office: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Recorded and not applied yet, a grant is marked; once the kernel was compared, it is not any more."""
     number = await office.asked()
     entered, go_on = threading.Event(), threading.Event()
@@ -21,7 +25,7 @@ async def test_a_grant_that_is_on_its_way_is_activating(office: World) -> None:
         assert go_on.wait(10)
         apply(name, changes)
 
-    office.wireguard.apply = held
+    monkeypatch.setattr(office.wireguard, "apply", held)
     try:
         granting = asyncio.create_task(office.do(grants.grant, ROOT, id=number, duration=HOUR))
         assert await asyncio.to_thread(entered.wait, 10)

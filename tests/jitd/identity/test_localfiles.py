@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jitd.core.people import Answer
-from jitd.identity import nss
+from jitd.identity import directory, nss
 from jitd.identity.directory import MANY, SystemDirectory
 from jitd.identity.filewatch import FileWatch
 from jitd.identity.localfiles import LocalFiles
@@ -64,7 +64,7 @@ async def test_many_are_looked_up_at_once(root: Path) -> None:
     assert people.person("u3").in_group("staff") is Answer.YES
 
 
-def replace_at(known):
+def replace_at(known: directory._Known) -> directory._Known:
     """As if the answer were some seconds old."""
     from dataclasses import replace
 

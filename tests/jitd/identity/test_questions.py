@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
 
@@ -20,9 +21,7 @@ async def test_an_answer_and_an_error_come_back() -> None:
 async def test_many_quick_ones_wait_for_each_other() -> None:
     """A thousand quick questions on two threads are all answered: waiting in line is no failure."""
     questions = Questions(2, 5)
-    answers = await asyncio.gather(
-        *(questions.ask(number, lambda number=number: number) for number in range(1000))
-    )
+    answers = await asyncio.gather(*(questions.ask(number, partial(int, number)) for number in range(1000)))
     assert answers == list(range(1000))
     questions.close()
 

@@ -32,7 +32,7 @@ class Post:
 
     def __init__(self) -> None:
         self.mails: list[Message] = []
-        self.then: Callable[[], None] | None = None  # what happens before the next mail is acknowledged
+        self.then: Callable[[], object] | None = None  # what happens before the next mail is acknowledged
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """A mail."""

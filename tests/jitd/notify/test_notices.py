@@ -1,5 +1,6 @@
 """Who is told what, once each: from events to messages."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ MINUTE = 60_000
 
 
 @pytest.fixture
-async def telling(tmp_path: Path):
+async def telling(tmp_path: Path) -> AsyncIterator[World]:
     """An office that tells people by mail; dave and carol administer."""
     world = World(tmp_path)
     mail = Mail(
@@ -545,7 +546,9 @@ async def test_all_administrators_are_told_of_rules_and_people(telling: World) -
         assert [one for one in await everything_told(telling) if one[0] in changed.TEMPLATES] == wanted, verb
         for one in await telling.service.outbox(lambda rows: waiting(rows, 10)):
             if one.template in changed.TEMPLATES:
-                assert (one.data["by"], one.data["what"][0].startswith(what)) == ("carol", True)
+                said = one.data["what"]
+                assert isinstance(said, list)
+                assert (one.data["by"], said[0].startswith(what)) == ("carol", True)
                 assert one.data["reason"] in ("ticket 7", "left", "")
         await forget(telling)
 

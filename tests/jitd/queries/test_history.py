@@ -1,8 +1,11 @@
 """What helps before a decision."""
 
+from typing import Any
+
 import pytest
 
 from jitd.core.errors import JitError
+from jitd.core.model import Actor
 from jitd.queries import history
 from jitd.verbs import devices, freezing, grants, networks, requests
 from support.service import ALICE, BOB, CAROL, HOUR, ROOT, World, key, passes
@@ -10,7 +13,7 @@ from support.service import ALICE, BOB, CAROL, HOUR, ROOT, World, key, passes
 MINUTE = 60_000
 
 
-async def before(world: World, number: int, actor=ROOT):
+async def before(world: World, number: int, actor: Actor = ROOT) -> dict[str, Any]:
     """What history says of a request."""
     return await world.ask(history.history, actor, id=number)
 
@@ -98,7 +101,7 @@ async def test_approvers_learn_of_their_networks_alone(two: World) -> None:
     ],
 )
 async def test_what_a_yes_would_give_is_what_grant_gives(
-    office: World, settings: list[object] | list[str], wanted, lasts: int, cap: str
+    office: World, settings: list[str], wanted: dict[str, int], lasts: int, cap: str
 ) -> None:
     """Start, end and cap are those of the plan of `grant`."""
     if settings:

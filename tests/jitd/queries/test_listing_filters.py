@@ -3,12 +3,13 @@
 import pytest
 
 from jitd.core.errors import JitError
+from jitd.core.model import Actor
 from jitd.queries import listing
 from jitd.verbs import grants, networks
 from support.service import ALICE, BOB, CAROL, HOUR, ROOT, World
 
 
-async def users(world: World, caller, **query) -> list[str]:
+async def users(world: World, caller: Actor, **query: object) -> list[str]:
     """Whose requests somebody is shown."""
     return [one["user"] for one in (await world.ask(listing.list_, caller, **query))["requests"]]
 

@@ -1,6 +1,7 @@
 """What a report says of a time."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ DAY = 24 * HOUR
 SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
 
 
-async def told(world: World, actor=ROOT, **query):
+async def told(world: World, actor: Actor = ROOT, **query: object) -> dict[str, Any]:
     """What report says."""
     return await world.ask(report.report, actor, **query)
 
@@ -162,7 +163,9 @@ async def test_who_is_told_what(busy: World) -> None:
         (ROOT, {"since_ago": HOUR, "until_ago": DAY}, "bad_request"),
     ],
 )
-async def test_what_cannot_be_reported(busy: World, actor, query, code: str) -> None:
+async def test_what_cannot_be_reported(
+    busy: World, actor: Actor, query: dict[str, object], code: str
+) -> None:
     """Somebody else's, what does not exist, times that end before they begin."""
     with pytest.raises(JitError) as caught:
         await told(busy, actor, **query)

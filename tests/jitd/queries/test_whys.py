@@ -14,7 +14,7 @@ from support.service import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 SUDO_DAVE = Actor(uid=0, user="root", login_uid=61004, login_user="dave")
 
 
-async def told(world: World, actor: Actor = ALICE, **query) -> dict[str, tuple[str, str, str]]:
+async def told(world: World, actor: Actor = ALICE, **query: object) -> dict[str, tuple[str, str, str]]:
     """(answer, because, change) by question."""
     reply = await world.ask(whys.why, actor, **({"network": "office"} | query))
     return {line["question"]: (line["answer"], line["because"], line["change"]) for line in reply["lines"]}

@@ -1,7 +1,7 @@
 """The second layer behind the verbs: set entries with a timeout, beside the peers."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,8 +28,8 @@ class Broken(MemoryFirewall):
     """
 
     fails = ""
-    loading = staticmethod(nothing)
-    applying = staticmethod(nothing)
+    loading: Callable[[], object] = staticmethod(nothing)
+    applying: Callable[[], object] = staticmethod(nothing)
 
     def ensure(self, rules: Rules, repairing: Callable[[], None] = nothing) -> Ensured:
         """Load them, and let others look meanwhile."""
@@ -47,6 +47,12 @@ class Broken(MemoryFirewall):
         if leases:
             self.applying()
         super().apply(leases, removals)
+
+
+class BrokenWorld(World):
+    """A service behind a firewall that can be made to fail."""
+
+    firewall: Broken
 
 
 async def kinds(world: World) -> list[str]:
@@ -184,7 +190,7 @@ async def test_what_ran_out_after_a_step_of_the_clock_was_nobodys_doing(office: 
     assert not [kind for kind in await kinds(office) if kind.startswith("element_")]
 
 
-async def test_what_was_given_late_is_given_again(broken: World) -> None:
+async def test_what_was_given_late_is_given_again(broken: BrokenWorld) -> None:
     """Where jitd had to wait between looking at the clock and the kernel, the entry does not live on for so much longer."""
     waits = [40, 30]
     broken.firewall.applying = lambda: broken.clock.advance(waits.pop(0))
@@ -195,9 +201,9 @@ async def test_what_was_given_late_is_given_again(broken: World) -> None:
 
 
 @pytest.fixture
-async def broken(tmp_path: Path) -> World:
+async def broken(tmp_path: Path) -> AsyncIterator[BrokenWorld]:
     """An office whose firewall can be made to fail."""
-    world = World(tmp_path)
+    world = BrokenWorld(tmp_path)
     world.firewall = Broken(world.clock.boot_ms)
     world.service = world._new()
     await world.start()
@@ -207,7 +213,9 @@ async def broken(tmp_path: Path) -> World:
 
 
 @pytest.mark.parametrize("left", [5_000, 0])
-async def test_nobody_is_in_past_the_end_while_a_flushed_table_is_loaded(broken: World, left: int) -> None:
+async def test_nobody_is_in_past_the_end_while_a_flushed_table_is_loaded(
+    broken: BrokenWorld, left: int
+) -> None:
     """Whose grant ends within the time that it may take is stopped in WireGuard first, and passes again behind it."""
     await broken.granted(ALICE, duration=HOUR)
     await broken.granted(BOB, duration=2 * HOUR)
@@ -222,7 +230,7 @@ async def test_nobody_is_in_past_the_end_while_a_flushed_table_is_loaded(broken:
     assert (await kinds(broken))[-1] == "firewall_repaired"
 
 
-async def test_what_is_closed_does_not_wait_for_a_flushed_table(broken: World) -> None:
+async def test_what_is_closed_does_not_wait_for_a_flushed_table(broken: BrokenWorld) -> None:
     """Where a revoke finds the table flushed, WireGuard lets nobody pass before that is loaded again."""
     number = await broken.granted(ALICE, duration=HOUR)
     seen = []
@@ -233,7 +241,7 @@ async def test_what_is_closed_does_not_wait_for_a_flushed_table(broken: World) -
     assert broken.peers() == {}
 
 
-async def test_behind_a_failing_firewall_nothing_opens(broken: World) -> None:
+async def test_behind_a_failing_firewall_nothing_opens(broken: BrokenWorld) -> None:
     """A grant is recorded and says that the kernel does not agree; the peer comes when the firewall works again."""
     broken.firewall.fails = "nftables refused: try later"
     number = await broken.asked(ALICE)
@@ -248,7 +256,7 @@ async def test_behind_a_failing_firewall_nothing_opens(broken: World) -> None:
     assert broken.entries() == {"1 10.9.0.2": HOUR - 2000}
 
 
-async def test_a_failing_firewall_keeps_nobody_in(broken: World) -> None:
+async def test_a_failing_firewall_keeps_nobody_in(broken: BrokenWorld) -> None:
     """Revoke takes the peer away all the same, and is not called cut before the entry is gone, too."""
     number = await broken.granted(ALICE)
     broken.firewall.fails = "nftables refused: try later"
@@ -263,7 +271,7 @@ async def test_a_failing_firewall_keeps_nobody_in(broken: World) -> None:
     assert "cut_confirmed" in await kinds(broken)
 
 
-async def test_a_removed_device_is_not_called_cut_before_it_is(broken: World) -> None:
+async def test_a_removed_device_is_not_called_cut_before_it_is(broken: BrokenWorld) -> None:
     """While the entry of a removed device could not be taken out, its grant is `cutting`; then it is confirmed."""
     number = await broken.granted(ALICE)
     broken.firewall.fails = "nftables refused: try later"
@@ -277,7 +285,7 @@ async def test_a_removed_device_is_not_called_cut_before_it_is(broken: World) ->
     assert "stranger_removed" not in await kinds(broken)
 
 
-async def test_a_cut_that_failed_is_confirmed_after_a_restart(broken: World) -> None:
+async def test_a_cut_that_failed_is_confirmed_after_a_restart(broken: BrokenWorld) -> None:
     """An end whose confirmation a stop or a kill came before gets it from the next jitd that sees the kernel agree, once."""
     number = await broken.granted(ALICE)
     broken.firewall.fails = "nftables refused: try later"
@@ -290,7 +298,7 @@ async def test_a_cut_that_failed_is_confirmed_after_a_restart(broken: World) -> 
     assert (await kinds(broken)).count("cut_confirmed") == 1
 
 
-async def test_what_was_cut_long_ago_is_not_cut_again(broken: World) -> None:
+async def test_what_was_cut_long_ago_is_not_cut_again(broken: BrokenWorld) -> None:
     """Where a device cannot be let in, its grants of before are not marked: they were seen to be cut."""
     before = await broken.granted(ALICE)
     await broken.do(holding.release, ALICE)
@@ -342,7 +350,9 @@ async def test_the_scheduler_plans_anew_when_the_clock_is_stepped(office: World)
 
 
 @pytest.mark.parametrize("failing", [False, True])
-async def test_a_freed_address_waits_until_both_layers_are_rid_of_it(broken: World, *, failing: bool) -> None:
+async def test_a_freed_address_waits_until_both_layers_are_rid_of_it(
+    broken: BrokenWorld, *, failing: bool
+) -> None:
     """While the entry of a removed device could not be taken out, nobody else gets its address; then somebody does.
 
     Also where the interface was `failing` already.

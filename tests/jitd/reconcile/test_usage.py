@@ -1,5 +1,7 @@
 """What a grant was really used for, from the counters of its peers."""
 
+from typing import Any
+
 from jitd.enforce.port import SetPeer
 from jitd.queries import overview, show
 from jitd.verbs import devices, grants, holding
@@ -8,7 +10,7 @@ from support.service import ALICE, BOB, HOUR, ROOT, World, key, passes
 MINUTE = 60_000
 
 
-async def usage(world: World, number: int):
+async def usage(world: World, number: int) -> Any:
     """What show says."""
     return (await world.ask(show.show, ROOT, id=number))["usage"]
 

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import threading
+from typing import Any
 
 from support.in_process_daemon import InProcessDaemon
 from support.wait import until
@@ -11,9 +12,9 @@ from support.wait import until
 HOUR = 3_600_000
 
 
-def lines(daemon: InProcessDaemon, path: str, count: int) -> list[dict]:
+def lines(daemon: InProcessDaemon, path: str, count: int) -> list[dict[str, Any]]:
     """The first `count` lines of a stream."""
-    found: list[dict] = []
+    found: list[dict[str, Any]] = []
     with socket.socket(socket.AF_UNIX) as channel:
         channel.settimeout(30)
         channel.connect(os.fspath(daemon.socket))
@@ -68,7 +69,7 @@ def test_the_scheduler_follows_what_changes(daemon: InProcessDaemon) -> None:
 def test_a_watcher_misses_nothing(daemon: InProcessDaemon) -> None:
     """Events that come before, while and after somebody listens are seen once each, in order."""
     before = daemon.get("/v1/health")[1]["seq"]
-    seen: list[dict] = []
+    seen: list[dict[str, Any]] = []
     watcher = threading.Thread(
         target=lambda: seen.extend(lines(daemon, "/v1/events?after=0&follow=true", before + 20))
     )
@@ -85,7 +86,7 @@ def test_a_watcher_misses_nothing(daemon: InProcessDaemon) -> None:
 def test_of_many_approvers_at_once_one_wins(daemon: InProcessDaemon) -> None:
     """Twenty grants of one request at the same moment: one is done, nineteen are conflicts that name the winner."""
     number = daemon.post("/v1/request", network="office", reason="x", user="alice")[1]["request"]["id"]
-    answers: list[tuple[int, dict]] = []
+    answers: list[tuple[int, dict[str, Any]]] = []
 
     def approve() -> None:
         # At most a few at once per user are let in; the others wait their turn or are told to come back.

@@ -1,12 +1,13 @@
 """Who gets a place, and who gives way."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from jitd.core.errors import JitError
 from jitd.server.administrators import Administrators
-from jitd.server.places import Places
+from jitd.server.places import Place, Places
 
 
 class Clock:
@@ -25,14 +26,14 @@ def clock() -> Clock:
     return Clock()
 
 
-def busy(places, person, *, admin=False):
+def busy(places: Places, person: int, *, admin: bool = False) -> Place:
     """A place whose connection is working."""
     place = places.enter(person, admin=admin)
     places.working(place)
     return place
 
 
-def test_one_place_for_each_name_while_the_total_lasts(clock) -> None:
+def test_one_place_for_each_name_while_the_total_lasts(clock: Clock) -> None:
     """Attack: accounts that work without a pause take all they can. Half of the places stay for the firsts of others."""
     places = Places(total=120, reserved=20, per_user=16, now=clock)
     for account in range(4):
@@ -45,7 +46,7 @@ def test_one_place_for_each_name_while_the_total_lasts(clock) -> None:
     assert places.taken == 100
 
 
-def test_when_everybody_has_one_the_reserve_is_left(clock) -> None:
+def test_when_everybody_has_one_the_reserve_is_left(clock: Clock) -> None:
     """With all places held by as many names, nobody gets one but root and administrators."""
     places = Places(total=16, reserved=8, per_user=16, now=clock)
     for person in range(1, 9):
@@ -61,13 +62,13 @@ def test_when_everybody_has_one_the_reserve_is_left(clock) -> None:
     busy(places, 0, admin=True)
 
 
-def test_idle_ones_give_way_those_first_who_have_most(clock) -> None:
+def test_idle_ones_give_way_those_first_who_have_most(clock: Clock) -> None:
     """Somebody new gets the place of the connection that has been idle longest, of whoever has most of them."""
     places = Places(total=6, reserved=2, per_user=16, now=clock)
-    gone = []
+    gone: list[int] = []
     for at, person in enumerate((1, 1, 2, 3)):
         clock.now = float(at)
-        places.enter(person, admin=False).give_way = lambda at=at: gone.append(at)
+        places.enter(person, admin=False).give_way = partial(gone.append, at)
     clock.now = 3.5
     busy(places, 4)
     assert gone == [0]
@@ -81,7 +82,7 @@ def test_idle_ones_give_way_those_first_who_have_most(clock) -> None:
     assert places.taken == 4
 
 
-def test_nobody_gives_way_for_the_second_place_of_another(clock) -> None:
+def test_nobody_gives_way_for_the_second_place_of_another(clock: Clock) -> None:
     """Who has as many as everybody else gets no further one at their cost."""
     places = Places(total=4, reserved=0, per_user=16, now=clock)
     gone = []
@@ -93,7 +94,7 @@ def test_nobody_gives_way_for_the_second_place_of_another(clock) -> None:
     assert gone == []
 
 
-def test_a_place_that_was_given_away_is_given_back_once(clock) -> None:
+def test_a_place_that_was_given_away_is_given_back_once(clock: Clock) -> None:
     """The end of a connection that gave way frees nothing of somebody else's."""
     places = Places(total=2, reserved=0, per_user=16, now=clock)
     first = places.enter(1, admin=False)
@@ -105,7 +106,7 @@ def test_a_place_that_was_given_away_is_given_back_once(clock) -> None:
     assert places.taken == 2
 
 
-def test_whoever_speaks_through_a_gate_counts_for_themselves(clock) -> None:
+def test_whoever_speaks_through_a_gate_counts_for_themselves(clock: Clock) -> None:
     """Attack: one contractor behind a shared account takes all places of that account. The others have their own."""
     places = Places(total=100, reserved=0, per_user=4, now=clock)
     for _ in range(4):

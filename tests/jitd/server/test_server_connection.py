@@ -18,7 +18,7 @@ from jitctl.api import transport
 from jitd.core.errors import JitError
 from jitd.core.people import Answer
 from jitd.server.concurrency import ConcurrencyLimiter
-from support.server import parse, until, world
+from support.server import World, parse, until, world
 
 GET = b"GET /v1/whoami HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
@@ -49,7 +49,7 @@ sys.stdin.read()
 """
 
 
-async def flood(path, uid, seconds=0.0):
+async def flood(path: Path, uid: int, seconds: float = 0.0) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
@@ -62,13 +62,15 @@ async def flood(path, uid, seconds=0.0):
     )
 
 
-async def result_of(process):
+async def result_of(process: asyncio.subprocess.Process) -> tuple[int, ...]:
     """(connections tried, held open, refused with 429)"""
+    assert process.stdout is not None
     line = await asyncio.wait_for(process.stdout.readline(), 60)
     return tuple(int(number) for number in line.split())
 
 
-async def end(process) -> None:
+async def end(process: asyncio.subprocess.Process) -> None:
+    assert process.stdin is not None
     process.stdin.close()
     await process.wait()
 
@@ -146,7 +148,7 @@ async def test_pipelined_requests_are_not_kept(socket_path: Path) -> None:
         writer.close()
 
 
-def unread(writer):
+def unread(writer: asyncio.StreamWriter) -> int:
     """Bytes that were sent and that the server has not read yet."""
     sock = writer.get_extra_info("socket")
     return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
@@ -180,7 +182,7 @@ async def test_requests_of_one_uid_take_turns_in_order(socket_path: Path) -> Non
         asking = []
         for at in range(12):
             asking.append(asyncio.ensure_future(here.ask("POST", "/v1/hold", {"mark": f"{at:02}"})))
-            await until(lambda at=at: here.service.held + waiting(here) == at + 1)
+            await until(lambda: here.service.held + waiting(here) == len(asking))
         assert here.service.held == 4
         refused = await here.ask("POST", "/v1/hold", {})
         assert (refused.status, refused.code) == (429, "limit")
@@ -192,9 +194,10 @@ async def test_requests_of_one_uid_take_turns_in_order(socket_path: Path) -> Non
 
 async def test_turns_are_given_in_order_and_survive_those_who_leave() -> None:
     """Who waits gets a slot in the order of asking; a place in the queue that was given up is not waited for."""
-    limiter, order, hold = ConcurrencyLimiter(at_once=1, waiting=5), [], asyncio.Event()
+    limiter, hold = ConcurrencyLimiter(at_once=1, waiting=5), asyncio.Event()
+    order: list[str] = []
 
-    async def take(mark) -> None:
+    async def take(mark: str) -> None:
         async with limiter.slot(7):
             order.append(mark)
             await hold.wait()
@@ -211,7 +214,7 @@ async def test_turns_are_given_in_order_and_survive_those_who_leave() -> None:
         pass
 
 
-def waiting(here):
+def waiting(here: World) -> int:
     return sum(len(queue) for queue in here.server._limiter._queues.values())
 
 
@@ -293,7 +296,7 @@ async def test_crowds_hold_out_nobody_who_has_a_name(socket_path: Path) -> None:
     async with world(socket_path, **limits) as here:
         here.service.admins.add(54329)
         process = await ask_as(here.path, 54329)
-        assert await process.communicate() == (b"HTTP/1.1 200", None)
+        assert (await process.communicate())[0] == b"HTTP/1.1 200"
         await until((socket_path.parent / "administrators").exists)
     async with world(socket_path, **limits) as here:
         crowds = [await flood(here.path, uid) for uid in (54321, 54322, 54323)]
@@ -329,23 +332,26 @@ async def test_uids_without_a_name_take_no_places(socket_path: Path) -> None:
         )
         process = await ask_as(here.path, 54321)
         assert (await process.communicate())[0] == b"HTTP/1.1 200"
-        assert await crowd.communicate() == (b"200", None)
+        assert (await crowd.communicate())[0] == b"200"
         await until(lambda: here.server._places.taken == 0)
 
 
-async def test_a_directory_that_hangs_holds_nobody_at_the_door(socket_path: Path) -> None:
+async def test_a_directory_that_hangs_holds_nobody_at_the_door(
+    socket_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While nobody can say whether a uid has a name, whoever is known gets in, and who is not waits outside of all places,
     a few at a time; the others are told so.
     """
     async with world(socket_path) as here:
         answer = asyncio.Event()
 
-        async def has_name(uid):
+        async def has_name(_uid: int) -> Answer:
             await answer.wait()
             return Answer.UNAVAILABLE
 
-        here.names.has_name = has_name
+        monkeypatch.setattr(here.names, "has_name", has_name)
         keeper = here.server._admission
+        assert keeper is not None
         keeper._administrators._always = frozenset()  # this very process counts as a stranger now
         waiting = [await here.open() for _ in range(4)]
         refused = parse(await here.raw(GET))
@@ -368,7 +374,7 @@ async def test_a_refusal_at_the_door_is_readable_whatever_the_client_does(socket
         await until(lambda: here.server._places.taken == 1)
         head = b"POST /v1/request HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
 
-        def ask(way):
+        def ask(way: str) -> bytes:
             with socket.socket(socket.AF_UNIX) as sock:
                 sock.settimeout(10)
                 sock.connect(str(here.path))
@@ -411,14 +417,14 @@ async def test_jitctl_says_why_it_was_refused_at_the_door(socket_path: Path) -> 
         _, first = await here.open()
         await until(lambda: here.server._places.taken == 1)
 
-        def ask():
+        def ask() -> None:
             channel = transport.Channel(transport.connect(str(here.path)))
-            return transport.ask(channel, "POST", "/v1/request", {"reason": "x" * 50_000})
+            transport.ask(channel, "POST", "/v1/request", {"reason": "x" * 50_000})
 
-        def introduce():
+        def introduce() -> None:
             with transport.connect(str(here.path)) as connected:
                 time.sleep(0.2)  # the refusal has come and the door is closed again
-                return transport.introduce(connected, "alice")
+                transport.introduce(connected, "alice")
 
         for call in (ask, introduce):
             with pytest.raises(JitError) as caught:
@@ -439,7 +445,7 @@ async def test_an_idle_connection_gives_way(socket_path: Path) -> None:
         writer.close()
 
 
-def blocking(path):
+def blocking(path: Path) -> bytes:
     """One request of a client that waits for its place in the kernel's queue, as an ordinary program does."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(str(path))
@@ -448,7 +454,7 @@ def blocking(path):
             return file.read()
 
 
-async def ask_as(path, uid):
+async def ask_as(path: Path, uid: int) -> asyncio.subprocess.Process:
     """A process that asks as another uid and prints the status line's first 12 bytes."""
     script = (
         "import os, socket, sys; os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]));"

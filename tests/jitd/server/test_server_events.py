@@ -4,18 +4,21 @@ import asyncio
 import json
 import time
 from pathlib import Path
+from typing import Any
 
-from support.server import parse, until, world
+import pytest
+
+from support.server import World, parse, until, world
 
 
-def get(query="", version="1.1"):
+def get(query: str = "", version: str = "1.1") -> bytes:
     return f"GET /v1/events{query} HTTP/{version}\r\nHost: x\r\n\r\n".encode()
 
 
-async def lines_until(reader, last):
+async def lines_until(reader: asyncio.StreamReader, last: int) -> list[int]:
     """SEQs of the lines up to `last`, of a stream over HTTP/1.0 (no chunks)."""
     await reader.readuntil(b"\r\n\r\n")
-    seqs = []
+    seqs: list[int] = []
     while not seqs or seqs[-1] != last:
         line = await asyncio.wait_for(reader.readline(), 10)
         assert line, seqs[-3:]
@@ -37,7 +40,7 @@ async def test_without_follow_the_stream_gives_what_is_there_and_ends(socket_pat
         assert chunked.text.endswith("0\r\n\r\n")
 
 
-async def chunks(here):
+async def chunks(here: World) -> bytes:
     reader, writer = await here.open()
     writer.write(get())
     data = await reader.readuntil(b"\r\n0\r\n\r\n")
@@ -58,7 +61,7 @@ async def test_followers_miss_nothing_while_others_write(socket_path: Path) -> N
                 if at % 13 == 0:
                     await asyncio.sleep(0)
 
-        async def follow(start):
+        async def follow(start: int) -> list[int]:
             await until(lambda: len(here.service.events) >= start)
             reader, writer = await here.open()
             writer.write(get("?follow=true", "1.0"))
@@ -72,7 +75,9 @@ async def test_followers_miss_nothing_while_others_write(socket_path: Path) -> N
             assert seqs == list(range(1, total + 1))
 
 
-async def test_events_that_a_filter_leaves_out_do_not_keep_the_follower_busy(socket_path: Path) -> None:
+async def test_events_that_a_filter_leaves_out_do_not_keep_the_follower_busy(
+    socket_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A follower whose filter matches nothing waits; it does not ask again and again."""
     async with world(socket_path) as here:
         for _ in range(5):
@@ -80,12 +85,12 @@ async def test_events_that_a_filter_leaves_out_do_not_keep_the_follower_busy(soc
         asked = 0
         query = here.service.query
 
-        async def counted(*args):
+        async def counted(*args: Any) -> object:
             nonlocal asked
             asked += 1
             return await query(*args)
 
-        here.service.query = counted
+        monkeypatch.setattr(here.service, "query", counted)
         reader, writer = await here.open()
         writer.write(get("?follow=true&kind=granted", "1.0"))
         await reader.readuntil(b"\r\n\r\n")

@@ -21,7 +21,7 @@ CLIENT = (
 )
 
 
-def own_login_uid():
+def own_login_uid() -> int | None:
     login_uid = int(Path("/proc/self/loginuid").read_text())
     return None if login_uid == 4294967295 else login_uid
 
@@ -118,7 +118,9 @@ async def test_the_terminal_of_the_caller_is_noted(socket_path: Path) -> None:
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's own sshd counts, so it needs root to play one")
 @pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-async def test_the_ssh_client_behind_the_caller_is_noted(socket_path: Path, family, address: str) -> None:
+async def test_the_ssh_client_behind_the_caller_is_noted(
+    socket_path: Path, family: socket.AddressFamily, address: str
+) -> None:
     """Below a root-owned sshd, the far end of its TCP connection is the origin."""
     sshd = socket_path.parent.parent / "sshd"
     shutil.copy(sys.executable, sshd)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 from urllib.parse import quote
@@ -10,6 +11,7 @@ import pytest
 
 from jitd.core.errors import JitError
 from jitd.server import inputs
+from jitd.server.route import Route
 from jitd.server.routes import ROUTES
 from jitd.wire import ListQuery, ReportQuery
 from support.server import parse, world
@@ -56,7 +58,9 @@ BAD_BODIES = [
 
 
 @pytest.mark.parametrize(("body", "message"), BAD_BODIES, ids=range(len(BAD_BODIES)))
-async def test_a_malformed_body_is_named_and_changes_nothing(socket_path: Path, body, message) -> None:
+async def test_a_malformed_body_is_named_and_changes_nothing(
+    socket_path: Path, body: bytes, message: str
+) -> None:
     """Every unreadable body is told with the place of the mistake, and no verb runs; a key that is not known has a code
     of its own, because it may be known elsewhere.
     """
@@ -84,7 +88,7 @@ def test_a_query_string_becomes_typed_values() -> None:
     assert given == {"status": ["pending", "active"], "limit": 20, "search": "a b"}
 
 
-def test_a_slip_in_a_word_of_a_closed_set_is_understood():
+def test_a_slip_in_a_word_of_a_closed_set_is_understood() -> None:
     """The word that was meant is suggested, and all of them are named."""
     with pytest.raises(JitError) as caught:
         inputs.query("status=pendng", ListQuery)
@@ -108,7 +112,7 @@ BAD_QUERIES = [
 
 
 @pytest.mark.parametrize(("query", "message"), BAD_QUERIES)
-async def test_a_malformed_query_string_is_named(socket_path: Path, query, message) -> None:
+async def test_a_malformed_query_string_is_named(socket_path: Path, query: str, message: str) -> None:
     """Every unreadable query string is an error that names the key."""
     async with world(socket_path) as here:
         answer = await here.ask("GET", f"/v1/list?{query}")
@@ -196,7 +200,7 @@ async def test_a_compressed_body_is_not_unpacked(socket_path: Path) -> None:
         assert answer.json == {"given": {"reason": "x"}}
 
 
-def _texts(takes):
+def _texts(takes: type) -> Iterator[str]:
     """The fields of a body or query that are text, or lists of it."""
     for key, kind in inputs.fields(takes).items():
         if str in (kind, *get_args(kind)) or list[str] in (kind, *get_args(kind)):
@@ -204,7 +208,7 @@ def _texts(takes):
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda one: f"{one.method} {one.path}")
-def test_no_text_reaches_a_verb_with_a_nul_or_empty_where_that_means_nothing(route) -> None:
+def test_no_text_reaches_a_verb_with_a_nul_or_empty_where_that_means_nothing(route: Route) -> None:
     """Attack: a NUL, which other programs read as the end, or an empty name, which a rule may take for none, in any field of
     any verb. Both are usage errors; empty is taken where it clears a setting, or where the verb judges it.
     """

@@ -140,10 +140,12 @@ async def test_who_had_connected_to_a_removed_socket_gets_in(socket_path: Path) 
     """A connection that waits in the queue of the old socket is taken over."""
     async with world(socket_path) as here:
         loop = asyncio.get_running_loop()
-        old = here.server._socket._listening.sock
+        file = here.server._socket
+        assert file is not None
+        old = file._listening.sock
         loop.remove_reader(old)  # as a loop that is busy just now
         asking = asyncio.ensure_future(here.ask("GET", "/v1/whoami"))
-        await until(lambda: select.select([old], [], [], 0)[0])
+        await until(lambda: bool(select.select([old], [], [], 0)[0]))
         socket_path.unlink()
         await here.server.look()
         assert (await asking).status == 200
@@ -161,11 +163,15 @@ async def test_a_socket_that_was_closed_to_others_is_opened(socket_path: Path, m
 async def test_a_socket_that_cannot_be_put_back_is_told(socket_path: Path) -> None:
     """Where something else is in the way, or somebody answers there, that is left alone and told, until it has gone."""
     async with world(socket_path) as here:
+
+        def is_reachable() -> bool:
+            return here.server.is_reachable
+
         socket_path.unlink()
         socket_path.mkdir()
         (told,) = await here.server.look()
         assert told.startswith(f"nobody reaches {socket_path}: cannot listen on {socket_path}: it exists")
-        assert not here.server.is_reachable
+        assert not is_reachable()
         socket_path.rmdir()
         with socket.socket(socket.AF_UNIX) as other:
             other.bind(str(socket_path))
@@ -173,7 +179,7 @@ async def test_a_socket_that_cannot_be_put_back_is_told(socket_path: Path) -> No
             (told,) = await here.server.look()
             assert f"process {os.getpid()} answers there" in told
         await here.server.look()
-        assert here.server.is_reachable
+        assert is_reachable()
         assert (await here.ask("GET", "/v1/whoami")).status == 200
 
 

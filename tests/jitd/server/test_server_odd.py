@@ -4,10 +4,14 @@ import asyncio
 import itertools
 import logging
 import random
+from collections.abc import Iterator
 from pathlib import Path
+from types import MethodType
 
 import pytest
 
+from jitd.server.connection import Connection
+from jitd.server.places import Person, Place
 from support.server import until, world
 
 METHODS = (b"GET", b"POST", b"CONNECT", b"OPTIONS", b"HEAD", b"PRI", b"get", b"G\0T", b"", b"\xff")
@@ -32,7 +36,7 @@ BODIES = (
 )  # fmt: skip
 
 
-def cases():
+def cases() -> Iterator[bytes]:
     """Each method with each target, each header with each body, and what a seeded dice makes of them."""
     for method, target in itertools.product(METHODS, TARGETS):
         yield method + b" " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -59,7 +63,7 @@ async def test_odd_requests_are_answered_and_leave_no_traceback(
     asyncio.get_running_loop().set_exception_handler(lambda _, context: loop_errors.append(context))
     async with world(socket_path, read_seconds=1, idle_seconds=1, connections_per_user=100) as here:
 
-        async def send(data) -> None:
+        async def send(data: bytes) -> None:
             answer = await here.raw(data, half_close=True)
             assert not answer or answer[9:10] in b"24", (data[:200], answer[:300])
 
@@ -90,8 +94,14 @@ async def test_a_connection_that_gives_way_while_its_body_comes_runs_nothing(soc
         writer.write(b"POST /v1/request HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n")
         held = here.server._places._reserve.held
 
-        def reads_body():
-            return any(place.give_way.__self__._handling for places in held.values() for place in places)
+        def reads_body() -> bool:
+            ways = [place.give_way for places in held.values() for place in places]
+            return any(
+                isinstance(way, MethodType)
+                and isinstance(way.__self__, Connection)
+                and way.__self__._handling
+                for way in ways
+            )
 
         await until(reads_body)
         ((place,),) = held.values()
@@ -104,13 +114,15 @@ async def test_a_connection_that_gives_way_while_its_body_comes_runs_nothing(soc
         assert here.service.done == []
 
 
-async def test_a_connection_that_gives_way_before_it_begins_is_told_so(socket_path: Path) -> None:
+async def test_a_connection_that_gives_way_before_it_begins_is_told_so(
+    socket_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A loop that stood still for a second finds connections that are old before their first byte is read."""
     async with world(socket_path) as here:
         places = here.server._places
         enter = places.enter
 
-        def enter_and_go(person, *, admin):
+        def enter_and_go(person: Person, *, admin: bool) -> Place:
             place = enter(person, admin=admin)
 
             def give_way() -> None:
@@ -120,5 +132,5 @@ async def test_a_connection_that_gives_way_before_it_begins_is_told_so(socket_pa
             asyncio.get_running_loop().call_soon(give_way)
             return place
 
-        places.enter = enter_and_go
+        monkeypatch.setattr(places, "enter", enter_and_go)
         assert b"it was idle" in await here.raw(b"")

@@ -1,18 +1,19 @@
 """The description of the API."""
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from jitd.core.choices import StatusName
 from jitd.server import openapi
-from jitd.server.route import Kind
+from jitd.server.route import Kind, Route
 from jitd.server.routes import ROUTES
 from jitd.wire import ErrorBody
 from support.server import TABLE, world
 
 
-def refs(value):
+def refs(value: object) -> Iterator[str]:
     """Every $ref inside a document."""
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -22,7 +23,7 @@ def refs(value):
             yield from refs(inner)
 
 
-def check(document, table) -> None:
+def check(document: Mapping[str, Any], table: Sequence[Route]) -> None:
     """Structural rules of OpenAPI 3.1 that a generator of clients stands on."""
     assert document["openapi"] == "3.1.0"
     assert document["info"]["title"]

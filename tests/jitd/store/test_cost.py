@@ -1,6 +1,8 @@
 """What is asked before every verb costs what is due, not what is granted."""
 
-from jitd.store.database import Rows
+from typing import Any
+
+from jitd.store.database import Params, Rows
 from support.service import World
 
 
@@ -9,16 +11,16 @@ async def test_no_question_before_a_verb_looks_at_every_live_grant(office: World
     from jitd.store import accounts, requests
     from jitd.store import devices as stored_devices
 
-    asked: list[tuple[str, object]] = []
+    asked: list[tuple[str, Params]] = []
 
     class Listening(Rows):
         """Rows that note what they are asked."""
 
-        def all(self, sql, params=()):
+        def all(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
             asked.append((sql, params))
             return super().all(sql, params)
 
-        def value(self, sql, params=()):
+        def value(self, sql: str, params: Params = ()) -> Any:
             asked.append((sql, params))
             return super().value(sql, params)
 

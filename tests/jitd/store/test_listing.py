@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jitd.core.choices import Status
+from jitd.core.choices import Order, Status
 from jitd.core.errors import JitError
 from jitd.core.model import Denial, Ending, Grant, Now, Request, Review
 from jitd.store import accounts, listing, requests
@@ -213,7 +213,7 @@ FILTERS = st.builds(
     limit=st.integers(1, 60),
 )
 def test_pages_hold_what_is_wanted_in_order(
-    filled: tuple[Rows, list[Request]], wanted: Filter, typed: list[str], order: str, limit: int
+    filled: tuple[Rows, list[Request]], wanted: Filter, typed: list[str], order: Order, limit: int
 ) -> None:
     """All pages together are just what matches, each once, in the order of the list; and the count says how many."""
     rows, everything = filled

@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import sqlite3
 from typing import get_args
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from jitd.core.choices import ReportBy
 from jitd.core.report import wait_class
 from jitd.store import report as store
-from jitd.store.database import Rows
+from jitd.store.database import Params, Rows
 from jitd.store.report import Span
 from support.service import World
 
@@ -18,14 +19,14 @@ ALL = Span(since_ms=0, until_ms=10**15, now_ms=10**15)
 
 
 @pytest.mark.parametrize("network_ids", [None, frozenset({1, 2})])
-async def test_everything_is_found_by_its_time(office: World, network_ids) -> None:
+async def test_everything_is_found_by_its_time(office: World, network_ids: frozenset[int] | None) -> None:
     """No question scans the requests: each begins in the index of when they were made, also for some networks alone."""
-    asked: list[tuple[str, object]] = []
+    asked: list[tuple[str, Params]] = []
 
     class Listening(Rows):
         """Rows that note what they are asked."""
 
-        def _execute(self, sql, params):
+        def _execute(self, sql: str, params: Params) -> sqlite3.Cursor:
             asked.append((sql, params))
             return super()._execute(sql, params)
 

@@ -136,7 +136,7 @@ async def test_sums_are_those_that_are_made_by_hand(world: World, seed: int) -> 
         }
         answers = [row for row in wanted if is_answer(row)]
         for by, key in keys.items():
-            named = {key(row) for row in wanted} - {None}
+            named = {name for row in wanted if (name := key(row)) is not None}
             assert {group.key: group.tally for group in sums.groups[by]} == {
                 name: by_hand([row for row in wanted if key(row) == name], used) for name in named
             }

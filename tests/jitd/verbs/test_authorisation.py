@@ -1,5 +1,8 @@
 """Who may call what: every verb of the API against every kind of caller."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from jitd.core.errors import JitError
@@ -56,7 +59,7 @@ async def test_a_verb_outside_of_the_table_is_not_run(world: World) -> None:
 @pytest.mark.parametrize(
     "verb", BODIES, ids=lambda verb: f"{verb.__module__.rpartition('.')[2]}.{verb.__name__}"
 )
-async def test_who_may_call_what(world: World, verb, caller: str) -> None:
+async def test_who_may_call_what(world: World, verb: Callable[..., Any], caller: str) -> None:
     """Whom the table lets in succeeds; everybody else is refused, and not one event is recorded."""
     await furnish(world, verb, caller)
     route = next(route for route in ROUTES if route.verb is verb)

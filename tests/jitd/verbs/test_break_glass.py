@@ -1,5 +1,7 @@
 """Break-glass and the emergency stop."""
 
+from typing import Any
+
 import pytest
 
 from jitd.core.errors import JitError
@@ -20,10 +22,11 @@ async def glass(office: World) -> World:
     return office
 
 
-async def broken(world: World, actor: Actor = ALICE, **more) -> dict:
+async def broken(world: World, actor: Actor = ALICE, **more: object) -> dict[str, Any]:
     """A use of break-glass."""
     body = {"network": "office", "reason": REASON, "break_glass": True, **more}
-    return (await world.do(requests.request, actor, **body))["request"]
+    made: dict[str, Any] = (await world.do(requests.request, actor, **body))["request"]
+    return made
 
 
 async def test_it_opens_at_once_and_is_unreviewed(glass: World) -> None:
@@ -80,7 +83,7 @@ async def test_a_quota_limits_it(glass: World) -> None:
         (CAROL, {"user": "alice"}, "only alice may"),
     ],
 )
-async def test_who_may_not(glass: World, actor: Actor, more: dict, message: str) -> None:
+async def test_who_may_not(glass: World, actor: Actor, more: dict[str, object], message: str) -> None:
     """Others, short reasons, long durations, starts in advance and use for somebody else are refused."""
     with pytest.raises(JitError, match=message):
         await broken(glass, actor, **more)

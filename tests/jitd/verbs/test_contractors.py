@@ -1,11 +1,14 @@
 """People: contractors whom the system does not know, and who is shut out."""
 
+from typing import Any
+
 import pytest
 
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
 from jitd.queries import eventlog, listing, overview, show
 from jitd.verbs import devices, grants, holding, networks, removal, requests, users
+from jitd.verbs.context import ChangeVerb
 from support.service import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 DAY = 24 * HOUR
@@ -20,7 +23,7 @@ async def zoe(office: World) -> World:
     return office
 
 
-async def refusal(world: World, verb, actor: Actor, **body) -> JitError:
+async def refusal(world: World, verb: ChangeVerb, actor: Actor, **body: object) -> JitError:
     """The error that a verb gives."""
     with pytest.raises(JitError) as caught:
         await world.do(verb, actor, **body)
@@ -184,7 +187,7 @@ async def test_a_disabled_user_does_nothing_with_what_is_left(office: World) -> 
         ({"user": "zoe", "until": DAY}, "there is one of this name"),
     ],
 )
-async def test_who_cannot_be_registered(zoe: World, body: dict, message: str) -> None:
+async def test_who_cannot_be_registered(zoe: World, body: dict[str, Any], message: str) -> None:
     """Users of the system, odd names, ends in the past or too far ahead, odd addresses, and those who are there."""
     body = {**body, "until": zoe.clock.now_ms() + body["until"]}
     assert message in (await refusal(zoe, users.add, ROOT, **body)).message

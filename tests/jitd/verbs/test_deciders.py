@@ -1,6 +1,7 @@
 """Who decides: approvers of a network, several people who have to agree, and rules."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
 from jitd.queries import eventlog, history, listing, report, show, whys
 from jitd.verbs import devices, grants, interfaces, networks, requests
+from jitd.verbs.context import ChangeVerb, QueryVerb
 from support.service import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
@@ -21,7 +23,7 @@ async def set_(world: World, *changes: str, name: str = "office") -> None:
     await world.do(networks.set_, ROOT, name=name, changes=list(changes))
 
 
-async def code_of(world: World, verb, actor: Actor, **body) -> str:
+async def code_of(world: World, verb: ChangeVerb, actor: Actor, **body: object) -> str:
     """The code of the error that a verb gives."""
     with pytest.raises(JitError) as caught:
         await world.do(verb, actor, **body)
@@ -274,7 +276,8 @@ async def test_a_network_that_is_made_again_is_another_one(office: World) -> Non
         seen = await office.ask(verb, erin, **query)
         assert "ACME" not in str(seen), verb
     assert "printer" in str(await office.ask(eventlog.events_, erin))
-    for verb in (show.show, whys.why, history.history):
+    hidden: tuple[QueryVerb[Any], ...] = (show.show, whys.why, history.history)
+    for one in hidden:
         with pytest.raises(JitError) as caught:
-            await office.ask(verb, erin, id=number)
+            await office.ask(one, erin, id=number)
         assert caught.value.code == "not_found"

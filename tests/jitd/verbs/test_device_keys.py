@@ -1,22 +1,26 @@
 """Keys of devices that are replaced, and devices that are lost."""
 
+from typing import Any
+
 import pytest
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.enforce.port import Change, SetPeer
 from jitd.queries import eventlog, overview, show
+from jitd.store import devices as stored
 from jitd.store.database import FILE_NAME, open_reader
 from jitd.verbs import devices, grants, interfaces, networks, removal
+from jitd.verbs.context import ChangeVerb
 from support.service import ALICE, BOB, CAROL, HOUR, ROOT, World, a_gateway_with_a_past, key, locked
 
 
-async def told(world: World, *kinds: str) -> list[dict]:
+async def told(world: World, *kinds: str) -> list[dict[str, Any]]:
     """The events of these kinds."""
     return [one for one in (await world.ask(eventlog.events_, ROOT))["events"] if one["kind"] in kinds]
 
 
-async def refused(world: World, verb, actor: Actor, **body) -> JitError:
+async def refused(world: World, verb: ChangeVerb, actor: Actor, **body: object) -> JitError:
     """What a verb says that changes nothing."""
     before = (await world.ask(eventlog.events_, ROOT))["next"]
     with pytest.raises(JitError) as caught:
@@ -59,8 +63,8 @@ async def test_rotate_removes_the_old_key_first(office: World, monkeypatch: pyte
 
     def watched(name: str, changes: list[Change]) -> None:
         kept = open_reader(office.config.daemon.state_dir / FILE_NAME)
-        assert devices.store.by_key(kept, key("new")) is not None
-        assert devices.store.by_key(kept, key("alice")) is None
+        assert stored.by_key(kept, key("new")) is not None
+        assert stored.by_key(kept, key("alice")) is None
         kept.close()
         seen.append([f"{type(one).__name__} {one.public_key}" for one in changes])
         apply(name, changes)

@@ -122,7 +122,7 @@ async def test_the_same_uid_with_another_name_is_a_new_person(office: World) -> 
         ({"name": "x", "public_key": "A" * 43 + "="}, "bad_request"),
     ],
 )
-async def test_what_cannot_be_added(office: World, body, code: str) -> None:
+async def test_what_cannot_be_added(office: World, body: dict[str, object], code: str) -> None:
     """A taken or hostile name and what is no key are refused, and nothing is added."""
     with pytest.raises(JitError) as caught:
         await office.do(devices.add, ALICE, **body)

@@ -1,5 +1,7 @@
 """More time of a grant, starts in advance, shifts: what moves the ends."""
 
+from typing import Any
+
 import pytest
 
 from jitd.core.errors import JitError
@@ -11,9 +13,10 @@ MINUTE = 60_000
 DAY = 24 * HOUR
 
 
-async def shown(world: World, number: int) -> dict:
+async def shown(world: World, number: int) -> dict[str, Any]:
     """A request as it is shown."""
-    return (await world.ask(show.show, ROOT, id=number))["request"]
+    found: dict[str, Any] = (await world.ask(show.show, ROOT, id=number))["request"]
+    return found
 
 
 async def test_its_user_asks_for_more(office: World) -> None:

@@ -6,6 +6,7 @@ from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.queries import eventlog, show
 from jitd.verbs import devices, grants, holding, networks, removal
+from jitd.verbs.context import ChangeVerb
 from support.service import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 
@@ -42,7 +43,7 @@ async def test_users_decide_nothing(office: World) -> None:
     "decider",
     [CAROL, Actor(uid=0, user="root", login_uid=61003, login_user="carol"), Actor(uid=61003, user="carol")],
 )
-async def test_nobody_decides_on_their_own_request(office: World, verb, decider: Actor) -> None:
+async def test_nobody_decides_on_their_own_request(office: World, verb: ChangeVerb, decider: Actor) -> None:
     """Not as administrator, not through sudo, not without a login uid; somebody else may."""
     # Carol was no administrator when she asked.
     office.people.take_out_of("carol", "admins")

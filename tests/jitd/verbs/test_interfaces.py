@@ -91,7 +91,7 @@ async def test_remove_takes_the_link_away(office: World) -> None:
         ({"name": "wg1", "pools": ["10.8.0.0/24"], "port": 1, "mtu": 5}, "bad_request"),
     ],
 )
-async def test_what_cannot_be_added(office: World, body, code: str) -> None:
+async def test_what_cannot_be_added(office: World, body: dict[str, object], code: str) -> None:
     """Each wrong body is refused with its code; no link and no row comes of it."""
     with pytest.raises(JitError) as caught:
         await office.do(interfaces.add, ROOT, **body)

@@ -166,7 +166,7 @@ async def test_the_same_route_in_two_networks_is_refused(office: World) -> None:
         ),
     ],
 )
-async def test_what_cannot_be_added(office: World, body, code: str) -> None:
+async def test_what_cannot_be_added(office: World, body: dict[str, object], code: str) -> None:
     """Each wrong body is refused with its code, and no network comes of it."""
     await office.do(interfaces.add, ROOT, name="wg1", pools=["10.8.0.0/24"], port=51821)
     if "interface" not in body:

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from jitctl.render import words
+from jitctl.render import events
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
 from jitd.queries import eventlog, listing, show, whys
 from jitd.verbs import devices, grants, holding, networks, requests, users
+from jitd.verbs.context import ChangeVerb
 from support.service import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
 
 #: Every way in which the kernel can show that alice is at work.
@@ -29,7 +30,7 @@ async def mighty(office: World) -> World:
     return office
 
 
-async def refused(world: World, verb, actor: Actor, **body) -> bool:
+async def refused(world: World, verb: ChangeVerb, actor: Actor, **body: object) -> bool:
     """Whether a verb is refused because it is about oneself, and nothing was recorded."""
     before = (await world.ask(eventlog.events_, ROOT))["next"]
     with pytest.raises(JitError) as caught:
@@ -179,7 +180,7 @@ async def test_a_login_uid_that_the_caller_wrote_opens_nothing(office: World) ->
     await office.do(requests.request, blamed, network="office", reason="x")
     (asked,) = (await office.ask(eventlog.events_, ROOT, kind="requested", user="bob"))["events"]
     assert (asked["actor"]["login_user"], asked["actor"]["login_claimed"]) == ("carol", True)
-    assert words.by(asked) == "bob (login claimed: carol)"
+    assert events.by(asked) == "bob (login claimed: carol)"
 
 
 async def test_a_uid_that_another_name_has_now_is_nobodys_own(office: World) -> None:

@@ -10,7 +10,7 @@ from support.service import ALICE, BOB, HOUR, ROOT, World
 
 async def exported(world: World) -> str:
     """The policy as it is."""
-    return (await world.ask(policies.export, ROOT))["text"]
+    return str((await world.ask(policies.export, ROOT))["text"])
 
 
 async def test_an_export_changes_nothing(office: World) -> None:

@@ -1,6 +1,7 @@
 """Who must ask: scope, exemptions, administrators, and what happens to those who are connected."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from jitd.verbs import devices, grants, networks, requests
 from support.service import ALICE, BOB, CAROL, HOUR, ROOT, World, key
 
 
-async def set_(world: World, *changes: str) -> dict:
+async def set_(world: World, *changes: str) -> dict[str, Any]:
     """Change the settings of the network office."""
     return await world.do(networks.set_, ROOT, name="office", changes=list(changes))
 
