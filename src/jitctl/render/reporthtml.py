@@ -1,11 +1,13 @@
 """A report as one page of HTML: no scripts, nothing that is loaded from anywhere, plots as SVG inside of it.
 
-Everything that people typed passes `_safe`.
+The page around the tables is `report.html`. Everything that people typed passes `_safe`.
 """
 
 from __future__ import annotations
 
 import html
+from importlib.resources import files
+from string import Template
 from typing import TYPE_CHECKING, Final
 
 from jitctl.render import times
@@ -22,36 +24,6 @@ _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _TITLES: Final = {"network": "By network", "user": "By user", "approver": "By who decided"}
 _FIRST: Final = {"network": "network", "user": "user", "approver": "decided by"}
 
-_STYLE: Final = """
-:root { color-scheme: light dark; --page: #fcfcfb; --ink: #1c1c1a; --soft: #66645f; --line: #deddd8; --card: #f3f2ee;
-  --granted: #2f78c4; --denied: #d2691e; --glass: #b0246f; --rest: #a3a19b; --used: #1f8f74; }
-@media (prefers-color-scheme: dark) { :root { --page: #181817; --ink: #eceae4; --soft: #a3a19b; --line: #3a3936;
-  --card: #232321; --granted: #5b9fe6; --denied: #e98a4b; --glass: #e565a5; --rest: #77756f; --used: #44b795; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1040px; padding: 24px 20px 48px; background: var(--page); color: var(--ink);
-  font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 24px; margin: 0; } h2 { font-size: 17px; margin: 36px 0 10px; } p { margin: 4px 0; }
-.soft { color: var(--soft); }
-.cards { display: flex; flex-wrap: wrap; gap: 12px; margin: 22px 0 8px; padding: 0; list-style: none; }
-.cards li { flex: 1 1 150px; background: var(--card); border-radius: 8px; padding: 12px 14px; }
-.cards b { display: block; font-size: 25px; font-weight: 600; line-height: 1.25; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: 5px 10px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { font-weight: 500; color: var(--soft); }
-tbody th { color: inherit; font-weight: 400; }
-td.text, th.text { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 9em; }
-td.plot { width: 140px; min-width: 90px; }
-svg { display: block; width: 100%; } svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
-.granted { fill: var(--granted); } .denied { fill: var(--denied); } .glass { fill: var(--glass); }
-.rest { fill: var(--rest); } .used { fill: var(--used); } .axis { stroke: var(--line); stroke-width: 1; }
-.legend { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 6px 0 0; padding: 0; list-style: none; }
-.legend svg { display: inline-block; width: 12px; height: 12px; margin-right: 6px; vertical-align: -1px; }
-.alarm { color: var(--glass); font-weight: 600; }
-pre { background: var(--card); border-radius: 6px; padding: 8px 12px; margin: 6px 0 16px; overflow-x: auto;
-  font: 13px/1.5 ui-monospace, monospace; }
-@media print { body { max-width: none; } .cards li { border: 1px solid var(--line); } h2 { break-after: avoid; } }
-"""
 #: What a request became, from the bottom of a column to its top.
 _KINDS: Final = (
     ("granted", "granted"),
@@ -65,8 +37,6 @@ def page(reply: wire.ReportReply) -> str:
     """The whole page."""
     what = f"{period(reply)}, {scope(reply)}"
     body = [
-        "<h1>Access requests</h1>",
-        f'<p class="soft">{_safe(what)}</p>',
         _cards(reply["total"]),
         *_over_time(reply),
         *_week(reply),
@@ -75,16 +45,8 @@ def page(reply: wire.ReportReply) -> str:
     for by, table in reply["by"].items():
         body += _table(by, table)
     body += [*_emergencies(reply), *_suggestions(reply)]
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        # Nothing is loaded and nothing runs, whatever somebody has typed as a reason.
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Access requests: {_safe(what)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(body)
-        + f'\n<p class="soft">Made by jitctl report, {_safe(times.local(reply["now"]))}. Waits are within a twentieth; use is'
-        " what was sampled from WireGuard's counters.</p>\n</body>\n</html>\n"
-    )
+    template = Template(files("jitctl.render").joinpath("report.html").read_text("utf-8"))
+    return template.substitute(what=_safe(what), body="\n".join(body), now=_safe(times.local(reply["now"])))
 
 
 def _safe(words: object) -> str:
