@@ -9,6 +9,7 @@ import typer
 
 from jitctl.cli.app import settings
 from jitctl.cli.shared import User, answer, usage
+from jitctl.render.levels import LEVELS, WIDTH, total
 from jitctl.render.output import BOLD, clean, columns, joined, next_step, out, out_flush, paint
 from jitd.core.cells import wrap
 from jitd.core.commandline import jitctl
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
     from jitctl.api.client import Client
     from jitd import wire
 
-#: (word, style) of each level: colour never says anything alone.
-_MARKS: Final = {
-    "ok": ("ok", "green"),
-    "warning": ("warning", "yellow"),
-    "broken": ("BROKEN", "bold red"),
-    "unknown": ("unknown", "cyan"),
-}
-_WIDTH: Final = 7
 _WITHOUT: Final = "What can be seen without jitd shows, on the gateway: sudo jitd check"
 
 
@@ -125,30 +118,30 @@ class _Sections:
     def end(self) -> int:
         """Say how it came out. Returns the exit status."""
         checks = [check for reply in self._all for check in reply["checks"]]
-        counts = {level: sum(one["level"] == level for one in checks) for level in _MARKS}
+        found = [one["level"] for one in checks]
         if settings(self._context).json:
             whole: Any = self._all[0] if len(self._all) == 1 else {"parts": self._all, "checks": checks}
             answer(self._context, whole, lambda: None)
         elif self._titled:
-            out(_sum(counts))
+            out(total(found))
         network = self._all[0].get("network")
-        if network and not self._titled and counts["ok"] < len(checks):
+        if network and not self._titled and found.count("ok") < len(found):
             there = (
                 []
                 if self._far
                 else [f"{jitctl('--host', 'ssh://USER@GATEWAY', 'doctor', network)}   # where the tunnel is"]
             )
             next_step(jitctl("why", operands=[*self._of, network]), *there)
-        return EXIT_FAILURE if counts["broken"] else 0
+        return EXIT_FAILURE if "broken" in found else 0
 
     def _show(self, check: wire.Check) -> None:
-        word, colour = _MARKS.get(check["level"], (clean(check["level"]), ""))
+        word, *_, style = LEVELS.get(check["level"], (clean(check["level"]), ""))
         indent = "  " if self._titled else ""
         room = columns() if sys.stdout.isatty() else 10_000
-        behind = " " * (len(indent) + _WIDTH + 2)
+        behind = " " * (len(indent) + WIDTH + 2)
         room = max(room - len(behind), 30)
         lines = list(wrap(check["what"], room))
-        out(joined(indent, paint(f"{word:<{_WIDTH}}", colour), f"  {lines[0]}"))
+        out(joined(indent, paint(f"{word:<{WIDTH}}", style), f"  {lines[0]}"))
         for line in lines[1:]:
             out(f"{behind}{line}")
         if check["fix"]:
@@ -165,12 +158,3 @@ def _fix(fix: str, room: int) -> list[str]:
     elif remark:
         lines += wrap(f"# {remark}", room, whole=True)
     return [f"{'   ' if number else '-> '}{line}" for number, line in enumerate(lines)]
-
-
-def _sum(counts: dict[str, int]) -> str:
-    """`2 broken, 1 warning, 14 ok`."""
-    named = {"broken": "broken", "warning": "warnings", "unknown": "unknown", "ok": "ok"}
-    said = [f"{counts[level]} {words}" for level, words in named.items() if counts[level] or level == "ok"]
-    return (
-        ", ".join(said).replace("1 warnings", "1 warning", 1) if counts["warning"] == 1 else ", ".join(said)
-    )
