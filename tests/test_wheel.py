@@ -121,6 +121,8 @@ def test_everything_of_a_laptop_is_there(bare: Path) -> None:
     """Each module of jitctl can be imported and each verb's help printed, and there is no library of the daemon."""
     run([str(bare / "python"), "-c", EVERYTHING, " ".join(OTHERS)])
     assert run([str(bare / "jitctl"), "--version"]).startswith("jitctl ")
+    # The table of completions is a file of the package.
+    assert run([str(bare / "jitctl"), "__complete", "req"]).startswith("setup\t")
 
 
 def test_manuals_and_completions_come_along(bare: Path) -> None:
