@@ -1,12 +1,11 @@
 """`/etc/jitd/jitd.toml`: how the daemon runs. What people may do is policy, and lives in the store."""
 
-import difflib
 import json
 import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from jitd.core import notices
 from jitd.core.commandline import shell
 from jitd.core.configuration import PLACEHOLDER, TABLES, Chat, Config, Key, Mail, keys
 from jitd.core.errors import JitError
-from jitd.core.text import is_host_name, is_mail_address
+from jitd.core.text import is_host_name, is_mail_address, meant
 
 DEFAULT_PATH: Final = Path("/etc/jitd/jitd.toml")
 #: sun_path of a Unix socket, less the terminating zero.
@@ -176,9 +175,8 @@ def _check_chat(chat: Chat) -> None:
             raise _unknown(f"[chat] about {one}", one, sorted(notices.TEMPLATES))
 
 
-def _unknown(where: str, name: str, known: Any) -> JitError:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+def _unknown(where: str, name: str, known: Iterable[str]) -> JitError:
+    hint = meant(name, known, f"There are: {', '.join(known)}.")
     return JitError("bad_request", f"cannot use {where}: there is no such key", hint)
 
 

@@ -33,6 +33,7 @@ from jitctl.render.line import Line
 from jitctl.render.output import clean, next_step, out, say
 from jitd.core.commandline import jitctl
 from jitd.core.errors import EXIT_FAILURE, EXIT_INTERRUPTED, JitError
+from jitd.core.text import meant
 from jitd.core.wireguard import REJECT_AFTER_MS
 
 if TYPE_CHECKING:
@@ -266,10 +267,7 @@ def _meant(reply: wire.StatusReply, network: str | None, verb: str) -> wire.Netw
     there = [one["network"] for one in reply["networks"]]
     found = [one for one in reply["networks"] if network in (None, one["network"])]
     if not found and network is not None:
-        import difflib
-
-        near = difflib.get_close_matches(network, there, n=1)
-        names = f"Did you mean {near[0]}?" if near else f"There is: {', '.join(there)}." if there else ""
+        names = meant(network, there, f"There is: {', '.join(there)}." if there else "")
         raise JitError("not_found", f"cannot find the network {clean(network)[:40]!r}", clean(names))
     if not found:
         raise JitError("not_found", f"cannot {verb}: there is no network that you may ask for")

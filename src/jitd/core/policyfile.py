@@ -3,7 +3,6 @@
 The file is the whole: what it does not name has its usual value, and a network that is not in it is removed.
 """
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -253,8 +252,7 @@ def _case(number: int, one: dict[str, Any], lines: "_Lines") -> Case:
     line = lines.of_case(number)
     for key in one:
         if key not in _CASE_KEYS:
-            near = difflib.get_close_matches(key, _CASE_KEYS, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"Use {', '.join(_CASE_KEYS)}."
+            hint = text.meant(key, _CASE_KEYS, f"Use {', '.join(_CASE_KEYS)}.")
             raise _wrong(line, f"cannot use {text.clean(key)[:40]!r} in a case: there is no such key", hint)
     for key in ("user", "network"):
         if not isinstance(one.get(key), str) or not one[key]:
@@ -332,12 +330,11 @@ def _refuse_unknown(found: Mapping[str, Any], known: Iterable[str], lines: _Line
     names = list(known)
     for key in found:
         if key not in names:
-            near = difflib.get_close_matches(key, names, n=1)
             place = f" in [{table}]" if table else ""
             raise _wrong(
                 lines.of(f"{table}.{key}".strip(".")) if lines.of(table, key) == 1 else lines.of(table, key),
                 f"cannot use {text.clean(key)[:40]!r}{place}: there is no such key",
-                f"Did you mean {near[0]}?" if near else f"There are {', '.join(names)}.",
+                text.meant(key, names, f"There are {', '.join(names)}."),
             )
 
 

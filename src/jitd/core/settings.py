@@ -4,7 +4,6 @@ Plain values are what TOML and JSON have: text, whole numbers, true and false, l
 as `8h`. A plain value that `plain` gives is read back to the same network.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -216,11 +215,10 @@ def setting(key: str) -> Setting:
     """The setting of this name. Raises JitError bad_request with a suggestion."""
     found = BY_KEY.get(key)
     if found is None:
-        near = difflib.get_close_matches(key, BY_KEY, n=1)
         raise JitError(
             "bad_request",
             f"cannot set {text.clean(key)[:40]!r}: there is no such setting",
-            f"Did you mean {near[0]}?" if near else f"Use one of {', '.join(BY_KEY)}.",
+            text.meant(key, BY_KEY, f"Use one of {', '.join(BY_KEY)}."),
         )
     return found
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 from jitd.core import parsing
@@ -134,3 +135,11 @@ def new_interface_name(text: str) -> str:
     """A safe name for an interface that is made: not digits alone, as `name`. Raises JitError bad_request."""
     _refuse_number(text, "interface")
     return interface_name(text)
+
+
+def meant(typed: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The hint for a name that is not known: `Did you mean office?`, or `otherwise` where none is like it."""
+    import difflib  # only who made a mistake waits for it
+
+    near = difflib.get_close_matches(typed[:100], list(known), n=1)
+    return f"Did you mean {near[0]}?" if near else otherwise

@@ -1,6 +1,5 @@
 """Bodies and query strings, held against the typed dictionaries of jitd.wire before any verb sees them."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -10,7 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from jitd.core.errors import JitError
-from jitd.core.text import clean
+from jitd.core.text import clean, meant
 
 #: Numbers above this are not the same number everywhere: JSON readers with floating point lose digits.
 _LARGEST: Final = 2**53
@@ -91,9 +90,7 @@ def _check_keys(value: Mapping[Any, Any], takes: type, where: str) -> None:
     for key, inner in value.items():
         if key not in kinds:
             shown = clean(str(key))[:40]
-            near = difflib.get_close_matches(shown, kinds, n=1)
-            known = ", ".join(kinds) or "none"
-            hint = f"Did you mean {near[0]}?" if near else f"Known keys are: {known}."
+            hint = meant(shown, kinds, f"Known keys are: {', '.join(kinds) or 'none'}.")
             raise JitError("unknown_key", f"cannot use the key {where}{shown!r}: it is not known here", hint)
         for item_type in get_args(kinds[key]):
             if isinstance(inner, list) and hasattr(item_type, "__required_keys__"):
@@ -104,10 +101,8 @@ def _check_keys(value: Mapping[Any, Any], takes: type, where: str) -> None:
 
 def _scalar(key: str, text: str, kind: Any) -> str | int | bool:
     if get_origin(kind) is Literal and text not in get_args(kind):
-        near = difflib.get_close_matches(text[:40], get_args(kind), n=1)
-        meant = f"Did you mean {near[0]}? " if near else ""
-        known = ", ".join(get_args(kind))
-        raise JitError("bad_request", f"cannot use {key}={clean(text)[:40]!r}", f"{meant}Use one of {known}.")
+        hint = f"{meant(text, get_args(kind))} Use one of {', '.join(get_args(kind))}.".strip()
+        raise JitError("bad_request", f"cannot use {key}={clean(text)[:40]!r}", hint)
     if kind is bool:
         if text in ("true", "false"):
             return text == "true"

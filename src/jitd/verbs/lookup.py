@@ -1,6 +1,5 @@
 """Which request or network a verb is about, and what a stale one is told."""
 
-import difflib
 from collections.abc import Collection
 
 from jitd import wire
@@ -124,8 +123,7 @@ def _meant(view: View, name: str) -> str:
         for one in networks.all_(view.rows)
         if view.decides(one) or view.people.may_use(one, uid, who)
     ]
-    near = difflib.get_close_matches(text.clean(name)[:40], known, n=1)
-    return f"Did you mean {near[0]}?" if near else "See " + command("status")
+    return text.meant(text.clean(name), known, "See " + command("status"))
 
 
 def chosen_network(view: View, user: str, uid: int, name: str | None) -> Network:
