@@ -218,6 +218,7 @@ def test_every_kind_of_event_is_complete(kind: EventKind) -> None:
     assert bool(row.desktop) >= row.urgent
     assert {notice.template for notice in kind.notices} <= facts.MESSAGES.keys()
     assert not row.change or row.admins in changed.TEMPLATES
+    assert placeholders(row.change) <= row.shape.__required_keys__
 
 
 def placeholders(sentence: str) -> set[str]:

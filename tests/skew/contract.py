@@ -1,6 +1,6 @@
 """The API as a jitctl relies on it, one line for each route: what is taken, what has to be given, what is answered.
 
-`python tests/skew/contract.py` freezes it (with PYTHONPATH=tests). That is for a release: from then on what stands in
+`python tests/skew/contract.py` freezes it and the kinds of events (with PYTHONPATH=tests). That is for a release: from then on what stands in
 v1.json may grow and not shrink, because commands of that version are on people's machines.
 """
 
@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jitd.core.events import EventKind
 from jitd.server import openapi
 from jitd.server.route import Route
 from jitd.server.routes import ROUTES
 
 FILE = Path(__file__).with_name("v1.json")
+EVENTS = Path(__file__).with_name("events.json")
 
 
 def of(table: Sequence[Route]) -> dict[str, dict[str, Any]]:
@@ -29,6 +31,11 @@ def of(table: Sequence[Route]) -> dict[str, dict[str, Any]]:
             gives = dict(_keys(media["schema"], schemas, needed=True))
             found[f"{method.upper()} {path}"] = {"takes": takes, "needs": sorted(needs), "gives": gives}
     return found
+
+
+def events() -> dict[str, list[str]]:
+    """The code of each kind of event, with what it always carries: it stands in stores, and where events are forwarded to."""
+    return {kind.value: sorted(kind.row.shape.__required_keys__) for kind in EventKind}
 
 
 def _taken(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
@@ -76,8 +83,9 @@ def _type(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
 
 def freeze() -> None:
     """Write what is there now."""
-    lines = [f"  {json.dumps(route)}: {json.dumps(one)}" for route, one in sorted(of(ROUTES).items())]
-    FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    for file, found in ((FILE, of(ROUTES)), (EVENTS, events())):
+        lines = [f"  {json.dumps(name)}: {json.dumps(one)}" for name, one in sorted(found.items())]
+        file.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 if __name__ == "__main__":

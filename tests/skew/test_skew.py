@@ -232,3 +232,11 @@ def test_the_api_of_v1_is_kept() -> None:
         assert was["takes"].items() <= is_["takes"].items(), route
         assert set(is_["needs"]) <= set(was["needs"]), route
         assert was["gives"].items() <= is_["gives"].items(), route
+
+
+def test_the_kinds_of_events_are_kept() -> None:
+    """Codes and what they carry stand in old stores, and in what programs that read events look for: they may only grow."""
+    frozen, now = json.loads(contract.EVENTS.read_text()), contract.events()
+    assert frozen.keys() <= now.keys()
+    for kind, carried in frozen.items():
+        assert set(carried) <= set(now[kind]), kind

@@ -22,10 +22,6 @@ def is_own(event: Event) -> bool:
 def what(event: Event) -> list[str]:
     """What was changed, a sentence each."""
     data = event.data
-    if event.kind == EventKind.DIRECTORY_FAULT:
-        return [
-            f"the directory has lost {data.get('number')} of {data.get('of')} users at once: they are closed out"
-        ]
     before, after = data.get("before"), data.get("after")
     if isinstance(before, dict) and isinstance(after, dict):
         return [
@@ -34,7 +30,7 @@ def what(event: Event) -> list[str]:
             if after[key] != before.get(key)
         ]
     kind = EventKind.of(event.kind)
-    said = [f"{kind.row.change}{_more(event)}"] if kind is not None and kind.row.change else []
+    said = [kind.row.change.format_map(data) + _more(event)] if kind is not None and kind.row.change else []
     if isinstance(after, dict):
         said += [
             f"{key}: {_shown(key, value)}" for key, value in after.items() if value not in ([], "", False)

@@ -218,7 +218,7 @@ class EventKind(StrEnum):
         admins=_PEOPLE, change="confirmed to be the same person after more than 24 h")
     DIRECTORY_FAULT = Row(
         "directory_fault", "the directory has lost {number} of {of} users at once: closed, and nothing is retired for it",
-        MissingUsers, admins=_PEOPLE)
+        MissingUsers, admins=_PEOPLE, change="the directory has lost {number} of {of} users at once: they are closed out")
     USER_DISABLED = Row("user_disabled", "disabled {user}{reason:: %}", Disabling, admins=_PEOPLE, change="disabled")
     USER_ENABLED = Row("user_enabled", "enabled {user} again", Disabling, admins=_PEOPLE, change="enabled again")
     USER_ENDED = Row("user_ended", "the time of {user} at this gateway is over", Ends)

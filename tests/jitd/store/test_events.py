@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jitd.core.events import Cause, Comment, EventKind
 from jitd.core.model import Actor, Event
 from jitd.core.policyfile import usual
 from jitd.store import events, networks
 from jitd.store.database import FILE_NAME, Rows, Store, open_reader
-from jitd.store.events import Concerns, Filter
+from jitd.store.events import Concerns, Filter, Recorder
 
 ACTOR = Actor(uid=1000, user="alice")
 KINDS = ("requested", "granted", "paused", "frozen")
@@ -190,3 +191,17 @@ def test_no_filter_scans_the_log(
         # Whoever may see everything and filters by time alone reads the log in its order, so many at a time.
         assert not scans or (concerns is None and "NOT INDEXED" in sql), (sql, steps)
     reader.close()
+
+
+def test_an_event_carries_what_its_kind_does(tmp_path: Path) -> None:
+    """What mypy cannot see: a shape of another kind, or one that is needed and left away."""
+    store = Store(tmp_path / FILE_NAME)
+    with store.transaction() as writing:
+        record = Recorder(writing, 1, ACTOR)
+        record(EventKind.STANDING_ENDED, Cause(why="no member"), network="office")
+        for data in (None, Comment(comment="no member")):
+            with pytest.raises(AssertionError):
+                record(EventKind.STANDING_ENDED, data, network="office")
+    (told,) = events.page(store.rows, Filter()).events
+    assert (told.kind, told.data, told.network) == ("standing_ended", {"why": "no member"}, "office")
+    store.close()
