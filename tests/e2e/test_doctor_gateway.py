@@ -94,7 +94,12 @@ def test_what_sshd_forwards(office: Deployment) -> None:
     ]
     office.world.path(SSHD).write_text("DisableForwarding yes\n")
     assert examine(office, "sshd")[1] == [
-        {"level": "ok", "what": "sshd forwards nothing for users of this gateway", "fix": ""}
+        {
+            "level": "ok",
+            "what": "sshd forwards nothing for users of this gateway",
+            "fix": "",
+            "code": "ssh-forwarding",
+        }
     ]
     office.world.path(SSHD).write_text(
         "DisableForwarding yes\nMatch User bob\n  DisableForwarding no\n  PermitTunnel yes\n"
