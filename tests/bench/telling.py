@@ -40,7 +40,7 @@ def watched(daemon: MemoryDaemon, count: int, result: Result) -> None:
     for watchers in WATCHERS:
         with watching(daemon, watchers) as came:
             # The watchers have read what was there; what comes now is new.
-            until(lambda came=came, watchers=watchers: len(came) == watchers, "everybody watches")  # type: ignore[misc]
+            until(lambda came=came, watchers=watchers: len(came) == watchers, "everybody watches")  # type: ignore[misc]  # a loop's value, which a default binds
             before = daemon.cpu_ms()
             grants, revokes, calls = changes(daemon, names, count)
             used[watchers] = (daemon.cpu_ms() - before) / len(grants + revokes)

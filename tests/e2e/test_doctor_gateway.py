@@ -22,7 +22,7 @@ def examine(
 ) -> tuple[int, list[dict[str, Any]]]:
     """(exit status, lines) of jitctl doctor."""
     more = {"where": where} if where else {}
-    done = deployment.world.run(["jitctl", "doctor", *words, "--json"], user=user, check=False, **more)  # type: ignore[arg-type]
+    done = deployment.world.run(["jitctl", "doctor", *words, "--json"], user=user, check=False, **more)  # type: ignore[arg-type]  # keywords of World.run, handed on
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)["checks"]
 

@@ -60,7 +60,7 @@ def test_a_directory_that_does_not_answer(tmp_path: Path) -> None:
         # Another whole round of checks goes by: 30 seconds of packets.
         for stream in streams:
             count = len(stream.sent())
-            until(lambda s=stream, c=count: len(s.sent()) > c + 3200, "a check goes by", seconds=60)  # type: ignore[misc]
+            until(lambda s=stream, c=count: len(s.sent()) > c + 3200, "a check goes by", seconds=60)  # type: ignore[misc]  # a loop's value, which a default binds
             stream.arrives(2)
         assert gateway.request(1)["status"] == "active"
         gateway.jitctl("carol", "revoke", "1", "--reason", "closing works all the same")

@@ -89,7 +89,7 @@ class EventLoop(asyncio.BaseEventLoop):
     def _process_events(self, event_list: list[Any]) -> None:
         pass
 
-    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]
+    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]  # typeshed returns a handle
         """Call back when `readable` says so."""
         self.readers[fd] = lambda: callback(*args)
 

@@ -86,7 +86,7 @@ def installed(
     changes: list[tuple[Any, str, object]] = [
         (queue, "threading", primitives),
         (queue, "time", times.monotonic),
-        (queue, "SimpleQueue", queue._PySimpleQueue),  # type: ignore[attr-defined]
+        (queue, "SimpleQueue", queue._PySimpleQueue),  # type: ignore[attr-defined]  # private to the library, and replaced by simulated ones
         (concurrent.futures._base, "threading", primitives),
         (concurrent.futures.thread, "threading", primitives),
         (concurrent.futures.thread, "_global_shutdown_lock", primitives.Lock()),
@@ -112,4 +112,4 @@ def installed(
     finally:
         for owner, name, value in before:
             setattr(owner, name, value)
-        concurrent.futures.thread._threads_queues.clear()  # type: ignore[attr-defined]
+        concurrent.futures.thread._threads_queues.clear()  # type: ignore[attr-defined]  # private to the library, and replaced by simulated ones

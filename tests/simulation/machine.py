@@ -137,7 +137,7 @@ class Jitd:
     async def _main(self) -> None:
         machine = self._machine
         self._stop = asyncio.Event()
-        directory = SystemDirectory(NoFiles())  # type: ignore[arg-type]
+        directory = SystemDirectory(NoFiles())  # type: ignore[arg-type]  # a file watch that sees nothing
         self.service = service = Service(
             config=machine.config,
             ports=Ports(
@@ -153,7 +153,7 @@ class Jitd:
         )
         try:
             await service.start()
-            machine.changes.tell = machine.links.tell = self.loop.readable  # type: ignore[union-attr]
+            machine.changes.tell = machine.links.tell = self.loop.readable  # type: ignore[union-attr]  # both are the simulated ones
             working = asyncio.create_task(
                 scheduler.run(service, machine.clock, machine.changes, machine.links)
             )
@@ -324,7 +324,7 @@ def _end(made: Machine) -> None:
     for life in made.lives:
         for one in life.process.kept:
             if isinstance(one, asyncio.Task):
-                one._log_destroy_pending = False  # type: ignore[attr-defined]
+                one._log_destroy_pending = False  # type: ignore[attr-defined]  # private to asyncio
                 with contextlib.suppress(BaseException):
                     one.get_coro().close()
     made.disk.close()

@@ -79,7 +79,7 @@ class Nftables:
                 raise NftError(errno.ENOENT)
             for key, timeout_ms in change.elements:
                 address = str(parsing.packed_address(key))
-                lives = address in found and (found[address] is None or found[address] > now)  # type: ignore[operator]
+                lives = address in found and (found[address] is None or found[address] > now)  # type: ignore[operator]  # asked in this order
                 if change.kind is Kind.DEL_ELEMENT:
                     if not lives:
                         raise NftError(errno.ENOENT)

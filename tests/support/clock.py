@@ -58,5 +58,5 @@ class TestClock:
 
     def _wake(self, *, stepped: bool) -> None:
         moved, self._moved = self._moved, asyncio.Event()
-        moved.stepped = stepped  # type: ignore[attr-defined]
+        moved.stepped = stepped  # type: ignore[attr-defined]  # a mark on the event
         moved.set()

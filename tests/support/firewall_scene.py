@@ -118,7 +118,7 @@ def build() -> None:
     clients = [CLIENT.format(name=one, ip=ADDRESS[one], ip6=ADDRESS6[one]) for one in (ONE, TWO)]
     # As few processes as possible: on a slow machine each of them takes a third of a second.
     lines = [line for text in (WIRES, *clients) for line in text.strip().splitlines()]
-    for options, some in itertools.groupby(lines, lambda line: _OPTIONS.match(line)[0]):  # type: ignore[index]
+    for options, some in itertools.groupby(lines, lambda line: _OPTIONS.match(line)[0]):  # type: ignore[index]  # every line matches
         batch = "".join(line.removeprefix(options) + "\n" for line in some)
         argv = ["ip", *options.split(), "-batch", "-"]
         subprocess.run(argv, input=batch, text=True, check=True, capture_output=True)

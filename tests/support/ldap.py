@@ -72,7 +72,7 @@ class Ldap:
         ]
         switch.write_text("\n".join(lines) + "\n")
         for name in users:
-            until(lambda name=name: self.knows(name), f"{name} is known", seconds=20)  # type: ignore[misc]
+            until(lambda name=name: self.knows(name), f"{name} is known", seconds=20)  # type: ignore[misc]  # a loop's value, which a default binds
 
     def knows(self, name: str) -> bool:
         """Whether glibc finds a user there."""

@@ -221,7 +221,7 @@ def config(tmp_path: Path, port: int, **more: object) -> Mail:
         templates=tmp_path / "templates",
         timeout_seconds=2,
     )
-    return replace(plain, **more)  # type: ignore[arg-type]
+    return replace(plain, **more)  # type: ignore[arg-type]  # settings by name
 
 
 def worker(box: Box, mail: Mail) -> DeliveryWorker:

@@ -132,7 +132,7 @@ def serve(port: int) -> None:
                     line, _ = door.accept()
                     waiting.register(line, selectors.EVENT_READ)
                     continue
-                line = key.fileobj  # type: ignore[assignment]
+                line = key.fileobj  # type: ignore[assignment]  # registered above, with sockets
                 with contextlib.suppress(OSError):
                     if data := line.recv(65536):
                         line.sendall(data)

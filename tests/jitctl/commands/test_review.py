@@ -235,7 +235,7 @@ def test_what_is_no_key_decides_nothing(daemon: InProcessDaemon) -> None:
         time.sleep(ALONE_SECONDS * 3)
         seen = len(terminal.seen)
         terminal.type("z")
-        until(lambda seen=seen: KEYS in terminal.more()[seen:], f"{what} is over")  # type: ignore[misc]
+        until(lambda seen=seen: KEYS in terminal.more()[seen:], f"{what} is over")  # type: ignore[misc]  # a loop's value, which a default binds
         assert statuses(daemon) == {1: "pending"}, what
     assert "For how long" not in terminal.seen
     assert "Why not" not in terminal.seen

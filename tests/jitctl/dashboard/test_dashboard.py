@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -22,19 +22,11 @@ from jitctl.cli.keys import ALONE_SECONDS
 from jitctl.dashboard.app import Dashboard
 from jitctl.dashboard.dialogs import Ask, Show
 from jitctl.dashboard.look import network_line
-from support.in_process_daemon import InProcessDaemon, in_process_daemon
+from support.in_process_daemon import InProcessDaemon
 from support.terminal import Terminal
 
 HOUR = 3_600_000
 NOTHING = {"paused": False, "asked": None, "frozen": False, "error": "", "starts": None}
-
-
-@pytest.fixture
-def daemon() -> Iterator[InProcessDaemon]:
-    """A running daemon with an interface, a network, and two users with a laptop each."""
-    with in_process_daemon() as made:
-        made.furnish()
-        yield made
 
 
 def ask(daemon: InProcessDaemon, user: str, reason: str = "ticket 42", **more: object) -> int:
@@ -270,7 +262,7 @@ async def test_a_user_sees_their_own(daemon: InProcessDaemon) -> None:
         now = app._seen.now
         mine = {**NOTHING, "network": "office", "state": "active", "id": 1, "ends": now + HOUR}
         status = {**app._seen.status, "admin": False, "user": "alice", "networks": [mine]}
-        app._take(replace(app._seen, decides=False, status=status))  # type: ignore[arg-type]
+        app._take(replace(app._seen, decides=False, status=status))  # type: ignore[arg-type]  # a status of a few keys
         keys = {key.binding.action for key in app.active_bindings.values() if key.enabled}
         assert {"request", "pause", "release", "cancel"} <= keys
         assert not keys & {"grant", "deny", "revoke", "peers"}
@@ -280,7 +272,7 @@ async def test_a_user_sees_their_own(daemon: InProcessDaemon) -> None:
         # What cannot be taken back is asked for once more.
         await pilot.press("2")
         await until(pilot, lambda: users(pilot) == ["alice"], "the grant is listed")
-        app._take(replace(app._seen, decides=False, status=status))  # type: ignore[arg-type]
+        app._take(replace(app._seen, decides=False, status=status))  # type: ignore[arg-type]  # a status of a few keys
         await pilot.press("r")
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask), "it is asked")
         await pilot.press("enter")
@@ -356,7 +348,7 @@ async def test_a_burst_is_read_once(daemon: InProcessDaemon) -> None:
             begun += 1
             return look(*wanted)
 
-        app._look = counted  # type: ignore[method-assign, assignment]
+        app._look = counted  # type: ignore[method-assign, assignment]  # counted, and then done
         for _ in range(50):
             app.refresh_all()
         await until(pilot, lambda: not app._reading and not app._again, "it has been read")
@@ -433,7 +425,7 @@ async def test_every_dialog_by_keyboard_alone(daemon: InProcessDaemon) -> None:
         # Asking is for those who decide nothing.
         assert app._seen is not None
         status = {**app._seen.status, "admin": False, "user": "alice"}
-        app._take(replace(app._seen, decides=False, status=status))  # type: ignore[arg-type]
+        app._take(replace(app._seen, decides=False, status=status))  # type: ignore[arg-type]  # a status of a few keys
         await pilot.press("n")
         await until(pilot, lambda: isinstance(pilot.app.screen, Ask), "the dialog is there")
         await pilot.press(*"office", "tab", *"ticket 7", "tab", *"3h")

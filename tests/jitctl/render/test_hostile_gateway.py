@@ -118,7 +118,9 @@ DOCUMENTS = ("policy export", "device config l", "report -o html")
 
 def hostile(kind: object) -> object:
     """A value of this type whose every text is an attack."""
-    if kind is str:
+    if (
+        kind is str or typing.get_origin(kind) is typing.Literal
+    ):  # nobody but jitd keeps to a closed set of words
         return ATTACK
     if kind is bool:
         return False
@@ -129,8 +131,6 @@ def hostile(kind: object) -> object:
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.NotRequired, typing.Required, typing.Annotated):
         return hostile(inner[0])
-    if origin is typing.Literal:
-        return inner[0]
     if origin in (typing.Union, types.UnionType):
         return hostile(next(one for one in inner if one is not type(None)))
     if origin is list:

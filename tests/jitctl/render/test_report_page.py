@@ -91,7 +91,7 @@ def reply(**more: object) -> wire.ReportReply:
             }
         ],
     }
-    return {**usual, **more}  # type: ignore[typeddict-item]
+    return {**usual, **more}  # type: ignore[typeddict-item]  # usual values, some replaced
 
 
 def test_a_report_in_words(zone: Callable[[str], None], capsys: pytest.CaptureFixture[str]) -> None:

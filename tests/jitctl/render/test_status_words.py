@@ -19,7 +19,7 @@ def test_who_gets_no_mail_is_told_so() -> None:
     """Where nobody knows a user's address; not where there is no mail server, nor an administrator, who is told of all."""
     told = "warning: you are told nothing by mail, nobody knows your address"
     for more, warned in (({"address": ""}, True), ({"address": "a@example.org"}, False), ({}, False)):
-        found = list(status.warnings({**reply(), **more}))  # type: ignore[typeddict-item]
+        found = list(status.warnings({**reply(), **more}))  # type: ignore[typeddict-item]  # usual values, some replaced
         assert (
             any(line.startswith(told) and "jitctl user set alice --email" in line for line in found) is warned
         )

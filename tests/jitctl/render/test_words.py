@@ -51,7 +51,7 @@ def request(**given: object) -> wire.RequestView:
         "managed_by": "",
         "devices": [],
     }
-    made.update(given)  # type: ignore[typeddict-item]
+    made.update(given)  # type: ignore[typeddict-item]  # usual values, some replaced
     return made
 
 
@@ -268,9 +268,18 @@ def test_who_acted_names_the_person_behind_sudo() -> None:
 def test_an_event_among_others_says_whose_it_is() -> None:
     """In a log of everything each line names its request and whose that is; in the history of one it does not."""
     made = event("denied", comment="no")
-    made["actor"] = {"uid": 1, "user": "carol", "login_uid": None, "login_user": None, "pid": 1, "origin": ""}  # type: ignore[typeddict-item]
+    carol: wire.ActorView = {
+        "uid": 1,
+        "user": "carol",
+        "login_uid": None,
+        "login_user": None,
+        "login_claimed": False,
+        "pid": 1,
+        "origin": "",
+    }
+    made["actor"] = carol
     assert events.line(made) == "2026-09-21 14:13:20 UTC  carol: denied office: no"
     assert events.entry(made) == "2026-09-21 14:13:20 UTC  carol, 7 of alice: denied office: no"
-    made["actor"]["user"] = "alice"  # type: ignore[index]
+    carol["user"] = "alice"
     assert events.entry(made) == "2026-09-21 14:13:20 UTC  alice, 7: denied office: no"
     assert events.entry({**made, "id": None}) == "2026-09-21 14:13:20 UTC  alice: denied office: no"

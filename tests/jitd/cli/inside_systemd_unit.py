@@ -65,7 +65,7 @@ def test_the_journal_has_priorities() -> None:
 
 def agrees(name: str) -> bool:
     """Whether the kernel is as it should be at this interface."""
-    waiting = call("GET", "/v1/status")["gateway"]["waiting"]  # type: ignore[index]
+    waiting = call("GET", "/v1/status")["gateway"]["waiting"]  # type: ignore[index]  # JSON, known to have it
     return not any(name in one for one in waiting)
 
 

@@ -114,7 +114,7 @@ def test_what_is_read_is_written_from_numbers(text: str) -> None:
             found = reader(text)
         except ValueError:
             continue
-        written = writer(found)  # type: ignore[arg-type]
+        written = writer(found)  # type: ignore[arg-type]  # each writer takes what its reader found
         assert set(written) <= set("0123456789abcdef:./")
         assert reader(written) == found
 

@@ -24,7 +24,7 @@ async def lines(settings: Mail, seconds: float = 10) -> list[tuple[str, str]]:
 def usual(port: int, **more: object) -> Mail:
     """A configuration that finds the test's server."""
     values: Mapping[str, object] = {"server": "localhost", "sender": "jitd@example.org", "port": port, **more}
-    return Mail(**values)  # type: ignore[arg-type]
+    return Mail(**values)  # type: ignore[arg-type]  # settings by name
 
 
 async def test_all_is_well_and_nothing_is_sent(tmp_path: Path) -> None:

@@ -263,7 +263,7 @@ class Recorded:
             self.entries += entries
             close(entries)
 
-        firewall.close_entries = recorded  # type: ignore[method-assign]
+        firewall.close_entries = recorded  # type: ignore[method-assign]  # recorded, and then done
 
 
 @pytest.mark.parametrize(

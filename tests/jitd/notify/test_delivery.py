@@ -353,7 +353,7 @@ async def test_templates_are_read_again(box: Box, tmp_path: Path, caplog: pytest
             box.clock.advance(1)
             box.put(template="denied")
             box.changed.set()
-            await asyncio.to_thread(until, lambda number=number: len(post.mails) == number, f"mail {number}")  # type: ignore[misc]
+            await asyncio.to_thread(until, lambda number=number: len(post.mails) == number, f"mail {number}")  # type: ignore[misc]  # a loop's value, which a default binds
         working.cancel()
     assert [mail["Subject"] for mail in post.mails] == ["one", "one", "three"]
     assert "denied.txt, line 1: 'two' is undefined" in caplog.text

@@ -74,7 +74,7 @@ class Exim:
     def mails(self) -> list[EmailMessage]:
         """What has arrived, oldest first."""
         parser = BytesParser(policy=default)
-        found = mailbox.mbox(self.directory / "mail" / "all", factory=parser.parse, create=False)  # type: ignore[arg-type]
+        found = mailbox.mbox(self.directory / "mail" / "all", factory=parser.parse, create=False)  # type: ignore[arg-type]  # typeshed wants a message of mailbox's own
         return [mail for mail in found if isinstance(mail, EmailMessage)]
 
     def got(self, number: int) -> list[EmailMessage]:

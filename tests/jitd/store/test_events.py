@@ -180,7 +180,7 @@ def test_no_filter_scans_the_log(
     asked: list[str] = []
     reader = open_reader(tmp_path / FILE_NAME)
     reader._database.conn.set_trace_callback(asked.append)
-    (events.page_back if back else events.page)(reader, Filter(concerns=concerns, **wanted))  # type: ignore[arg-type]
+    (events.page_back if back else events.page)(reader, Filter(concerns=concerns, **wanted))  # type: ignore[arg-type]  # filters by name
     reader._database.conn.set_trace_callback(None)
     statements = [sql for sql in asked if "FROM event" in sql]
     assert statements

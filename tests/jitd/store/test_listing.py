@@ -174,7 +174,7 @@ def filter_of(statuses: frozenset[Status] | None, **more: object) -> Filter:
     states = {"granted" if one in (Status.ACTIVE, Status.SCHEDULED) else str(one) for one in statuses or ()}
     states |= {"granted"} if Status.EXPIRED in (statuses or ()) else set()
     states |= {"pending"} if Status.LAPSED in (statuses or ()) else set()
-    return Filter(statuses=statuses, states=frozenset(states), now=NOW, **more)  # type: ignore[arg-type]
+    return Filter(statuses=statuses, states=frozenset(states), now=NOW, **more)  # type: ignore[arg-type]  # filters by name
 
 
 TIMES = st.none() | st.integers(NOW.wall_ms - (MANY + 30) * 60_000, NOW.wall_ms + 60_000)
