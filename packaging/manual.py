@@ -27,18 +27,18 @@ jitctl \- just-in-time access to WireGuard networks
 .RI [ OPTIONS ]
 .RI [ ARGUMENTS ]
 .SH DESCRIPTION
-People ask for access to a network and say why; an administrator grants it for a duration, or denies it; when the time
-is over, the gateway cuts it.
+Users request access to a network and give a reason. An approver grants the request for a duration or denies it. When the
+granted time is over, the gateway ends the access.
 .B jitctl
 talks to
 .BR jitd (8)
-over its Unix socket, or over ssh to the socket of another machine. Who calls is what the kernel says of the caller:
-there is nothing to log in to.
+over its Unix socket, or over ssh to the socket of another machine. The kernel identifies the caller; there is no separate
+login.
 .PP
-Durations are typed as 45m, 8h, 1h30m or 2d. Nothing is granted for ever. Results go to standard output, everything
-else to standard error; tables are as wide as the terminal, and uncut where there is none.
+Durations are typed as 45m, 8h, 1h30m or 2d. Every grant has an end. Results go to standard output, everything
+else to standard error. Tables are as wide as the terminal; without a terminal, they are not shortened.
 .SH OPTIONS
-These may stand before or behind a verb.
+These may stand before or after a verb.
 """
 
 EVENTS = r""".SH EVENTS
@@ -56,7 +56,7 @@ TAIL = r""".SH EXIT STATUS
 done, and the kernel agrees
 .TP
 .B 1
-another failure, a question that was answered with no, or something broken that doctor has found
+another failure, a confirmation that was answered with no, or a problem that doctor found
 .TP
 .B 2
 usage
@@ -65,7 +65,7 @@ usage
 denied, or refused by a rule
 .TP
 .B 4
-lapsed, or ended meanwhile
+the request lapsed, or the grant has ended
 .TP
 .B 5
 still pending (the request stands)
@@ -77,10 +77,10 @@ the daemon cannot be reached
 not permitted
 .TP
 .B 8
-conflict: the state is not the one that was decided on
+conflict: the state has changed since it was read
 .TP
 .B 9
-recorded, but the kernel does not agree yet; or cut, and not recorded yet
+recorded, but the kernel does not agree yet; or access was cut, but that is not recorded yet
 .TP
 .B 10
 not found
@@ -102,7 +102,7 @@ the name of a gateway that was set up, where \-\-profile is not given
 the ssh program with options of its own (ssh)
 .TP
 .B NO_COLOR
-no colours; they never say anything alone
+no colours; everything that they show is in the text, too
 .SH FILES
 .TP
 .I /run/jitd/jitd.sock
@@ -117,7 +117,7 @@ private keys of mode 0600, where there is no keyring
 .I ~/.config/jitctl/tunnels/
 files for wg\-quick, without private keys
 .SH EXAMPLES
-A user asks, and looks what became of it:
+A user requests access, and looks at its status:
 .PP
 .RS
 .nf
@@ -371,7 +371,9 @@ def group_page(name: str) -> str:
     text = GROUPS[name].help
     about = text.rpartition(": ")[2].rstrip(".")
     head = GROUP_HEAD.replace("@NAME@", name.upper()).replace("@name@", name)
-    head = head.replace("@about@", _quoted(about[0].lower() + about[1:])).replace("@text@", _quoted(text))
+    head = head.replace(
+        "@about@", _quoted(about if about.startswith("WireGuard") else about[0].lower() + about[1:])
+    ).replace("@text@", _quoted(text))
     more = f",\n.BR {_MORE[name]}" if name in _MORE else ""
     verbs = (verb for verb in VERBS if verb.name.startswith(f"{name} "))
     return head + "".join(part for verb in verbs for part in _verb(verb)) + GROUP_TAIL.replace("@more@", more)

@@ -88,11 +88,11 @@ class Client:
         return self._post("ensure", body)
 
     def cancel(self, **body: Unpack[wire.IdBody]) -> wire.RequestReply:
-        """Take a pending request back."""
+        """Withdraw a pending request."""
         return self._post("cancel", body)
 
     def release(self, **body: Unpack[wire.IdBody]) -> wire.RequestReply:
-        """Give the rest of a grant back."""
+        """End your own grant before its time."""
         return self._post("release", body)
 
     def pause(self, **body: Unpack[wire.IdBody]) -> wire.RequestReply:
@@ -330,7 +330,7 @@ class Client:
         return self._post("device/rotate", body)
 
     def device_import(self, **body: Unpack[wire.DeviceImportBody]) -> wire.DevicesChangeReply:
-        """Name the owners of unmanaged peers."""
+        """Assign unmanaged peers to users."""
         return self._post("device/import", body)
 
     def device_config(self, **body: Unpack[wire.DeviceRefBody]) -> wire.DeviceConfigReply:

@@ -109,7 +109,7 @@ def _common(name: str, text: str, default: bool | None = None, metavar: str | No
     return typer.Option(default, f"--{name}", expose_value=False, is_eager=True, help=text, metavar=metavar)
 
 
-_JSON: Final = _common("json", "Print the answer as JSON.", default=False)
+_JSON: Final = _common("json", "Print the reply as JSON.", default=False)
 _SOCKET: Final = _common(
     "socket", "jitd's socket (default: $JITCTL_SOCKET, else /run/jitd/jitd.sock).", metavar="PATH"
 )
@@ -299,7 +299,8 @@ def root() -> VerbGroup:
     """The whole command."""
     return VerbGroup(
         name="jitctl",
-        help="Just-in-time access to WireGuard networks: ask, grant for a duration, and the gateway cuts it.",
+        help="Just-in-time access to WireGuard networks: request access, get it for a duration, and the "
+        "gateway ends it on time.",
         epilog='Example: jitctl request office --reason "ticket 42" --duration 2h',
         params=_options(),
         no_args_is_help=True,

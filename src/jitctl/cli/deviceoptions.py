@@ -12,7 +12,7 @@ from jitctl.cli.shared import usage
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The device, if there are several.")]
 Interface = Annotated[
     str | None,
-    typer.Option("--interface", "-i", metavar="NAME", help="With --qr: for which interface, of several."),
+    typer.Option("--interface", "-i", metavar="NAME", help="With --qr: the interface, if there are several."),
 ]
 
 

@@ -26,37 +26,43 @@ Until = Annotated[
     typer.Option(
         "--until",
         metavar="WHEN",
-        help='In place of --duration: 18:00, tomorrow, or "2026-12-01 09:00", on your clocks; a day alone: its end.',
+        help='The end, in place of --duration: 18:00, tomorrow or "2026-12-01 09:00", in local time; a date '
+        "alone means the end of that day.",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Why = Annotated[
-    str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why; all administrators are told.")
+    str | None,
+    typer.Option("--reason", "-r", metavar="TEXT", help="The reason; all administrators are notified."),
 ]
 User = Annotated[
-    str | None, typer.Option("--user", "-u", metavar="NAME", help="For this user (administrators).")
+    str | None, typer.Option("--user", "-u", metavar="NAME", help="Act for this user (administrators only).")
 ]
 
-Wait = Annotated[
-    bool, typer.Option("--wait", "-w", help="Wait until it is decided, and say what became of it.")
-]
+Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait for the decision, and print the outcome.")]
 Timeout = Annotated[
     str | None,
     typer.Option(
-        "--timeout", metavar="TIME", help="Wait so long at most, for example 10m; what was asked stands."
+        "--timeout", metavar="TIME", help="The longest time to wait, for example 10m; the request stands."
     ),
 ]
-OfUser = Annotated[str | None, typer.Option("--user", "-u", metavar="NAME", help="Only of this user.")]
+OfUser = Annotated[
+    str | None, typer.Option("--user", "-u", metavar="NAME", help="Only requests of this user.")
+]
 ForNetwork = Annotated[
-    str | None, typer.Option("--network", "-n", metavar="NAME", help="Only for this network.")
+    str | None, typer.Option("--network", "-n", metavar="NAME", help="Only requests for this network.")
 ]
-AboutUser = Annotated[str | None, typer.Option("--user", "-u", metavar="NAME", help="Only about this user.")]
+AboutUser = Annotated[
+    str | None, typer.Option("--user", "-u", metavar="NAME", help="Only events about this user.")
+]
 AboutNetwork = Annotated[
-    str | None, typer.Option("--network", "-n", metavar="NAME", help="Only this network.")
+    str | None, typer.Option("--network", "-n", metavar="NAME", help="Only events about this network.")
 ]
-AboutRequest = Annotated[int | None, typer.Option("--id", metavar="ID", help="Only this request.")]
+AboutRequest = Annotated[
+    int | None, typer.Option("--id", metavar="ID", help="Only events about this request.")
+]
 OfKind = Annotated[
-    str | None, typer.Option("--kind", metavar="KIND", help="Only this kind, for example granted.")
+    str | None, typer.Option("--kind", metavar="KIND", help="Only events of this kind, for example granted.")
 ]
 
 

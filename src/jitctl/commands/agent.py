@@ -35,13 +35,15 @@ _HOLDS: Final = 30.0
 def agent(
     context: typer.Context,
     while_needed: Annotated[
-        bool, typer.Option("--while-needed", help="End when nothing is open or asked for any more.")
+        bool, typer.Option("--while-needed", help="Exit when no access is open and no request is pending.")
     ] = False,
 ) -> int:
-    """Follow your requests, and tell on the desktop what is decided, that an end is near, and that access has ended.
+    """Show desktop notifications when a request is decided, when access is about to end, and when it has
+    ended.
 
-    jitctl connect and jitctl request start it in the background where there is a desktop; it ends by itself then. When
-    access has ended it takes the tunnel down, if that needs no password. One runs for each gateway.
+    On a desktop, jitctl connect and jitctl request start the agent in the background, and it exits when it is
+    no longer needed. When access has ended, the agent takes the tunnel down if that needs no password. One
+    agent runs for each gateway.
 
     Example: jitctl agent --profile office
     """

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 Number = Annotated[int, typer.Argument(metavar="ID", help="The change.")]
 Comment = Annotated[
-    str | None, typer.Option("--comment", "-m", metavar="TEXT", help="A word for the others.")
+    str | None, typer.Option("--comment", "-m", metavar="TEXT", help="A comment for the other approvers.")
 ]
 
 
 def list_(context: typer.Context) -> int:
-    """List the changes of rules that wait until several have agreed.
+    """List the rule changes that wait for approvals.
 
     Example: jitctl change list
     """
@@ -40,7 +40,8 @@ def list_(context: typer.Context) -> int:
 
 
 def approve(context: typer.Context, number: Number, comment: Comment = None, yes: Yes = False) -> int:
-    """Agree to a change of rules. Says what it would do, and asks; the last one of as many as are needed makes it.
+    """Approve a rule change. Shows its effect and asks for confirmation; the last approval that is needed
+    applies the change.
 
     Example: jitctl change approve 3
     """
@@ -51,7 +52,7 @@ def approve(context: typer.Context, number: Number, comment: Comment = None, yes
 
 
 def reject(context: typer.Context, number: Number, comment: Comment = None) -> int:
-    """Reject a change of rules, or take your own back. One no is enough.
+    """Reject a rule change, or withdraw your own. One rejection is enough.
 
     Example: jitctl change reject 3 --comment "not before the audit"
     """

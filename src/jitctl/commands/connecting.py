@@ -51,24 +51,25 @@ def connect(
     context: typer.Context,
     network: Annotated[
         str | None,
-        typer.Argument(metavar="[NETWORK]", help="The network; the only one if there is just one."),
+        typer.Argument(metavar="[NETWORK]", help="The network; may be omitted if there is only one."),
     ] = None,
     reason: Annotated[
-        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why, if it has to be asked for.")
+        str | None,
+        typer.Option("--reason", "-r", metavar="TEXT", help="The reason, if access has to be requested."),
     ] = None,
     duration: Annotated[
         str | None,
-        typer.Option("--duration", "-d", metavar="TIME", help="For how long, if it has to be asked for."),
+        typer.Option("--duration", "-d", metavar="TIME", help="The duration, if access has to be requested."),
     ] = None,
     until: Until = None,
     again: Annotated[bool, typer.Option("--again", help="Use the reason of your last request.")] = False,
     timeout: Timeout = None,
 ) -> int:
-    """Have access to a network, and the tunnel of this machine to it.
+    """Get access to a network and bring up the tunnel of this machine.
 
-    Does what is missing: asks for access and waits for the decision, switches paused access on, brings the tunnel up
-    (by NetworkManager where it runs; else root is asked for, and only for that), and sees to it that the gateway hears
-    from this machine. Typed again, it changes nothing that is right. Wants jitctl setup before.
+    Does only the steps that are missing. It requests access and waits for the decision, resumes paused
+    access, brings up the tunnel and checks that the gateway receives its handshake. NetworkManager brings the
+    tunnel up where it runs; otherwise wg-quick does, through sudo. Run jitctl setup first.
 
     Example: jitctl connect office --reason "ticket 42" --duration 2h
     """
@@ -203,16 +204,16 @@ class _Access:
 def disconnect(
     context: typer.Context,
     network: Annotated[
-        str | None, typer.Argument(metavar="[NETWORK]", help="The network; without it: all of them.")
+        str | None, typer.Argument(metavar="[NETWORK]", help="The network (default: all networks).")
     ] = None,
     release: Annotated[
-        bool, typer.Option("--release", help="Give the rest of the time back, in place of pausing it.")
+        bool, typer.Option("--release", help="Release the grant instead of pausing it.")
     ] = False,
 ) -> int:
-    """Pause access, and take the tunnel of this machine down.
+    """Pause access and take down the tunnel of this machine.
 
-    The time that was granted runs on: jitctl connect brings it back while it lasts. With --release it is given back. A
-    tunnel through which another network is open stays up, unless no network is named.
+    The granted time keeps running, and jitctl connect resumes access until it is over. With --release the
+    grant ends at once. A tunnel that carries another open network stays up, unless no network is named.
 
     Example: jitctl disconnect office
     """

@@ -11,12 +11,13 @@ from jitd.core.errors import EXIT_INTERRUPTED, JitError
 
 def dashboard(
     context: typer.Context,
-    light: Annotated[bool, typer.Option("--light", help="For a terminal with a light background.")] = False,
+    light: Annotated[bool, typer.Option("--light", help="Use colours for a light background.")] = False,
 ) -> int:
-    """Show requests, grants, peers and events on one screen, live, with a key for each decision.
+    """Show requests, grants, peers and events on one screen, live, and decide with single keys.
 
-    1 to 4 choose a tab, / searches, Enter shows all of a request; the last line names the other keys. Over ssh too, and
-    with the mouse. Those who decide nothing see their own networks and requests, with the time that is left.
+    1 to 4 choose a tab, / searches, Enter shows a request with its history; the last line names the other
+    keys. The mouse works too, also over ssh. Users who are not approvers see their own networks and requests,
+    with the time left.
 
     Example: jitctl dashboard --host ssh://carol@gateway
     """

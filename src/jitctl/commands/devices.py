@@ -25,23 +25,30 @@ _FIELDS = 3
 
 def add(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name for it, for example laptop.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the device, for example laptop.")],
     public_key: Annotated[
         str | None,
         typer.Option(
-            "--public-key", "-k", metavar="KEY", help="What wg pubkey prints; - reads it from standard input."
+            "--public-key",
+            "-k",
+            metavar="KEY",
+            help="The output of wg pubkey; - reads it from standard input.",
         ),
     ] = None,
     qr: Annotated[
         bool,
         typer.Option(
-            "--qr", help="For a phone: make a key here, show its file as a QR code, and forget the key."
+            "--qr",
+            help="For a phone: make a key here and show its configuration as a QR code; the key is "
+            "not stored.",
         ),
     ] = False,
     interface: Interface = None,
     until: Annotated[
         str | None,
-        typer.Option("--until", metavar="DATE", help="Remove it by itself after that day, or at that time."),
+        typer.Option(
+            "--until", metavar="DATE", help="The date or time when the device is removed automatically."
+        ),
     ] = None,
     user: User = None,
 ) -> int:
@@ -49,7 +56,7 @@ def add(
 
     Example: wg genkey | tee private.key | wg pubkey | jitctl device add laptop --public-key -
 
-    A phone, whose app reads a QR code: jitctl device add phone --qr
+    A phone that reads a QR code: jitctl device add phone --qr
     """
     if qr and public_key is not None:
         raise usage("cannot use --qr together with --public-key", "With --qr the key is made here.")
@@ -88,7 +95,9 @@ def _end(until: str | None) -> int | None:
 def list_(
     context: typer.Context,
     user: User = None,
-    everybody: Annotated[bool, typer.Option("--all", "-a", help="Everybody's (administrators).")] = False,
+    everybody: Annotated[
+        bool, typer.Option("--all", "-a", help="The devices of all users (administrators only).")
+    ] = False,
 ) -> int:
     """List your devices.
 
@@ -134,7 +143,8 @@ def remove(
         bool,
         typer.Option(
             "--lost",
-            help="The device was lost: block its key for ever without asking, and notify the administrators.",
+            help="The device was lost: block its key for ever without confirmation, and notify the "
+            "administrators.",
         ),
     ] = False,
     user: User = None,
@@ -142,8 +152,8 @@ def remove(
 ) -> int:
     """Remove a device: it loses access at once.
 
-    With --lost nothing is asked, its key can never be registered again, and administrators are told. It can be typed on
-    any machine, as often as you like.
+    With --lost there is no confirmation, the key can never be registered again, and administrators are
+    notified. It works from any machine, and can be repeated.
 
     Example: jitctl device remove laptop
 
@@ -193,10 +203,12 @@ def import_(
     interface: Annotated[str, typer.Argument(metavar="INTERFACE", help="The adopted interface.")],
     mapping: Annotated[
         Path,
-        typer.Option("--map", metavar="FILE", help="Lines of: PUBLIC_KEY USER DEVICE; # begins a comment."),
+        typer.Option(
+            "--map", metavar="FILE", help="A file with lines of PUBLIC_KEY USER DEVICE; # begins a comment."
+        ),
     ],
 ) -> int:
-    """Name the owners of unmanaged peers, all or none. Nobody gains or loses access by it.
+    """Assign unmanaged peers to users, all or none. Nobody gains or loses access.
 
     Example: jitctl device import wg0 --map owners.txt
     """
@@ -244,11 +256,11 @@ def config(
     name: Name = None,
     interface: Annotated[
         str | None,
-        typer.Option("--interface", "-i", metavar="NAME", help="For which interface, if there are several."),
+        typer.Option("--interface", "-i", metavar="NAME", help="The interface, if there are several."),
     ] = None,
     user: User = None,
 ) -> int:
-    """Print a wg-quick file for a device, with a place for its private key. A grant never changes it.
+    """Print a wg-quick file for a device, without its private key. The file stays the same for all grants.
 
     Example: jitctl device config laptop > wg0.conf
     """

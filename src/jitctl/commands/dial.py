@@ -8,7 +8,8 @@ from jitctl.cli.app import settings
 
 
 def dial_stdio(context: typer.Context) -> int:
-    """Connect standard input and output to jitd's socket. ssh runs it for jitctl --host; people do not need it.
+    """Connect standard input and output to jitd's socket. jitctl --host runs it over ssh; there is no need to
+    type it.
 
     Example: ssh gateway jitctl dial-stdio
     """

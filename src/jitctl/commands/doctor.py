@@ -29,15 +29,22 @@ def doctor(
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option("--network", "-n", metavar="NAME", help="A network that is named like a part."),
+        typer.Option(
+            "--network",
+            "-n",
+            metavar="NAME",
+            help="The network, if it has the name of a part of the gateway.",
+        ),
     ] = None,
     user: User = None,
 ) -> int:
-    """Look just now, and say what is wrong with the command that mends it. Exit 1 if something is broken.
+    """Examine the gateway or a network now, and print each problem with the command that repairs it. Exits
+    with 1 if there is a problem.
 
-    Administrators see the whole gateway, or a part of it: config, socket, store, clock, interfaces, firewall, sshd, mail,
-    files. Users see whether their networks work: the grant, the device and its key, the last handshake; and on the
-    machine where the tunnel is, its interface and the way to the gateway. Nothing is changed, and no mail is sent.
+    Administrators examine the whole gateway, or a part of it: config, socket, store, clock, interfaces,
+    firewall, sshd, mail, files. Users examine their networks: the grant, the device and its key, and the last
+    handshake; on the machine with the tunnel, also its interface and the route to the gateway. Nothing is
+    changed, and no mail is sent.
 
     Example: jitctl doctor office
 

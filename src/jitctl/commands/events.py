@@ -33,39 +33,44 @@ class EventsFormat(StrEnum):
 def events(
     context: typer.Context,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="A duration (2h), or a date and time.")
+        str | None,
+        typer.Option(
+            "--since", metavar="TIME", help="Only events since then: a duration (2h), or a date and time."
+        ),
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option("--until", metavar="TIME", help="As --since; a date alone: its last moment."),
+        typer.Option(
+            "--until",
+            metavar="TIME",
+            help="Only events until then, as --since; a date alone means the end of that day.",
+        ),
     ] = None,
     user: AboutUser = None,
     network: AboutNetwork = None,
     number: AboutRequest = None,
     kind: OfKind = None,
     after: Annotated[
-        int | None, typer.Option("--after", metavar="SEQ", help="Only what came behind this one.")
+        int | None, typer.Option("--after", metavar="SEQ", help="Only events after this one.")
     ] = None,
     last: Annotated[
         int | None,
-        typer.Option(
-            "--last", metavar="N", help="Only so many of the newest, up to 10000.", min=1, max=10_000
-        ),
+        typer.Option("--last", metavar="N", help="Only the newest N events, up to 10000.", min=1, max=10_000),
     ] = None,
     before: Annotated[
-        int | None, typer.Option("--before", metavar="SEQ", help="With --last: the newest before this one.")
+        int | None, typer.Option("--before", metavar="SEQ", help="With --last: only events before this one.")
     ] = None,
     whole: Annotated[
-        bool, typer.Option("--all", help="From the first on; as --output jsonl and csv do by themselves.")
+        bool, typer.Option("--all", help="Print all events; the default with --output jsonl and csv.")
     ] = False,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")
+        bool, typer.Option("--follow", "-f", help="Keep printing new events as they happen.")
     ] = False,
     output: Annotated[
-        EventsFormat, typer.Option("--output", "-o", help="How to print.")
+        EventsFormat, typer.Option("--output", "-o", help="The output format.")
     ] = EventsFormat.HUMAN,
 ) -> int:
-    """Print what happened, oldest first: the audit log. A table begins with the newest 500.
+    """Print the audit log, oldest event first. A table shows the newest 500 events.
 
     Example: jitctl events --since 24h --network office -o jsonl
     """

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 def freeze(
     context: typer.Context,
     reason: Annotated[
-        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why; everybody reads it.")
+        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="The reason; everybody reads it.")
     ] = None,
     yes: Yes = False,
 ) -> int:
-    """Close everything at once: grants, break-glass and standing access on every network. The clocks run on.
+    """Block all access at once: grants, break-glass and standing access on every network. Granted time keeps
+    running.
 
-    Only administrators whom the configuration names (kept_when_frozen) keep their access.
+    Only administrators that the configuration lists in kept_when_frozen keep their access.
 
     Example: jitctl freeze --reason "stolen laptop, closing until we know more" --yes
     """
@@ -42,7 +43,7 @@ def freeze(
 
 
 def thaw(context: typer.Context) -> int:
-    """End a freeze: what is granted and not over is open again.
+    """End a freeze: grants that have not ended give access again.
 
     Example: jitctl thaw
     """

@@ -44,10 +44,11 @@ _ELSEWHERE: Final = ("--socket", "--host", "--profile")
 def gate(
     context: typer.Context,
     user: Annotated[
-        str, typer.Option("--user", metavar="NAME", help="The person, registered with jitctl user add.")
+        str, typer.Option("--user", metavar="NAME", help="The user, registered with jitctl user add.")
     ],
 ) -> int:
-    """Run a command from ssh for a person behind a shared account. It is written in authorized_keys; nobody types it.
+    """Run a command from ssh for a user of a shared account. It is a forced command in authorized_keys; there
+    is no need to type it.
 
     Example: restrict,command="jitctl gate --user zoe" ssh-ed25519 AAAA… zoe
     """

@@ -32,12 +32,17 @@ if TYPE_CHECKING:
 
 Numbers = Annotated[
     list[int] | None,
-    typer.Argument(metavar="[ID]…", help="The requests; offered for choice if none is named."),
+    typer.Argument(
+        metavar="[ID]…", help="The requests; without a number, pending requests are offered for choice."
+    ),
 ]
 All = Annotated[
-    bool, typer.Option("--all", help="All that you may decide, of --user and --network where they are given.")
+    bool,
+    typer.Option("--all", help="All requests that you may decide about; --user and --network limit them."),
 ]
-Reason = Annotated[str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why; the user reads it.")]
+Reason = Annotated[
+    str | None, typer.Option("--reason", "-r", metavar="TEXT", help="The reason; the user reads it.")
+]
 
 
 def grant(
@@ -46,13 +51,19 @@ def grant(
     duration: Annotated[
         str | None,
         typer.Option(
-            "--duration", "-d", metavar="TIME", help="For how long (default: as wished, else the network's)."
+            "--duration",
+            "-d",
+            metavar="TIME",
+            help="The duration (default: as requested, else the network's default).",
         ),
     ] = None,
     user: Annotated[
         str | None,
         typer.Option(
-            "--user", "-u", metavar="NAME", help="Without a request: to whom. With --all: only of this user."
+            "--user",
+            "-u",
+            metavar="NAME",
+            help="Without a request: the user. With --all: only requests of this user.",
         ),
     ] = None,
     network: Annotated[
@@ -61,20 +72,20 @@ def grant(
             "--network",
             "-n",
             metavar="NAME",
-            help="Without a request: to which network. With --all: only of this one.",
+            help="Without a request: the network. With --all: only requests for this network.",
         ),
     ] = None,
     everything: All = False,
     until: Until = None,
     comment: Annotated[
-        str | None, typer.Option("--comment", "-c", metavar="TEXT", help="A remark; the user reads it.")
+        str | None, typer.Option("--comment", "-c", metavar="TEXT", help="A comment; the user reads it.")
     ] = None,
     yes: Yes = False,
 ) -> int:
-    """Grant requests for a duration, or give access without one.
+    """Grant requests for a duration, or give access without a request.
 
-    Where several have to agree, it is your yes: exits with 5 as long as others are missing. Several requests: what would
-    become of each is shown, and asked for once.
+    On a network that needs several approvals, this is yours; it exits with 5 while more are needed. For
+    several requests, the outcome of each is shown, and one confirmation is asked for.
 
     Example: jitctl grant 12 --duration 8h
 
@@ -115,19 +126,25 @@ def extend(
     context: typer.Context,
     number: Annotated[int, typer.Argument(metavar="ID", help="The grant.")],
     duration: Annotated[
-        str | None, typer.Option("--duration", "-d", metavar="TIME", help="By how much, for example 2h.")
+        str | None, typer.Option("--duration", "-d", metavar="TIME", help="The time to add, for example 2h.")
     ] = None,
     until: Until = None,
     comment: Annotated[
         str | None,
         typer.Option(
-            "--comment", "-c", "--reason", "-r", metavar="TEXT", help="A remark, or why you need more."
+            "--comment",
+            "-c",
+            "--reason",
+            "-r",
+            metavar="TEXT",
+            help="A comment, or the reason why you need more time.",
         ),
     ] = None,
     wait: Wait = False,
     timeout: Timeout = None,
 ) -> int:
-    """Lengthen a grant without a gap; your own: ask for that. The maximum counts from the grant's start.
+    """Extend a grant; on your own grant, request more time. The maximum duration counts from the grant's
+    start.
 
     Example: jitctl extend 12 --duration 2h
     """
@@ -147,12 +164,12 @@ def extend(
 
 def acknowledge(
     context: typer.Context,
-    number: Annotated[int, typer.Argument(metavar="ID", help="The use of break-glass.")],
+    number: Annotated[int, typer.Argument(metavar="ID", help="The break-glass grant.")],
     comment: Annotated[
         str | None, typer.Option("--comment", "-c", metavar="TEXT", help="The result of your review.")
     ] = None,
 ) -> int:
-    """Acknowledge a use of break-glass, as somebody who decides about the network and did not use it.
+    """Acknowledge a use of break-glass. Only another approver of the network may do it.
 
     Example: jitctl acknowledge 12 --comment "was needed: the disk was full"
     """
@@ -171,14 +188,16 @@ def deny(
     reason: Reason = None,
     everything: All = False,
     user: Annotated[
-        str | None, typer.Option("--user", "-u", metavar="NAME", help="With --all: only of this user.")
+        str | None,
+        typer.Option("--user", "-u", metavar="NAME", help="With --all: only requests of this user."),
     ] = None,
     network: Annotated[
-        str | None, typer.Option("--network", "-n", metavar="NAME", help="With --all: only of this network.")
+        str | None,
+        typer.Option("--network", "-n", metavar="NAME", help="With --all: only requests for this network."),
     ] = None,
     yes: Yes = False,
 ) -> int:
-    """Deny requests. Several: they are shown, and asked for once.
+    """Deny requests. Several requests are shown first, and one confirmation is asked for.
 
     Example: jitctl deny 12 --reason "use the lab instead"
 
@@ -211,7 +230,7 @@ def revoke(
     number: Annotated[int, typer.Argument(metavar="ID", help="The grant.")],
     reason: Reason = None,
 ) -> int:
-    """End a grant now.
+    """Revoke a grant: access ends now.
 
     Example: jitctl revoke 12 --reason "laptop stolen"
     """

@@ -20,7 +20,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The interface, for ex
 Pools = Annotated[
     list[str] | None,
     typer.Option(
-        "--pool", metavar="CIDR", help="Tunnel addresses, for example 10.9.0.0/24; one IPv4 and one IPv6."
+        "--pool",
+        metavar="CIDR",
+        help="The address range of the tunnel, for example 10.9.0.0/24; at most one IPv4 and one IPv6 range.",
     ),
 ]
 Endpoint = Annotated[
@@ -31,7 +33,7 @@ Dns = Annotated[
     typer.Option(
         "--dns",
         metavar="ADDRESS",
-        help='For clients: servers, and domains to search in. May be repeated; "" for none.',
+        help='DNS servers and search domains for clients. May be repeated; "" for none.',
     ),
 ]
 
@@ -52,7 +54,7 @@ def add(
         ),
     ] = None,
 ) -> int:
-    """Make a WireGuard interface of jitd's own, with a new key.
+    """Create a WireGuard interface that jitd owns, with a new key.
 
     Example: jitctl interface add wg0 --pool 10.9.0.0/24 --endpoint vpn.example.org:51820
     """
@@ -66,7 +68,8 @@ def add(
 def adopt(
     context: typer.Context, name: Name, endpoint: Endpoint = None, pool: Pools = None, dns: Dns = None
 ) -> int:
-    """Take part in an interface that wg-quick, networkd or somebody made. Nobody on it is disturbed.
+    """Manage peers on an interface that wg-quick, networkd or another tool made. Existing peers keep their
+    access.
 
     Example: jitctl interface adopt wg0 --endpoint vpn.example.org:51820
     """
@@ -89,9 +92,12 @@ def set_(
         int | None, typer.Option("--port", metavar="PORT", help="The UDP port to listen on.")
     ] = None,
     dns: Dns = None,
-    mtu: Annotated[int | None, typer.Option("--mtu", metavar="BYTES", help="0: the default.")] = None,
+    mtu: Annotated[
+        int | None,
+        typer.Option("--mtu", metavar="BYTES", help="The MTU of the interface, in bytes; 0 for the default."),
+    ] = None,
 ) -> int:
-    """Change an interface; what is not named stays.
+    """Change an interface. Settings that are not named stay the same.
 
     Example: jitctl interface set wg0 --endpoint vpn.example.org:51820
     """
@@ -105,12 +111,15 @@ def enforce(
     name: Name,
     switch: Annotated[
         Switch,
-        typer.Argument(metavar="on|off", help="on: jitd decides about every peer; off: only about its own."),
+        typer.Argument(
+            metavar="on|off", help="on: jitd controls all peers; off: only the peers of registered devices."
+        ),
     ],
     reason: Why = None,
     yes: Yes = False,
 ) -> int:
-    """Decide about every peer of an adopted interface, or leave unmanaged ones alone. Says who is cut, and asks.
+    """Control all peers of an adopted interface, or leave its unmanaged peers alone. Shows which peers lose
+    access, and asks for confirmation.
 
     Example: jitctl interface enforce wg0 on
     """
@@ -122,7 +131,8 @@ def enforce(
 
 
 def remove(context: typer.Context, name: Name, yes: Yes = False) -> int:
-    """Remove an interface that no network uses. An adopted one stays as its owner has it.
+    """Remove an interface that no network uses. An adopted interface stays on the machine, as its owner made
+    it.
 
     Example: jitctl interface remove wg0
     """
@@ -182,7 +192,7 @@ def list_(context: typer.Context) -> int:
 
 
 def show(context: typer.Context, name: Name) -> int:
-    """Show an interface with its peers, as read back just now.
+    """Show an interface with its peers, as the kernel reports them now.
 
     Example: jitctl interface show wg0
     """

@@ -38,64 +38,85 @@ def list_(
     context: typer.Context,
     status: Annotated[
         list[Status] | None,
-        typer.Option("--status", "-s", metavar="STATUS", help="Only this status; may be repeated."),
+        typer.Option(
+            "--status", "-s", metavar="STATUS", help="Only requests with this status; may be repeated."
+        ),
     ] = None,
     tab: Annotated[
-        list[Tab] | None, typer.Option("--tab", metavar="TAB", help="pending, approved, denied or ended.")
+        list[Tab] | None,
+        typer.Option("--tab", metavar="TAB", help="Only this tab: pending, approved, denied or ended."),
     ] = None,
     user: OfUser = None,
     network: ForNetwork = None,
     group: Annotated[
-        str | None, typer.Option("--group", metavar="GROUP", help="Only of the members of a system group.")
+        str | None,
+        typer.Option("--group", metavar="GROUP", help="Only requests of members of this system group."),
     ] = None,
     managed_by: Annotated[
         str | None,
-        typer.Option("--managed-by", metavar="NAME", help="Only what this one decided about, or revoked."),
+        typer.Option(
+            "--managed-by", metavar="NAME", help="Only requests that this person decided about or revoked."
+        ),
     ] = None,
     since: Annotated[
         str | None,
         typer.Option(
-            "--since", metavar="TIME", help="Asked since then: a duration (2h), or a date and time."
+            "--since",
+            metavar="TIME",
+            help="Only requests made since then: a duration (2h), or a date and time.",
         ),
     ] = None,
     until: Annotated[
         str | None,
         typer.Option(
-            "--until", metavar="TIME", help="Asked until then, as --since; a date alone: its last moment."
+            "--until",
+            metavar="TIME",
+            help="Only requests made until then, as --since; a date alone means the end of that day.",
         ),
     ] = None,
     search: Annotated[
         str | None,
         typer.Option(
-            "--search", metavar="WORDS", help="In reasons, users and comments: words or their beginnings."
+            "--search",
+            metavar="WORDS",
+            help="Search reasons, users and comments for words or beginnings of words.",
         ),
     ] = None,
-    mine: Annotated[bool, typer.Option("--mine", help="Only your own.")] = False,
-    decidable: Annotated[bool, typer.Option("--decidable", help="Only what you may decide now.")] = False,
+    mine: Annotated[bool, typer.Option("--mine", help="Only your own requests.")] = False,
+    decidable: Annotated[
+        bool, typer.Option("--decidable", help="Only requests that you may decide about now.")
+    ] = False,
     sort: Annotated[
         Order | None,
         typer.Option(
-            "--sort", metavar="ORDER", help="newest, oldest, or left: live grants, the next end first."
+            "--sort",
+            metavar="ORDER",
+            help="The order: newest, oldest, or left (active grants, by time left).",
         ),
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option("--columns", metavar="NAMES", help="Which columns, in this order: id,user,reason,…"),
+        typer.Option("--columns", metavar="NAMES", help="The columns, in this order: id,user,reason,…"),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", help="How many at most.")] = PAGE,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", help="The largest number of rows.")] = PAGE,
     after: Annotated[
-        str, typer.Option("--after", metavar="PAGE", help="The next page, as the previous one named it.")
+        str,
+        typer.Option(
+            "--after", metavar="PAGE", help="Continue on this page; the page before prints its name."
+        ),
     ] = "",
-    count: Annotated[bool, typer.Option("--count", help="Only say how many there are.")] = False,
-    output: Annotated[ListFormat, typer.Option("--output", "-o", help="How to print.")] = ListFormat.TABLE,
+    count: Annotated[bool, typer.Option("--count", help="Print only the number of requests.")] = False,
+    output: Annotated[
+        ListFormat, typer.Option("--output", "-o", help="The output format.")
+    ] = ListFormat.TABLE,
 ) -> int:
-    """List requests and grants: what is pending first, then the newest.
+    """List requests and grants: pending requests first, then the newest.
 
     Example: jitctl list --status pending --network office
 
-    What is yours to decide: jitctl list --decidable
+    Requests that you may decide about: jitctl list --decidable
 
-    For a prompt: jitctl list --status pending --count
+    For a shell prompt: jitctl list --status pending --count
     """
     client = settings(context).client()
     typed = {

@@ -32,7 +32,9 @@ Ports = Annotated[
 Members = Annotated[
     list[str] | None,
     typer.Option(
-        "--member", metavar="WHO", help="Who may use it: alice, or @staff for a group; may be repeated."
+        "--member",
+        metavar="WHO",
+        help="A user or group that may use the network: alice, or @staff for a group; may be repeated.",
     ),
 ]
 Default = Annotated[
@@ -45,7 +47,7 @@ Most = Annotated[str | None, typer.Option("--max-duration", metavar="TIME", help
 Pending = Annotated[
     str | None,
     typer.Option(
-        "--pending-ttl", metavar="TIME", help="A request lapses if nobody decides in this time (1d)."
+        "--pending-ttl", metavar="TIME", help="The time after which an undecided request lapses (1d)."
     ),
 ]
 
@@ -66,7 +68,7 @@ def add(
     interface: Annotated[
         str | None,
         typer.Option(
-            "--interface", "-i", metavar="NAME", help="Behind which interface, if there are several."
+            "--interface", "-i", metavar="NAME", help="The interface of the network, if there are several."
         ),
     ] = None,
     port: Ports = None,
@@ -77,10 +79,10 @@ def add(
     reason: Why = None,
     yes: Yes = False,
 ) -> int:
-    """Add a network. Just-in-time access is on: everyone but administrators has to ask.
+    """Add a network. Just-in-time access is on: everybody except administrators has to request access.
 
-    Says whose access changes by it (administrators have it at once, and what is within a network that exists goes to the
-    new one), and asks.
+    Shows whose access changes, and asks for confirmation. Administrators get access at once. Destinations
+    inside an existing network now belong to the new one.
 
     Example: jitctl network add office --route 10.0.0.0/8 --max-duration 8h
     """
@@ -109,16 +111,19 @@ def set_(
     changes: Changes = None,
     route: Routes = None,
     port: Ports = None,
-    no_ports: Annotated[bool, typer.Option("--no-ports", help="Open all ports again.")] = False,
+    no_ports: Annotated[bool, typer.Option("--no-ports", help="Remove the limit to ports.")] = False,
     member: Members = None,
-    no_members: Annotated[bool, typer.Option("--no-members", help="Let every user ask again.")] = False,
+    no_members: Annotated[
+        bool, typer.Option("--no-members", help="Remove the member list: every user may request access.")
+    ] = False,
     default_duration: Default = None,
     max_duration: Most = None,
     pending_ttl: Pending = None,
     reason: Why = None,
     yes: Yes = False,
 ) -> int:
-    """Change a network; what is not named stays. Says who gains and loses access, and asks.
+    """Change a network. Settings that are not named stay the same. Shows who gains and loses access, and asks
+    for confirmation.
 
     Example: jitctl network set office --member @staff --member alice
 
@@ -144,12 +149,14 @@ def jit(
     name: Name,
     switch: Annotated[
         Switch,
-        typer.Argument(metavar="on|off", help="on: everyone has to ask; off: members have standing access."),
+        typer.Argument(
+            metavar="on|off", help="on: everybody has to request access; off: members have standing access."
+        ),
     ],
     reason: Why = None,
     yes: Yes = False,
 ) -> int:
-    """Switch just-in-time access on or off. Says who gains and loses access now, and asks.
+    """Switch just-in-time access on or off. Shows who gains and loses access now, and asks for confirmation.
 
     Example: jitctl network jit office off
     """
@@ -160,7 +167,8 @@ def jit(
 
 
 def remove(context: typer.Context, name: Name, reason: Why = None, yes: Yes = False) -> int:
-    """Remove a network: its grants are revoked, its pending requests lapse. Says which, and asks.
+    """Remove a network. Its grants are revoked and its pending requests lapse; they are shown first, and
+    confirmation is asked for.
 
     Example: jitctl network remove lab
     """
@@ -172,7 +180,7 @@ def remove(context: typer.Context, name: Name, reason: Why = None, yes: Yes = Fa
 
 
 def list_(context: typer.Context) -> int:
-    """List the networks that you may ask for; administrators see all.
+    """List the networks that you may request; administrators see all networks.
 
     Example: jitctl network list
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jitd import wire
 
 User = Annotated[
-    str | None, typer.Option("--user", "-u", metavar="NAME", help="Somebody else (for administrators).")
+    str | None, typer.Option("--user", "-u", metavar="NAME", help="For this user (administrators only).")
 ]
 #: Seconds to wait for a server, and between two looks.
 PATIENCE: Final = 90.0
@@ -35,7 +35,7 @@ def on(context: typer.Context, user: User = None) -> int:
 
 
 def off(context: typer.Context, user: User = None) -> int:
-    """Be told nothing by mail any more: no answers, no warnings before the end, no requests to decide.
+    """Turn your mail off: no decisions, no warnings before access ends, no requests to decide about.
 
     Example: jitctl notify off
     """
@@ -44,7 +44,7 @@ def off(context: typer.Context, user: User = None) -> int:
 
 
 def show(context: typer.Context, user: User = None) -> int:
-    """Say whether and where one is told.
+    """Show whether and where you get mail.
 
     Example: jitctl notify show
     """
@@ -56,10 +56,12 @@ def test(
     context: typer.Context,
     to: Annotated[
         str | None,
-        typer.Option("--to", metavar="WHERE", help="A mail address, or the name of a room in [chat] urls."),
+        typer.Option(
+            "--to", metavar="WHERE", help="A mail address, or the name of a chat room in [chat] urls."
+        ),
     ] = None,  # noqa: PT028 - a verb, no test
 ) -> int:
-    """Send a real message, and say what the server said to it. Without --to: to you, and to every room.
+    """Send a real message, and show the server's answer. Without --to it goes to you and to every chat room.
 
     Example: sudo jitctl notify test --to you@example.org
     """

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from jitd import wire
 
 Numbers = Annotated[
-    list[int] | None, typer.Argument(metavar="[ID]…", help="Which messages; all that wait, if none is named.")
+    list[int] | None, typer.Argument(metavar="[ID]…", help="The messages (default: all undelivered ones).")
 ]
 
 
 def list_(context: typer.Context) -> int:
-    """List what was not delivered yet, and why; so does jitctl outbox alone.
+    """List undelivered messages and the reason for each. jitctl outbox without a verb does the same.
 
     Example: jitctl outbox list
     """
@@ -84,7 +84,7 @@ def retry(context: typer.Context, numbers: Numbers = None) -> int:
 
 
 def drop(context: typer.Context, numbers: Numbers = None, yes: Yes = False) -> int:
-    """Discard messages. The events that they were about stay in the audit log.
+    """Discard messages. Their events stay in the audit log.
 
     Example: jitctl outbox drop 17
     """

@@ -26,7 +26,7 @@ def export(
     context: typer.Context,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write it there, not to the terminal."),
+        typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of the terminal."),
     ] = None,
 ) -> int:
     """Print every network with its rules as a policy file (TOML).
@@ -61,7 +61,7 @@ def apply(
     ] = False,
     reason: Why = None,
 ) -> int:
-    """Make the networks what a policy file says, all or nothing. Shows the plan, and asks.
+    """Change the networks to match a policy file, all or nothing. Shows the plan, and asks for confirmation.
 
     A network that is not in the file is removed.
 

@@ -10,7 +10,7 @@ import typer
 
 from jitctl.api.client import given
 from jitctl.cli.app import settings
-from jitctl.cli.shared import AboutNetwork, answer, usage
+from jitctl.cli.shared import ForNetwork, answer, usage
 from jitctl.render.output import clean, document, next_step, out
 from jitd.core import durations
 from jitd.core.choices import ReportBy
@@ -39,36 +39,44 @@ def report(
     since: Annotated[
         str,
         typer.Option(
-            "--since", metavar="TIME", help="From when on: so long ago (30d), or a date (and time)."
+            "--since",
+            metavar="TIME",
+            help="The start of the report: a duration ago (30d), or a date and time.",
         ),
     ] = _USUAL,
     until: Annotated[
         str | None,
         typer.Option(
-            "--until", metavar="TIME", help="Until when, as --since; a date alone: its last moment."
+            "--until",
+            metavar="TIME",
+            help="The end of the report, as --since; a date alone means the end of that day.",
         ),
     ] = None,
     by: Annotated[
-        ReportBy | None, typer.Option("--by", metavar="WHAT", help="Only by user, network or approver.")
+        ReportBy | None,
+        typer.Option("--by", metavar="WHAT", help="Print only the table by user, network or approver."),
     ] = None,
-    network: AboutNetwork = None,
+    network: ForNetwork = None,
     user: Annotated[
-        str | None, typer.Option("--user", "-u", metavar="NAME", help="Only what this user asked for.")
+        str | None, typer.Option("--user", "-u", metavar="NAME", help="Only requests of this user.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="How many of each (5; with --by 20).")
+        int | None,
+        typer.Option("--limit", metavar="N", help="The number of rows in each table (5; with --by 20)."),
     ] = None,
     output: Annotated[
-        ReportFormat, typer.Option("--output", "-o", help="How to print.")
+        ReportFormat, typer.Option("--output", "-o", help="The output format.")
     ] = ReportFormat.TABLE,
 ) -> int:
-    """Sum up what was asked for: how much, what became of it, how fast, what was used, which rule would fit better.
+    """Summarise requests: their number, outcomes, waiting times and use of access, and rules that may fit
+    better.
 
-    Administrators see the whole gateway, approvers the networks that they decide about, everybody else themselves.
+    Administrators see the whole gateway, approvers the networks that they decide about, and everybody else
+    their own requests.
 
     Example: jitctl report --since 90d --by user
 
-    As a page with plots: jitctl report -o html > report.html
+    As an HTML page with plots: jitctl report -o html > report.html
     """
     if output is ReportFormat.JSON:
         settings(context).json = True

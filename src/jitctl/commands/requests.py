@@ -37,38 +37,47 @@ Which = Annotated[str | None, typer.Argument(metavar="[ID|NETWORK]", help="The g
 def request(
     context: typer.Context,
     network: Annotated[
-        str | None, typer.Argument(help="The network; the only one if there is just one.")
+        str | None, typer.Argument(help="The network; may be omitted if there is only one.")
     ] = None,
     reason: Annotated[
-        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why you need it.")
+        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="The reason for the request.")
     ] = None,
     duration: Annotated[
         str | None,
-        typer.Option("--duration", "-d", metavar="TIME", help="For how long, for example 90m or 8h."),
+        typer.Option("--duration", "-d", metavar="TIME", help="The duration, for example 90m or 8h."),
     ] = None,
     until: Until = None,
     start: Annotated[
         str | None,
-        typer.Option("--start", metavar="WHEN", help='Not at once: "tomorrow 09:00", on your clocks.'),
+        typer.Option(
+            "--start", metavar="WHEN", help='The start, if not at once: "tomorrow 09:00", in local time.'
+        ),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Use the reason of your last request.")] = False,
-    urgent: Annotated[bool, typer.Option("--urgent", help="Mark it: it is listed first.")] = False,
+    urgent: Annotated[
+        bool, typer.Option("--urgent", help="Mark the request as urgent; it is listed first.")
+    ] = False,
     break_glass: Annotated[
         bool,
         typer.Option(
-            "--break-glass", help="In an emergency, for those who may: open at once, reviewed later."
+            "--break-glass",
+            help="In an emergency: open access at once; an approver reviews it later. Not "
+            "everybody is allowed to.",
         ),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would become of it.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would happen; change nothing.")
+    ] = False,
     user: User = None,
     wait: Wait = False,
     timeout: Timeout = None,
 ) -> int:
-    """Ask for access to a network.
+    """Request access to a network.
 
     Example: jitctl request office --reason "ticket 42: read the logs" --duration 2h
 
-    And go on with it: jitctl request office -r "ticket 42" --wait --timeout 10m && ssh db
+    Run a command as soon as access is open: jitctl request office -r "ticket 42" --wait --timeout 10m && ssh
+    db
 
     In advance: jitctl request office -r "release 7" --start "tomorrow 09:00" -d 4h
     """
@@ -123,21 +132,22 @@ def _which(client: Client) -> str | None:
 def ensure(
     context: typer.Context,
     network: Annotated[
-        str | None, typer.Argument(help="The network; the only one if there is just one.")
+        str | None, typer.Argument(help="The network; may be omitted if there is only one.")
     ] = None,
     duration: Annotated[
         str | None,
-        typer.Option("--duration", "-d", metavar="TIME", help="For how long from now, for example 2h."),
+        typer.Option("--duration", "-d", metavar="TIME", help="The duration from now, for example 2h."),
     ] = None,
     reason: Annotated[
-        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why, if it has to be asked for.")
+        str | None,
+        typer.Option("--reason", "-r", metavar="TEXT", help="The reason, if access has to be requested."),
     ] = None,
     wait: Wait = False,
     timeout: Timeout = None,
 ) -> int:
-    """See to it that you have access for so long: does nothing, asks for more, or asks. For scripts.
+    """Make sure that you have access for a duration, and request only what is missing. For scripts.
 
-    Exits with 0 when access is there, 5 while it waits for a decision or its start.
+    Exits with 0 if access is open, and with 5 if the request is pending or access begins later.
 
     Example: jitctl ensure office --duration 2h --reason "nightly backup"
     """
@@ -186,7 +196,7 @@ def cancel(
         str | None, typer.Argument(metavar="[ID|NETWORK]", help="The grant, if there are several.")
     ] = None,
 ) -> int:
-    """Take a pending request back.
+    """Withdraw a pending request.
 
     Example: jitctl cancel 12
     """
@@ -194,7 +204,7 @@ def cancel(
 
 
 def release(context: typer.Context, which: Which = None) -> int:
-    """Give the rest of a grant back: access ends now.
+    """End your own grant before its time.
 
     Example: jitctl release office
     """
@@ -202,7 +212,7 @@ def release(context: typer.Context, which: Which = None) -> int:
 
 
 def pause(context: typer.Context, which: Which = None) -> int:
-    """Switch access off within the granted time. The clock runs on.
+    """Switch access off for now. The granted time keeps running.
 
     Example: jitctl pause
     """
@@ -211,7 +221,7 @@ def pause(context: typer.Context, which: Which = None) -> int:
 
 
 def resume(context: typer.Context, which: Which = None) -> int:
-    """Switch paused access on again, until the end that it had.
+    """Switch paused access on again. Its end stays the same.
 
     Example: jitctl resume
     """

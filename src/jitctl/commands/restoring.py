@@ -10,10 +10,11 @@ from jitctl.render.output import out
 
 
 def accept_restored(context: typer.Context, yes: Yes = False) -> int:
-    """Let in again whom a store lets in that was restored from an older copy. It shows who that is, and asks.
+    """Reopen access after the store was restored from an older copy. Shows who gets access again, and asks
+    for confirmation.
 
-    Grants that were revoked and keys that were lost after the copy was made stand in it as if they were good. End those first:
-    jitctl revoke, jitctl device remove --lost, jitctl user disable.
+    Grants that were revoked and keys that were reported lost after the copy was made are valid in it. End
+    those first with jitctl revoke, jitctl device remove --lost and jitctl user disable.
 
     Example: jitctl accept-restored
     """

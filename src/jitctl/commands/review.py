@@ -28,14 +28,17 @@ _KEYS: Final = "[g]rant  [o]ther duration  [d]eny  [s]kip  [h]istory  [q]uit"
 def review(
     context: typer.Context,
     numbers: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]…", help="Only these; else all that you may decide.")
+        list[int] | None,
+        typer.Argument(metavar="[ID]…", help="The requests (default: all that you may decide about)."),
     ] = None,
     network: ForNetwork = None,
     user: OfUser = None,
 ) -> int:
-    """Walk through what waits for you: each with what helps before a decision, and one key to decide it.
+    """Go through the requests that you may decide about, one by one: each with its background, and one key
+    for the decision.
 
-    What is urgent comes first, and what is asked meanwhile comes too. Somebody else may decide first: that is told.
+    Urgent requests come first, and new requests are added. If another approver decides first, their decision
+    is shown.
 
     Example: jitctl review --network office
     """

@@ -31,25 +31,28 @@ def rotate(
             "--public-key",
             "-k",
             metavar="KEY",
-            help="The new public key, if it was made elsewhere; - reads it from standard input.",
+            help="The new public key, if it was made on another machine; - reads it from standard input.",
         ),
     ] = None,
     qr: Annotated[
         bool,
-        typer.Option("--qr", help="For a phone: make the key here, show it as a QR code, and forget it."),
+        typer.Option(
+            "--qr", help="For a phone: make the key here and show it as a QR code; it is not stored."
+        ),
     ] = False,
     interface: Interface = None,
     user: User = None,
 ) -> int:
-    """Put another key in the place of a device's: it keeps its name, its addresses and its access, and the old key passes
-    nothing any more.
+    """Replace the key of a device. The device keeps its name, addresses and access; the old key loses access
+    at once.
 
-    On a machine that was set up with jitctl setup, the new key is made and kept here; typed again after it was
-    interrupted, it goes on. For any other device, its public key is given.
+    On a machine that was set up with jitctl setup, the new key is made and stored here; after an
+    interruption, run it again to continue. For any other device, give the new public key.
 
     Example: jitctl device rotate
 
-    A key made elsewhere: wg genkey | tee private.key | wg pubkey | jitctl device rotate desk --public-key -
+    A key made on another machine: wg genkey | tee private.key | wg pubkey | jitctl device rotate desk
+    --public-key -
 
     A phone: jitctl device rotate phone --qr
     """

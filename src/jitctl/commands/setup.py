@@ -24,22 +24,29 @@ if TYPE_CHECKING:
 
 def setup(
     context: typer.Context,
-    host: Annotated[str, typer.Argument(metavar="ssh://USER@HOST", help="The gateway, as ssh reaches it.")],
+    host: Annotated[
+        str, typer.Argument(metavar="ssh://USER@HOST", help="The address of the gateway for ssh.")
+    ],
     name: Annotated[
         str | None,
-        typer.Option("--name", metavar="NAME", help="What this gateway is called here (default: its host)."),
+        typer.Option(
+            "--name", metavar="NAME", help="The name of the gateway on this machine (default: its host name)."
+        ),
     ] = None,
     device: Annotated[
         str | None,
         typer.Option(
-            "--device", metavar="NAME", help="What this machine is called there (default: its own name)."
+            "--device",
+            metavar="NAME",
+            help="The name of this device on the gateway (default: the host name of this machine).",
         ),
     ] = None,
 ) -> int:
-    """Make this machine a device of a gateway: a key is made here and stays here, and its public half is registered.
+    """Register this machine as a device of a gateway. The key is made here; only its public half leaves this
+    machine.
 
-    Afterwards jitctl talks to that gateway without --host. Typed again, it changes nothing that is right; with another
-    address of the same gateway, it takes that one.
+    Afterwards jitctl talks to that gateway without --host. Run it again with another address of the same
+    gateway to use that address.
 
     Example: jitctl setup ssh://alice@gateway
     """

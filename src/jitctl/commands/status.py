@@ -38,7 +38,7 @@ _LATELY: Final = 60.0
 def status(
     context: typer.Context,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Redraw it, with the time that is left, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Redraw the status, with the time left, until Ctrl-C.")
     ] = False,
     everywhere: Annotated[
         bool, typer.Option("--all", "-a", help="Show every gateway that this machine was set up for.")
@@ -46,17 +46,21 @@ def status(
     form: Annotated[
         str,
         typer.Option(
-            "--output", "-o", metavar="FORMAT", help="table, json; one line: i3bar, waybar or prompt."
+            "--output",
+            "-o",
+            metavar="FORMAT",
+            help="table or json; for a single line: i3bar, waybar or prompt.",
         ),
     ] = "table",
 ) -> int:
-    """Show each of your networks, and what to type next.
+    """Show each of your networks, its status and the next command.
 
-    On a machine that was set up (jitctl setup) with its tunnels: up or down, and when the gateway heard from it.
+    On a machine that was set up with jitctl setup, it also shows whether its tunnels are up and when the
+    gateway last received a handshake.
 
     Example: jitctl status
 
-    In a bar: jitctl status --watch -o waybar
+    In a status bar: jitctl status --watch -o waybar
     """
     if form not in ("table", "json", *bars.FORMATS):
         raise usage(

@@ -22,14 +22,15 @@ def add(
     context: typer.Context,
     name: Name,
     until: Annotated[
-        str, typer.Option("--until", metavar="DATE", help="The last day, or a date and time, on your clocks.")
+        str, typer.Option("--until", metavar="DATE", help="The last day, or a date and time, in local time.")
     ],
     email: Email = None,
     reason: Why = None,
 ) -> int:
-    """Register somebody who is no user of the system, for a time: a contractor.
+    """Register a person who has no account on this system, such as a contractor, until a date.
 
-    Administrators manage their devices and requests (--user NAME), or they do it themselves through `jitctl gate`.
+    An administrator manages their devices and requests with --user NAME, or they use jitctl themselves
+    through `jitctl gate`.
 
     Example: jitctl user add zoe --until 2027-03-31 --email zoe@example.org
     """
@@ -71,10 +72,10 @@ def disable(
     context: typer.Context,
     name: Name,
     reason: Annotated[
-        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why; the user reads it.")
+        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="The reason; the user reads it.")
     ] = None,
 ) -> int:
-    """Shut somebody out at once: grants are revoked, requests cancelled, standing access ends.
+    """Block all access of a user at once: grants are revoked, requests are cancelled, standing access ends.
 
     Example: jitctl user disable bob --reason "left the company"
     """
@@ -90,7 +91,8 @@ def disable(
 
 
 def enable(context: typer.Context, name: Name, reason: Why = None) -> int:
-    """Let somebody in again: to ask, and to standing access. What was revoked stays revoked.
+    """Undo jitctl user disable: the user can request access and has standing access again. Revoked grants
+    stay revoked.
 
     Example: jitctl user enable bob
     """
@@ -100,15 +102,17 @@ def enable(context: typer.Context, name: Name, reason: Why = None) -> int:
 def confirm(
     context: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]…", help="The people to confirm.")
+        list[str] | None, typer.Argument(metavar="[NAME]…", help="The users to confirm.")
     ] = None,
-    everybody: Annotated[bool, typer.Option("--all", help="All who are back.")] = False,
+    everybody: Annotated[bool, typer.Option("--all", help="All users whose account is back.")] = False,
     reason: Why = None,
     yes: Yes = False,
 ) -> int:
-    """Say that those who were gone for more than 24 h are the same people: their devices are theirs again.
+    """Confirm that accounts that were missing for more than 24 h belong to the same people. They get their
+    devices back.
 
-    Somebody who comes back within 24 h needs no confirmation. Says who gains access, and asks.
+    An account that is back within 24 h needs no confirmation. Shows who gains access, and asks for
+    confirmation.
 
     Example: jitctl user confirm alice bob
     """
@@ -122,7 +126,7 @@ def confirm(
 
 
 def list_(context: typer.Context) -> int:
-    """List everybody who has ever asked or owned a device.
+    """List all users who have requested access or own a device.
 
     Example: jitctl user list
     """

@@ -25,14 +25,16 @@ def watch(
     kind: OfKind = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="TIME", help="Begin there and not now: 2h, or a date and time."),
+        typer.Option(
+            "--since", metavar="TIME", help="Begin with past events: since 2h ago, or since a date and time."
+        ),
     ] = None,
     after: Annotated[
-        int | None, typer.Option("--after", metavar="SEQ", help="Begin behind this event and not now.")
+        int | None, typer.Option("--after", metavar="SEQ", help="Begin after this event.")
     ] = None,
-    bell: Annotated[bool, typer.Option("--bell", help="Ring the terminal's bell at each line.")] = False,
+    bell: Annotated[bool, typer.Option("--bell", help="Ring the terminal bell for each event.")] = False,
 ) -> int:
-    """Print what happens, as it happens, until Ctrl-C. Goes on by itself when jitd comes back.
+    """Print events as they happen, until Ctrl-C. Continues by itself when jitd is back after a restart.
 
     Example: jitctl watch --network office
 
@@ -78,10 +80,11 @@ def wait(
     number: Annotated[int, typer.Argument(metavar="ID", help="The request.")],
     timeout: Timeout = None,
 ) -> int:
-    """Wait until a request is decided and, where it is granted, until the gateway lets you through.
+    """Wait until a request is decided and, if it is granted, until access is open.
 
-    Exits with 0 when you have access, 3 when it was denied, 4 when it lapsed or ended, 5 when it is still pending after
-    --timeout or opens later, 9 when it is granted and the gateway's kernel does not agree yet.
+    Exits with 0 if access is open, 3 if the request was denied, 4 if it lapsed or the grant has ended, 5 if
+    it is still pending after --timeout or access begins later, 9 if it was granted and the kernel does not
+    agree yet.
 
     Example: jitctl wait 12 --timeout 10m
     """

@@ -23,14 +23,18 @@ _ANSWER = 12
 def why(
     context: typer.Context,
     about: Annotated[
-        list[str], typer.Argument(metavar="NETWORK | USER NETWORK | ID", help="What to explain.")
+        list[str],
+        typer.Argument(
+            metavar="NETWORK | USER NETWORK | ID",
+            help="The network, a user and a network, or the number of a request.",
+        ),
     ],
 ) -> int:
-    """Explain which rules apply to somebody on a network, which decided, and what would change that.
+    """Explain which rules apply to a user on a network, which of them decided, and how to change the outcome.
 
     Example: jitctl why office
 
-    About somebody else: jitctl why alice office
+    About another user: jitctl why alice office
 
     Example: jitctl why 12
     """
