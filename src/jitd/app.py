@@ -27,7 +27,7 @@ from jitd.identity.directory import SystemDirectory
 from jitd.identity.filewatch import FileWatch
 from jitd.runtime.lock import Lock, NamespaceLock
 from jitd.server.app import Server
-from jitd.server.routes import ACCESS
+from jitd.server.routes import RULES
 
 if TYPE_CHECKING:
     from jitd.notify.workers import DeliveryWorkers
@@ -129,7 +129,7 @@ async def _run(
                 directory=directory,
                 machine=Machine(path, load),
             ),
-            access=ACCESS,
+            api=RULES,
         )
         server = Server(
             config=config, service=service, directory=directory, clock=clock, version=version("jitctl")

@@ -30,7 +30,7 @@ from jitd.engine import scheduler
 from jitd.engine.ports import Ports
 from jitd.engine.service import Service
 from jitd.identity.directory import SystemDirectory
-from jitd.server.routes import ACCESS
+from jitd.server.routes import RULES
 from jitd.verbs.context import ChangeVerb
 from simulation import sqlitevfs
 from simulation.clock import Clock
@@ -149,7 +149,7 @@ class Jitd:
                 owner_of=lambda _: Owner(kind="by hand"),
                 machine=Alone(None, config.load),
             ),
-            access=ACCESS,
+            api=RULES,
         )
         try:
             await service.start()

@@ -19,7 +19,7 @@ from jitd.reconcile import access
 from jitd.reconcile import firewall as reconcile_firewall
 from jitd.store import database, requests, tombstones
 from jitd.verbs import context as call
-from jitd.verbs import granting, grants, lookup
+from jitd.verbs import granting, grants
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +77,7 @@ PLANTED: Final = (
     ),
     Planted(
         "a uid that comes back under another name is taken for the one who had it",
-        (
-            Patch(policy.is_own, "who == (account.uid, account.name)", "who[0] == account.uid"),
-            Patch(
-                lookup.own,
-                "request.account.uid != uid or request.account.name != name",
-                "request.account.uid != uid",
-            ),
-        ),
+        (Patch(policy.is_own, "who == (account.uid, account.name)", "who[0] == account.uid"),),
         r"what is \w+'s",
         often=("people", "ask"),
     ),

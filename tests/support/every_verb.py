@@ -13,7 +13,7 @@ from jitd.core.people import Answer, Person
 from jitd.diagnostics import doctor
 from jitd.queries import eventlog, history, listing, overview, report, show, whys
 from jitd.server.route import Kind, Route
-from jitd.server.routes import ACCESS
+from jitd.server.routes import RULES
 from jitd.store import restored
 from jitd.verbs import (
     changes,
@@ -178,5 +178,5 @@ REFUSED_ALL_THE_SAME = {changes.approve: {"root"}}
 
 def allowed(verb: Callable[..., Any]) -> set[str]:
     """Which callers the API's table lets in."""
-    named = set[str]().union(*(LET_IN[role] for role in ACCESS[verb].roles))
+    named = set[str]().union(*(LET_IN[role] for role in RULES[verb].access.roles))
     return named - REFUSED_ALL_THE_SAME.get(verb, set())

@@ -25,10 +25,10 @@ from jitd.enforce.port import SetPeer
 from jitd.engine.ports import Ports
 from jitd.engine.service import Service
 from jitd.reconcile.firewall import MARGIN_MS
-from jitd.server.routes import ACCESS
+from jitd.server.routes import RULES
 from jitd.store.database import FILE_NAME
 from jitd.verbs import devices, grants, interfaces, networks, requests
-from jitd.verbs.access import Access, Role
+from jitd.verbs.access import Access, Role, Rule
 from jitd.verbs.context import ChangeVerb, QueryVerb
 from support import replies
 from support.clock import TestClock
@@ -94,7 +94,7 @@ class World:
             limits=limits or Limits(),
         )
         #: Who may call what. A test that runs a function of its own puts it here with `may_run`.
-        self.access = dict(ACCESS)
+        self.api = dict(RULES)
         self.service = self._new()
 
     def _new(self) -> Service:
@@ -109,7 +109,7 @@ class World:
                 owner_of=lambda _: self.owner,
                 machine=Machine(None, load),
             ),
-            access=self.access,
+            api=self.api,
         )
 
     async def start(self) -> None:
@@ -132,7 +132,7 @@ class World:
 
     def may_run(self, function: Callable[..., Any]) -> None:
         """Let everybody call a function of the test's, which the table of the API does not name."""
-        self.access[function] = Access(Role.ANY)
+        self.api[function] = Rule(Access(Role.ANY))
 
     async def do(self, verb: ChangeVerb, actor: Actor, **body: Any) -> dict[str, Any]:
         """Run a verb that changes something."""

@@ -87,6 +87,12 @@ def asked(view: View, query: Mapping[str, Any]) -> Asked:
     )
 
 
+def examined(view: View, query: Mapping[str, Any]) -> None:
+    """What a query is about. Raises JitError where the caller may not see it, or not for whom they name."""
+    if asked(view, query).network is not None:
+        view.subject(query.get("user"))
+
+
 def doctor(examination: Examination, query: wire.DoctorQuery) -> wire.DoctorReply:
     """Examine one part of the gateway or one network just now; without either, tell what there is to examine."""
     view = examination.view

@@ -54,7 +54,7 @@ class LateRecords:
         with self._state.transaction(one.actor, people) as call:
             body = self._state.unrecorded.body(call.rows, one)
             as_of_then(call, one)
-            self._state.authorise(VERBS[one.verb], call)
+            self._state.authorise(VERBS[one.verb], call, body)
             VERBS[one.verb](call, body)
             self._state.unrecorded.note(call.rows, one)
         self._state.mark_is_due = True

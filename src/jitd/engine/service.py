@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from jitd import wire
-from jitd.core import policyfile, principals, settings
 from jitd.core.commandline import command
 from jitd.core.configuration import Config
 from jitd.core.errors import JitError
@@ -33,10 +32,9 @@ from jitd.engine.worker import Priority
 from jitd.notify import planner, recipients
 from jitd.queries import report
 from jitd.reconcile.access import Memory, People
-from jitd.store import requests
 from jitd.store.database import FILE_NAME, Rows
-from jitd.verbs import changes
-from jitd.verbs.access import Access
+from jitd.verbs.access import Rule
+from jitd.verbs.concerned import Names
 from jitd.verbs.context import Body, Call, ChangeVerb, PeekVerb, QueryVerb, Reply
 
 T = TypeVar("T")
@@ -70,9 +68,9 @@ class Service:
         *,
         config: Config,
         ports: Ports,
-        access: Mapping[Callable[..., Any], Access],
+        api: Mapping[Callable[..., Any], Rule],
     ) -> None:
-        """`access` says who may call each verb of the API; no other verb is run."""
+        """`api` says who may call each verb, and whom it is about; no other verb is run."""
         self.feed = EventFeed()
         self.deadline_changed = asyncio.Event()
         self._outbox_watchers: list[asyncio.Event] = []
@@ -86,7 +84,7 @@ class Service:
         self._state = WorkerState(
             config=config,
             ports=ports,
-            access=access,
+            api=api,
             people=self._people,
             committed=self._committed,
             answered=self._answered,
@@ -184,10 +182,7 @@ class Service:
                 "confirm": None,
             }  # of a plan that was made beside the worker, which it would make otherwise
         closes = verb in CLOSING and not body.get("plan")
-        await self._look_up(actor, body, reads=not closes)
-        if verb is changes.approve:
-            users, groups = await self._readers.read(lambda rows: changes.named(rows, body["id"]))
-            await self._directory.refresh(users, self._state.groups | groups)
+        await self._look_up(verb, actor, body, reads=not closes)
         priority = Priority.ADMIN if self._is_admin(actor) else Priority.USER
         if closes:
             return await self._close(verb, actor, body, priority)
@@ -230,7 +225,7 @@ class Service:
 
     async def query(self, verb: QueryVerb[T], actor: Actor, query: Body) -> T:
         """Run a verb that only reads, beside the worker."""
-        await self._look_up(actor, query)
+        await self._look_up(verb, actor, query)
         admin = self._is_admin(actor)
         reader = Reader.LONG if verb in LONG else Reader.ADMINS if admin else Reader.USERS
         seconds = LONGEST_SECONDS if admin or verb in LONG else USERS_SECONDS
@@ -238,17 +233,17 @@ class Service:
         def work(rows: Rows) -> T:
             with rows.within(seconds):
                 view = self._state.view(rows, actor)
-                self._state.authorise(verb, view)
+                self._state.authorise(verb, view, query)
                 return verb(view, query)
 
         return await self._readers.read(work, reader)
 
     async def peek(self, verb: PeekVerb[T], actor: Actor, query: Body) -> T:
         """Run a verb that reads the interfaces too, in the worker that owns them."""
-        await self._look_up(actor, query)
+        await self._look_up(verb, actor, query)
 
         def read(call: Call, query: Body) -> T:
-            self._state.authorise(verb, call)
+            self._state.authorise(verb, call, query)
             return verb(call, query)
 
         running = self._worker.run(lambda: self._transactor.peek(read, actor, query), Priority.USER)
@@ -256,12 +251,18 @@ class Service:
 
     async def examine(self, verb: ExamineVerb[T], actor: Actor, query: Body) -> T:
         """Run a verb that examines the machine: the interfaces are read in the worker, all else in threads of its own."""
-        await self._look_up(actor, query)
+        await self._look_up(verb, actor, query)
         machine = self._machine
         if machine is None:
             raise JitError("refused", "cannot examine this machine: nobody has told this jitd how")
         links: Links = {}
-        if await self._readers.read(lambda rows: doctor.needs_links(self._state.view(rows, actor), query)):
+
+        def needs_links(rows: Rows) -> bool:
+            view = self._state.view(rows, actor)
+            self._state.authorise(verb, view, query)
+            return doctor.needs_links(view, query)
+
+        if await self._readers.read(needs_links):
             # Anybody may ask as often as they like, and a large interface takes a while to read: behind everything else.
             priority = Priority.ADMIN if self._is_admin(actor) else Priority.CHECK
             running = self._worker.run(lambda: self._transactor.peek(doctor.links, actor, query), priority)
@@ -270,7 +271,6 @@ class Service:
 
         def work(rows: Rows) -> T:
             view = self._state.view(rows, actor)
-            self._state.authorise(verb, view)
             examination = Examination(view=view, machine=machine, links=links, stepped_ms=stepped_ms)
             return verb(examination, query)
 
@@ -432,36 +432,25 @@ class Service:
         for watcher in self._outbox_watchers:
             watcher.set()
 
-    async def _look_up(self, actor: Actor, body: Body, *, reads: bool = True) -> None:
+    async def _look_up(
+        self, verb: Callable[..., Any], actor: Actor, body: Body, *, reads: bool = True
+    ) -> None:
         """Ask the system about everyone that a verb is about, before the worker may need the answers.
 
         Without `reads` nobody is looked for in the store, which may hang.
         """
         groups = self._state.groups
         await self._directory.refresh([name for name in (actor.user, actor.login_user) if name], groups)
-        names = set[str | None]()
-        listed = set[str]()
-        if reads and body.get("id") is not None:
+        concerns, found = self._state.api[verb].concerns, Names()
+        if reads and concerns.stored is not None:
+            stored = concerns.stored
             # Nobody is looked up in a store that cannot be read; the verb itself finds that out, and may close.
             with contextlib.suppress(JitError):
-                names |= await self._readers.read(lambda rows: _concerned(rows, body["id"]))
-        # Everybody else acts for nobody but themselves; what they name is not worth a question.
-        if self._is_admin(actor):
-            # NAME:UID is one of several who had the name.
-            names.update(
-                (one or "").partition(":")[0] for one in (body.get("user"), *(body.get("users") or ()))
-            )
-            names.update(line["user"] for line in body.get("devices", []))
-            named = {*(body.get("members") or ()), *settings.principals(body.get("changes") or ())}
-            if "text" in body:
-                # A long file takes a while to read; the loop has others to serve.
-                named |= await asyncio.to_thread(policyfile.principals, body["text"])
-            names.update(principals.users(named))
-            # A user whose name is that of a group was perhaps meant as one.
-            listed = {*principals.users(named), *principals.groups(named)}
-            if body.get("group"):
-                listed.add(body["group"])
-        await self._directory.refresh([name for name in names if name], groups | listed)
+                found |= await self._readers.read(lambda rows: stored(rows, body))
+        if concerns.named is not None and self._is_admin(actor):
+            # In a thread: a long file takes a while to read, and the loop has others to serve.
+            found |= await asyncio.to_thread(concerns.named, body)
+        await self._directory.refresh(found.users, groups | found.groups)
 
     async def _bounded(self, running: Awaitable[T]) -> T:
         try:
@@ -490,10 +479,3 @@ async def _either(running: "asyncio.Future[Any]", cut: Coroutine[Any, Any, Any],
     done, _ = await asyncio.wait({running, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     return bool(done)
-
-
-def _concerned(rows: Rows, request_id: int) -> set[str | None]:
-    """Whose request this is, and who has agreed to it."""
-    request = requests.by_id(rows, request_id)
-    voters = {vote.name for vote in requests.votes(rows, request_id)}
-    return {request.account.name, *voters} if request else set()

@@ -33,8 +33,8 @@ from jitd.store.mark import Mark
 from jitd.store.tombstones import FILE_NAME as TOMBSTONES
 from jitd.store.tombstones import TombstoneFile
 from jitd.verbs import rules
-from jitd.verbs.access import Access
-from jitd.verbs.context import Call, View
+from jitd.verbs.access import Rule
+from jitd.verbs.context import Body, Call, View
 
 log = logging.getLogger("jitd.engine")
 
@@ -68,7 +68,7 @@ class WorkerState:
         *,
         config: Config,
         ports: Ports,
-        access: Mapping[Callable[..., Any], Access],
+        api: Mapping[Callable[..., Any], Rule],
         people: People,
         committed: Callable[[int, Deadline], None],
         answered: Callable[[str], None],
@@ -79,7 +79,7 @@ class WorkerState:
         closed = Closed()
         self.wireguard = Exchanges(ports.wireguard, closed, ports.threads.serial, answered)
         self.people = people
-        self.access = access
+        self.api = api
         self._publish = committed
         self._started_ms = clock.now_ms()
         self._store_or_none: Store | None = None
@@ -162,9 +162,9 @@ class WorkerState:
         self.wireguard.close()
         self.reconciler.firewall_reconciler.firewall.close()
 
-    def authorise(self, verb: Callable[..., Any], view: View) -> None:
+    def authorise(self, verb: Callable[..., Any], view: View, body: Body) -> None:
         """Refuse what the caller may not call. Raises JitError not_permitted, and KeyError for what is no verb of the API."""
-        self.access[verb].require(view)
+        self.api[verb].access.require(view, body)
 
     def view(self, rows: Rows, actor: Actor) -> View:
         """What a query is rendered from, on any connection and in any thread."""

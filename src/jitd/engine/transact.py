@@ -47,7 +47,7 @@ class Transactor:
             with self._state.transaction(actor, people) as call:
                 if closing is not None and closing.is_late and closing.tombstone is not None:
                     as_of_then(call, closing.tombstone)
-                self._state.authorise(verb, call)
+                self._state.authorise(verb, call, body)
                 render = verb(call, body)
                 if call.touched.interfaces:
                     # Who has no right any more by this is cut with it: nobody is to be told for 30 s that they are in.

@@ -12,7 +12,7 @@ from jitd.store import history as store
 from jitd.store import requests
 from jitd.verbs import foureyes, granting, grants, views
 from jitd.verbs.context import View
-from jitd.verbs.lookup import decidable
+from jitd.verbs.lookup import with_network
 
 #: How many requests of before are shown.
 LAST: Final = 5
@@ -26,7 +26,7 @@ def history(view: View, query: wire.IdQuery) -> wire.HistoryReply:
 
     Approvers are told of the networks alone that they decide about.
     """
-    request, network = decidable(view, query["id"], f"see the history behind request {query['id']}")
+    request, network = with_network(view, query["id"])
     mine = None if view.by_admin else view.decidable()
     account_id = request.account.id
     last = store.last(view.rows, account_id, besides=request.id, network_ids=mine, limit=LAST)

@@ -13,6 +13,7 @@ from jitd.core.report import LEAST_GRANTED, Habit, Tally, mark_of, percentile, s
 from jitd.store import accounts, networks
 from jitd.store import report as store
 from jitd.store.report import Group, Span, Sums
+from jitd.verbs.access import Object
 from jitd.verbs.context import View
 from jitd.verbs.lookup import named_network
 
@@ -70,6 +71,20 @@ def report(view: View, query: wire.ReportQuery) -> wire.ReportReply:
     }
 
 
+def about(view: View, query: wire.ReportQuery) -> Object | None:
+    """The loader of whom a report is about: for others, the networks that the caller decides about."""
+    name, user = query.get("network"), query.get("user")
+    if user is None or user == view.person_behind[1]:
+        return None
+    hidden = JitError(
+        "not_permitted",
+        f"cannot report on {user[:40]} to {view.actor.user}",
+        "Whoever decides about a network may: about yourself, type " + command("report"),
+    )
+    decided = (one for one in networks.all_(view.rows) if view.decides(one) and name in (None, one.name))
+    return Object(hidden, networks=tuple(decided))
+
+
 def _span(view: View, query: wire.ReportQuery) -> tuple[Span, wire.Scope, dict[int, Network]]:
     """What is summed up; of what that is all ("gateway", "networks" or "own"); and the networks of it, by id."""
     # What is asked for at this very moment is part of it.
@@ -94,12 +109,6 @@ def _span(view: View, query: wire.ReportQuery) -> tuple[Span, wire.Scope, dict[i
         scope, ids = "networks", frozenset(about)
     people = accounts.ids_of_names(view.rows, {user}) if user is not None else None
     if not view.by_admin and (not about or user == view.person_behind[1]):
-        if user is not None and user != view.person_behind[1]:
-            raise JitError(
-                "not_permitted",
-                f"cannot report on {user[:40]} to {view.actor.user}",
-                "Whoever decides about a network may: about yourself, type " + command("report"),
-            )
         mine = accounts.find(view.rows, *view.person_behind)
         scope, about = "own", {}
         ids = networks.ids_ever_named(view.rows, name) if name else None

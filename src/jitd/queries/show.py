@@ -2,16 +2,15 @@
 
 from jitd import wire
 from jitd.core import policy
-from jitd.store import events, networks
+from jitd.store import events
 from jitd.verbs import deciding, views
 from jitd.verbs.context import View
-from jitd.verbs.lookup import visible
+from jitd.verbs.lookup import with_network
 
 
 def show(view: View, query: wire.IdQuery) -> wire.ShowReply:
     """One request with its whole history."""
-    request = visible(view, query["id"])
-    network = networks.by_id(view.rows, request.network_id)
+    request, network = with_network(view, query["id"])
     history, left_out = events.of_request(view.rows, request.id)
     return {
         "now": view.now.wall_ms,

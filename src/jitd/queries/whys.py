@@ -7,32 +7,18 @@ from jitd.core.errors import JitError
 from jitd.core.model import Account, Network
 from jitd.core.people import Answer
 from jitd.core.settings import WEEK_MS
-from jitd.store import accounts, devices, events, freezes, networks
+from jitd.store import accounts, devices, events, freezes
 from jitd.store import requests as store
 from jitd.verbs import deciding, views
+from jitd.verbs.access import Object
 from jitd.verbs.context import View
-from jitd.verbs.lookup import named_network, visible
+from jitd.verbs.lookup import named_network, numbered, with_network
 
 
-def why(view: View, query: wire.WhyQuery) -> wire.WhyReply:
-    """Explain a request (`id`), or what holds for a user on a network; without `user` for the caller.
-
-    A user may ask about himself, who decides about a network about everybody there.
-    """
-    request_id = query.get("id")
-    if request_id is not None:
-        request = visible(view, request_id)
-        network = networks.by_id(view.rows, request.network_id)
-        history, _ = events.of_request(view.rows, request.id)
-        return {
-            "now": view.now.wall_ms,
-            "user": request.account.name,
-            "network": network.name,
-            "request": views.request_view(view, request),
-            "outcome": [_line(one) for one in outcome.became(request, network, view.now, history)],
-            "lines": [_line(one) for one in explain.explain(_facts(view, network, request.account))],
-            "events": [views.event_view(event) for event in history],
-        }
+def explained(view: View, query: wire.WhyQuery) -> Object | None:
+    """The loader of what is explained: a request, or somebody else on a network."""
+    if query.get("id") is not None:
+        return numbered(view, query)
     name = query.get("network")
     if not name:
         raise JitError(
@@ -52,6 +38,36 @@ def why(view: View, query: wire.WhyQuery) -> wire.WhyReply:
         raise JitError(
             "not_found", f"cannot find a network {text.clean(name)[:40]!r}", "See " + command("status")
         )
+    user = query.get("user")
+    if user is None or user == view.person_behind[1]:
+        return None
+    hidden = JitError(
+        "not_permitted",
+        f"cannot explain {text.clean(user)[:40]} to {view.actor.user}: only who decides about {network.name} may ask that",
+        "About yourself: " + command("why", network.name),
+    )
+    return Object(hidden, networks=(network,))
+
+
+def why(view: View, query: wire.WhyQuery) -> wire.WhyReply:
+    """Explain a request (`id`), or what holds for a user on a network; without `user` for the caller.
+
+    A user may ask about himself, who decides about a network about everybody there.
+    """
+    request_id = query.get("id")
+    if request_id is not None:
+        request, network = with_network(view, request_id)
+        history, _ = events.of_request(view.rows, request.id)
+        return {
+            "now": view.now.wall_ms,
+            "user": request.account.name,
+            "network": network.name,
+            "request": views.request_view(view, request),
+            "outcome": [_line(one) for one in outcome.became(request, network, view.now, history)],
+            "lines": [_line(one) for one in explain.explain(_facts(view, network, request.account))],
+            "events": [views.event_view(event) for event in history],
+        }
+    network = named_network(view, query["network"] or "")
     asked = query.get("user")
     if asked is None or asked == view.person_behind[1]:
         account = _oneself(view, network)
@@ -86,20 +102,13 @@ def _other(view: View, network: Network, user: str) -> Account:
 
     Raises JitError not_permitted or not_found.
     """
-    shown = text.clean(user)[:40]
-    if not view.decides(network):
-        raise JitError(
-            "not_permitted",
-            f"cannot explain {shown} to {view.actor.user}: only who decides about {network.name} may ask that",
-            "About yourself: " + command("why", network.name),
-        )
     known = accounts.of_name(view.rows, user)
     if not view.by_admin:
         # Which users there are is no approver's business, and the system is not asked about those whom they name.
         if known is None or store.last_reason(view.rows, known.id, network.id) is None:
             raise JitError(
                 "not_found",
-                f"cannot find anything that {shown!r} has asked for on {network.name}",
+                f"cannot find anything that {text.clean(user)[:40]!r} has asked for on {network.name}",
                 "See " + command("list", network=network.name),
             )
         return known

@@ -7,6 +7,7 @@ import msgspec
 
 from jitd.server.inputs import fields, required
 from jitd.server.route import Kind, Route
+from jitd.verbs.access import Role
 from jitd.wire import ErrorBody
 
 _REF: Final = "#/components/schemas/{name}"
@@ -46,6 +47,7 @@ def _operation(route: Route, refs: dict[type, dict[str, Any]]) -> dict[str, Any]
     operation: dict[str, Any] = {
         "operationId": route.path.removeprefix("/v1/").replace("/", "_").replace(".", "_"),
         "summary": route.summary,
+        "x-access": [role.name.lower() for role in Role if role in route.access.roles and role.name],
         "responses": {
             "200": {
                 "description": (route.gives.__doc__ or route.summary).strip(),

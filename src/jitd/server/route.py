@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from jitd.core.model import Actor
 from jitd.verbs.access import Access
+from jitd.verbs.concerned import NOBODY, Concerned
 
 Reply = Mapping[str, object]
 T = TypeVar("T")
@@ -40,6 +41,8 @@ class Route:
     summary: str
     #: Whether a change counts against what one person may change within a minute and a day.
     counted: bool = True
+    #: Whom the system is asked about before the verb runs, besides the caller.
+    concerns: Concerned = NOBODY
 
 
 class Feed(Protocol):

@@ -1,5 +1,6 @@
 """The API as a table, to be read aloud: method, path, how it reaches the service, verb, who may call it, what it takes
-and gives. `counted=False`: no rate ever refuses it (server/rates.py). That is what closes access, and what may be long
+and gives. Where access depends on an object, a loader in the same row finds it. `concerns` is whom the system is asked
+about before. `counted=False`: no rate ever refuses it (server/rates.py). That is what closes access, and what may be long
 lists of an administrator's.
 """
 
@@ -17,6 +18,7 @@ from jitd.verbs import (
     grants,
     holding,
     interfaces,
+    lookup,
     networks,
     notify,
     outbox,
@@ -26,19 +28,17 @@ from jitd.verbs import (
     restoring,
     users,
 )
-from jitd.verbs.access import Access, Role, admins
+from jitd.verbs import concerned as about
+from jitd.verbs.access import Access, Role, Rule, admins, deciders, either, owners, person
 
 _CHANGE: Final = Kind.CHANGE
 _QUERY: Final = Kind.QUERY
 _PEEK: Final = Kind.PEEK
 
 _ANY: Final = Access(Role.ANY)
-_PERSON: Final = Access(Role.PERSON)
+_PERSON: Final = Access(Role.PERSON, loader=person)
 _GATE: Final = Access(Role.GATE)
-_OWNER: Final = Access(Role.OWNER)
-_DECIDER: Final = Access(Role.DECIDER)
-_OWNER_OR_ADMIN: Final = Access(Role.OWNER | Role.ADMIN)
-_OWNER_OR_DECIDER: Final = Access(Role.OWNER | Role.DECIDER)
+_OWNER_OR_ADMIN: Final = Access(Role.OWNER | Role.ADMIN, loader=person)
 
 
 class NoQuery(TypedDict):
@@ -48,38 +48,38 @@ class NoQuery(TypedDict):
 ROUTES: Final[tuple[Route, ...]] = (
     # requests and grants
     Route("POST", "/v1/request", _CHANGE, requests.request, _PERSON,
-          wire.RequestBody, wire.RequestReply, "Ask for access"),
+          wire.RequestBody, wire.RequestReply, "Ask for access", concerns=about.USER),
     Route("POST", "/v1/ensure", _CHANGE, requests.ensure, _PERSON,
-          wire.RequestBody, wire.RequestReply, "Have access for so long: ask only for what is missing"),
-    Route("POST", "/v1/cancel", _CHANGE, requests.cancel, _OWNER,
-          wire.IdBody, wire.RequestReply, "Take a request back", counted=False),
-    Route("POST", "/v1/grant", _CHANGE, grants.grant, _DECIDER,
-          wire.GrantBody, wire.RequestReply, "Give access for a duration"),
-    Route("POST", "/v1/extend", _CHANGE, grants.extend, _OWNER_OR_DECIDER,
-          wire.ExtendBody, wire.RequestReply, "Lengthen a grant"),
-    Route("POST", "/v1/deny", _CHANGE, grants.deny, _DECIDER,
-          wire.DecisionBody, wire.RequestReply, "Deny a request", counted=False),
-    Route("POST", "/v1/revoke", _CHANGE, grants.revoke, _DECIDER,
-          wire.DecisionBody, wire.RequestReply, "End a grant of someone", counted=False),
-    Route("POST", "/v1/acknowledge", _CHANGE, grants.acknowledge, _DECIDER,
-          wire.DecisionBody, wire.RequestReply, "Say that a use of break-glass was looked at"),
+          wire.RequestBody, wire.RequestReply, "Have access for so long: ask only for what is missing", concerns=about.USER),
+    Route("POST", "/v1/cancel", _CHANGE, requests.cancel, owners("cancel", lookup.mine),
+          wire.IdBody, wire.RequestReply, "Take a request back", counted=False, concerns=about.REQUEST),
+    Route("POST", "/v1/grant", _CHANGE, grants.grant, deciders("grant access", grants.asked),
+          wire.GrantBody, wire.RequestReply, "Give access for a duration", concerns=about.USER_OR_REQUEST),
+    Route("POST", "/v1/extend", _CHANGE, grants.extend, either(lookup.numbered),
+          wire.ExtendBody, wire.RequestReply, "Lengthen a grant", concerns=about.REQUEST),
+    Route("POST", "/v1/deny", _CHANGE, grants.deny, deciders("deny a request", lookup.numbered),
+          wire.DecisionBody, wire.RequestReply, "Deny a request", counted=False, concerns=about.REQUEST),
+    Route("POST", "/v1/revoke", _CHANGE, grants.revoke, deciders("revoke a grant", lookup.numbered),
+          wire.DecisionBody, wire.RequestReply, "End a grant of someone", counted=False, concerns=about.REQUEST),
+    Route("POST", "/v1/acknowledge", _CHANGE, grants.acknowledge, deciders("acknowledge a grant", lookup.numbered),
+          wire.DecisionBody, wire.RequestReply, "Say that a use of break-glass was looked at", concerns=about.REQUEST),
     Route("POST", "/v1/freeze", _CHANGE, freezing.freeze, admins("freeze"),
           wire.FreezeBody, wire.FreezeReply, "Close everything at once", counted=False),
     Route("POST", "/v1/accept-restored", _CHANGE, restoring.accept_restored, admins("accept a restored store"),
           wire.AcceptRestoredBody, wire.AcceptRestoredReply, "Let in again whom a restored store lets in"),
     Route("POST", "/v1/thaw", _CHANGE, freezing.thaw, admins("thaw"),
           NoQuery, wire.FreezeReply, "End a freeze"),
-    Route("POST", "/v1/release", _CHANGE, holding.release, _OWNER,
-          wire.IdBody, wire.RequestReply, "End a grant of one's own", counted=False),
-    Route("POST", "/v1/pause", _CHANGE, holding.pause, _OWNER,
-          wire.IdBody, wire.RequestReply, "Switch a grant off for now", counted=False),
-    Route("POST", "/v1/resume", _CHANGE, holding.resume, _OWNER,
-          wire.IdBody, wire.RequestReply, "Switch a grant on again"),
+    Route("POST", "/v1/release", _CHANGE, holding.release, owners("release", lookup.mine),
+          wire.IdBody, wire.RequestReply, "End a grant of one's own", counted=False, concerns=about.REQUEST),
+    Route("POST", "/v1/pause", _CHANGE, holding.pause, owners("pause", lookup.mine),
+          wire.IdBody, wire.RequestReply, "Switch a grant off for now", counted=False, concerns=about.REQUEST),
+    Route("POST", "/v1/resume", _CHANGE, holding.resume, owners("resume", lookup.mine),
+          wire.IdBody, wire.RequestReply, "Switch a grant on again", concerns=about.REQUEST),
     # networks
     Route("POST", "/v1/network/add", _CHANGE, networks.add, admins("add a network"),
-          wire.NetworkAddBody, wire.NetworkReply, "Add a network"),
+          wire.NetworkAddBody, wire.NetworkReply, "Add a network", concerns=about.RULES),
     Route("POST", "/v1/network/set", _CHANGE, networks.set_, admins("change a network"),
-          wire.NetworkSetBody, wire.NetworkReply, "Change a network"),
+          wire.NetworkSetBody, wire.NetworkReply, "Change a network", concerns=about.RULES),
     Route("POST", "/v1/network/remove", _CHANGE, networks.remove, admins("remove a network"),
           wire.NameBody, wire.NetworkReply, "Remove a network", counted=False),
     Route("POST", "/v1/network/jit", _CHANGE, networks.jit, admins("switch just-in-time access"),
@@ -91,12 +91,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/policy/export", _QUERY, policies.export, admins("export the policy"),
           NoQuery, wire.PolicyReply, "Every network as a file"),
     Route("POST", "/v1/policy/apply", _CHANGE, policies.apply, admins("apply a policy"),
-          wire.PolicyApplyBody, wire.PolicyApplyReply, "Make the networks what a file says", counted=False),
+          wire.PolicyApplyBody, wire.PolicyApplyReply, "Make the networks what a file says", counted=False, concerns=about.POLICY),
     Route("GET", "/v1/change/list", _QUERY, changes.list_, _ANY, NoQuery,
           wire.ChangesReply, "List changes of rules that several have to agree to"),
-    Route("POST", "/v1/change/approve", _CHANGE, changes.approve, _DECIDER,
-          wire.ChangeBody, wire.ChangeApproveReply, "Agree to a change; the last one makes it"),
-    Route("POST", "/v1/change/reject", _CHANGE, changes.reject, _DECIDER,
+    Route("POST", "/v1/change/approve", _CHANGE, changes.approve, deciders("approve a change", changes.numbered),
+          wire.ChangeBody, wire.ChangeApproveReply, "Agree to a change; the last one makes it", concerns=about.CHANGE),
+    Route("POST", "/v1/change/reject", _CHANGE, changes.reject, deciders("reject a change", changes.numbered),
           wire.DecisionBody, wire.ChangeApproveReply, "Reject a change", counted=False),
     # interfaces
     Route("POST", "/v1/interface/add", _CHANGE, interfaces.add, admins("add an interface"),
@@ -115,28 +115,28 @@ ROUTES: Final[tuple[Route, ...]] = (
           wire.NameQuery, wire.InterfaceShowReply, "Show an interface and its peers"),
     # devices
     Route("POST", "/v1/device/add", _CHANGE, devices.add, _PERSON,
-          wire.DeviceAddBody, wire.DeviceReply, "Register a public key"),
+          wire.DeviceAddBody, wire.DeviceReply, "Register a public key", concerns=about.USER),
     Route("POST", "/v1/device/remove", _CHANGE, removal.remove, _OWNER_OR_ADMIN,
-          wire.DeviceRemoveBody, wire.DeviceReply, "Remove a device", counted=False),
+          wire.DeviceRemoveBody, wire.DeviceReply, "Remove a device", counted=False, concerns=about.USER),
     Route("POST", "/v1/device/rotate", _CHANGE, devices.rotate, _OWNER_OR_ADMIN,
-          wire.DeviceRotateBody, wire.DeviceRotateReply, "Put another public key in the place of a device's"),
+          wire.DeviceRotateBody, wire.DeviceRotateReply, "Put another public key in the place of a device's", concerns=about.USER),
     Route("POST", "/v1/device/import", _CHANGE, devices.import_, admins("import devices"),
-          wire.DeviceImportBody, wire.DevicesChangeReply, "Name the owners of unmanaged peers", counted=False),
+          wire.DeviceImportBody, wire.DevicesChangeReply, "Name the owners of unmanaged peers", counted=False, concerns=about.OWNERS),
     Route("POST", "/v1/device/config", _CHANGE, devices.config, _OWNER_OR_ADMIN,
-          wire.DeviceRefBody, wire.DeviceConfigReply, "A wg-quick file for a device"),
-    Route("GET", "/v1/device/list", _QUERY, devices.list_, _OWNER_OR_ADMIN,
-          wire.DeviceQuery, wire.DevicesReply, "List devices"),
+          wire.DeviceRefBody, wire.DeviceConfigReply, "A wg-quick file for a device", concerns=about.USER),
+    Route("GET", "/v1/device/list", _QUERY, devices.list_, Access(Role.OWNER | Role.ADMIN, loader=devices.listed),
+          wire.DeviceQuery, wire.DevicesReply, "List devices", concerns=about.USER),
     # people
     Route("POST", "/v1/user/add", _CHANGE, users.add, admins("register a user"),
-          wire.UserAddBody, wire.UserReply, "Register somebody who is no user of the system"),
+          wire.UserAddBody, wire.UserReply, "Register somebody who is no user of the system", concerns=about.USER),
     Route("POST", "/v1/user/set", _CHANGE, users.set_, admins("change a user"),
-          wire.UserSetBody, wire.UserReply, "Change somebody"),
+          wire.UserSetBody, wire.UserReply, "Change somebody", concerns=about.USER),
     Route("POST", "/v1/user/disable", _CHANGE, users.disable, admins("disable a user"),
-          wire.UserDisableBody, wire.UserReply, "Shut somebody out at once", counted=False),
+          wire.UserDisableBody, wire.UserReply, "Shut somebody out at once", counted=False, concerns=about.USER),
     Route("POST", "/v1/user/enable", _CHANGE, users.enable, admins("enable a user"),
-          wire.UserBody, wire.UserReply, "Let somebody in again"),
+          wire.UserBody, wire.UserReply, "Let somebody in again", concerns=about.USER),
     Route("POST", "/v1/user/confirm", _CHANGE, users.confirm, admins("confirm a user"),
-          wire.UserConfirmBody, wire.UserConfirmReply, "Say that those who were away are the same people"),
+          wire.UserConfirmBody, wire.UserConfirmReply, "Say that those who were away are the same people", concerns=about.USERS),
     Route("GET", "/v1/user/list", _QUERY, users.list_, admins("list the users"),
           NoQuery, wire.UsersReply, "List everybody"),
     Route("POST", "/v1/gate", Kind.GATE, users.gate, _GATE,
@@ -149,39 +149,39 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/v1/outbox/drop", _CHANGE, outbox.drop, admins("drop messages"),
           wire.OutboxBody, wire.OutboxChangeReply, "Give messages up"),
     Route("POST", "/v1/notify/on", _CHANGE, notify.on, _OWNER_OR_ADMIN,
-          wire.NotifyBody, wire.NotifyReply, "Be told by mail again"),
+          wire.NotifyBody, wire.NotifyReply, "Be told by mail again", concerns=about.USER),
     Route("POST", "/v1/notify/off", _CHANGE, notify.off, _OWNER_OR_ADMIN,
-          wire.NotifyBody, wire.NotifyReply, "Be told nothing by mail"),
+          wire.NotifyBody, wire.NotifyReply, "Be told nothing by mail", concerns=about.USER),
     Route("GET", "/v1/notify/show", _QUERY, notify.show, _OWNER_OR_ADMIN,
-          wire.NotifyQuery, wire.NotifyShowReply, "Whether and where somebody is told"),
+          wire.NotifyQuery, wire.NotifyShowReply, "Whether and where somebody is told", concerns=about.USER),
     Route("POST", "/v1/notify/test", _CHANGE, notify.test, admins("send a test"),
           wire.NotifyTestBody, wire.NotifyTestReply, "Send a message that is about nothing"),
     Route("GET", "/v1/notify/result", _QUERY, notify.result, admins("see what became of a test"),
           wire.IdQuery, wire.NotifyResultReply, "What became of a test"),
     # looking
     Route("GET", "/v1/list", _QUERY, listing.list_, _ANY,
-          wire.ListQuery, wire.ListReply, "List requests and grants"),
-    Route("GET", "/v1/show", _QUERY, show.show, _OWNER_OR_DECIDER,
-          wire.IdQuery, wire.ShowReply, "Show a request with its history"),
-    Route("GET", "/v1/history", _QUERY, history.history, _DECIDER,
-          wire.IdQuery, wire.HistoryReply, "What helps before a decision about a request"),
-    Route("GET", "/v1/why", _QUERY, whys.why, _OWNER_OR_DECIDER,
-          wire.WhyQuery, wire.WhyReply, "Which rules apply to somebody, and why"),
-    Route("GET", "/v1/report", _QUERY, report.report, _OWNER_OR_DECIDER,
-          wire.ReportQuery, wire.ReportReply, "What was asked for in a time, and what became of it"),
+          wire.ListQuery, wire.ListReply, "List requests and grants", concerns=about.USER),
+    Route("GET", "/v1/show", _QUERY, show.show, either(lookup.numbered),
+          wire.IdQuery, wire.ShowReply, "Show a request with its history", concerns=about.REQUEST),
+    Route("GET", "/v1/history", _QUERY, history.history, deciders("see the history behind a request", lookup.numbered),
+          wire.IdQuery, wire.HistoryReply, "What helps before a decision about a request", concerns=about.REQUEST),
+    Route("GET", "/v1/why", _QUERY, whys.why, either(whys.explained),
+          wire.WhyQuery, wire.WhyReply, "Which rules apply to somebody, and why", concerns=about.USER_OR_REQUEST),
+    Route("GET", "/v1/report", _QUERY, report.report, either(report.about),
+          wire.ReportQuery, wire.ReportReply, "What was asked for in a time, and what became of it", concerns=about.USER),
     Route("GET", "/v1/status", _QUERY, overview.status, _ANY, NoQuery,
           wire.StatusReply, "Every network of the caller"),
-    Route("GET", "/v1/doctor", Kind.EXAMINE, doctor.doctor, _OWNER_OR_ADMIN,
-          wire.DoctorQuery, wire.DoctorReply, "Examine a part of the gateway, or whether a network works"),
+    Route("GET", "/v1/doctor", Kind.EXAMINE, doctor.doctor, Access(Role.OWNER | Role.ADMIN, loader=doctor.examined),
+          wire.DoctorQuery, wire.DoctorReply, "Examine a part of the gateway, or whether a network works", concerns=about.USER),
     Route("GET", "/v1/health", _QUERY, overview.health, _ANY,
           NoQuery, wire.Health, "Who answers"),
     Route("GET", "/v1/events", Kind.STREAM, eventlog.events_, _ANY,
-          wire.EventsQuery, wire.EventView, "What happened, and with follow what happens"),
+          wire.EventsQuery, wire.EventView, "What happened, and with follow what happens", concerns=about.USER_OR_REQUEST),
     Route("GET", "/v1/openapi.json", Kind.DOCUMENT, None, _ANY,
           NoQuery, NoQuery, "This description"),
 )  # fmt: skip
 
-#: What the engine checks before it runs a verb; a verb that is not here is not run.
-ACCESS: Final[Mapping[Callable[..., Any], Access]] = {
-    route.verb: route.access for route in ROUTES if route.verb is not None
+#: What the engine is told of each verb; a verb that is not here is not run.
+RULES: Final[Mapping[Callable[..., Any], Rule]] = {
+    route.verb: Rule(route.access, route.concerns) for route in ROUTES if route.verb is not None
 }

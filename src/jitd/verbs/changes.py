@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from jitd import wire
-from jitd.core import foureyes, policy, policyfile, principals, settings, text
+from jitd.core import foureyes, policy, text
 from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import ChangeVote, EventKind
@@ -12,8 +12,8 @@ from jitd.core.model import Network
 from jitd.store import changes as store
 from jitd.store import networks as all_networks
 from jitd.store.changes import Change
-from jitd.store.database import Rows
 from jitd.verbs import interfaces, networks, policies, quorums
+from jitd.verbs.access import Object
 from jitd.verbs.context import Call, ChangeVerb, PlanOnly, Render, View
 
 #: What can be proposed, by the words of its command.
@@ -92,18 +92,13 @@ def reject(call: Call, body: wire.DecisionBody) -> Render[wire.ChangeApproveRepl
     return _shown(change.id, done=True)
 
 
-def named(rows: Rows, change_id: int) -> tuple[frozenset[str], frozenset[str]]:
-    """The users and groups of whom the system has to be asked before somebody agrees: whom the rules of the change name, and
-    who has agreed.
-    """
-    change = store.by_id(rows, change_id)
+def numbered(view: View, body: wire.ChangeBody) -> Object:
+    """The loader of a change by its number."""
+    change = store.by_id(view.rows, body["id"])
+    missing = JitError("not_found", f"cannot find a change {body['id']}", "See " + command("change list"))
     if change is None:
-        return frozenset(), frozenset()
-    body = change.body
-    found = {*(body.get("members") or ()), *settings.principals(body.get("changes") or ())}
-    found |= policyfile.principals(body["text"]) if "text" in body else set()
-    voters = {one.name for one in store.votes(rows, change_id)}
-    return frozenset(principals.users(found)) | voters, frozenset(principals.groups(found))
+        raise missing
+    return Object(missing, networks=tuple(_concerned(view, change)), number=change.id)
 
 
 def _run(call: Call, change: Change, more: Mapping[str, object]) -> None:
@@ -122,8 +117,7 @@ def _run(call: Call, change: Change, more: Mapping[str, object]) -> None:
 
 def _waiting(call: Call, change_id: int, verb: str) -> Change:
     change = store.by_id(call.rows, change_id)
-    if change is None or not _may(call, change):
-        raise JitError("not_found", f"cannot find a change {change_id}", "See " + command("change list"))
+    assert change is not None, "its loader has found it"
     if change.ended_how or change.proposed_ms <= call.now.wall_ms - store.WAITS_MS:
         became = (
             f"{change.ended_by} {change.ended_how} it"

@@ -79,6 +79,16 @@ class View:
                 f"Ask {self.administrators}, or use sudo.",
             )
 
+    def require_gate(self) -> None:
+        """Let only shared accounts go on that the configuration trusts to say whom they speak for."""
+        actor = self.actor
+        if actor.uid <= REGISTERED or actor.user not in self.config.daemon.gate_users or self.by_admin:
+            raise JitError(
+                "not_permitted",
+                f"cannot speak for somebody else as {actor.user}: the configuration does not trust this account for it",
+                "An administrator names a shared account that is no administrator: [daemon] gate_users in jitd.toml.",
+            )
+
     def decides(self, network: Network) -> bool:
         """Whether the caller decides about requests for the network, for sure."""
         return bool(self.people.may_decide(network, self.actor.uid, self.actor.user))

@@ -194,14 +194,23 @@ def import_(call: Call, body: wire.DeviceImportBody) -> Render[wire.DevicesChang
     }
 
 
+def listed(view: View, query: wire.DeviceQuery) -> None:
+    """Whose devices are listed. Raises JitError where the caller may not see them."""
+    if query.get("all"):
+        view.require_admin("list everybody's devices")
+    elif not _is_root_alone(view, query):
+        view.subject(query.get("user"))
+
+
+def _is_root_alone(view: View, query: wire.DeviceQuery) -> bool:
+    """Root has no devices of its own: it wants to see everybody's."""
+    return view.actor.uid == 0 and not query.get("user") and not view.actor.login_uid
+
+
 def list_(view: View, query: wire.DeviceQuery) -> wire.DevicesReply:
     """The caller's devices, or (administrators) a user's or everybody's."""
     found: list[wire.DeviceView] = []
-    if query.get("all"):
-        view.require_admin("list everybody's devices")
-        accounts_ = store.owners(view.rows)
-    elif view.actor.uid == 0 and not query.get("user") and not view.actor.login_uid:
-        # Root has no devices of its own: it wants to see everybody's.
+    if query.get("all") or _is_root_alone(view, query):
         accounts_ = store.owners(view.rows)
     else:
         account = view.account(query.get("user"))

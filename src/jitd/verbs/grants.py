@@ -9,11 +9,12 @@ from jitd.core.events import Approval, Comment, CutShort, EventKind, VoidVote
 from jitd.core.model import Denial, Ending, Network, Request, Review, Vote
 from jitd.core.people import Answer
 from jitd.core.terms import Term, Wish
-from jitd.store import accounts, networks
+from jitd.store import accounts
 from jitd.store import requests as store
 from jitd.verbs import deciding, extending, foureyes, granting
+from jitd.verbs.access import Object
 from jitd.verbs.context import Call, PlanOnly, Render, View
-from jitd.verbs.lookup import decidable, found, named_network, refuse_second, shown, stale, visible
+from jitd.verbs.lookup import found, named_network, numbered, refuse_second, shown, stale, with_network
 
 
 def grant(call: Call, body: wire.GrantBody) -> Render[wire.RequestReply]:
@@ -50,11 +51,8 @@ def extend(call: Call, body: wire.ExtendBody) -> Render[wire.RequestReply]:
 
     Where several have to agree, it is asked for, and counts as the first yes.
     """
-    request = visible(call, body["id"])
-    network = networks.by_id(call.rows, request.network_id)
+    request, network = with_network(call, body["id"])
     own = policy.is_own(call.actor, request.account)
-    if not own:
-        call.require_decider(network, "extend a grant")
     if (
         request.grant is None
         or request.extends_id is not None
@@ -87,7 +85,7 @@ def _leave_unreviewed(call: Call, grant: Request, network: Network) -> None:
 
 def deny(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply]:
     """Deny a pending request."""
-    request, network = decidable(call, body["id"], "deny a request")
+    request, network = with_network(call, body["id"])
     granting.refuse_own(call, "deny", request.account, network, request.id)
     comment = text.comment(body.get("comment"))
     denial = Denial(decided_ms=call.now.wall_ms, decided_by=call.actor.user, comment=comment)
@@ -99,7 +97,7 @@ def deny(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply]:
 
 def revoke(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply]:
     """End a grant before its time."""
-    request, _ = decidable(call, body["id"], "revoke a grant")
+    request, _ = with_network(call, body["id"])
     comment = text.comment(body.get("comment"))
     if request.status(call.now) is Status.PENDING:
         raise JitError(
@@ -127,7 +125,7 @@ def acknowledge(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply
     """Say that a grant was looked at that somebody else has to look at (break-glass, or decided by who registered its
     device), with a comment for whoever looks next.
     """
-    request, network = decidable(call, body["id"], "acknowledge a grant")
+    request, network = with_network(call, body["id"])
     granting.refuse_own(call, "acknowledge", request.account, network, request.id)
     if not request.break_glass and not request.unreviewed:
         raise JitError(
@@ -155,6 +153,14 @@ def acknowledge(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply
     return shown(request.id)
 
 
+def asked(view: View, body: wire.GrantBody) -> Object | None:
+    """The loader of what is granted: a request; without a number only administrators give access."""
+    if body.get("id") is not None:
+        return numbered(view, body)
+    view.require_admin("grant access")
+    return None
+
+
 def _asked(call: Call, body: wire.GrantBody) -> tuple[Request, Network]:
     if body.get("user") or body.get("network"):
         raise JitError(
@@ -164,12 +170,11 @@ def _asked(call: Call, body: wire.GrantBody) -> tuple[Request, Network]:
         )
     request_id = body["id"]
     assert request_id is not None
-    return decidable(call, request_id, "grant access")
+    return with_network(call, request_id)
 
 
 def _unasked(call: Call, body: wire.GrantBody, comment: str) -> tuple[Request, Network]:
     """A request made and granted in one step, for a user who did not ask. Administrators only."""
-    call.require_admin("grant access")
     user, network_name = body.get("user"), body.get("network")
     if not user or not network_name:
         raise JitError(

@@ -1,6 +1,7 @@
 """Which request or network a verb is about, and what a stale one is told."""
 
 from collections.abc import Collection
+from typing import Any
 
 from jitd import wire
 from jitd.core import durations, policy, text
@@ -12,6 +13,7 @@ from jitd.core.people import Answer
 from jitd.store import accounts, networks
 from jitd.store import requests as store
 from jitd.verbs import views
+from jitd.verbs.access import Object
 from jitd.verbs.context import Call, Render, View
 
 
@@ -29,55 +31,42 @@ def found(view: View, request_id: int) -> Request:
     """The request of this id. Raises JitError not_found."""
     request = store.by_id(view.rows, request_id)
     if request is None:
-        raise JitError(
-            "not_found",
-            f"cannot find a request {request_id}",
-            "See " + command("list") + " for the numbers that exist.",
-        )
+        raise _unknown(request_id)
     return request
 
 
-def visible(view: View, request_id: int) -> Request:
-    """The request of this id if the caller may see it: it is their own, or they may decide about it. Others do not exist
-    for them.
-    """
-    request = store.by_id(view.rows, request_id)
-    if request is None or not (
-        policy.is_own(view.actor, request.account)
-        or view.decides(networks.by_id(view.rows, request.network_id))
-    ):
-        raise JitError(
-            "not_found",
-            f"cannot find a request {request_id}",
-            "See " + command("list") + " for the numbers that exist.",
-        )
-    return request
+def with_network(view: View, request_id: int) -> tuple[Request, Network]:
+    """The request of this id, and its network."""
+    request = found(view, request_id)
+    return request, networks.by_id(view.rows, request.network_id)
 
 
-def decidable(call: View, request_id: int, what: str) -> tuple[Request, Network]:
-    """The request of this id and its network, for somebody who decides there. `what` ends "cannot …"."""
-    request = visible(call, request_id)
-    network = networks.by_id(call.rows, request.network_id)
-    call.require_decider(network, what)
-    return request, network
+def numbered(view: View, body: Any) -> Object:
+    """The loader of a request by its number."""
+    request, network = with_network(view, body["id"])
+    return Object(_unknown(request.id), request.account, (network,), request.id)
+
+
+def mine(view: View, body: Any) -> Object | None:
+    """The loader of a request that has to be the caller's: by its number, or one of their own."""
+    view.subject()
+    return numbered(view, body) if body.get("id") is not None else None
+
+
+def _unknown(request_id: int) -> JitError:
+    return JitError(
+        "not_found",
+        f"cannot find a request {request_id}",
+        "See " + command("list") + " for the numbers that exist.",
+    )
 
 
 def own(call: Call, body: wire.IdBody, *wanted: Status, verb: str) -> Request:
     """The caller's request that a verb is about: by id, by network, or the only one in one of these states."""
-    uid, name = call.subject()
     request_id = body.get("id")
     if request_id is not None:
-        request = visible(call, request_id)
-        if request.account.uid != uid or request.account.name != name:
-            raise JitError(
-                "not_permitted",
-                f"cannot {verb} {request.id}: it is {request.account.name}'s",
-                "An administrator ends it with "
-                + command("revoke", request.id)
-                + " or "
-                + command("deny", request.id),
-            )
-        return request
+        return found(call, request_id)
+    uid, name = call.subject()
     account = accounts.find(call.rows, uid, name)
     candidates = [
         request

@@ -69,6 +69,14 @@ def test_the_table_of_the_daemon_can_be_described() -> None:
     assert all((route.verb is None) == (route.kind is Kind.DOCUMENT) for route in ROUTES)
 
 
+def test_the_description_says_who_may_call() -> None:
+    """Whoever writes a program against the API sees the roles that the engine checks."""
+    paths = openapi.describe(ROUTES, "1")["paths"]
+    assert paths["/v1/freeze"]["post"]["x-access"] == ["admin"]
+    assert paths["/v1/show"]["get"]["x-access"] == ["decider", "owner"]
+    assert paths["/v1/status"]["get"]["x-access"] == ["any"]
+
+
 def test_a_verb_keeps_its_name() -> None:
     """The last word of a path is the name of the service's function, so that one search finds both."""
     for route in ROUTES:
