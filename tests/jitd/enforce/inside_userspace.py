@@ -148,7 +148,7 @@ def test_removal_ends_the_process(wireguard: UserspaceWireGuard) -> None:
 def test_it_outlives_its_maker(wireguard: UserspaceWireGuard, tmp_path: Path) -> None:
     """Without systemd it is nobody's child, in a session of its own, holds no file of its maker, and lives on."""
     program = (
-        "import os, sys; from enforce.contract import spec; from jitd.enforce.userspace import UserspaceWireGuard\n"
+        "import os, sys; from support.wireguard_contract import spec; from jitd.enforce.userspace import UserspaceWireGuard\n"
         "os.set_inheritable(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT), True)\n"
         f"UserspaceWireGuard({WIREGUARD_GO!r}).ensure_link(spec('wglive'))\n"
         "print(os.getpid(), os.getsid(0), flush=True)\n"
