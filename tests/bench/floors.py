@@ -33,7 +33,8 @@ def sqlite_transactions(directory: Path, count: int) -> list[float]:
             " created_ms) VALUES (1, 'wg0', 0, 1, 'k', 'k', 1, '', '[]', 0, 0)"
         )
         database.execute(
-            "INSERT INTO network (id, name, interface_id, routes, ports, jit, members, default_ms, max_ms, pending_ms, created_ms)"
+            "INSERT INTO network (id, name, interface_id, routes, ports, jit_enabled, members, default_duration_ms,"
+            " max_duration_ms, pending_ttl_ms, created_ms)"
             " VALUES (1, 'office', 1, '[]', '[]', 1, '[]', 1, 1, 1, 0)"
         )
 

@@ -366,13 +366,13 @@ class Promises:
 
     def _has_standing(self, account: Row, network: Row) -> bool:
         name = account["name"]
-        if network["jit"]:
+        if network["jit_enabled"]:
             exempt = self.machine.people.matches(name, network["jit_exempt"])
             if not exempt and not (self._is_admin(account) and not network["jit_admins_too"]):
                 return False
         if self._is_admin(account):
             return True
-        if network["jit"] and not network["members"]:
+        if network["jit_enabled"] and not network["members"]:
             return True
         return bool(network["members"]) and self.machine.people.matches(name, network["members"])
 

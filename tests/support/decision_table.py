@@ -78,13 +78,13 @@ def network(jit: str = "on", too: str = "-", **lists: str) -> Network:
     named = {name: () if what == "none" else (f"@{name}",) for name, what in lists.items()}
     return replace(
         OFFICE,
-        jit=jit == "on",
+        jit_enabled=jit == "on",
         jit_admins_too=too == "too",
         members=named.get("members", ()),
         jit_groups=named.get("groups", ()),
         jit_exempt=named.get("exempt", ()),
         approvers=named.get("approvers", ()),
-        break_glass=named.get("glass", ()),
+        jit_break_glass=named.get("glass", ()),
     )
 
 
@@ -177,7 +177,7 @@ def approving_rows() -> Iterator[tuple[Sequence[str], list[str]]]:
     """The same of the fourth one."""
     for rule in LISTS[1:]:
         made = AutoApproval((f"@{rule}",), 2 * durations.HOUR, 3)
-        one = replace(network(), auto_approve=(made,))
+        one = replace(network(), jit_auto_approve=(made,))
         who = person(**{rule: rule})
         cells = []
         for wanted, (used, gone) in itertools.product((1, 2, 3), ((0, 0), (2, 0), (3, 0), (2, 1), (0, 3))):
@@ -247,12 +247,12 @@ def widening_rows() -> Iterator[tuple[Sequence[str], list[str]]]:
         network("on", "too"),
         approvers=("@in",),
         jit_exempt=("@in",),
-        break_glass=("@in",),
+        jit_break_glass=("@in",),
         members=("@in", "@other"),
         jit_groups=("@in", "@other"),
         ports=(parse_ports("tcp/5000-5500"),),
-        hours=(parse_hours("Mon 08:00-18:00 UTC"), parse_hours("Tue 08:00-12:00 UTC")),
-        auto_approve=(AutoApproval(("@in",), 2 * durations.HOUR, 3),),
+        jit_hours=(parse_hours("Mon 08:00-18:00 UTC"), parse_hours("Tue 08:00-12:00 UTC")),
+        jit_auto_approve=(AutoApproval(("@in",), 2 * durations.HOUR, 3),),
         approvals=2,
     )
     for change in CHANGES:

@@ -81,12 +81,12 @@ def _asking(facts: Facts) -> list[Line]:
     lines = [
         Line(
             "for how long",
-            f"{show(one.default_ms)}, from {show(one.min_ms)} to {show(one.max_ms)}",
+            f"{show(one.default_duration_ms)}, from {show(one.min_duration_ms)} to {show(one.max_duration_ms)}",
             "default_duration, min_duration, max_duration",
             _set(one, "max_duration=…"),
         )
     ]
-    if one.hours:
+    if one.jit_hours:
         lines.append(_hours(facts))
     cap = _smallest_cap(facts)
     if cap is not None:
@@ -94,9 +94,9 @@ def _asking(facts: Facts) -> list[Line]:
             Line("until when at most, from now", show_moment(cap.latest_ms, zone_of_hours(one)), cap.why)
         )
     lines.append(_reason(one))
-    if one.break_glass:
+    if one.jit_break_glass:
         lines.append(_break_glass(facts))
-    if one.auto_approve:
+    if one.jit_auto_approve:
         lines.append(_automatic(facts))
     return lines
 
@@ -144,7 +144,7 @@ def _enabling(facts: Facts) -> str:
 def _asking_after_all(facts: Facts) -> str:
     """What would make somebody ask who does not have to, by the rule that leaves them out."""
     one = facts.network
-    if not one.jit:
+    if not one.jit_enabled:
         return command("network jit", one.name, "on")
     if facts.admin and not one.jit_admins_too:
         return _set(one, "jit.admins_too=on")
@@ -206,16 +206,16 @@ def _smallest_cap(facts: Facts) -> Cap | None:
         return None
     if facts.devices_end_ms is not None:
         found.append(Cap(facts.devices_end_ms, "the last device is removed then"))
-    most = Cap(now_ms + one.max_ms, f"max_duration is {durations.show(one.max_ms)}")
+    most = Cap(now_ms + one.max_duration_ms, f"max_duration is {durations.show(one.max_duration_ms)}")
     return min([most, *found], key=lambda cap: cap.latest_ms)
 
 
 def _break_glass(facts: Facts) -> Line:
     one, question = facts.network, "may they use break-glass"
     right = policy.may_break_glass(one, facts.person)
-    left = max(0, one.break_glass_quota - facts.break_glass_used)
-    most = durations.show(one.break_glass_ms)
-    counted = f"{most} at most, {left} of {one.break_glass_quota} left this week"
+    left = max(0, one.jit_break_glass_quota - facts.break_glass_used)
+    most = durations.show(one.jit_break_glass_max_ms)
+    counted = f"{most} at most, {left} of {one.jit_break_glass_quota} left this week"
     if right.answer is Answer.NO:
         change = _set(one, f"jit.break_glass+={_named(facts)}")
         return Line(question, "no", f"{right.why}; {counted}", change)
@@ -251,8 +251,8 @@ def _left_of(facts: Facts, rule: AutoApproval) -> str:
 
 def _hours(facts: Facts) -> Line:
     one = facts.network
-    listed = "; ".join(map(str, one.hours))
-    shift = hours.shift_at(one.hours, facts.now.wall_ms)
+    listed = "; ".join(map(str, one.jit_hours))
+    shift = hours.shift_at(one.jit_hours, facts.now.wall_ms)
     if shift is not None:
         ends = (
             f"until {show_moment(shift.end_ms, zone_of_hours(one))}"
@@ -260,7 +260,7 @@ def _hours(facts: Facts) -> Line:
             else "around the clock"
         )
         return Line("is it the time for it", "yes", f"jit.hours: {listed}; {ends}")
-    opens_ms = hours.next_open(one.hours, facts.now.wall_ms)
+    opens_ms = hours.next_open(one.jit_hours, facts.now.wall_ms)
     opens = f"; it opens at {show_moment(opens_ms, zone_of_hours(one))}" if opens_ms is not None else ""
     return Line(
         "is it the time for it",
@@ -273,7 +273,7 @@ def _hours(facts: Facts) -> Line:
 def _reason(one: Network) -> Line:
     if not one.reason_required:
         return Line("must they say why", "no", 'reason = "optional"')
-    wanted = [f"at least {one.reason_min} characters"] if one.reason_min > 1 else []
+    wanted = [f"at least {one.reason_min_length} characters"] if one.reason_min_length > 1 else []
     if one.reason_pattern:
         wanted.append(one.reason_expected or f"matching {one.reason_pattern}")
     return Line("must they say why", "yes", ", ".join(wanted) or 'reason = "required"')
@@ -285,4 +285,4 @@ def _verdict(question: str, verdict: Verdict, change: str) -> Line:
 
 def zone_of_hours(one: Network) -> ZoneInfo:
     """On whose clocks moments of a network are told."""
-    return one.hours[0].zone if one.hours else ZoneInfo("UTC")
+    return one.jit_hours[0].zone if one.jit_hours else ZoneInfo("UTC")

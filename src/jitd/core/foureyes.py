@@ -49,19 +49,21 @@ def widened(before: Network, after: Network) -> list[str]:
         "members": _opens(before, after, "members"),
         "approvers": _more(before, after, "approvers"),
         "approvals": after.approvals < before.approvals,
-        "max_duration": after.max_ms > before.max_ms,
+        "max_duration": after.max_duration_ms > before.max_duration_ms,
         "extend_beyond_max": after.extend_beyond_max and not before.extend_beyond_max,
-        "jit.enabled": before.jit and not after.jit,
+        "jit.enabled": before.jit_enabled and not after.jit_enabled,
         # Whoever is not named any more does not have to ask any more; where nobody is named everybody has to.
         "jit.groups": bool(after.jit_groups)
         and (not before.jit_groups or _more(after, before, "jit_groups")),
         "jit.exempt": _more(before, after, "jit_exempt"),
         "jit.admins_too": before.jit_admins_too and not after.jit_admins_too,
-        "jit.hours": bool(before.hours) and (not after.hours or not set(after.hours) <= set(before.hours)),
-        "jit.break_glass": _more(before, after, "break_glass"),
-        "jit.break_glass_max": bool(after.break_glass) and after.break_glass_ms > before.break_glass_ms,
-        "jit.break_glass_quota": bool(after.break_glass)
-        and after.break_glass_quota > before.break_glass_quota,
+        "jit.hours": bool(before.jit_hours)
+        and (not after.jit_hours or not set(after.jit_hours) <= set(before.jit_hours)),
+        "jit.break_glass": _more(before, after, "jit_break_glass"),
+        "jit.break_glass_max": bool(after.jit_break_glass)
+        and after.jit_break_glass_max_ms > before.jit_break_glass_max_ms,
+        "jit.break_glass_quota": bool(after.jit_break_glass)
+        and after.jit_break_glass_quota > before.jit_break_glass_quota,
         "jit.auto_approve": _approves_more(before, after),
     }
     return [key for key in settings.BY_KEY if found.get(key)]
@@ -123,13 +125,13 @@ def _held(one: Ports, by: Iterable[Ports]) -> bool:
 
 def _approves_more(before: Network, after: Network) -> bool:
     """Whether more is approved by rules: some rule after is not within one of its own before, for the same people."""
-    left = list(before.auto_approve)
-    for rule in after.auto_approve:
-        now = _who(replace(after, auto_approve=(rule,)), "auto_approve")
+    left = list(before.jit_auto_approve)
+    for rule in after.jit_auto_approve:
+        now = _who(replace(after, jit_auto_approve=(rule,)), "jit_auto_approve")
         covers = [
             old
             for old in left
-            if now <= _who(replace(before, auto_approve=(old,)), "auto_approve")
+            if now <= _who(replace(before, jit_auto_approve=(old,)), "jit_auto_approve")
             and rule.most_ms <= old.most_ms
             and rule.a_week <= old.a_week
         ]

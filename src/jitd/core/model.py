@@ -144,15 +144,15 @@ class AutoApproval:
 
 
 #: The fields of a network that name users and groups.
-NAMING: Final = ("members", "jit_groups", "jit_exempt", "approvers", "break_glass", "auto_approve")
+NAMING: Final = ("members", "jit_groups", "jit_exempt", "approvers", "jit_break_glass", "jit_auto_approve")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """What people ask for: destinations behind an interface, with the policy that decides who gets there.
 
-    Who is meant is named by principals: "alice" is a user, "@staff" a group. `core/settings.py` has the names that
-    people type for all of this. What a field is here by default is what a new network has.
+    Who is meant is named by principals: "alice" is a user, "@staff" a group. Fields are called as the settings that people
+    type (`core/settings.py`): `jit_hours` is jit.hours, and `max_duration_ms` max_duration. What a field is here by default is what a new network has.
     """
 
     id: int
@@ -162,7 +162,7 @@ class Network:
     routes: tuple[IPNetwork, ...] = ()
     ports: tuple[Ports, ...] = ()  # empty: all
     # who
-    jit: bool = True
+    jit_enabled: bool = True
     #: Who may use it at all; empty: everybody, allowed only where everybody has to ask.
     members: tuple[str, ...] = ()
     jit_groups: tuple[str, ...] = ()  # who has to ask; empty: everybody
@@ -171,24 +171,24 @@ class Network:
     approvers: tuple[str, ...] = ()  # users and groups that decide, beside administrators
     approvals: int = 1  # the number of different people who have to approve
     # how long
-    default_ms: int = 2 * HOUR
-    max_ms: int = 8 * HOUR
-    min_ms: int = SECOND
-    pending_ms: int = DAY  # how long a request waits for a decision
+    default_duration_ms: int = 2 * HOUR
+    max_duration_ms: int = 8 * HOUR
+    min_duration_ms: int = SECOND
+    pending_ttl_ms: int = DAY  # how long a request waits for a decision
     extend_beyond_max: bool = False
     # when
-    hours: tuple[Window, ...] = ()  # empty: always
+    jit_hours: tuple[Window, ...] = ()  # empty: always
     # why
     reason_required: bool = True
-    reason_min: int = 1  # characters
+    reason_min_length: int = 1  # characters
     reason_pattern: str = ""  # a regular expression for the whole reason
     reason_expected: str = ""  # in words, for those whose reason does not match
     # without waiting for somebody
-    break_glass: tuple[str, ...] = ()  # who may open it at once, to be reviewed afterwards
-    break_glass_ms: int = HOUR  # for how long at most
-    break_glass_reason_min: int = 10  # characters
-    break_glass_quota: int = 3  # times in a week, for each user
-    auto_approve: tuple[AutoApproval, ...] = ()
+    jit_break_glass: tuple[str, ...] = ()  # who may open it at once, to be reviewed afterwards
+    jit_break_glass_max_ms: int = HOUR  # for how long at most
+    jit_break_glass_reason_min_length: int = 10  # characters
+    jit_break_glass_quota: int = 3  # times in a week, for each user
+    jit_auto_approve: tuple[AutoApproval, ...] = ()
     #: Which uid each user whom a rule names had when they were named there, by the field of the rule and the name.
     bound: tuple[tuple[str, str, int], ...] = ()
 
@@ -199,8 +199,8 @@ class Network:
 
     def named(self, field_name: str) -> tuple[str, ...]:
         """Whom the rules of one field name, users and groups."""
-        if field_name == "auto_approve":
-            return tuple(dict.fromkeys(who for rule in self.auto_approve for who in rule.who))
+        if field_name == "jit_auto_approve":
+            return tuple(dict.fromkeys(who for rule in self.jit_auto_approve for who in rule.who))
         found: tuple[str, ...] = getattr(self, field_name)
         return found
 

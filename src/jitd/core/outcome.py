@@ -76,7 +76,7 @@ def _length(request: Request, network: Network, event: Event) -> Line:
         why = str(cap)
     elif request.wanted_ms == given:
         why = "as it was asked for"
-    elif event.kind == EventKind.BREAK_GLASS and given == network.break_glass_ms:
+    elif event.kind == EventKind.BREAK_GLASS and given == network.jit_break_glass_max_ms:
         why = "jit.break_glass_max"
     elif event.actor is None or event.kind == EventKind.BREAK_GLASS:
         why = "until when it was asked for" if request.wanted_until_ms is not None else "default_duration"

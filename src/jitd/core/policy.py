@@ -102,7 +102,7 @@ def must_ask(network: Network, person: Person, admin: Verdict, unresolved: Verdi
     `unresolved` tells of a group of `jit.groups` that does not exist or cannot be looked up: then everybody must ask,
     as nobody knows whom the rule leaves out.
     """
-    if not network.jit:
+    if not network.jit_enabled:
         return Verdict(Answer.NO, f"just-in-time access is off for {network.name}")
     exempts_admins = not network.jit_admins_too
     if admin and exempts_admins:
@@ -157,7 +157,10 @@ def has_standing(network: Network, person: Person, admin: Verdict, unresolved: V
         return Verdict(Answer.YES, asks.why)
     if not network.members:
         # Without members everybody may ask; standing access is for those who are named.
-        named = network.jit and person.matches(network.jit_exempt, network.uids("jit_exempt")) is Answer.YES
+        named = (
+            network.jit_enabled
+            and person.matches(network.jit_exempt, network.uids("jit_exempt")) is Answer.YES
+        )
         return Verdict(Answer.YES if named else Answer.NO, asks.why)
     member = may_use(network, person, admin)
     return Verdict(Answer.YES, f"{asks.why}, and {member.why}") if member else member
@@ -185,8 +188,8 @@ def may_decide(network: Network, person: Person, admin: Verdict) -> Verdict:
 
 def may_break_glass(network: Network, person: Person) -> Verdict:
     """Whether this user may open the network at once in an emergency."""
-    answer = person.matches(network.break_glass, network.uids("break_glass"))
-    named = ", ".join(network.break_glass)
+    answer = person.matches(network.jit_break_glass, network.uids("jit_break_glass"))
+    named = ", ".join(network.jit_break_glass)
     if answer is Answer.UNAVAILABLE:
         return Verdict(answer, _cannot_ask(person, f"jit.break_glass of {network.name}: {named}"))
     return Verdict(answer, f"break-glass on {network.name} is for {named or 'nobody'}")
@@ -201,8 +204,8 @@ def auto_approval(
     """
     why = ""
     spent = auto_spent(network, used)
-    for rule in network.auto_approve:
-        answer = person.matches(rule.who, network.uids("auto_approve"))
+    for rule in network.jit_auto_approve:
+        answer = person.matches(rule.who, network.uids("jit_auto_approve"))
         if answer is Answer.NO:
             continue
         if answer is Answer.UNAVAILABLE:
@@ -222,7 +225,7 @@ def auto_spent(network: Network, used: Mapping[str, int]) -> dict[str, int]:
     What was granted by rules that are not there any more counts for each: a rule that is tightened has another text,
     and must not begin anew.
     """
-    rules = {str(rule) for rule in network.auto_approve}
+    rules = {str(rule) for rule in network.jit_auto_approve}
     gone = sum(number for rule, number in used.items() if rule not in rules)
     return {rule: used.get(rule, 0) + gone for rule in rules}
 

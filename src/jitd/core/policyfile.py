@@ -144,7 +144,7 @@ def network(entry: Entry, before: Network) -> Network:
     plain = usual(before.name, before.created_ms)
     found = settings.with_values(plain, entry.values)
     if "default_duration" not in entry.values:
-        found = replace(found, default_ms=min(found.default_ms, found.max_ms))
+        found = replace(found, default_duration_ms=min(found.default_duration_ms, found.max_duration_ms))
     return replace(found, id=before.id, interface_id=before.interface_id)
 
 
@@ -208,7 +208,7 @@ def _may_break_glass(one: Network, person: Person, admin: Verdict) -> Verdict:
     member = policy.may_use(one, person, admin)
     if not member:
         return member
-    if not one.break_glass_quota:
+    if not one.jit_break_glass_quota:
         return Verdict(Answer.NO, "jit.break_glass_quota is 0")
     return policy.may_break_glass(one, person)
 
@@ -221,12 +221,12 @@ def _outcome(one: Network, person: Person, admin: Verdict, case: Case) -> tuple[
     standing = policy.has_standing(one, person, admin, None)
     if standing:
         return "standing", standing.why
-    if case.at_ms is not None and one.hours and not hours.is_open(one.hours, case.at_ms):
-        return "outside-hours", f"the hours are {'; '.join(map(str, one.hours))}"
+    if case.at_ms is not None and one.jit_hours and not hours.is_open(one.jit_hours, case.at_ms):
+        return "outside-hours", f"the hours are {'; '.join(map(str, one.jit_hours))}"
     try:
         # As a request is judged: too long or too short is refused, and the end of the shift shortens.
         term = terms.term(
-            one if case.at_ms is not None else replace(one, hours=()),
+            one if case.at_ms is not None else replace(one, jit_hours=()),
             Account(id=0, uid=person.uid or 0, name=case.user),
             _LONG_AGO_MS if case.at_ms is None else case.at_ms,
             [terms.Wish(case.duration_ms)],

@@ -17,7 +17,7 @@ def check(network: Network, typed: str, *, break_glass: bool = False) -> str:
             text.reason("")
         return ""
     reason = text.reason(typed)
-    least = network.break_glass_reason_min if break_glass else network.reason_min
+    least = network.jit_break_glass_reason_min_length if break_glass else network.reason_min_length
     if len(reason) < least:
         raise JitError(
             "refused",

@@ -179,7 +179,7 @@ def _automatic(habits: Sequence[Habit], network: Network, weeks: float) -> list[
     if not most:
         return []
     names = sorted({one.user for one in most})
-    up_to = min(_rounded_up(max(one.usual_ms for one in most)), network.max_ms)
+    up_to = min(_rounded_up(max(one.usual_ms for one in most)), network.max_duration_ms)
     often = min(_MOST_A_WEEK, max(math.ceil(one.granted / weeks * 1.25) for one in most))
     who = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     granted = sum(one.granted for one in most)
@@ -200,12 +200,12 @@ def _of_network(network: Network, tally: Tally) -> list[Suggestion]:
     found = []
     name = network.name
     if tally.grants >= _LEAST_GRANTS and 0 < tally.used_ms < _LITTLE_USED * tally.open_ms:
-        shorter = max(network.min_ms, _rounded_up(2 * tally.used_ms // tally.grants))
-        if shorter < network.default_ms:
+        shorter = max(network.min_duration_ms, _rounded_up(2 * tally.used_ms // tally.grants))
+        if shorter < network.default_duration_ms:
             found.append(
                 Suggestion(
                     f"{name} was open for {_hours(tally.open_ms)} and used in {_hours(tally.used_ms)} of that. A shorter"
-                    f" default leaves less open ({durations.show(network.default_ms)} now)",
+                    f" default leaves less open ({durations.show(network.default_duration_ms)} now)",
                     _set(name, "default_duration=", durations.show(shorter)),
                 )
             )

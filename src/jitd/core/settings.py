@@ -42,16 +42,21 @@ class _Kind(NamedTuple):
     show: Callable[[Any], Plain]
     expected: str
     separator: str = ""
+    suffix: str = ""  # of the field that has it
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: what it is called, where the network has it, and what it says."""
+    """One setting: what it is called, and what it says."""
 
     key: str
-    field: str
     kind: _Kind
     help: str
+
+    @property
+    def field(self) -> str:
+        """What Network and the store call it: as the key, with the unit of a number of milliseconds."""
+        return self.key.replace(".", "_") + self.kind.suffix
 
 
 def parse_auto_approval(typed: str) -> AutoApproval:
@@ -170,38 +175,40 @@ _RULES: Final = _Kind(
     'rules such as "@dev up to 1h, 5 a week"',
     ";",
 )
-_DURATION: Final = _Kind(_duration, durations.show, 'a duration such as "8h"')
+_DURATION: Final = _Kind(_duration, durations.show, 'a duration such as "8h"', suffix="_ms")
 _NUMBER: Final = _Kind(_number, int, "a whole number")
 _SWITCH: Final = _Kind(_switch, bool, "true or false")
 _TEXT: Final = _Kind(_text, str, "text")
 _PATTERN: Final = _Kind(_pattern, str, 'a regular expression for the whole reason, such as "OPS-[0-9]+.*"')
-_NEED: Final = _Kind(_need, lambda needed: "required" if needed else "optional", '"required" or "optional"')
+_NEED: Final = _Kind(
+    _need, lambda needed: "required" if needed else "optional", '"required" or "optional"', suffix="_required"
+)
 
 SETTINGS: Final = (
-    Setting("routes", "routes", _ROUTES, "the routes that the network opens"),
-    Setting("ports", "ports", _PORTS, "the ports that it opens; none: all of them"),
-    Setting("members", "members", _WHO, "the users and groups that may use the network; none: everybody, as long as everybody has to ask"),
-    Setting("approvers", "approvers", _WHO, "the users and groups that decide about requests, beside administrators"),
-    Setting("approvals", "approvals", _NUMBER, "the number of different people who have to approve a request"),
-    Setting("default_duration", "default_ms", _DURATION, "the duration of a grant whose request names none"),
-    Setting("max_duration", "max_ms", _DURATION, "the longest grant, at most 365d"),
-    Setting("min_duration", "min_ms", _DURATION, "the shortest grant"),
-    Setting("extend_beyond_max", "extend_beyond_max", _SWITCH, "whether extensions may go on after the maximum"),
-    Setting("pending_ttl", "pending_ms", _DURATION, "the time after which an undecided request lapses"),
-    Setting("reason", "reason_required", _NEED, "whether a request needs a reason"),
-    Setting("reason_min_length", "reason_min", _NUMBER, "the minimum length of a reason, in characters"),
-    Setting("reason_pattern", "reason_pattern", _PATTERN, "a pattern that the whole reason has to match"),
-    Setting("reason_expected", "reason_expected", _TEXT, "a description of that pattern, which is shown to users"),
-    Setting("jit.enabled", "jit", _SWITCH, "whether access has to be asked for; otherwise members have it standing"),
-    Setting("jit.groups", "jit_groups", _WHO, "the users and groups that have to ask; none: everybody but administrators"),
-    Setting("jit.exempt", "jit_exempt", _WHO, "the users and groups that never have to ask"),
-    Setting("jit.admins_too", "jit_admins_too", _SWITCH, "whether administrators have to ask as everybody else does"),
-    Setting("jit.hours", "hours", _HOURS, "the shifts: access can be asked for in them, and ends with them"),
-    Setting("jit.break_glass", "break_glass", _WHO, "the users and groups that may open the network at once in an emergency"),
-    Setting("jit.break_glass_max", "break_glass_ms", _DURATION, "the longest break-glass access"),
-    Setting("jit.break_glass_reason_min_length", "break_glass_reason_min", _NUMBER, "the minimum length of a break-glass reason, in characters"),
-    Setting("jit.break_glass_quota", "break_glass_quota", _NUMBER, "the number of break-glass uses per person and week"),
-    Setting("jit.auto_approve", "auto_approve", _RULES, "the rules by which requests are approved automatically"),
+    Setting("routes", _ROUTES, "the routes that the network opens"),
+    Setting("ports", _PORTS, "the ports that it opens; none: all of them"),
+    Setting("members", _WHO, "the users and groups that may use the network; none: everybody, as long as everybody has to ask"),
+    Setting("approvers", _WHO, "the users and groups that decide about requests, beside administrators"),
+    Setting("approvals", _NUMBER, "the number of different people who have to approve a request"),
+    Setting("default_duration", _DURATION, "the duration of a grant whose request names none"),
+    Setting("max_duration", _DURATION, "the longest grant, at most 365d"),
+    Setting("min_duration", _DURATION, "the shortest grant"),
+    Setting("extend_beyond_max", _SWITCH, "whether extensions may go on after the maximum"),
+    Setting("pending_ttl", _DURATION, "the time after which an undecided request lapses"),
+    Setting("reason", _NEED, "whether a request needs a reason"),
+    Setting("reason_min_length", _NUMBER, "the minimum length of a reason, in characters"),
+    Setting("reason_pattern", _PATTERN, "a pattern that the whole reason has to match"),
+    Setting("reason_expected", _TEXT, "a description of that pattern, which is shown to users"),
+    Setting("jit.enabled", _SWITCH, "whether access has to be asked for; otherwise members have it standing"),
+    Setting("jit.groups", _WHO, "the users and groups that have to ask; none: everybody but administrators"),
+    Setting("jit.exempt", _WHO, "the users and groups that never have to ask"),
+    Setting("jit.admins_too", _SWITCH, "whether administrators have to ask as everybody else does"),
+    Setting("jit.hours", _HOURS, "the shifts: access can be asked for in them, and ends with them"),
+    Setting("jit.break_glass", _WHO, "the users and groups that may open the network at once in an emergency"),
+    Setting("jit.break_glass_max", _DURATION, "the longest break-glass access"),
+    Setting("jit.break_glass_reason_min_length", _NUMBER, "the minimum length of a break-glass reason, in characters"),
+    Setting("jit.break_glass_quota", _NUMBER, "the number of break-glass uses per person and week"),
+    Setting("jit.auto_approve", _RULES, "the rules by which requests are approved automatically"),
 )  # fmt: skip
 BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
 
@@ -285,18 +292,24 @@ def parse_change(typed: str) -> Change:
 def check(network: Network) -> None:
     """Whether the settings of a network go together. Raises JitError naming what does not."""
     show = durations.show
-    if not durations.SECOND <= network.min_ms <= network.default_ms <= network.max_ms <= durations.LONGEST_MS:
+    if (
+        not durations.SECOND
+        <= network.min_duration_ms
+        <= network.default_duration_ms
+        <= network.max_duration_ms
+        <= durations.LONGEST_MS
+    ):
         raise JitError(
             "bad_request",
-            f"cannot use a default of {show(network.default_ms)} with a maximum of {show(network.max_ms)}"
-            f" and a minimum of {show(network.min_ms)}",
+            f"cannot use a default of {show(network.default_duration_ms)} with a maximum of {show(network.max_duration_ms)}"
+            f" and a minimum of {show(network.min_duration_ms)}",
             "The minimum is at least 1s and at most the default, the default at most the maximum, and the maximum"
             " at most 365d.",
         )
-    if not durations.MINUTE <= network.pending_ms <= durations.LONGEST_MS:
+    if not durations.MINUTE <= network.pending_ttl_ms <= durations.LONGEST_MS:
         raise JitError(
             "bad_request",
-            f"cannot let requests wait for {show(max(0, network.pending_ms))}",
+            f"cannot let requests wait for {show(max(0, network.pending_ttl_ms))}",
             "Use a duration from 1m to 365d, such as --pending-ttl 24h.",
         )
     if not 1 <= network.approvals <= MOST_APPROVALS:
@@ -305,7 +318,7 @@ def check(network: Network) -> None:
             f"cannot ask for {network.approvals} approvals",
             f"Use a number from 1 to {MOST_APPROVALS}.",
         )
-    if not network.members and not network.jit:
+    if not network.members and not network.jit_enabled:
         raise JitError(
             "refused",
             f"cannot leave {network.name} open without members: with just-in-time access off, its members have"
@@ -319,21 +332,21 @@ def check(network: Network) -> None:
             " standing access, and nobody is named",
             "Name who may use it first: " + command("network set", network.name, member="@staff"),
         )
-    if not durations.SECOND <= network.break_glass_ms <= durations.LONGEST_MS:
+    if not durations.SECOND <= network.jit_break_glass_max_ms <= durations.LONGEST_MS:
         raise JitError("bad_request", "cannot use jit.break_glass_max", "Use a duration from 1s to 365d.")
     for name, least in (
-        ("reason_min_length", network.reason_min),
-        ("jit.break_glass_reason_min_length", network.break_glass_reason_min),
+        ("reason_min_length", network.reason_min_length),
+        ("jit.break_glass_reason_min_length", network.jit_break_glass_reason_min_length),
     ):
         if least > text.REASON_LENGTH // 2:
             raise JitError(
                 "bad_request", f"cannot use {name} = {least}", f"Use at most {text.REASON_LENGTH // 2}."
             )
-    for rule in network.auto_approve:
-        if rule.most_ms > network.max_ms:
+    for rule in network.jit_auto_approve:
+        if rule.most_ms > network.max_duration_ms:
             raise JitError(
                 "bad_request",
-                f'cannot use the rule "{rule}": the maximum of {network.name} is {show(network.max_ms)}',
+                f'cannot use the rule "{rule}": the maximum of {network.name} is {show(network.max_duration_ms)}',
                 "Shorten it, or raise max_duration first.",
             )
 

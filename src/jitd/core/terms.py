@@ -57,10 +57,12 @@ def term(
     """
     said = next((wish for wish in wishes if wish), None)
     most_ms, most = (
-        (network.break_glass_ms, "jit.break_glass_max") if break_glass else (network.max_ms, "maximum")
+        (network.jit_break_glass_max_ms, "jit.break_glass_max")
+        if break_glass
+        else (network.max_duration_ms, "maximum")
     )
     if said is None:
-        ends_ms = starts_ms + min(network.default_ms, most_ms)
+        ends_ms = starts_ms + min(network.default_duration_ms, most_ms)
     elif said.until_ms is not None:
         ends_ms = said.until_ms
     else:
@@ -81,8 +83,8 @@ def term(
             f" {durations.show(most_ms)}",
             f"Use --duration {durations.show(most_ms)} or less.",
         )
-    if said is not None and ends_ms - starts_ms < network.min_ms and not break_glass:
-        least = durations.show(network.min_ms)
+    if said is not None and ends_ms - starts_ms < network.min_duration_ms and not break_glass:
+        least = durations.show(network.min_duration_ms)
         raise JitError(
             "refused",
             f"cannot give access to {network.name} for {durations.show(ends_ms - starts_ms)}: its minimum is {least}",
@@ -97,8 +99,8 @@ def caps(network: Network, account: Account, starts_ms: int, *, break_glass: boo
     An emergency keeps no hours.
     """
     found = []
-    if network.hours and not break_glass:
-        shift = hours.shift_at(network.hours, starts_ms)
+    if network.jit_hours and not break_glass:
+        shift = hours.shift_at(network.jit_hours, starts_ms)
         if shift is None:
             raise closed(network, starts_ms)
         if shift.end_ms is not None:
@@ -110,14 +112,14 @@ def caps(network: Network, account: Account, starts_ms: int, *, break_glass: boo
 
 def check_hours(network: Network, at_ms: int) -> None:
     """Whether the network may be asked for at this time. Raises JitError refused that says when it may."""
-    if network.hours and not hours.is_open(network.hours, at_ms):
+    if network.jit_hours and not hours.is_open(network.jit_hours, at_ms):
         raise closed(network, at_ms)
 
 
 def closed(network: Network, at_ms: int) -> JitError:
     """The error for a time outside the hours of a network."""
-    listed = "; ".join(map(str, network.hours))
-    opens_ms = hours.next_open(network.hours, at_ms)
+    listed = "; ".join(map(str, network.jit_hours))
+    opens_ms = hours.next_open(network.jit_hours, at_ms)
     when = (
         f"It opens at {_at(network, opens_ms)}: " + command("request", network.name, start="…")
         if opens_ms
@@ -145,9 +147,9 @@ def extended(network: Network, account: Account, grant: Grant, wish: Wish) -> Te
             "Name a duration such as 45m or 2h; nothing is granted for ever.",
         )
     begins_ms = grant.ends_ms if network.extend_beyond_max else grant.starts_ms
-    latest = min(begins_ms + network.max_ms, grant.starts_ms + durations.LONGEST_MS)
+    latest = min(begins_ms + network.max_duration_ms, grant.starts_ms + durations.LONGEST_MS)
     if ends_ms > latest:
-        most = durations.show(network.max_ms)
+        most = durations.show(network.max_duration_ms)
         left = latest - grant.ends_ms
         hint = (
             f"Use --duration {durations.show(left)} or less."
@@ -208,4 +210,4 @@ def _capped(starts_ms: int, ends_ms: int, caps: Iterable[Cap]) -> Term:
 
 def _at(network: Network, at_ms: int) -> str:
     """A moment on the clocks of the network's hours."""
-    return show_moment(at_ms, network.hours[0].zone)
+    return show_moment(at_ms, network.jit_hours[0].zone)

@@ -240,7 +240,7 @@ def _facts(rows: Rows, request: Request, now: Now) -> dict[str, object]:
         "urgent": request.urgent,
         "break_glass": request.break_glass,
         "extends": request.extends_id,
-        "default": network.default_ms,
+        "default": network.default_duration_ms,
         "starts": grant.starts_ms if grant else None,
         "ends": grant.ends_ms if grant else None,
         "decided_by": request.decision.decided_by if request.decision else "",

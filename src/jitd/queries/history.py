@@ -48,7 +48,7 @@ def history(view: View, query: wire.IdQuery) -> wire.HistoryReply:
         "asked_before": asked_before,
         "granted_before": granted_before,
         "rule": _rule(view, request, network),
-        "max_duration": network.max_ms,
+        "max_duration": network.max_duration_ms,
         **_offer(view, request, network),
     }
 

@@ -206,5 +206,5 @@ def _has_to_wait(view: View, account_id: int, habit: Habit, network: Network) ->
     if view.people.has_standing(network, account.uid, account.name):
         return False
     person = view.people.person(account.uid, account.name)
-    uids = network.uids("auto_approve")
-    return all(person.matches(rule.who, uids) is Answer.NO for rule in network.auto_approve)
+    uids = network.uids("jit_auto_approve")
+    return all(person.matches(rule.who, uids) is Answer.NO for rule in network.jit_auto_approve)

@@ -12,8 +12,8 @@ from jitd.core.settings import parse_auto_approval
 from jitd.store import values
 from jitd.store.database import Rows
 
-_PRINCIPALS: Final = ("members", "jit_groups", "jit_exempt", "approvers", "break_glass")
-_SWITCHES: Final = ("jit", "jit_admins_too", "extend_beyond_max", "reason_required")
+_PRINCIPALS: Final = ("members", "jit_groups", "jit_exempt", "approvers", "jit_break_glass")
+_SWITCHES: Final = ("jit_enabled", "jit_admins_too", "extend_beyond_max", "reason_required")
 _COLUMNS: Final = ", ".join(field.name for field in fields(Network))
 
 # The same few texts are read at every verb.
@@ -29,8 +29,8 @@ def _network(row: dict[str, Any]) -> Network:
             **{name: bool(row[name]) for name in _SWITCHES},
             "routes": values.networks(json.loads(row["routes"])),
             "ports": tuple(parse_ports(ports) for ports in json.loads(row["ports"])),
-            "hours": tuple(_window(one) for one in json.loads(row["hours"])),
-            "auto_approve": tuple(_rule(one) for one in json.loads(row["auto_approve"])),
+            "jit_hours": tuple(_window(one) for one in json.loads(row["jit_hours"])),
+            "jit_auto_approve": tuple(_rule(one) for one in json.loads(row["jit_auto_approve"])),
             "bound": tuple((field, name, uid) for field, name, uid in json.loads(row["bound"])),
         }
     )

@@ -528,6 +528,23 @@ ALTER TABLE retired ADD COLUMN given INTEGER NOT NULL DEFAULT 0 CHECK (given IN 
 ALTER TABLE retired ADD COLUMN device_id INTEGER REFERENCES device (id);  -- whose key it was; null: not known
 """
 
+_SETTINGS: Final = """
+-- The settings of a network are called as people type them.
+ALTER TABLE network RENAME COLUMN jit TO jit_enabled;
+ALTER TABLE network RENAME COLUMN default_ms TO default_duration_ms;
+ALTER TABLE network RENAME COLUMN max_ms TO max_duration_ms;
+ALTER TABLE network RENAME COLUMN min_ms TO min_duration_ms;
+ALTER TABLE network RENAME COLUMN pending_ms TO pending_ttl_ms;
+ALTER TABLE network RENAME COLUMN reason_min TO reason_min_length;
+ALTER TABLE network RENAME COLUMN hours TO jit_hours;
+ALTER TABLE network RENAME COLUMN break_glass TO jit_break_glass;
+ALTER TABLE network RENAME COLUMN break_glass_ms TO jit_break_glass_max_ms;
+ALTER TABLE network RENAME COLUMN break_glass_reason_min TO jit_break_glass_reason_min_length;
+ALTER TABLE network RENAME COLUMN break_glass_quota TO jit_break_glass_quota;
+ALTER TABLE network RENAME COLUMN auto_approve TO jit_auto_approve;
+UPDATE network SET bound = replace(replace(bound, '["break_glass"', '["jit_break_glass"'), '["auto_approve"', '["jit_auto_approve"');
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _FIRST,
     _POLICY,
@@ -543,4 +560,5 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _FOUR_EYES,
     _FREED,
     _GIVEN,
+    _SETTINGS,
 )

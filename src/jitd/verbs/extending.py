@@ -73,7 +73,7 @@ def ask_for_more(
         wanted_ms=term.ends_ms - grant.grant.ends_ms,
         requested_ms=call.now.wall_ms,
         requested_by=call.actor.user,
-        lapses_ms=min(call.now.wall_ms + network.pending_ms, grant.grant.ends_ms),
+        lapses_ms=min(call.now.wall_ms + network.pending_ttl_ms, grant.grant.ends_ms),
         extends_id=grant.id,
     )
     asked = found(call, made)

@@ -195,7 +195,7 @@ def rule_for(
     call: Call, account: Account, network: Network, duration_ms: int
 ) -> tuple[AutoApproval | None, str]:
     """The rule that gives so much without waiting for somebody, else why none does; none while everything is frozen."""
-    if not network.auto_approve:
+    if not network.jit_auto_approve:
         return None, ""
     used = store.auto_approved_since(call.rows, account.id, network.id, call.now.wall_ms - WEEK_MS)
     person = call.people.person(account.uid, account.name)

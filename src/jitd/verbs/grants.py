@@ -205,7 +205,7 @@ def _unasked(call: Call, body: wire.GrantBody, comment: str) -> tuple[Request, N
         wanted_ms=body.get("duration"),
         requested_ms=call.now.wall_ms,
         requested_by=call.actor.user,
-        lapses_ms=call.now.wall_ms + network.pending_ms,
+        lapses_ms=call.now.wall_ms + network.pending_ttl_ms,
         wanted_until_ms=body.get("until"),
     )
     return found(call, made), network

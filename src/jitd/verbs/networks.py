@@ -40,8 +40,10 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render[wire.NetworkReply]:
         )
     interface = _chosen_interface(call, body.get("interface"))
     network = Network(id=0, name=name, interface_id=interface.id, created_ms=call.now.wall_ms)
-    most = body.get("max_duration") or network.max_ms
-    network = replace(network, default_ms=min(network.default_ms, most), max_ms=most)
+    most = body.get("max_duration") or network.max_duration_ms
+    network = replace(
+        network, default_duration_ms=min(network.default_duration_ms, most), max_duration_ms=most
+    )
     network = _changed(call, network, body)
     if not network.routes:
         addresses.routes([])
@@ -87,7 +89,7 @@ def set_(call: Call, body: wire.NetworkSetBody) -> Render[wire.NetworkReply]:
 def jit(call: Call, body: wire.NetworkJitBody) -> Render[wire.NetworkReply]:
     """Switch just-in-time access on (the others' peers go at once) or off (members' devices come at once)."""
     before = named_network(call, body["name"])
-    after = replace(before, jit=body["on"])
+    after = replace(before, jit_enabled=body["on"])
     settings.check(after)
     interface = interfaces.by_id(call.rows, before.interface_id)
     what = "switch just-in-time access"
@@ -95,7 +97,7 @@ def jit(call: Call, body: wire.NetworkJitBody) -> Render[wire.NetworkReply]:
     plan = _change(call, "network jit", body, before, after, interface)
     if after != before:
         call.event(
-            EventKind.JIT_ON if after.jit else EventKind.JIT_OFF,
+            EventKind.JIT_ON if after.jit_enabled else EventKind.JIT_OFF,
             Balance(
                 gains=[f"{line['user']}/{line['device']}" for line in plan["gains"]],
                 loses=[f"{line['user']}/{line['device']}" for line in plan["loses"]],
@@ -291,7 +293,11 @@ def refuse_together(
 
 
 #: The fields of a body that are settings in milliseconds, and the other ones, by the names of the settings.
-_DURATIONS: Final = {"default_duration": "default_ms", "max_duration": "max_ms", "pending_ttl": "pending_ms"}
+_DURATIONS: Final = {
+    "default_duration": "default_duration_ms",
+    "max_duration": "max_duration_ms",
+    "pending_ttl": "pending_ttl_ms",
+}
 _LISTS: Final = ("routes", "ports", "members")
 
 
@@ -363,7 +369,7 @@ def warnings(call: Call, network: Network, before: Network | None) -> list[str]:
         "jit_groups": "everybody has to ask",
         "jit_exempt": "it exempts nobody",
         "approvers": "it lets nobody decide",
-        "break_glass": "it lets nobody use break-glass",
+        "jit_break_glass": "it lets nobody use break-glass",
     }
     found = [
         f"there is no group {group} now: {means}"
@@ -372,7 +378,7 @@ def warnings(call: Call, network: Network, before: Network | None) -> list[str]:
     ]
     found += [
         f'there is no group {group} now: the rule "{rule}" is not for it'
-        for rule in network.auto_approve
+        for rule in network.jit_auto_approve
         for group in _missing_groups(call, rule.who)
     ]
     return [*found, *_outlived(call, network), *placing.check_network(call, interface, before, network)]
@@ -391,5 +397,5 @@ def _outlived(call: Call, network: Network) -> list[str]:
         for request in (stored_requests.live(call.rows, network_ids=[network.id]) if network.id else [])
         if request.grant is not None
         and not network.extend_beyond_max
-        and request.grant.ends_ms - request.grant.starts_ms > network.max_ms
+        and request.grant.ends_ms - request.grant.starts_ms > network.max_duration_ms
     ]

@@ -62,7 +62,7 @@ def request(call: Call, body: wire.RequestBody) -> Render[wire.RequestReply]:
         granting.keep_limits(call, account)
     if emergency:
         _cancel_pending(call, account, network)
-    lapses_ms = call.now.wall_ms + network.pending_ms
+    lapses_ms = call.now.wall_ms + network.pending_ttl_ms
     made = store.add(
         call.rows,
         account_id=account.id,
@@ -95,7 +95,7 @@ def ensure(call: Call, body: wire.RequestBody) -> Render[wire.RequestReply]:
     network = chosen_network(call, name, uid, body.get("network"))
     account = accounts.ensure(call.rows, uid, name, call.now.wall_ms)
     until_ms = body.get("until")
-    wanted = until_ms - call.now.wall_ms if until_ms else body.get("duration") or network.default_ms
+    wanted = until_ms - call.now.wall_ms if until_ms else body.get("duration") or network.default_duration_ms
     others = store.open_of(call.rows, account.id, network.id)
     pending = [one for one in others if one.status(call.now) in (Status.PENDING, Status.SCHEDULED)]
     for other in others:
@@ -206,11 +206,11 @@ def _refuse_break_glass(call: Call, account: Account, network: Network, starts_m
     if starts_ms is not None:
         raise JitError("bad_request", "cannot use break-glass in advance", "Leave --start away.")
     used = store.break_glass_since(call.rows, account.id, network.id, call.now.wall_ms - WEEK_MS)
-    if used >= network.break_glass_quota:
+    if used >= network.jit_break_glass_quota:
         raise JitError(
             "limit",
             f"cannot open {network.name} by break-glass again: {account.name} did {used} times within a week, the limit"
-            f" is {network.break_glass_quota}",
+            f" is {network.jit_break_glass_quota}",
             "Ask for it: " + command("request", network.name, urgent=True, reason="…"),
         )
 

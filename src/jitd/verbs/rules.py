@@ -65,8 +65,8 @@ def stale(rows: Rows, people: People) -> list[Stale]:
 def _without(network: Network, where: str, key: str, name: str) -> str:
     """The command that takes a name out of a rule; an automatic approval as a whole."""
     change = f"{key}-={principals.as_value(name)}"
-    if where == "auto_approve":
-        rules = [str(rule) for rule in network.auto_approve if principals.of_user(name) in rule.who]
+    if where == "jit_auto_approve":
+        rules = [str(rule) for rule in network.jit_auto_approve if principals.of_user(name) in rule.who]
         change = f"{key}-={';'.join(rules)}"
     return command("network set", network.name, change)
 

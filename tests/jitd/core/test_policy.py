@@ -15,11 +15,11 @@ OFFICE = Network(
     interface_id=1,
     routes=(ip_network("10.0.0.0/8"),),
     ports=(),
-    jit=True,
+    jit_enabled=True,
     members=(),
-    default_ms=2 * durations.HOUR,
-    max_ms=8 * durations.HOUR,
-    pending_ms=86_400_000,
+    default_duration_ms=2 * durations.HOUR,
+    max_duration_ms=8 * durations.HOUR,
+    pending_ttl_ms=86_400_000,
     created_ms=0,
 )
 ALICE = Person(name="alice", exists=Answer.YES, uid=1001, groups=frozenset({"alice", "staff"}))
@@ -72,7 +72,7 @@ def test_standing_access(
     jit: bool, members: tuple[str, ...], person: Person, admin: policy.Verdict, expected: Answer
 ) -> None:
     """JIT on: administrators only. JIT off: members and administrators. Not known is not a yes."""
-    network = replace(OFFICE, jit=jit, members=members).bind(None, {"alice": 1001, "bob": 1002}.get)
+    network = replace(OFFICE, jit_enabled=jit, members=members).bind(None, {"alice": 1001, "bob": 1002}.get)
     assert policy.has_standing(network, person, admin, None).answer is expected
 
 

@@ -53,14 +53,14 @@ def networks(draw: st.DrawFn) -> Network:
         usual("office", 0),
         id=1,
         routes=(ip_network("10.0.0.0/8"),),
-        jit=jit,
+        jit_enabled=jit,
         members=tuple(sorted(members)),
         jit_groups=tuple(sorted(scoped)),
         jit_exempt=tuple(sorted(draw(principals))),
         jit_admins_too=draw(st.booleans()),
         approvers=tuple(sorted(draw(principals))),
-        break_glass=tuple(sorted(draw(principals))),
-        auto_approve=tuple(
+        jit_break_glass=tuple(sorted(draw(principals))),
+        jit_auto_approve=tuple(
             AutoApproval(tuple(sorted(who)), min(hours * HOUR, most), often)
             for who, hours, often in draw(
                 st.lists(
@@ -68,12 +68,12 @@ def networks(draw: st.DrawFn) -> Network:
                 )
             )
         ),
-        max_ms=most,
-        default_ms=usually,
-        min_ms=draw(st.integers(1, usually // MINUTE)) * MINUTE,
+        max_duration_ms=most,
+        default_duration_ms=usually,
+        min_duration_ms=draw(st.integers(1, usually // MINUTE)) * MINUTE,
         extend_beyond_max=draw(st.booleans()),
-        break_glass_ms=draw(st.integers(1, 48)) * HOUR,
-        hours=tuple(
+        jit_break_glass_max_ms=draw(st.integers(1, 48)) * HOUR,
+        jit_hours=tuple(
             parse_hours(one) for one in draw(st.lists(st.sampled_from(WINDOWS), max_size=2, unique=True))
         ),
     )
@@ -104,12 +104,20 @@ def test_a_restriction_never_gives_anyone_more(
     before = rights(one, who, admin, missing)
     field = data.draw(
         st.sampled_from(
-            ["members", "jit_exempt", "approvers", "break_glass", "jit_groups", "jit", "jit_admins_too"]
+            [
+                "members",
+                "jit_exempt",
+                "approvers",
+                "jit_break_glass",
+                "jit_groups",
+                "jit_enabled",
+                "jit_admins_too",
+            ]
         )
     )
     match field:
-        case "jit":
-            after = replace(one, jit=True)
+        case "jit_enabled":
+            after = replace(one, jit_enabled=True)
         case "jit_admins_too":
             after = replace(one, jit_admins_too=True)
         case "jit_groups":
@@ -154,7 +162,7 @@ def test_exempt_beats_scope(one: Network, who: Person, admin: Verdict, missing: 
     one = one.bind(replace(one, jit_exempt=()), lambda _: 1001)
     assert policy.must_ask(one, who, admin, missing).answer is Answer.NO
     member = policy.may_use(one, who, admin)
-    if one.jit:
+    if one.jit_enabled:
         assert policy.has_standing(one, who, admin, missing).answer is member.answer
 
 
@@ -211,14 +219,14 @@ def test_no_term_outlives_what_caps_it(
     term = term_of(one, account, starts_ms, wish, emergency=emergency)
     if term is None:
         return
-    assert 0 < term.duration_ms <= (one.break_glass_ms if emergency else one.max_ms)
+    assert 0 < term.duration_ms <= (one.jit_break_glass_max_ms if emergency else one.max_duration_ms)
     assert account.ends_ms is None or term.ends_ms <= account.ends_ms
-    if one.hours and not emergency:
+    if one.jit_hours and not emergency:
         from jitd.core import hours
 
-        assert all(hours.is_open(one.hours, at) for at in (term.starts_ms, term.ends_ms - 1))
-    most = one.break_glass_ms if emergency else one.max_ms
-    wished = wish.until_ms or starts_ms + (wish.duration_ms or min(one.default_ms, most))
+        assert all(hours.is_open(one.jit_hours, at) for at in (term.starts_ms, term.ends_ms - 1))
+    most = one.jit_break_glass_max_ms if emergency else one.max_duration_ms
+    wished = wish.until_ms or starts_ms + (wish.duration_ms or min(one.default_duration_ms, most))
     assert term.ends_ms <= wished
     assert (term.why != "") == (term.ends_ms < wished)
 
@@ -230,12 +238,12 @@ def test_a_tighter_cap_never_makes_a_term_longer(
     """A lower maximum, a higher minimum, fewer hours, an earlier end: shorter, as long, or refused."""
     before = term_of(one, account, starts_ms, wish, emergency=False)
     if which == "max":
-        most = max(one.min_ms, one.max_ms // 2)
-        one = replace(one, max_ms=most, default_ms=min(one.default_ms, most))
+        most = max(one.min_duration_ms, one.max_duration_ms // 2)
+        one = replace(one, max_duration_ms=most, default_duration_ms=min(one.default_duration_ms, most))
     elif which == "min":
-        one = replace(one, min_ms=one.default_ms)
+        one = replace(one, min_duration_ms=one.default_duration_ms)
     elif which == "hours":
-        one = replace(one, hours=one.hours[:1] or (parse_hours(WINDOWS[0]),))
+        one = replace(one, jit_hours=one.jit_hours[:1] or (parse_hours(WINDOWS[0]),))
     else:
         account = replace(account, ends_ms=min(account.ends_ms or NOON + HOUR, NOON + HOUR))
     after = term_of(one, account, starts_ms, wish, emergency=False)
@@ -266,13 +274,15 @@ def test_no_extension_outlives_what_caps_it(
     except JitError:
         return
     assert (
-        first.ends_ms < more.ends_ms <= (first.ends_ms if one.extend_beyond_max else starts_ms) + one.max_ms
+        first.ends_ms
+        < more.ends_ms
+        <= (first.ends_ms if one.extend_beyond_max else starts_ms) + one.max_duration_ms
     )
     assert account.ends_ms is None or more.ends_ms <= account.ends_ms
-    if one.hours:
+    if one.jit_hours:
         from jitd.core import hours
 
-        assert hours.is_open(one.hours, more.ends_ms - 1)
+        assert hours.is_open(one.jit_hours, more.ends_ms - 1)
 
 
 @given(networks(), people, st.integers(1, 96), st.data())
@@ -280,11 +290,11 @@ def test_automatic_approval_needs_a_rule_that_says_so(
     one: Network, who: Person, hours: int, data: st.DataObject
 ) -> None:
     """The named rule is there, is for the person for sure, allows the duration, and is not used up."""
-    used = {str(rule): data.draw(st.integers(0, 9)) for rule in one.auto_approve}
+    used = {str(rule): data.draw(st.integers(0, 9)) for rule in one.jit_auto_approve}
     rule, why = policy.auto_approval(one, who, hours * HOUR, used)
     if rule is not None:
-        assert rule in one.auto_approve
-        assert who.matches(rule.who, one.uids("auto_approve")) is Answer.YES
+        assert rule in one.jit_auto_approve
+        assert who.matches(rule.who, one.uids("jit_auto_approve")) is Answer.YES
         assert hours * HOUR <= rule.most_ms
         assert used[str(rule)] < rule.a_week
         assert str(rule) in why
@@ -298,11 +308,11 @@ def test_a_tighter_rule_never_approves_more(
     approved before: what was granted by the rule as it was still counts.
     """
     # As settings read them: none twice.
-    assume(one.auto_approve and len(set(map(str, one.auto_approve))) == len(one.auto_approve))
-    used = {str(rule): data.draw(st.integers(0, 9)) for rule in one.auto_approve}
+    assume(one.jit_auto_approve and len(set(map(str, one.jit_auto_approve))) == len(one.jit_auto_approve))
+    used = {str(rule): data.draw(st.integers(0, 9)) for rule in one.jit_auto_approve}
     before, _ = policy.auto_approval(one, who, hours * HOUR, used)
-    at = data.draw(st.integers(0, len(one.auto_approve) - 1))
-    rule = one.auto_approve[at]
+    at = data.draw(st.integers(0, len(one.jit_auto_approve) - 1))
+    rule = one.jit_auto_approve[at]
     tighter = data.draw(
         st.sampled_from(
             [
@@ -313,7 +323,9 @@ def test_a_tighter_rule_never_approves_more(
             ]
         )
     )
-    after = replace(one, auto_approve=(*one.auto_approve[:at], *tighter, *one.auto_approve[at + 1 :]))
+    after = replace(
+        one, jit_auto_approve=(*one.jit_auto_approve[:at], *tighter, *one.jit_auto_approve[at + 1 :])
+    )
     found, _ = policy.auto_approval(after, who, hours * HOUR, used)
     assert before is not None or found is None
 
@@ -368,7 +380,7 @@ def test_a_name_alone_is_nobody(one: Network, admin: Verdict, missing: Verdict |
     successor = Person(name="alice", exists=Answer.YES, uid=uid)
     stranger = replace(successor, name="nobody")
     assert rights(one, successor, admin, missing) <= rights(one, stranger, admin, missing)
-    for rule in (None, one.auto_approve):
+    for rule in (None, one.jit_auto_approve):
         if rule:
             found, _ = policy.auto_approval(one, successor, HOUR, {})
             assert found is None

@@ -50,8 +50,8 @@ def test_lists_are_read_as_they_were_written(who: list[str]) -> None:
     changes = [settings.parse_change(word) for word in shlex.split(line)[4:]]
     made = settings.with_changes(OFFICE, changes)
     assert set(made.members) == set(who)
-    assert set(made.auto_approve[0].who) == set(who)
-    assert settings.parse_auto_approval(str(made.auto_approve[0])) == made.auto_approve[0]
+    assert set(made.jit_auto_approve[0].who) == set(who)
+    assert settings.parse_auto_approval(str(made.jit_auto_approve[0])) == made.jit_auto_approve[0]
     assert settings.principals(shlex.split(line)[4:]) == set(who)
 
 

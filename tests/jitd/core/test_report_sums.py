@@ -175,7 +175,11 @@ def test_every_suggestion_can_be_typed(
     habits_: list[Habit], tally: Tally, span_ms: int, most_hours: int
 ) -> None:
     """Whatever people are called and did, a suggested command is one that the network takes."""
-    network = replace(OFFICE, max_ms=most_hours * HOUR, default_ms=min(OFFICE.default_ms, most_hours * HOUR))
+    network = replace(
+        OFFICE,
+        max_duration_ms=most_hours * HOUR,
+        default_duration_ms=min(OFFICE.default_duration_ms, most_hours * HOUR),
+    )
     for one in suggest(habits_, {"office": tally}, {"office": network}, span_ms):
         words = shlex.split(one.command)
         assert words[:4] == ["jitctl", "network", "set", "office"]

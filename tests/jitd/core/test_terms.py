@@ -21,15 +21,15 @@ OFFICE = Network(
     interface_id=1,
     routes=(ip_network("10.0.0.0/8"),),
     ports=(),
-    jit=True,
+    jit_enabled=True,
     members=(),
-    default_ms=2 * HOUR,
-    max_ms=8 * HOUR,
-    min_ms=60_000,
-    pending_ms=86_400_000,
+    default_duration_ms=2 * HOUR,
+    max_duration_ms=8 * HOUR,
+    min_duration_ms=60_000,
+    pending_ttl_ms=86_400_000,
     created_ms=0,
 )
-SHIFT = replace(OFFICE, hours=(parse_hours("Mon-Fri 08:00-18:00 UTC"),))
+SHIFT = replace(OFFICE, jit_hours=(parse_hours("Mon-Fri 08:00-18:00 UTC"),))
 
 
 def refused(network: Network, *wishes: Wish, account: Account = ALICE, at_ms: int = NOON) -> JitError:

@@ -183,11 +183,11 @@ def fill(rows: Any, everything: list[Row], used: dict[int, int]) -> None:
     plain = {
         "routes": "[]",
         "ports": "[]",
-        "jit": 1,
+        "jit_enabled": 1,
         "members": "[]",
-        "default_ms": 1,
-        "max_ms": 1,
-        "pending_ms": 1,
+        "default_duration_ms": 1,
+        "max_duration_ms": 1,
+        "pending_ttl_ms": 1,
     }
     keys = {"private_key": "x", "public_key": "x", "port": 1, "endpoint": "", "dns": "[]", "mtu": 0}
     rows.insert("interface", {"id": 1, "name": "wg0", "adopted": 0, "enforced": 1, "created_ms": 0, **keys})
