@@ -1,5 +1,5 @@
 """Writes jitctl's pages, jitd-policy.5 and jitd.toml.5 in man/ from the program itself: `python packaging/manual.py`. A test
-holds them against this.
+checks that they are up to date.
 """
 
 import json
@@ -30,7 +30,7 @@ jitctl \- just-in-time access to WireGuard networks
 Users request access to a network and give a reason. An approver grants the request for a duration or denies it. When the
 granted time is over, the gateway ends the access.
 .B jitctl
-talks to
+connects to
 .BR jitd (8)
 over its Unix socket, or over ssh to the socket of another machine. The kernel identifies the caller; there is no separate
 login.
@@ -90,16 +90,16 @@ interrupted (the request stands)
 .SH ENVIRONMENT
 .TP
 .B JITCTL_SOCKET
-jitd's socket, where \-\-socket is not given
+jitd's socket, if \-\-socket is not given
 .TP
 .B JITCTL_HOST
-ssh://USER@HOST, where \-\-host is not given
+ssh://USER@HOST, if \-\-host is not given
 .TP
 .B JITCTL_PROFILE
-the name of a gateway that was set up, where \-\-profile is not given
+the profile of a gateway, if \-\-profile is not given
 .TP
 .B JITCTL_SSH
-the ssh program with options of its own (ssh)
+the ssh program, with options if needed (default: ssh)
 .TP
 .B NO_COLOR
 no colours; everything that they show is in the text, too
@@ -109,10 +109,10 @@ no colours; everything that they show is in the text, too
 jitd's socket
 .TP
 .I ~/.config/jitctl/config.toml
-the gateways that were set up
+the profiles of gateways, written by jitctl setup
 .TP
 .I ~/.config/jitctl/keys/
-private keys of mode 0600, where there is no keyring
+private keys (mode 0600), if there is no keyring
 .TP
 .I ~/.config/jitctl/tunnels/
 files for wg\-quick, without private keys
@@ -185,65 +185,67 @@ _MORE = {"policy": r"jitd\-policy (5)", "network": r"jitd\-policy (5)"}
 POLICY_HEAD = r""".\" Made by packaging/manual.py; a change by hand is lost.
 .TH JITD\-POLICY 5 "" "jitctl" "File Formats"
 .SH NAME
-jitd\-policy \- the networks of a gateway and their rules, as a file
+jitd\-policy \- file with the networks of a gateway and their rules
 .SH DESCRIPTION
-What people may do is kept by
-.BR jitd (8),
-and changed with
+The networks of a gateway and their rules are kept by
+.BR jitd (8).
+They are changed one by one with
 .B jitctl network set
-NAME KEY=VALUE, or all at once with a file in TOML:
+NAME KEY=VALUE, or all at once with a TOML file:
 .B jitctl policy export
-writes it,
+writes this file;
 .B jitctl policy apply
-FILE shows what would change and who would gain or lose access by it, asks, and makes it so, all or nothing.
+FILE shows the changes and the users who would gain or lose access, asks, and applies all changes or none.
 .PP
-The file is the whole. A network that is not in it is removed, with its grants; a setting that is not in it is as usual.
-Each network is a table [network.NAME]. Its key
+The file is complete: a network that is not in it is removed, with its grants, and a setting that is not in it has its default
+value. Each network is a table [network.NAME]. Its key
 .B interface
-names the interface that it stands behind, and may be left away where there is only one. Settings that begin with jit.
-stand in [network.NAME.jit], without that.
+names the interface through which the network is reached, and may be omitted if there is only one. Settings that begin with
+jit. are in the table [network.NAME.jit], without this prefix.
 .PP
-Users are named as "alice", groups as "@staff", as the system has them: with blanks, backslashes and all
-("DOM\e\eanna lee", "@domain users@corp.example"). A user whose name begins with @ is "user:@NAME". Where names stand in one text
-(jit.auto_approve, jitctl network set), one with a comma or a semicolon is put into double quotes. Groups are the system's. A group that is not there lets nobody in,
-exempts nobody and lets nobody decide; while one of
+Users are written as "alice", groups as "@staff", with the names that the system has, including spaces and backslashes
+("DOM\e\eanna lee", "@domain users@corp.example"). A user whose name begins with @ is written as "user:@NAME". In lists within one text
+(jit.auto_approve, jitctl network set), a name with a comma or a semicolon is put into double quotes. Groups are those of the
+system. A group that does not exist has no members: it admits nobody, exempts nobody, and has no deciders. While a group of
 .B jit.groups
-is not there, everybody has to ask.
+does not exist, all users have to ask.
 .SH SETTINGS
 """
 
 POLICY_TAIL = r""".SH CASES
-A [[case]] says what must come out of the rules for somebody. A policy of which a case does not come out is not applied;
+A [[case]] is a test case: it states the result that the rules must have for a user. A policy with a failing case is not
+applied.
 .B jitd check \-\-policy
-FILE tells without a daemon.
+FILE runs the cases without a daemon.
 .TP
 .B user
-a name
+the name of the user
 .TP
 .B groups
-the groups that the user is in, for this case
+the groups of the user in this case
 .TP
 .B admin
-whether the user administers the gateway (false)
+whether the user is an administrator (false)
 .TP
 .B network
-the network
+the name of the network
 .TP
 .B at
-when: "Mon 09:00 Europe/Berlin" or "2026\-12\-01 09:00 UTC"; at any hour where it is left away
+the time of the request, such as "Mon 09:00 Europe/Berlin" or "2026\-12\-01 09:00 UTC"; if it is omitted, hours are ignored
 .TP
 .B duration
-how long the user wants (the network's default)
+the duration of the request (the network's default)
 .TP
 .B expect
-closed (may not use it), standing (has access without asking), outside\-hours, refused (too long, or too short), auto (is granted without waiting for
-somebody), or ask
+the result: closed (the user may not use the network), standing (the user has access without a request), outside\-hours,
+refused (the duration is too long or too short), auto (the request is approved automatically), or ask (a decider has to
+approve it)
 .TP
 .B break_glass
-whether the user may open it at once in an emergency
+whether the user may open the network at once in an emergency
 .TP
 .B decides
-whether the user decides about the requests of others
+whether the user may decide about requests of others
 .SH EXAMPLE
 .nf
 [network.prod\-db]
@@ -277,19 +279,20 @@ expect = "outside\-hours"
 CONFIGURATION_HEAD = r""".\" Made by packaging/manual.py; a change by hand is lost.
 .TH JITD.TOML 5 "" "jitctl" "File Formats"
 .SH NAME
-jitd.toml \- how jitd runs
+jitd.toml \- configuration of jitd
 .SH SYNOPSIS
 .I /etc/jitd/jitd.toml
 .SH DESCRIPTION
 A TOML file that
 .B jitd init
-writes with an explanation of each key. It says how the daemon runs; what people may do is policy, and changed with
+writes with a comment for each key. It configures the daemon. Networks and their rules are not part of it; they are changed
+with
 .BR jitctl (1).
-Unknown keys are errors. When root runs jitd, nobody else may be able to write the file. What stands in parentheses is the
-value of a key that is not given.
+Unknown keys are errors. If root runs jitd, only root may be able to write the file. The default value of each key is in
+parentheses.
 .PP
 .B systemctl reload jitd
-takes over changes of @LIVE@; other changes need a restart.
+applies changes of @LIVE@. Other changes need a restart.
 """
 
 CONFIGURATION_TAIL = r""".SH EXAMPLE

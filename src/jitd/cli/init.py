@@ -13,9 +13,9 @@ from jitd.core.errors import JitError
 from jitd.identity import nss
 
 _HEAD = """\
-# How jitd runs. What people may do is not here: see jitctl network and jitctl interface.
-# After a change: jitd check, then systemctl reload jitd (or send SIGHUP). Keys that are not given have the
-# values shown.
+# The configuration of jitd. Networks, their rules and interfaces are not in this file: see jitctl network and
+# jitctl interface. After a change, type: jitd check, then systemctl reload jitd (or send SIGHUP). A key that is
+# missing has the default value. All defaults are in jitd.toml(5).
 """
 
 

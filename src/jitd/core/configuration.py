@@ -37,25 +37,25 @@ _Names = tuple[Annotated[str, msgspec.Meta(min_length=1)], ...]
 # fmt: off
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon:
-    """Where jitd keeps its files, and who administers it."""
+    """The files of jitd, and its administrators."""
 
-    socket: Annotated[Path, _key("The socket of the API, an absolute path. Everyone may connect; what they may do is decided for each call, by the identity that the kernel gives.")] = Path("/run/jitd/jitd.sock")
-    state_dir: Annotated[Path, _key("The directory of the store, interface keys and the lock, an absolute path. Only jitd reads it (mode 0700).")] = Path("/var/lib/jitd")
-    admin_groups: Annotated[_Names, _key("Members of these groups administer this gateway, as root does: they see everything, grant, deny and revoke.", live=True, examples=[["wheel"]])] = ()
-    kept_when_frozen: Annotated[_Names, _key("Administrators of these names keep their access while everything is frozen (jitctl freeze).", live=True, examples=[["alice"]])] = ()
-    gate_users: Annotated[_Names, _key("Shared accounts whose ssh keys say who is there (jitctl gate), for contractors without an account of their own.", live=True, examples=[["jit"]])] = ()
-    log_level: Annotated[LogLevel, _key("debug, info, warning or error.", live=True)] = "info"
+    socket: Annotated[Path, _key("The socket of the API, an absolute path. Every user may connect; permissions are checked for each call, by the identity that the kernel reports.")] = Path("/run/jitd/jitd.sock")
+    state_dir: Annotated[Path, _key("The directory of the store, the interface keys and the lock, an absolute path. Only jitd can read it (mode 0700).")] = Path("/var/lib/jitd")
+    admin_groups: Annotated[_Names, _key("Members of these groups are administrators, as root is: they see everything, grant, deny and revoke.", live=True, examples=[["wheel"]])] = ()
+    kept_when_frozen: Annotated[_Names, _key("The names of administrators who keep their access while everything is frozen (jitctl freeze).", live=True, examples=[["alice"]])] = ()
+    gate_users: Annotated[_Names, _key("Shared accounts for contractors without an account of their own; the ssh key identifies the contractor (jitctl gate).", live=True, examples=[["jit"]])] = ()
+    log_level: Annotated[LogLevel, _key("The lowest level that is logged: debug, info, warning or error.", live=True)] = "info"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enforce:
-    """How access is enforced."""
+    """The enforcement of access."""
 
-    backend: Annotated[Backend, _key("kernel: WireGuard of the kernel; userspace: wireguard-go; auto: the kernel's if it has one, else wireguard-go; memory: enforces nothing, for dry runs.")] = "auto"
-    wireguard_go: Annotated[str, _key("The program of the userspace backend: a name in PATH, or a path.", min_length=1)] = "wireguard-go"
-    firewall: Annotated[Literal["nftables", "none"], _key("nftables: the second layer, a table of jitd's own (nft list table inet jitd) in which every member of a network has a timeout that the kernel counts: access ends on time also while jitd is dead. none: WireGuard alone; access stays open while jitd is dead, one network per interface, no ports.")] = "nftables"
-    always: Annotated[_Names, _key("What members of any network of an interface reach besides: ping, tcp/PORT or udp/PORT on the gateway itself, or elsewhere, as in udp/53@10.0.0.53.", examples=[["ping", "udp/53"]])] = ("ping", "udp/53", "tcp/53")
-    close_local_users: Annotated[bool, _key("A shell on the gateway is a way around: with true, ordinary users of this machine (uid 1000 and up) cannot open connections to what the networks open.")] = True
+    backend: Annotated[Backend, _key("The WireGuard implementation. kernel: that of the kernel; userspace: wireguard-go; auto: that of the kernel if it has one, else wireguard-go; memory: nothing is enforced, for dry runs.")] = "auto"
+    wireguard_go: Annotated[str, _key("The program of the userspace backend, as a name in PATH or as a path.", min_length=1)] = "wireguard-go"
+    firewall: Annotated[Literal["nftables", "none"], _key("The second layer. nftables: a table (nft list table inet jitd) in which each address has a timeout that the kernel counts, so that access ends on time even while jitd is dead. none: WireGuard alone; access stays open while jitd is dead, an interface has only one network, and networks have no ports.")] = "nftables"
+    always: Annotated[_Names, _key("Destinations that are open in addition for members of any network of an interface: ping, tcp/PORT or udp/PORT on the gateway itself, or on another host, as in udp/53@10.0.0.53.", examples=[["ping", "udp/53"]])] = ("ping", "udp/53", "tcp/53")
+    close_local_users: Annotated[bool, _key("Whether ordinary users of this machine (uid 1000 and up) are kept from connecting to the destinations of networks. Otherwise a shell on the gateway bypasses the rules.")] = True
 
     def reachable(self) -> tuple[Always, ...]:
         """`always`, as it was read. Raises JitError bad_request."""
@@ -64,62 +64,62 @@ class Enforce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What callers may take."""
+    """Limits for callers."""
 
-    connections: Annotated[int, _number("Connections at a time, altogether.")] = 256
-    connections_reserved: Annotated[int, _number("Those of them that are kept free for administrators.", 0, 10_000)] = 32
-    connections_per_user: Annotated[int, _number("Connections of one user at a time.")] = 16
+    connections: Annotated[int, _number("Open connections of all users together.")] = 256
+    connections_reserved: Annotated[int, _number("Connections that are reserved for administrators, out of these.", 0, 10_000)] = 32
+    connections_per_user: Annotated[int, _number("Open connections of one user.")] = 16
     requests_open_per_user: Annotated[int, _number("Pending requests of one user.", live=True)] = 20
-    requests_per_hour: Annotated[int, _number("Requests that one user may make within an hour.", live=True)] = 60
+    requests_per_hour: Annotated[int, _number("Requests of one user within an hour.", live=True)] = 60
     devices_per_user: Annotated[int, _number("Devices of one user.", live=True)] = 10
-    devices_added_per_month: Annotated[int, _number("Devices that one user may add within 30 days, those that were removed again included.", live=True)] = 100
-    changes_per_minute: Annotated[int, _number("Changes that one person may make within a minute; an administrator may make ten times as many, root any number. What closes access (revoke, release, pause, deny, cancel, freeze, every removal) is never refused, and neither are policy apply and device import.")] = 60
-    changes_per_day: Annotated[int, _number("The same within a day.")] = 1000
-    header_bytes: Annotated[int, _number("The largest headers of one call, in bytes.", 1024, 1_048_576)] = 16384
-    body_bytes: Annotated[int, _number("The largest body of one call, in bytes.")] = 65536
-    read_seconds: Annotated[int, _number("How long one call may take to arrive, in seconds.")] = 10
-    idle_seconds: Annotated[int, _number("How long an idle connection is kept, in seconds.")] = 30
-    watchers_per_user: Annotated[int, _number("Event streams that one user may follow at a time.")] = 4
+    devices_added_per_month: Annotated[int, _number("Devices that one user may add within 30 days, including devices that were removed again.", live=True)] = 100
+    changes_per_minute: Annotated[int, _number("Changes of one person within a minute; ten times as many for an administrator, any number for root. Verbs that close access (revoke, release, pause, deny, cancel, freeze, every removal) are never refused, and neither are policy apply and device import.")] = 60
+    changes_per_day: Annotated[int, _number("Changes of one person within a day, likewise.")] = 1000
+    header_bytes: Annotated[int, _number("The maximum size of the headers of one call, in bytes.", 1024, 1_048_576)] = 16384
+    body_bytes: Annotated[int, _number("The maximum size of the body of one call, in bytes.")] = 65536
+    read_seconds: Annotated[int, _number("The time within which a call has to arrive, in seconds.")] = 10
+    idle_seconds: Annotated[int, _number("The time for which an idle connection is kept, in seconds.")] = 30
+    watchers_per_user: Annotated[int, _number("Open event streams of one user.")] = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """Mail to users and to those who decide. Try it with: jitctl notify test --to you@example.org"""
+    """Mail to users and deciders. Test it with: jitctl notify test --to you@example.org"""
 
-    server: Annotated[str, _key("The mail server; without one no mail is sent.")] = ""
-    port: Annotated[int, _number("Its port.", 1, 65_535)] = 587
-    security: Annotated[Literal["starttls", "tls", "none"], _key("starttls or tls, with the server's certificate verified; none: not encrypted, for a server on this machine.")] = "starttls"
-    ca_file: Annotated[str, _key("The file of a certification authority of your own; empty: the system's.")] = ""
-    user: Annotated[str, _key("The name to log in with; the password is kept with: jitd secret set smtp")] = ""
-    keyring: Annotated[str, _key("The class of a keyring backend that has the password, such as keyring.backends.SecretService.Keyring; empty: none.")] = ""
-    secrets: Annotated[Path, _key("The directory in which passwords are files of mode 0600, unless systemd gives them as credentials.")] = Path("/etc/jitd/secrets")
-    sender: Annotated[str, _key("The address that mails come from.", examples=["jitd@example.org"])] = ""
-    ehlo: Annotated[str, _key("The name that this machine greets the server with (EHLO), such as gateway.example.org; empty: its own, where that has a domain, else the domain of sender. A server that refuses the greeting is tried again.", examples=["gateway.example.org"])] = ""
-    email_domain: Annotated[str, _key("People get mail at NAME@email_domain, unless they have another address (jitctl user set NAME --email); empty: only those do.", examples=["example.org"])] = ""
-    jitctl_host: Annotated[str, _key("The gateway that the commands in mails name behind --host, such as ssh://gateway.example.org; empty: none.")] = ""
-    review_url: Annotated[str, _key("A page to review requests on, such as https://jit.example.org/requests/{id}; {id} is the number of the request; empty: none.")] = ""
-    templates: Annotated[Path, _key("The directory of templates of your own, see docs/mail.md.")] = Path("/etc/jitd/templates")
-    remind_minutes: Annotated[int, _number("Minutes until those who decide are reminded of a waiting request; then after twice as long each time.", 1, 10_000)] = 30
-    digest_from: Annotated[int, _number("With so many mails to one recipient within ten minutes, they come together.")] = 10
-    timeout_seconds: Annotated[int, _number("How long the server may take for an answer, in seconds.", 1, 600)] = 30
+    server: Annotated[str, _key("The mail server; empty: no mail is sent.")] = ""
+    port: Annotated[int, _number("The port of the mail server.", 1, 65_535)] = 587
+    security: Annotated[Literal["starttls", "tls", "none"], _key("The encryption: starttls or tls, with a verified server certificate; none: no encryption, for a server on this machine.")] = "starttls"
+    ca_file: Annotated[str, _key("The file of a certification authority that signed the server certificate; empty: the authorities of the system.")] = ""
+    user: Annotated[str, _key("The user name for the login at the server; empty: no login. Store the password with: jitd secret set smtp")] = ""
+    keyring: Annotated[str, _key("The class of the keyring backend with the password, such as keyring.backends.SecretService.Keyring; empty: no keyring is used.")] = ""
+    secrets: Annotated[Path, _key("The directory of password files (mode 0600), for passwords that systemd does not pass as credentials.")] = Path("/etc/jitd/secrets")
+    sender: Annotated[str, _key("The sender address of mails.", examples=["jitd@example.org"])] = ""
+    ehlo: Annotated[str, _key("The host name in the greeting to the server (EHLO), such as gateway.example.org; empty: the name of this machine if it has a domain, else the domain of sender. If the server refuses the greeting, delivery is tried again.", examples=["gateway.example.org"])] = ""
+    email_domain: Annotated[str, _key("The mail domain of users: NAME@email_domain, unless a user has another address (jitctl user set NAME --email); empty: only users with such an address get mail.", examples=["example.org"])] = ""
+    jitctl_host: Annotated[str, _key("The value of --host in commands in mails, such as ssh://gateway.example.org; empty: the commands have no --host.")] = ""
+    review_url: Annotated[str, _key("The address of a web page for reviewing requests, such as https://jit.example.org/requests/{id}, where {id} is the number of the request; empty: mails have no link.")] = ""
+    templates: Annotated[Path, _key("The directory of your own templates, see docs/mail.md.")] = Path("/etc/jitd/templates")
+    remind_minutes: Annotated[int, _number("The time until deciders are reminded of a pending request, in minutes; it doubles with each reminder.", 1, 10_000)] = 30
+    digest_from: Annotated[int, _number("If one recipient would get more mails than this within ten minutes, they are combined into one.")] = 10
+    timeout_seconds: Annotated[int, _number("The time limit for each answer of the server, in seconds.", 1, 600)] = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """Chat rooms, pagers and everything else that the library apprise knows (pip install 'jitctl[chat]'), for those who decide. Templates, links and reminders are those of [mail]. Try it with: jitctl notify test"""
+    """Messages to deciders in chat rooms, on pagers and in all other services that the library apprise supports (pip install 'jitctl[chat]'). Templates, links and reminders are those of [mail]. Test it with: jitctl notify test"""
 
-    urls: Annotated[Mapping[str, str], _key("A table of names and apprise's addresses, such as { ops = \"slack://{secret}/#ops\" }; {secret} stands for what is kept with: jitd secret set chat-ops", examples=[{"ops": "slack://{secret}/#ops"}])] = field(default_factory=dict)
-    about: Annotated[_Names, _key("The messages that go there, see docs/mail.md.", examples=[["requested", "waiting"]])] = ("requested", "break_glass", "waiting", "lapsed", "device_lost", "undecidable", "change_proposed", "rules_changed", "people_changed")
-    digest_from: Annotated[int, _number("With so many messages to one of them within ten minutes, they come together.")] = 10
-    timeout_seconds: Annotated[int, _number("How long one of them may take, in seconds.", 1, 600)] = 30
+    urls: Annotated[Mapping[str, str], _key('The destinations, as a table of names and apprise addresses, such as { ops = "slack://{secret}/#ops" }. {secret} is replaced by the secret that is stored with: jitd secret set chat-ops', examples=[{"ops": "slack://{secret}/#ops"}])] = field(default_factory=dict)
+    about: Annotated[_Names, _key("The kinds of messages that are sent to the destinations, see docs/mail.md.", examples=[["requested", "waiting"]])] = ("requested", "break_glass", "waiting", "lapsed", "device_lost", "undecidable", "change_proposed", "rules_changed", "people_changed")
+    digest_from: Annotated[int, _number("If one destination would get more messages than this within ten minutes, they are combined into one.")] = 10
+    timeout_seconds: Annotated[int, _number("The time limit for the delivery of one message, in seconds.", 1, 600)] = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What holds for all rules. It stands here because whoever may change the rules must not be able to change this."""
+    """Settings for all rules. They are in this file because people who may change the rules must not be able to change them."""
 
-    four_eyes: Annotated[bool, _key("Everywhere as on networks with approvals of 2 and more: nobody decides for a device that they registered in another name, nor for a person whom they made; and a change of rules that lets anybody in, or asks for fewer approvals, needs as many people as the network asks for, two at least. With false such a grant stays unreviewed until another person acknowledges it.", live=True)] = False
-    reasons: Annotated[bool, _key("Whoever changes rules or people has to say why (--reason).", live=True)] = False
+    four_eyes: Annotated[bool, _key("Whether all networks are treated like those with two or more approvals: nobody decides about a device that they registered for another user, or about a user whom they registered; and a change of rules that lets more users in, or asks for fewer approvals, needs as many people as the network asks for, at least two. With false, such a grant stays unreviewed until another person acknowledges it.", live=True)] = False
+    reasons: Annotated[bool, _key("Whether changes of rules and users need a reason (--reason).", live=True)] = False
 # fmt: on
 
 
