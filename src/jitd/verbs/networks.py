@@ -292,12 +292,8 @@ def refuse_together(
         )
 
 
-#: The fields of a body that are settings in milliseconds, and the other ones, by the names of the settings.
-_DURATIONS: Final = {
-    "default_duration": "default_duration_ms",
-    "max_duration": "max_duration_ms",
-    "pending_ttl": "pending_ttl_ms",
-}
+#: The fields of a body that are settings in milliseconds, and the other ones.
+_DURATIONS: Final = ("default_duration", "max_duration", "pending_ttl")
 _LISTS: Final = ("routes", "ports", "members")
 
 
@@ -306,8 +302,8 @@ def _changed(call: Call, network: Network, body: wire.NetworkAddBody | wire.Netw
     given: Mapping[str, Any] = body
     lists = {key: placing.given(given[key]) for key in _LISTS if given.get(key) is not None}
     after = settings.with_values(network, lists)
-    durations_ms = {field: given[key] for key, field in _DURATIONS.items() if given.get(key) is not None}
-    after = replace(after, **durations_ms)
+    durations = {key: given[key] for key in _DURATIONS if given.get(key) is not None}
+    after = replace(after, **{settings.BY_KEY[key].field: ms for key, ms in durations.items()})
     after = settings.with_changes(after, map(settings.parse_change, given.get("changes") or ()))
     return resolved(call, network, after)
 
