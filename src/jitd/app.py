@@ -49,7 +49,7 @@ class Outside(Protocol):
         """What is wrong with the log; empty when nothing is."""
         ...
 
-    def told(self, problems: Sequence[str], *, alive: bool) -> None:
+    def report(self, problems: Sequence[str], *, alive: bool) -> None:
         """What is wrong now, one sentence each, and whether clients find the socket and the worker works."""
         ...
 
@@ -146,7 +146,7 @@ async def _run(
         ending.push_async_callback(_cancel, working)
         delivery_workers = _delivery_workers(config, service, clock)
         if delivery_workers is not None:
-            for work in (scheduler.tell(service, clock), *delivery_workers.works()):
+            for work in (scheduler.make_notices(service, clock), *delivery_workers.works()):
                 ending.push_async_callback(_cancel, asyncio.create_task(work))
         ending.push_async_callback(server.stop)
         await server.start()
@@ -182,7 +182,7 @@ async def _look(server: Server, service: Service, outside: Outside | None) -> No
                 problems.append(problem)
             service.troubled(problems)
             if outside is not None:
-                outside.told(problems, alive=server.is_reachable and not service.is_stuck)
+                outside.report(problems, alive=server.is_reachable and not service.is_stuck)
         except Exception:
             log.exception("cannot look after the socket and the log")
         await asyncio.sleep(LOOK_SECONDS)
@@ -190,7 +190,7 @@ async def _look(server: Server, service: Service, outside: Outside | None) -> No
 
 def _delivery_workers(config: Config, service: Service, clock: Clock) -> "DeliveryWorkers | None":
     """What sends messages, where the configuration has a channel. Raises JitError when a template cannot be used."""
-    if not config.tells:
+    if not config.notifies:
         return None
     from jitd.notify.workers import DeliveryWorkers  # its libraries only where somebody is told
 

@@ -157,7 +157,7 @@ class Jitd:
             working = asyncio.create_task(
                 scheduler.run(service, machine.clock, machine.changes, machine.links)
             )
-            telling = asyncio.create_task(scheduler.tell(service, machine.clock))
+            telling = asyncio.create_task(scheduler.make_notices(service, machine.clock))
             self.is_ready = True
             machine.trace.note(machine.scheduler.now_us, self.process.name, "life", "ready")
             stopping = asyncio.create_task(self._stop.wait())

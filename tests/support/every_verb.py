@@ -11,7 +11,7 @@ from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
 from jitd.diagnostics import doctor
-from jitd.queries import eventlog, history, listing, overview, report, show, whys
+from jitd.queries import eventlog, history, listing, overview, report, show, why
 from jitd.server.route import Kind, Route
 from jitd.server.routes import RULES
 from jitd.store import restored
@@ -107,7 +107,7 @@ BODIES: dict[Callable[..., Any], Mapping[str, Any]] = {
     listing.list_: {},
     show.show: {"id": 1},
     history.history: {"id": 1},
-    whys.why: {"user": "alice", "network": "office"},
+    why.why: {"user": "alice", "network": "office"},
     report.report: {"user": "alice"},
     overview.status: {},
     eventlog.events_: {},

@@ -225,10 +225,10 @@ def _stop(asked: argparse.Namespace) -> int:
 def _cut(loaded: configuration.Config) -> int:
     from jitd.cli import cut
 
-    return _tell(cut.everybody(loaded), "still open")
+    return _print(cut.everybody(loaded), "still open")
 
 
-def _tell(done: "Done", left: str) -> int:
+def _print(done: "Done", left: str) -> int:
     for line in done.told:
         print(line)
     for line in done.left:
@@ -245,7 +245,7 @@ def _uninstall(asked: argparse.Namespace) -> int:
     if not asked.yes and not _agreed():
         print("Nothing was changed.")
         return EXIT_FAILURE
-    return _tell(uninstall.uninstall(loaded, path), "still there")
+    return _print(uninstall.uninstall(loaded, path), "still there")
 
 
 def _agreed() -> bool:

@@ -80,7 +80,7 @@ class _Process:
         """What is wrong with the log; empty when nothing is."""
         return self._output.problem() if self._output else ""
 
-    def told(self, problems: Sequence[str], *, alive: bool) -> None:
+    def report(self, problems: Sequence[str], *, alive: bool) -> None:
         """Tell systemd what is wrong. Where jitd is out of reach or stuck for long, its watchdog is told nothing any more."""
         if alive:
             self._silent_since = None

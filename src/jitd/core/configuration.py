@@ -135,7 +135,7 @@ class Config:
     policy: Policy = field(default_factory=Policy)
 
     @property
-    def tells(self) -> bool:
+    def notifies(self) -> bool:
         """Whether there is a way to tell anybody anything."""
         return bool(self.mail.server or self.chat.urls)
 

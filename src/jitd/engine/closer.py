@@ -9,7 +9,7 @@ from jitd.core.events import EventKind, Undone
 from jitd.engine.closings import MADE_BESIDE, Closing
 from jitd.engine.state import WorkerState
 from jitd.engine.transact import CUT_SECONDS, Transactor
-from jitd.engine.unrecorded import told
+from jitd.engine.unrecorded import unrecorded_error
 from jitd.reconcile.access import Held
 from jitd.verbs import plans, removal
 from jitd.verbs.context import Reply
@@ -75,7 +75,7 @@ class Closer:
             scope.said,
             error.message,
         )
-        return told(scope, error, agrees=agrees)
+        return unrecorded_error(scope, error, agrees=agrees)
 
     def _undo_closing(self, closing: Closing, error: JitError) -> None:
         """A closing that was cut before it was refused: somebody else was first. What the store says counts."""
@@ -97,7 +97,7 @@ class Closer:
             return  # the verb itself is refused as well
         if scope is not None and closing.tombstone is not None:
             cut = self._state.reconciler.close(scope.held)
-            closing.told()
+            closing.has_cut()
             if cut.agrees(CUT_SECONDS):
                 self._state.unrecorded.seen_cut(closing, now)
 
@@ -129,7 +129,7 @@ class Closer:
         agrees = self._state.reconciler.close(scope.held).agrees(CUT_SECONDS)
         if agrees:
             self._state.unrecorded.seen_cut(closing, now)
-        return told(scope, JitError("store", "the store has not taken it in time"), agrees=agrees)
+        return unrecorded_error(scope, JitError("store", "the store has not taken it in time"), agrees=agrees)
 
     def close_over(self) -> int | None:
         """Cut the grants whose time is over, while the worker is busy or hangs with the disk.

@@ -165,13 +165,13 @@ NARROWING: Final[frozenset[ChangeVerb]] = frozenset({networks.set_, networks.jit
 class Closing:
     """One closing on its way: cut by whoever is first, and then recorded by the worker.
 
-    `told` is called, in any thread, when both layers have been told to close.
+    `has_cut` is called, in any thread, when both layers have been told to close.
     """
 
     verb: ChangeVerb
     actor: Actor
     body: Body
-    told: Callable[[], None] = field(default=lambda: None)
+    has_cut: Callable[[], None] = field(default=lambda: None)
     #: What it takes away, and what is held for that, once it is.
     scope: Scope | None = None
     tombstone: Tombstone | None = None

@@ -16,7 +16,7 @@ def make_notices(state: WorkerState) -> int | None:
     due_ms = planner.next_due(state.rows)
     if planner.waits(state.rows) or (due_ms is not None and due_ms <= now.wall_ms):
         with state.store.transaction() as rows:
-            planner.tell(rows, state.people, channels, now)
+            planner.plan(rows, state.people, channels, now)
             planner.remind(rows, state.people, channels, now)
     return now.wall_ms if planner.waits(state.rows) else planner.next_due(state.rows)
 

@@ -76,14 +76,14 @@ def _reached(deadline_ms: int | None, now_ms: int) -> bool:
     return deadline_ms is not None and now_ms >= deadline_ms
 
 
-async def tell(service: Service, clock: Clock) -> None:
+async def make_notices(service: Service, clock: Clock) -> None:
     """Make messages of what happens, until cancelled."""
-    await _for_ever(lambda: _tell(service, clock))
+    await _for_ever(lambda: _make_notices(service, clock))
 
 
-async def _tell(service: Service, clock: Clock) -> None:
+async def _make_notices(service: Service, clock: Clock) -> None:
     seq = service.feed.seq
-    next_ms = await service.tell()
+    next_ms = await service.make_notices()
     waiting = [asyncio.create_task(service.feed.wait(seq)), asyncio.create_task(clock.wait(next_ms, None))]
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

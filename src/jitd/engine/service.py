@@ -203,10 +203,10 @@ class Service:
         loop = asyncio.get_running_loop()
         cut = asyncio.Event()
 
-        def told() -> None:
+        def has_cut() -> None:
             loop.call_soon_threadsafe(cut.set)
 
-        closing = Closing(verb=verb, actor=actor, body=body, told=told)
+        closing = Closing(verb=verb, actor=actor, body=body, has_cut=has_cut)
         begun = loop.time()
         running = asyncio.ensure_future(self._worker.run(lambda: self._closer.close(closing), priority))
         running.add_done_callback(_take_error)
@@ -347,7 +347,7 @@ class Service:
 
     # --- telling ---
 
-    async def tell(self) -> int | None:
+    async def make_notices(self) -> int | None:
         """Make messages of what happened. Returns when time alone makes the next one, milliseconds UTC."""
         # Whose name somebody else had before is a matter for the system.
         people = self._people

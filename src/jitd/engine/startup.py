@@ -29,7 +29,7 @@ def begin(state: WorkerState, deadlines: Deadlines) -> None:
         _compare_with_mark(state, rows, now)
         rules.bind(rows, state.people)
         Recorder(rows, now.wall_ms)(EventKind.STARTED, Started(backend=state.wireguard.name))
-        (planner.begin if state.config.tells else planner.leave)(rows)
+        (planner.begin if state.config.notifies else planner.leave)(rows)
         state.unrecorded.forget_notes(rows)
     state.reconciler.peer_reconciler.sampler.load(state.rows)
     state.reconciler.prepare(state.rows)

@@ -59,7 +59,7 @@ class Transactor:
                     self._state.reconciler.cut(call.rows, call.touched, call.now).agrees(CUT_SECONDS)
                 self._state.mark_is_due |= cuts or closing is not None
                 if closing is not None:
-                    closing.told()
+                    closing.has_cut()
                     if closing.tombstone is not None:
                         self._state.unrecorded.note(call.rows, closing.tombstone)
         except PlanOnly as plan:

@@ -210,7 +210,7 @@ def _fact(one: Tombstone) -> str:
     return f"{_FACT}{one.id}"
 
 
-def told(scope: Scope, error: JitError, *, agrees: bool) -> JitError:
+def unrecorded_error(scope: Scope, error: JitError, *, agrees: bool) -> JitError:
     """What to tell the caller of something that was closed, and could not be recorded because of `error`."""
     done = "cut" if agrees else "not cut yet"
     stays = "Access stays out"

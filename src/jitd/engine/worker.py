@@ -49,7 +49,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
-        def tell(result: T | None, error: BaseException | None) -> None:
+        def settle(result: T | None, error: BaseException | None) -> None:
             if future.cancelled():
                 return
             if error is not None:
@@ -61,9 +61,9 @@ class Worker:
             try:
                 result = function()
             except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-                loop.call_soon_threadsafe(tell, None, error)
+                loop.call_soon_threadsafe(settle, None, error)
             else:
-                loop.call_soon_threadsafe(tell, result, None)
+                loop.call_soon_threadsafe(settle, result, None)
 
         self._jobs.put((priority, next(self._number), job))
         return await future

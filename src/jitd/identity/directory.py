@@ -223,11 +223,11 @@ class SystemDirectory:
             try:
                 group = await self._questions.ask(("group", name), lambda: nss.group_by_name(name))
             except (nss.Unavailable, Unanswered):
-                self._tell("group", name, available=False)
+                self._log_availability("group", name, available=False)
                 if name in self._groups or len(self._groups) < UNAVAILABLE:
                     found[name] = None
                 return
-            self._tell("group", name, available=True)
+            self._log_availability("group", name, available=True)
             if group is None:
                 _remember(self._no_groups, name)
                 gone.add(name)
@@ -283,13 +283,13 @@ class SystemDirectory:
         try:
             user = await self._questions.ask(("user", name), lambda: _look_up(name))
         except (nss.Unavailable, Unanswered):
-            self._tell("user", name, available=False)
+            self._log_availability("user", name, available=False)
             # Of somebody who was never seen, unavailable is said anyway.
             if name in self._people:
                 self._people[name] = _Known(None, time.monotonic())
             self._strangers.pop(name, None)
             return
-        self._tell("user", name, available=True)
+        self._log_availability("user", name, available=True)
         if user is not None:
             self._know(name, _Known(user, asked))
         else:
@@ -297,7 +297,7 @@ class SystemDirectory:
             if self._people.pop(name, None) is not None:
                 self.changed.set()
 
-    def _tell(self, kind: str, name: str, *, available: bool) -> None:
+    def _log_availability(self, kind: str, name: str, *, available: bool) -> None:
         """Say once that somebody or something cannot be looked up, and once that it can be again."""
         what = f"the {kind} {name}"
         if available and what in self._unavailable:

@@ -155,7 +155,7 @@ class DeliveryWorker:
                         await self._send_one(line, messages)
                     left.pop(0)
         except DeliveryError as error:
-            self._tell_broken(error.said)
+            self._log_broken(error.said)
             for messages in left:
                 await self._failed(messages, error)
 
@@ -201,7 +201,7 @@ class DeliveryWorker:
 
         await self._service.record_delivery(record)
 
-    def _tell_broken(self, said: str) -> None:
+    def _log_broken(self, said: str) -> None:
         if said != self._broken:
             log.error("%s cannot be delivered, and is kept: %s", self._channel.name, said)
             self._broken = said

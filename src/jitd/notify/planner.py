@@ -65,7 +65,7 @@ class Channels:
 
 
 @dataclass(slots=True)
-class _Teller:
+class _Planner:
     """Puts into the outbox what one event, or time, makes."""
 
     rows: Rows
@@ -73,7 +73,7 @@ class _Teller:
     channels: Channels
     now: Now
 
-    def tell(self, request: Request | None, notice: Notice, key: str, data: dict[str, object]) -> None:
+    def plan(self, request: Request | None, notice: Notice, key: str, data: dict[str, object]) -> None:
         """Address a notice, about a request or none, once for each key."""
         if self.channels.mail:
             if notice.audience is Audience.USER:
@@ -93,7 +93,7 @@ class _Teller:
             for destination in self.channels.destinations:
                 self._add("chat", destination, "", notice.template, f"{key}:{destination}:chat", data)
 
-    def tell_group(self, owed: Message) -> None:
+    def plan_for_group(self, owed: Message) -> None:
         """Tell those who are in a group of which nobody knew that; where nobody knows yet, it is tried again."""
         request = requests.by_id(self.rows, owed.request_id) if owed.request_id is not None else None
         names = self.people.directory.members(owed.recipient)
@@ -143,11 +143,11 @@ class _Teller:
         )
 
 
-def tell(rows: Rows, people: People, channels: Channels, now: Now) -> None:
+def plan(rows: Rows, people: People, channels: Channels, now: Now) -> None:
     """Turn the next events into messages."""
     mark = facts.get(rows, _MARK) or 0
     found = events.page(rows, events.Filter(), after=mark, limit=AT_ONCE).events
-    teller = _Teller(rows, people, channels, now)
+    planner = _Planner(rows, people, channels, now)
     for event in found:
         _plan(rows, event, channels.first_ms, now)
         request = requests.by_id(rows, event.request_id) if event.request_id is not None else None
@@ -167,7 +167,7 @@ def tell(rows: Rows, people: People, channels: Channels, now: Now) -> None:
                 data |= {"what": changed.what(event), "reason": event.data.get("reason") or ""}
             if notice.template == notices.PROPOSED:
                 data["change"] = event.data.get("change")
-            teller.tell(request, notice, f"{event.seq}:{notice.template}", data)
+            planner.plan(request, notice, f"{event.seq}:{notice.template}", data)
     if found:
         facts.put(rows, _MARK, found[-1].seq)
     outbox.forget(rows, now.wall_ms - _KEPT_MS)
@@ -186,40 +186,40 @@ def _plan(rows: Rows, event: Event, first_ms: int, now: Now) -> None:
         return
     grant = request.grant
     if event.kind == EventKind.REQUESTED and request.decision is None:
-        requests.set_tell(
+        requests.set_reminder(
             rows, request.id, notices.next_reminder(request.requested_ms, first_ms, now.wall_ms)
         )
     elif event.kind in GIVES and grant is not None and request.extends_id is None:
         at = notices.next_warning(grant.starts_ms, grant.ends_ms, now.wall_ms)
-        requests.set_tell(rows, request.id, at)
+        requests.set_reminder(rows, request.id, at)
     elif event.kind == EventKind.DENIED:
-        requests.set_tell(rows, request.id, None)
+        requests.set_reminder(rows, request.id, None)
 
 
 def next_due(rows: Rows) -> int | None:
     """When time alone makes the next notice, milliseconds; None when nothing does."""
-    dues = (requests.next_tell(rows), outbox.next_due(rows, GROUP))
+    dues = (requests.next_reminder(rows), outbox.next_due(rows, GROUP))
     return min((at for at in dues if at is not None), default=None)
 
 
 def remind(rows: Rows, people: People, channels: Channels, now: Now) -> None:
     """Tell users that their grants end soon, those who decide that requests wait, and whom nobody could find before."""
-    teller = _Teller(rows, people, channels, now)
+    planner = _Planner(rows, people, channels, now)
     for owed in outbox.due(rows, GROUP, now.wall_ms, AT_ONCE):
-        teller.tell_group(owed)
-    for request in requests.to_tell(rows, now.wall_ms, AT_ONCE):
+        planner.plan_for_group(owed)
+    for request in requests.to_remind(rows, now.wall_ms, AT_ONCE):
         at: int | None = None
         minute = now.wall_ms // 60_000
         data = _facts(rows, request, now)
         match request.status(now):
             case Status.ACTIVE if request.grant is not None:
                 grant = request.grant
-                teller.tell(request, notices.ENDING, f"ending:{request.id}:{grant.ends_ms}:{minute}", data)
+                planner.plan(request, notices.ENDING, f"ending:{request.id}:{grant.ends_ms}:{minute}", data)
                 at = notices.next_warning(grant.starts_ms, grant.ends_ms, now.wall_ms)
             case Status.PENDING:
-                teller.tell(request, notices.WAITING, f"waiting:{request.id}:{minute}", data)
+                planner.plan(request, notices.WAITING, f"waiting:{request.id}:{minute}", data)
                 at = notices.next_reminder(request.requested_ms, channels.first_ms, now.wall_ms)
-        requests.set_tell(rows, request.id, at)
+        requests.set_reminder(rows, request.id, at)
 
 
 def _facts(rows: Rows, request: Request, now: Now) -> dict[str, object]:

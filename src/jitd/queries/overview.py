@@ -116,7 +116,7 @@ def _gateway(view: View) -> wire.GatewayStatus:
     if frozen is not None:
         warnings.append(f"{frozen.by} has frozen everything: {frozen.reason} (" + command("thaw") + ")")
     waiting = outbox.counts(view.rows)
-    if waiting.waiting and view.config.tells:
+    if waiting.waiting and view.config.notifies:
         why = next((one.error for one in outbox.waiting(view.rows, 50) if one.error), "")
         if why:
             warnings.append(

@@ -26,7 +26,7 @@ from jitd.enforce.port import (
 )
 from jitd.reconcile.closed import Closed
 
-log = logging.getLogger("jitd.converge")
+log = logging.getLogger("jitd.reconcile")
 
 T = TypeVar("T")
 

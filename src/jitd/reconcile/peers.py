@@ -33,7 +33,7 @@ from jitd.store import devices, freed, interfaces
 from jitd.store.database import Rows
 from jitd.store.interfaces import UnmanagedPeer
 
-log = logging.getLogger("jitd.converge")
+log = logging.getLogger("jitd.reconcile")
 
 #: WireGuard's own word for "no preshared key".
 NO_PRESHARED_KEY: Final = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="

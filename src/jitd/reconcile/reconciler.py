@@ -29,7 +29,7 @@ from jitd.reconcile.recording import RecordEvent
 from jitd.store import interfaces, networks
 from jitd.store.database import Rows
 
-log = logging.getLogger("jitd.converge")
+log = logging.getLogger("jitd.reconcile")
 
 FIRST_RETRY_MS: Final = 1000
 LONGEST_RETRY_MS: Final = 30_000

@@ -168,7 +168,7 @@ class Connection(web.RequestHandler):
         if self._refused is None:
             self._wait(self._context.limits.read_seconds)
         else:
-            self._tell(self._refused)  # it gave way before it had begun
+            self._send_error(self._refused)  # it gave way before it had begun
 
     def data_received(self, data: bytes) -> None:
         """Count and time what comes before a request is complete; aiohttp has no limit for either."""
@@ -256,9 +256,9 @@ class Connection(web.RequestHandler):
         """
         if self._refused is None:
             self._refused = error
-            self._tell(error)
+            self._send_error(error)
 
-    def _tell(self, error: JitError) -> None:
+    def _send_error(self, error: JitError) -> None:
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(raw_error(error))
             self.transport.write_eof()

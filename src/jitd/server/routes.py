@@ -9,7 +9,7 @@ from typing import Any, Final, TypedDict
 
 from jitd import wire
 from jitd.diagnostics import doctor
-from jitd.queries import eventlog, history, listing, overview, report, show, whys
+from jitd.queries import eventlog, history, listing, overview, report, show, why
 from jitd.server.route import Kind, Route
 from jitd.verbs import (
     changes,
@@ -165,7 +165,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           wire.IdQuery, wire.ShowReply, "Show a request with its history", concerns=about.REQUEST),
     Route("GET", "/v1/history", _QUERY, history.history, deciders("see the history behind a request", lookup.numbered),
           wire.IdQuery, wire.HistoryReply, "What helps before a decision about a request", concerns=about.REQUEST),
-    Route("GET", "/v1/why", _QUERY, whys.why, either(whys.explained),
+    Route("GET", "/v1/why", _QUERY, why.why, either(why.explained),
           wire.WhyQuery, wire.WhyReply, "Which rules apply to somebody, and why", concerns=about.USER_OR_REQUEST),
     Route("GET", "/v1/report", _QUERY, report.report, either(report.about),
           wire.ReportQuery, wire.ReportReply, "What was asked for in a time, and what became of it", concerns=about.USER),

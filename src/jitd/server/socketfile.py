@@ -43,10 +43,10 @@ class SocketFile:
             # Bound anew, the directory too. It refuses to take the place of a socket on which somebody answers.
             new = await asyncio.to_thread(listen.bind, self._path)
         except JitError as error:
-            self._tell(error.message)
+            self._log_problem(error.message)
             return
         except OSError as error:
-            self._tell(f"cannot look at {self._path}: {error.strerror}")
+            self._log_problem(f"cannot look at {self._path}: {error.strerror}")
             return
         old, self._listening = self._listening, new
         self._wrong, self._put_back_at = "", time.monotonic()
@@ -77,7 +77,7 @@ class SocketFile:
             return f"{self._path} was gone {ago / 60:.0f} min ago, and was put back: something removes it"
         return ""
 
-    def _tell(self, wrong: str) -> None:
+    def _log_problem(self, wrong: str) -> None:
         if wrong != self._wrong:
             log.error("nobody reaches %s: %s", self._path, wrong)
         self._wrong = wrong

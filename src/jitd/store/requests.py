@@ -351,12 +351,12 @@ def extend(rows: Rows, request_id: int, before_ms: int, by_ms: int) -> bool:
     return changed == 1
 
 
-def set_tell(rows: Rows, request_id: int, tell_ms: int | None) -> None:
+def set_reminder(rows: Rows, request_id: int, tell_ms: int | None) -> None:
     """When somebody is to be told next that a request waits, or that a grant ends."""
     rows.run("UPDATE request SET tell_ms = ? WHERE id = ?", (tell_ms, request_id))
 
 
-def next_tell(rows: Rows) -> int | None:
+def next_reminder(rows: Rows) -> int | None:
     """When the next of them is due, milliseconds; None when none is."""
     found: int | None = rows.value(
         "SELECT min(tell_ms) FROM request WHERE tell_ms IS NOT NULL AND ended_how IS NULL"
@@ -364,7 +364,7 @@ def next_tell(rows: Rows) -> int | None:
     return found
 
 
-def to_tell(rows: Rows, wall_ms: int, limit: int) -> list[Request]:
+def to_remind(rows: Rows, wall_ms: int, limit: int) -> list[Request]:
     """The requests that somebody is to be told of now, at most so many."""
     return [
         _request(row)

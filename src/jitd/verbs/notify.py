@@ -31,7 +31,7 @@ def show(view: View, query: wire.NotifyQuery) -> wire.NotifyShowReply:
 
 def test(call: Call, body: wire.NotifyTestBody) -> Render[wire.NotifyTestReply]:
     """Send a message that is about nothing: to a mail address or a destination of [chat], else to the caller and every destination."""
-    if not call.config.tells:
+    if not call.config.notifies:
         raise JitError(
             "refused",
             "cannot send a test: neither [mail] nor [chat] is configured",

@@ -65,7 +65,7 @@ def _shown(view: View) -> wire.OutboxView:
         "messages": [_view(view, one) for one in store.waiting(view.rows, MOST)],
         "messages_waiting": counts.waiting,
         "stuck": counts.stuck,
-        "tells": view.config.tells,
+        "tells": view.config.notifies,
     }
 
 

@@ -46,7 +46,7 @@ async def told(world: World) -> list[tuple[str, str]]:
 
 async def everything_told(world: World) -> list[tuple[str, str]]:
     """(template, address) of everything that waits, after everything that happened was looked at."""
-    while await world.service.tell() == world.clock.now_ms():
+    while await world.service.make_notices() == world.clock.now_ms():
         pass
     found = await world.service.outbox(lambda rows: waiting(rows, 1000))
     for one in found:
@@ -120,7 +120,7 @@ async def test_reminders_before_the_end(telling: World) -> None:
     number = await telling.granted(ALICE, duration=HOUR)
     await told(telling)
     await forget(telling)
-    assert await telling.service.tell() == telling.clock.now_ms() + 50 * MINUTE
+    assert await telling.service.make_notices() == telling.clock.now_ms() + 50 * MINUTE
     await telling.advance(50 * MINUTE)
     assert await told(telling) == [("ending", "alice@example.org")]
     await forget(telling)

@@ -68,7 +68,7 @@ class Post:
 
     async def deliver(self) -> list[tuple[str, str]]:
         """Everything that happened is looked at, and what is due goes out; returns what went."""
-        while await self.world.service.tell() == self.world.clock.now_ms():
+        while await self.world.service.make_notices() == self.world.clock.now_ms():
             pass
         self.letters.sent.clear()
         await self.worker.deliver()

@@ -6,7 +6,7 @@ import pytest
 
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
-from jitd.queries import whys
+from jitd.queries import why
 from jitd.verbs import changes as rule_changes
 from jitd.verbs import devices, freezing, grants, holding, networks, removal, requests, users
 from support.service import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
@@ -16,7 +16,7 @@ SUDO_DAVE = Actor(uid=0, user="root", login_uid=61004, login_user="dave")
 
 async def told(world: World, actor: Actor = ALICE, **query: object) -> dict[str, tuple[str, str, str]]:
     """(answer, because, change) by question."""
-    reply = await world.ask(whys.why, actor, **({"network": "office"} | query))
+    reply = await world.ask(why.why, actor, **({"network": "office"} | query))
     return {line["question"]: (line["answer"], line["because"], line["change"]) for line in reply["lines"]}
 
 
@@ -101,7 +101,7 @@ async def test_what_shuts_out_is_told_first(office: World) -> None:
 async def test_a_request_is_explained_with_its_history(office: World) -> None:
     """By number: the request, what became of it, and the rules of now."""
     number = await office.granted(ALICE, duration=HOUR)
-    reply = await office.ask(whys.why, ALICE, id=number)
+    reply = await office.ask(why.why, ALICE, id=number)
     assert (reply["request"]["id"], reply["user"], reply["network"]) == (number, "alice", "office")
     assert [event["kind"] for event in reply["events"]] == ["requested", "granted"]
 
@@ -114,16 +114,16 @@ async def test_who_may_ask_about_whom(office: World) -> None:
         ({"id": number}, "not_found"),
     ):
         with pytest.raises(JitError) as caught:
-            await office.ask(whys.why, BOB, **query)
+            await office.ask(why.why, BOB, **query)
         assert caught.value.code == code
     await office.do(networks.set_, ROOT, name="office", changes=["approvers=bob"])
     assert (await told(office, BOB, user="alice"))["may they use it"][0] == "yes"
     await office.do(networks.set_, ROOT, name="office", changes=["approvers=", "members=alice"])
     with pytest.raises(JitError) as caught:
-        await office.ask(whys.why, BOB, network="office")
+        await office.ask(why.why, BOB, network="office")
     assert caught.value.code == "not_found"
     with pytest.raises(JitError) as caught:
-        await office.ask(whys.why, BOB)
+        await office.ask(why.why, BOB)
     assert caught.value.code == "bad_request"
 
 
@@ -273,7 +273,7 @@ async def test_the_smallest_cap_is_told(office: World) -> None:
 
 async def outcome(world: World, number: int, actor: Actor = ALICE) -> list[tuple[str, str, str]]:
     """(question, answer, because) of what became of a request."""
-    reply = await world.ask(whys.why, actor, id=number)
+    reply = await world.ask(why.why, actor, id=number)
     return [(one["question"], one["answer"], one["because"]) for one in reply["outcome"]]
 
 
@@ -360,13 +360,13 @@ async def test_what_does_not_exist_for_somebody(office: World) -> None:
     await settle(office, "members=bob")
     for network in ("office", "nowhere"):
         with pytest.raises(JitError) as caught:
-            await office.ask(whys.why, ALICE, user="bob", network=network)
+            await office.ask(why.why, ALICE, user="bob", network=network)
         assert (caught.value.code, caught.value.message) == (
             "not_found",
             f"cannot find a network {network!r}",
         )
     with pytest.raises(JitError, match="own no devices and ask for nothing") as caught:
-        await office.ask(whys.why, ROOT, network="office")
+        await office.ask(why.why, ROOT, network="office")
     assert caught.value.hint == "Name the person: jitctl why USER office"
 
 
@@ -375,7 +375,7 @@ async def test_an_approver_asks_about_those_who_asked(office: World) -> None:
     await settle(office, "approvers=bob")
     for user in ("alice", "carol", "nobodyhere"):
         with pytest.raises(JitError, match="cannot find anything that") as caught:
-            await office.ask(whys.why, BOB, user=user, network="office")
+            await office.ask(why.why, BOB, user=user, network="office")
         assert caught.value.code == "not_found"
     await office.asked(ALICE)
     assert (await told(office, BOB, user="alice"))["must they ask"][0] == "yes"
@@ -394,7 +394,7 @@ async def test_who_is_gone_or_in_doubt_is_explained(office: World) -> None:
     lines = await told(office, ROOT, user="alice")
     assert lines["does the account count"] == ("no", "there is no user alice any more", "")
     with pytest.raises(JitError) as caught:
-        await office.ask(whys.why, ROOT, user="nobodyhere", network="office")
+        await office.ask(why.why, ROOT, user="nobodyhere", network="office")
     assert caught.value.code == "not_found"
 
 

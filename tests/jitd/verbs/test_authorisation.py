@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jitd.core.errors import JitError
-from jitd.queries import eventlog, overview, show, whys
+from jitd.queries import eventlog, overview, show, why
 from jitd.server.route import Kind, Route
 from jitd.server.routes import ROUTES
 from jitd.verbs import changes, grants, lookup, notify
@@ -89,7 +89,7 @@ async def test_an_outsider_cannot_tell_a_request_of_others_from_none(world: Worl
     """Attack: somebody with no part in it counts through the numbers, to learn from 403 or 404 which requests exist."""
     await world.furnish()
     number = await world.granted(ALICE)
-    loaders = (lookup.numbered, lookup.mine, grants.asked, whys.explained)
+    loaders = (lookup.numbered, lookup.mine, grants.asked, why.explained)
     by_number = [route for route in ROUTES if route.access.loader in loaders]
     assert len(by_number) == 12
     for route in by_number:

@@ -8,7 +8,7 @@ import pytest
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
-from jitd.queries import eventlog, history, listing, report, show, whys
+from jitd.queries import eventlog, history, listing, report, show, why
 from jitd.verbs import devices, grants, interfaces, networks, requests
 from jitd.verbs.context import ChangeVerb, QueryVerb
 from support.service import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
@@ -271,12 +271,12 @@ async def test_a_network_that_is_made_again_is_another_one(office: World) -> Non
         (listing.list_, {"network": "office"}),
         (history.history, {"id": later}),
         (report.report, {"network": "office"}),
-        (whys.why, {"user": "alice", "network": "office"}),
+        (why.why, {"user": "alice", "network": "office"}),
     ):
         seen = await office.ask(verb, erin, **query)
         assert "ACME" not in str(seen), verb
     assert "printer" in str(await office.ask(eventlog.events_, erin))
-    hidden: tuple[QueryVerb[Any], ...] = (show.show, whys.why, history.history)
+    hidden: tuple[QueryVerb[Any], ...] = (show.show, why.why, history.history)
     for one in hidden:
         with pytest.raises(JitError) as caught:
             await office.ask(one, erin, id=number)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from jitd.queries import eventlog, overview, show, whys
+from jitd.queries import eventlog, overview, show, why
 from jitd.verbs import devices, networks, requests
 from support.service import ALICE, CAROL, ROOT, World, key
 
@@ -77,7 +77,7 @@ async def test_a_request_says_that_too_few_can_decide(office: World) -> None:
     assert reply["note"] == said
     number = reply["request"]["id"]
     assert (await office.ask(show.show, ALICE, id=number))["shortage"] == said
-    lines = (await office.ask(whys.why, ALICE, network="office"))["lines"]
+    lines = (await office.ask(why.why, ALICE, network="office"))["lines"]
     (line,) = [one for one in lines if one["question"] == "who decides"]
     assert said in line["because"]
     await office.do(requests.cancel, ALICE, id=number)

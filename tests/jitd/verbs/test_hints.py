@@ -11,7 +11,7 @@ from jitd.core.commandline import parts_of
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
-from jitd.queries import report, whys
+from jitd.queries import report, why
 from jitd.verbs import devices, grants, networks, policies, requests, users
 from support.hints import commands
 from support.service import ALICE, CAROL, HOUR, World, key
@@ -41,8 +41,8 @@ async def hints_for(world: World, name: str) -> list[list[str]]:
     office = {"name": "office"}
 
     async def explained() -> None:
-        await told(world.ask(whys.why, CAROL, user=name, network="office"))
-        await told(world.ask(whys.why, her, network="office"))
+        await told(world.ask(why.why, CAROL, user=name, network="office"))
+        await told(world.ask(why.why, her, network="office"))
         await told(world.examine(her, network="office"))
         await told(world.examine(CAROL, network="office", user=name))
 
@@ -124,14 +124,14 @@ async def test_every_hint_is_what_it_says(office: World, name: str) -> None:
 async def test_a_rule_that_why_suggests_is_for_that_user(office: World, name: str) -> None:
     """The command that `why` prints lets in whom it names, and nobody else."""
     office.people.people[name] = Person(name=name, exists=Answer.YES, uid=61100)
-    lines = (await office.ask(whys.why, CAROL, user=name, network="office"))["lines"]
+    lines = (await office.ask(why.why, CAROL, user=name, network="office"))["lines"]
     (words,) = [
         found for line in lines for found in commands(line["change"], name) if "jit.exempt" in line["change"]
     ]
     await office.do(networks.set_, CAROL, name="office", changes=[words[3]])
-    lines = (await office.ask(whys.why, CAROL, user=name, network="office"))["lines"]
+    lines = (await office.ask(why.why, CAROL, user=name, network="office"))["lines"]
     assert {line["question"]: line["answer"] for line in lines}["must they ask"] == "no"
-    lines = (await office.ask(whys.why, CAROL, user="alice", network="office"))["lines"]
+    lines = (await office.ask(why.why, CAROL, user="alice", network="office"))["lines"]
     assert {line["question"]: line["answer"] for line in lines}["must they ask"] == "yes"
 
 

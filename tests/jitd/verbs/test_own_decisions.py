@@ -7,7 +7,7 @@ import pytest
 from jitctl.render import events
 from jitd.core.errors import JitError
 from jitd.core.model import REGISTERED, Actor
-from jitd.queries import eventlog, listing, show, whys
+from jitd.queries import eventlog, listing, show, why
 from jitd.verbs import devices, grants, holding, networks, requests, users
 from jitd.verbs.context import ChangeVerb
 from support.service import ALICE, BOB, CAROL, DAVE, HOUR, ROOT, World, key
@@ -167,7 +167,7 @@ async def test_a_login_uid_that_the_caller_wrote_opens_nothing(office: World) ->
     number = await office.granted(ALICE)
     for call in (
         office.ask(show.show, mallory, id=number),
-        office.ask(whys.why, mallory, id=number),
+        office.ask(why.why, mallory, id=number),
         office.do(grants.extend, mallory, id=number, duration=HOUR, comment="put there by mallory"),
         office.do(holding.release, mallory, id=number),
         office.do(holding.pause, mallory, id=number),

@@ -125,7 +125,7 @@ def _secrets(directory: Path) -> Iterator[wire.Check]:
 
 def _templates(running: Config) -> Iterator[wire.Check]:
     directory = running.mail.templates
-    if not running.tells or not directory.exists():
+    if not running.notifies or not directory.exists():
         return
     why = "jitd sends what stands in it"
     yield from _obeyed(directory, why)

@@ -258,7 +258,7 @@ def _rooms(one: Examination) -> Iterator[wire.Check]:
 
 def _waiting(one: Examination) -> Iterator[wire.Check]:
     rows = one.view.rows
-    waiting = outbox.counts(rows).waiting if one.view.config.tells else 0
+    waiting = outbox.counts(rows).waiting if one.view.config.notifies else 0
     why = (
         next((message.error for message in outbox.waiting(rows, 50) if message.error), "") if waiting else ""
     )
