@@ -514,8 +514,8 @@ def _table(document: str, heading: str) -> Mapping[str, str]:
 def test_the_document_is_the_code() -> None:
     """docs/mail.md lists the messages, facts and filters that there are, with the same words, and no others."""
     document = (Path(__file__).parents[3] / "docs" / "mail.md").read_text()
-    assert _table(document, "To those who decide") == facts.TO_DECIDERS
-    assert _table(document, "To users") == facts.TO_USERS
-    assert _table(document, "To administrators") == facts.TO_ADMINS
-    assert _table(document, "What a template may speak of") == {**facts.FACTS, **facts.BESIDES}
+    assert _table(document, "Messages to deciders") == facts.TO_DECIDERS
+    assert _table(document, "Messages to users") == facts.TO_USERS
+    assert _table(document, "Messages to administrators") == facts.TO_ADMINS
+    assert _table(document, "Facts in a template") == {**facts.FACTS, **facts.BESIDES}
     assert _table(document, "Filters") == facts.FILTERS
