@@ -47,7 +47,7 @@ FAULTS = (
     Fault("boot-clock-back", "started under a boot clock that is behind", life.boot_clock_back),
     Fault("boot-clock-ahead", "started under a boot clock that is ahead", life.boot_clock_ahead, often=False),
     Fault("run-directory-gone", "the run directory removed, before a revoke", life.run_directory_gone),
-    Fault("log-pipe-full", "the pipe for the log full, and nobody drains it; a revoke", life.log_pipe_full),
+    Fault("log-pipe-full", "the pipe for the log full, with no reader; a revoke", life.log_pipe_full),
     Fault(
         "killed-at-steps",
         "jitd killed at each write, sync and message of a grant and of a revoke",
@@ -80,14 +80,14 @@ FAULTS = (
         "`nft flush ruleset` in the last half second of a grant, with jitd alive",
         firewall.flushed_at_the_end,
         6,
-        limit="the kernel's timeout goes with the table; jitd stops in WireGuard who ends, and where the flush comes"
-        " within milliseconds of the end, that is as late as its own timer",
+        limit="the flush deletes the kernel's timeout; jitd blocks the peer in WireGuard, which is as late as its own timer"
+        " if the flush comes within milliseconds of the end",
     ),
-    Fault("element-added", "an element added by hand for somebody without a grant", firewall.element_added),
-    Fault("element-lengthened", "an element lengthened by hand", firewall.element_lengthened),
+    Fault("element-added", "a set entry added by hand for a user without a grant", firewall.element_added),
+    Fault("element-lengthened", "a set entry lengthened by hand", firewall.element_lengthened),
     Fault(
         "peers-by-hand",
-        "`wg set`: a peer without a grant, wider addresses, a stranger",
+        "`wg set`: a peer without a grant, wider addresses, an unknown peer",
         interface.peers_by_hand,
         often=False,
     ),
@@ -101,13 +101,13 @@ FAULTS = (
     Fault("locked-at-revoke", "the database locked when a grant is revoked", storage.locked_at_revoke),
     Fault(
         "corrupted-at-expiry",
-        "the database overwritten with nonsense when a grant ends",
+        "the database overwritten with invalid data when a grant ends",
         storage.corrupted_at_expiry,
         often=False,
     ),
     Fault(
         "corrupted-at-revoke",
-        "the database overwritten with nonsense when a grant is revoked",
+        "the database overwritten with invalid data when a grant is revoked",
         storage.corrupted_at_revoke,
         often=False,
     ),

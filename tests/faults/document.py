@@ -18,37 +18,37 @@ HEADER = (
 )
 
 HOW = """\
-Each fault is played on a gateway in network namespaces of its own: a real jitd with nftables and wireguard-go, real
-clients, and numbered packets in both directions for two people. alice is the one whom the fault is about: 1,000 a
-second each way (100 for the random kills). bob is in all the time: 250 a second each way (100).
+Each fault is played on a gateway in network namespaces of its own, with a real jitd, nftables, wireguard-go, real clients, and
+numbered packets in both directions for two users. The fault concerns alice, who sends and receives 1,000 packets a second
+(100 for the random kills). bob has access all the time, with 250 packets a second (100).
 
-- An end is the end of alice's grant, or where it was revoked, the reply that said so; where jitd was killed before it
-  could reply, the moment when it answered again. Past the end is a packet of hers that was sent after it and arrived.
-- The last packet is told in milliseconds from the end, from the earliest to the latest of all trials: negative is
-  before it. Where the fault itself stopped the packets, that says when it did.
-- Others lost: the longest time for which no packet of bob's arrived. 0 is not one packet lost.
-- What put it right, within: the longest time from when the cause was gone (or for what jitd has to find by itself,
-  from the fault) to when the store, WireGuard and nftables were seen to agree, `jitctl status` was waiting for nothing,
-  and what had to be told was told.
-- After each scene every acknowledged verb is there, SEQ has no gap, there is a peer and an element for each active
-  grant and for nobody else, and no element lives longer than its grant. What is not so counts as failed.
+- The end is the end of alice's grant. If the grant was revoked, it is the reply that reported this; if jitd was killed before
+  it could reply, it is the time of its next answer. A packet past the end is a packet of alice's that was sent after the end
+  and arrived.
+- The last packet is given in milliseconds from the end, from the earliest to the latest of all trials. Negative numbers are
+  before the end. If the fault itself stopped the packets, the number is the time of that.
+- Others lost is the longest time without a packet of bob's. 0 means that not one packet was lost.
+- What put it right, within: the longest time from the end of the cause (or from the fault, if jitd has to notice it by
+  itself) until the store, WireGuard and nftables agreed, `jitctl status` reported nothing that waits, and all notices were
+  made.
+- After each trial, every acknowledged verb is recorded, SEQ has no gap, each active grant and nothing else has a peer and a
+  set entry, and no set entry lives longer than its grant. Otherwise the trial counts as failed.
 """
 
 LIMITS = """\
-- **A machine that is suspended, or a VM that is paused, while jitd is dead.** The timeouts in nftables stand still
-  meanwhile, so that access lasts longer by that time, unless jitd is started: it cuts what has ended first.
-- **Somebody flushes the ruleset while jitd is dead.** The kernel's timeouts are gone with it. Who was in stays in,
-  in WireGuard, until jitd starts. The same with jitd alive is repaired, see the table; until then WireGuard guards,
-  so that nobody gets in who has no grant, and jitd stops there first whose end is near. An end within milliseconds
-  of the flush comes as late as jitd's own timer.
-- **Root on the gateway can do anything**, to jitd, to its store and to the kernel. jitd repairs what it sees and tells
-  of it; it is no wall against root.
-- **Access ends a little early, never late.** The kernel counts in ticks of up to 10 ms and rounds up, so that jitd asks
-  for 50 ms less: a virtual machine's ticks may come late, too.
-- **An interface that is taken away takes everybody's packets with it** until jitd has made it again, and until each
-  client has begun a new session.
-- **Not tried here:** steps of the wall clock, the WireGuard of the kernel, and a start of the machine are tried in a
-  virtual machine by `make test`; a loss of power is not tried.
+- **A machine is suspended, or a VM is paused, while jitd is dead.** The timeouts in nftables stand still meanwhile, so access
+  lasts longer by that time, unless jitd is started: it first cuts all access that has ended.
+- **The ruleset is flushed while jitd is dead.** This deletes the kernel's timeouts. Open access stays open in WireGuard until
+  jitd starts. If jitd runs, it repairs the ruleset, see the table. Until then WireGuard admits only peers with a grant, and
+  jitd first blocks the peers whose end is near. An end within milliseconds of the flush is as late as jitd's own timer.
+- **Root on the gateway can do anything**, to jitd, to its store and to the kernel. jitd repairs the changes that it notices
+  and records them. It does not protect against root.
+- **Access ends a little early, never late.** The kernel counts in ticks of up to 10 ms and rounds up, and the ticks of a virtual
+  machine may be late, so jitd sets timeouts that are 50 ms shorter.
+- **Removing an interface stops the packets of all its users** until jitd has created it again and each client has begun a new
+  session.
+- **Not tried here:** steps of the wall clock, the kernel's WireGuard, and a boot of the machine are tried in a virtual
+  machine by `make test`. A power failure is not tried.
 """
 
 
@@ -78,13 +78,13 @@ def document(
     lines = [
         "# What happens when something breaks",
         "",
-        "Written by `make faults`, which plays each of these faults with real packets. Do not edit it: run that again.",
+        "Written by `make faults`, which plays each of these faults with real packets. Do not edit this file: run it again.",
         "",
         f"- {dt.datetime.now(dt.UTC):%Y-%m-%d}, seed {seed}, {seconds / 60:.0f} minutes",
         *facts,
         *_less(whole),
         f"- **{sum(one.trials for one in outcomes):,} trials, {sum(one.past for one in outcomes)} packets past the"
-        f" end, {len(bad)} faults that were not as they have to be**{_beside(limits)}",
+        f" end, {len(bad)} faults with a wrong result**{_beside(limits)}",
         "",
         *_table(promises),
         "",
@@ -99,22 +99,20 @@ def document(
         LIMITS,
     ]
     if limits:
-        lines += ["What a limit costs, measured in the same run:", "", *_table(limits), ""]
+        lines += ["The effect of a limit, measured in the same run:", "", *_table(limits), ""]
         lines += [f"- {one.fault.text}: {one.fault.limit}" for one in limits] + [""]
     return "\n".join(lines)
 
 
 def _less(whole: bool) -> list[str]:
     return (
-        []
-        if whole
-        else ["- **not the whole run**: some faults were left out or played less often than usual"]
+        [] if whole else ["- **not the whole run**: some faults were omitted or played less often than usual"]
     )
 
 
 def _beside(limits: Sequence[Played]) -> str:
     past = sum(one.outcome.past for one in limits if one.outcome is not None)
-    return f"; besides, {past} packets where a known limit was tried (last table)" if limits else ""
+    return f"; besides, {past} packets in trials of a known limit (last table)" if limits else ""
 
 
 def _table(played: Sequence[Played]) -> list[str]:

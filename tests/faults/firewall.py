@@ -21,7 +21,7 @@ def flushed(deployment: Deployment, chance: Random) -> Outcome:
         _flush(deployment)
         scene.shut(granted.end_ns)
         deployment.ended(granted.number, BACK)
-        with scene.recovering("jitd heard of it and loaded its table again"):
+        with scene.recovering("jitd was notified and loaded its table again"):
             _flush(deployment)
             until(lambda: elements(deployment, "inet"), "the table is back", 20)
         scene.told("firewall_repaired")
@@ -35,7 +35,7 @@ def flushed_at_the_end(deployment: Deployment, chance: Random) -> Outcome:
         granted = scene.grant("8s")
         scene.wait(granted.end_ns - chance.randrange(20, 500) * 1_000_000)
         scene.shut(granted.end_ns)
-        with scene.recovering("jitd heard of it, cut in WireGuard, and loaded its table again"):
+        with scene.recovering("jitd was notified, cut in WireGuard, and loaded its table again"):
             _flush(deployment)
             deployment.ended(granted.number, BACK)
         scene.silent()
@@ -60,7 +60,7 @@ def refusing(deployment: Deployment, chance: Random) -> Outcome:
             assert "cutting" in scene.gateway.request(granted.number)["marks"]
         finally:
             deployment.world.run(["umount", "/usr/sbin/nft"])
-        with scene.recovering("WireGuard cut; jitd's next attempt loaded the table"):
+        with scene.recovering("WireGuard cut; the next attempt of jitd loaded the table"):
             until(lambda: not scene.gateway.request(granted.number)["marks"], "nothing is left to cut", 60)
         scene.told("enforcement_failed")
         scene.told("enforcement_recovered")
@@ -70,7 +70,7 @@ def refusing(deployment: Deployment, chance: Random) -> Outcome:
 
 def element_added(deployment: Deployment, chance: Random) -> Outcome:
     """An element by hand for somebody who has no grant: WireGuard has no such peer, and jitd takes it away."""
-    with played(deployment) as scene, scene.recovering("jitd heard of it and took the element away"):
+    with played(deployment) as scene, scene.recovering("jitd was notified and removed the entry"):
         _by_hand(deployment, "add")
         scene.told("element_removed")
         until(
@@ -88,7 +88,7 @@ def element_lengthened(deployment: Deployment, chance: Random) -> Outcome:
         granted = scene.grant("15s")
         scene.wait(granted.end_ns - chance.randrange(2000, 4000) * 1_000_000)
         scene.shut(granted.end_ns)
-        with scene.recovering("jitd heard of it and shortened the element"):
+        with scene.recovering("jitd was notified and shortened the entry"):
             _by_hand(deployment, "delete", "add")
             scene.told("element_shortened")
         deployment.ended(granted.number, BACK)

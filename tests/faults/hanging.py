@@ -45,7 +45,7 @@ def disk_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
         granted = scene.grant("1h")
         with _hanging_writer(deployment, _slow_or_broken(scene, "delay_enter=20000000")):
             _revoked(scene, granted, UNRECORDED)
-        with scene.recovering("cut at once; recorded when the disk went on"):
+        with scene.recovering("cut at once; recorded when the disk continued"):
             deployment.ended(granted.number, BACK)
         return scene.finish()
 
@@ -56,7 +56,7 @@ def frozen_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
         granted = scene.grant("1h")
         with _hanging_writer(deployment, _frozen(deployment)):
             _revoked(scene, granted, UNRECORDED)
-        with scene.recovering("cut at once; recorded when the file system went on"):
+        with scene.recovering("cut at once; recorded when the file system continued"):
             deployment.ended(granted.number, BACK)
         return scene.finish()
 
@@ -67,7 +67,7 @@ def errors_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
         granted = scene.grant("1h")
         with _slow_or_broken(scene, "error=EIO"):
             _revoked(scene, granted, UNRECORDED)
-        with scene.recovering("cut at once; recorded when the disk was whole again"):
+        with scene.recovering("cut at once; recorded when the disk worked again"):
             deployment.ended(granted.number, BACK)
         return scene.finish()
 
@@ -85,7 +85,7 @@ def wireguard_go_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
                 begun = time.monotonic()
                 scene.gateway.refusal("carol", "revoke", str(number), "--reason", "the fault")
                 assert time.monotonic() - begun < STARTED
-            with scene.recovering("wg0 was never held; wg1 is right when it answers again"):
+            with scene.recovering("wg0 was not delayed; wg1 was reconciled when it answered again"):
                 until(lambda: not scene.gateway.peers("wg1"), "wg1 is closed", BACK)
         return scene.finish()
 

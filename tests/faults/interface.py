@@ -18,7 +18,7 @@ def deleted(deployment: Deployment, chance: Random) -> Outcome:
     """The interface deleted with grants live: it comes back with its peers, and packets pass again."""
     with played(deployment) as scene:
         granted = scene.grant("1h")
-        with scene.recovering("jitd made it again, with its peers"):
+        with scene.recovering("jitd created it again, with its peers"):
             deployment.world.run(["ip", "link", "delete", "wg0"])
             scene.told("interface_recreated")
         scene.passes()
@@ -33,7 +33,7 @@ def renamed(deployment: Deployment, chance: Random) -> Outcome:
     """The interface renamed with a grant live that ends, and one that is revoked; jitd started again meanwhile."""
     with played(deployment) as scene:
         granted = scene.grant("8s")
-        with scene.recovering("jitd knows it by its index, the firewall by its addresses, too"):
+        with scene.recovering("jitd recognised it by its index, the firewall also by its addresses"):
             _rename(deployment, "wg0", "renamed")
             scene.told("interface_renamed")
         scene.shut(granted.end_ns)
@@ -61,7 +61,7 @@ def renamed_without_jitd(deployment: Deployment, chance: Random) -> Outcome:
         scene.wait(granted.end_ns)
         scene.shut(granted.end_ns)
         scene.silent()
-        with scene.recovering("jitd found it by its addresses at its start"):
+        with scene.recovering("jitd recognised it by its addresses at its start"):
             scene.start()
             deployment.ended(granted.number, BACK)
         _rename(deployment, "renamed", "wg0")
@@ -101,7 +101,7 @@ def peers_by_hand(deployment: Deployment, chance: Random) -> Outcome:
             *("peer", deployment.keys["bob"], "allowed-ips", f"{bob},10.9.0.77/32"),
             *("peer", STRANGER, "allowed-ips", "10.9.0.78/32"),
         ]
-        with scene.recovering("the firewall let nobody pass; jitd looked and took them away"):
+        with scene.recovering("the firewall let nothing pass; jitd found and removed them"):
             deployment.world.run(["wg", "set", "wg0", *peers])
             scene.silent()
             for kind in ("peer_repaired", "stranger_removed"):
@@ -114,7 +114,7 @@ def quick_restarted(deployment: Deployment, chance: Random) -> Outcome:
     """wg-quick takes an adopted interface down and up, with peers in its file that have no grant."""
     with played(deployment) as scene:
         granted = scene.grant("8s")
-        with scene.recovering("the firewall let nobody else pass; jitd looked and took the peer away"):
+        with scene.recovering("the firewall let no other peer pass; jitd found and removed the peer"):
             tunnel.down(deployment.world, "gateway", "wg0")
             tunnel.up(
                 deployment.world,
@@ -133,7 +133,7 @@ def file_loaded(deployment: Deployment, chance: Random) -> Outcome:
     """`wg syncconf` with the file of an adopted interface brings the peer of somebody without a grant back."""
     with (
         played(deployment) as scene,
-        scene.recovering("the firewall let nobody pass; jitd looked and took it away"),
+        scene.recovering("the firewall let nothing pass; jitd found and removed it"),
     ):
         deployment.world.run(["bash", "-c", "wg syncconf wg0 <(wg-quick strip wg0)"])
         scene.silent()

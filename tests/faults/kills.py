@@ -52,7 +52,7 @@ def _kills(deployment: Deployment, chance: Random, number: int) -> Outcome:
         scene.start()
         scene.silent()
         scene.trials = number
-        scene.recovery = "a start: the kernel is as the store says"
+        scene.recovery = "at its start, jitd reconciled the kernel with the store"
         scene.recovered_ms = float(slowest)
         scene.note = f"{requests} requests, {unanswered} verbs cut short"
         # In some ten thousand packets beside fifty starts of Python, a busy machine loses one by itself; it is told.

@@ -24,7 +24,7 @@ def killed_before_expiry(deployment: Deployment, chance: Random) -> Outcome:
         scene.shut(granted.end_ns)
         scene.wait(granted.end_ns + chance.randrange(100, 1500) * 1_000_000)
         scene.silent()
-        with scene.recovering("the kernel cut; a start recorded it"):
+        with scene.recovering("the kernel cut on time; jitd recorded it at its start"):
             scene.start()
             deployment.ended(granted.number, BACK)
         return scene.finish()
@@ -41,7 +41,7 @@ def stopped_across_expiry(deployment: Deployment, chance: Random) -> Outcome:
         scene.shut(granted.end_ns)
         scene.wait(granted.end_ns + chance.randrange(100, 1500) * 1_000_000)
         scene.silent()
-        with scene.recovering("the kernel cut; jitd recorded it when it went on"):
+        with scene.recovering("the kernel cut on time; jitd recorded it when it continued"):
             daemon.send(signal.SIGCONT)
             # nsenter stops with its program, and has to be woken by itself.
             daemon.popen.send_signal(signal.SIGCONT)
@@ -59,7 +59,7 @@ def boot_clock_back(deployment: Deployment, chance: Random) -> Outcome:
         with _under(scene, -behind):
             deployment.ended(granted.number, BACK)
             scene.silent()
-        scene.recovery = "the kernel cut; the wall clock decided"
+        scene.recovery = "the kernel cut on time; the wall clock decided"
         assert _clock(scene, granted.number) == "wall"
         return scene.finish()
 
@@ -75,7 +75,7 @@ def boot_clock_ahead(deployment: Deployment, chance: Random) -> Outcome:
             scene.silent()
         scene.acknowledged[granted.number] = {"expired"}
         assert _clock(scene, granted.number) == "boot"
-        scene.recovery = "the boot clock decided, and the event says so"
+        scene.recovery = "the boot clock decided, and the event names it"
         return scene.finish()
 
 
@@ -84,7 +84,7 @@ def run_directory_gone(deployment: Deployment, chance: Random) -> Outcome:
     with played(deployment) as scene:
         granted = scene.grant("1h")
         scene.world.run(["rm", "-rf", str(Path(SOCKET).parent)])
-        with scene.recovering("jitd put its socket back; the revoke cut"):
+        with scene.recovering("jitd created its socket again; the revoke cut"):
             until(scene.gateway.answers, "the socket is back", BACK)
             scene.revoke(granted.number)
             scene.shut()
@@ -100,7 +100,7 @@ def log_pipe_full(deployment: Deployment, chance: Random) -> Outcome:
         daemon = scene.gateway.daemon
         assert daemon is not None
         daemon.send(signal.SIGHUP)  # a line for the log
-        with scene.recovering("nobody waited for the log; the revoke cut"):
+        with scene.recovering("no thread waited for the log; the revoke cut"):
             scene.revoke(granted.number)
             scene.shut()
             deployment.ended(granted.number, BACK)

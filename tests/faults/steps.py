@@ -45,7 +45,10 @@ def _killed_at(deployment: Deployment, steps: list[Step]) -> Outcome:
             scene.revoke(request["id"])
             scene.shut()
         scene.trials = len(steps)
-        scene.recovery, scene.recovered_ms = "a start: the kernel is as the store says", max(found)
+        scene.recovery, scene.recovered_ms = (
+            "at its start, jitd reconciled the kernel with the store",
+            max(found),
+        )
         return scene.finish()
 
 

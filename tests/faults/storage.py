@@ -43,7 +43,7 @@ def disk_full_at_expiry(deployment: Deployment, chance: Random) -> Outcome:
         )
         assert "cannot" in refused.stderr, refused
         scene.silent()
-        with scene.recovering("cut on time; recorded when there was room"):
+        with scene.recovering("cut on time; recorded when there was space"):
             _free(deployment)
             deployment.ended(granted.number, BACK)
         return scene.finish()
@@ -55,7 +55,7 @@ def disk_full_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
         granted = scene.grant("1h")
         _fill(deployment)
         _revoked_unrecorded(scene, granted)
-        with scene.recovering("cut at once; recorded when there was room"):
+        with scene.recovering("cut at once; recorded when there was space"):
             _free(deployment)
             deployment.ended(granted.number, BACK)
         return scene.finish()
@@ -98,7 +98,7 @@ def corrupted_at_expiry(deployment: Deployment, chance: Random) -> Outcome:
         scene.wait(granted.end_ns + chance.randrange(100, 3000) * 1_000_000)
         scene.silent()
         assert deployment.keys["alice"] not in scene.gateway.peers()
-        with scene.recovering("cut on time; recorded when a backup was put in its place"):
+        with scene.recovering("cut on time; recorded after a backup was restored"):
             _restored(scene)
             deployment.ended(granted.number, BACK)
         return scene.finish()
@@ -112,7 +112,7 @@ def corrupted_at_revoke(deployment: Deployment, chance: Random) -> Outcome:
         scene.passes()
         _corrupt(deployment)
         _revoked_unrecorded(scene, granted)
-        with scene.recovering("cut at once; recorded when a backup was put in its place"):
+        with scene.recovering("cut at once; recorded after a backup was restored"):
             _restored(scene)
             deployment.ended(granted.number, BACK)
         return scene.finish()
