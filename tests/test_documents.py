@@ -14,6 +14,7 @@ from typer.core import TyperOption
 from jitctl.render.events import _WORKED_OUT
 from jitd.core import changed, configuration, errors
 from jitd.core.events import EventKind
+from jitd.core.release import VERSION
 from jitd.notify import facts
 from jitd.server.routes import ROUTES
 
@@ -286,3 +287,18 @@ def test_the_bounds_are_those_of_the_code() -> None:
             value = getattr(importlib.import_module(where), name)
         seconds = value / {"MS": 1000, "US": 1_000_000}.get(name[-2:], 1)
         assert float(shown.replace(",", "")) == pytest.approx(seconds), constant
+
+
+def test_the_changelog_is_one() -> None:
+    """In the form of Keep a Changelog: versions are numbers with a date, the newest first, and what changed is sorted by kind."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert headings[0] == "[Unreleased]" or headings[0].startswith(f"[{VERSION}] - ")
+    releases = [one for one in headings if one != "[Unreleased]"]
+    found = [re.fullmatch(r"\[(\d+)\.(\d+)\.(\d+)\] - \d{4}-\d{2}-\d{2}", one) for one in releases]
+    assert all(found), releases
+    numbers = [tuple(int(number) for number in one.groups()) for one in found if one]
+    assert numbers == sorted(numbers, reverse=True)
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= kinds
+    assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)

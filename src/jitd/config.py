@@ -13,9 +13,11 @@ import msgspec
 
 from jitd.core import notices
 from jitd.core.commandline import shell
-from jitd.core.configuration import PLACEHOLDER, TABLES, Chat, Config, Key, Mail, keys
+from jitd.core.configuration import PLACEHOLDER, TABLES, Chat, Config, Daemon, Key, Mail, keys
 from jitd.core.errors import JitError
+from jitd.core.release import VERSION
 from jitd.core.text import is_host_name, is_mail_address, meant
+from jitd.store.upgrade import newer_release
 
 DEFAULT_PATH: Final = Path("/etc/jitd/jitd.toml")
 #: sun_path of a Unix socket, less the terminating zero.
@@ -43,6 +45,7 @@ def load(path: Path) -> Config:
         tables = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise JitError("bad_request", f"cannot read {path}: it is not TOML: {error}", "") from error
+    _refuse_newer(path, tables)
     try:
         return parse(tables)
     except JitError as error:
@@ -73,6 +76,25 @@ def parse(tables: Mapping[str, Any]) -> Config:
     _check_mail(config.mail)
     _check_chat(config.chat)
     return config
+
+
+def _refuse_newer(path: Path, tables: Mapping[str, Any]) -> None:
+    """Raises JitError bad_request for keys of a newer jitd, all at once, where one ran here last."""
+    unknown = [f"[{table}]" for table in tables if table not in TABLES]
+    for table, values in tables.items():
+        if table in TABLES and isinstance(values, dict):
+            unknown += [f"[{table}] {key}" for key in values if key not in keys(table)]
+    daemon = tables.get("daemon")
+    state_dir = daemon.get("state_dir") if isinstance(daemon, dict) else None
+    release = unknown and newer_release(
+        Path(state_dir) if isinstance(state_dir, str) and "\0" not in state_dir else Daemon().state_dir
+    )
+    if release:
+        raise JitError(
+            "bad_request",
+            f"cannot use {path}: jitd {release} ran here last, and this is {VERSION}, which does not know {', '.join(unknown)}",
+            f"Install jitd {release} again; or, to stay with this one, remove what it does not know (docs/upgrading.md).",
+        )
 
 
 def _path(kind: type, value: object) -> Path:

@@ -26,7 +26,7 @@ from jitd.reconcile.firewall import FirewallReconciler
 from jitd.reconcile.peers import PeerReconciler
 from jitd.reconcile.reconciler import Reconciler
 from jitd.reconcile.recording import RecordEvent
-from jitd.store import accounts, events, facts, networks, requests
+from jitd.store import accounts, events, facts, networks, requests, upgrade
 from jitd.store.database import FILE_NAME, Rows, Store
 from jitd.store.mark import FILE_NAME as MARK
 from jitd.store.mark import Mark
@@ -134,6 +134,7 @@ class WorkerState:
     def open(self) -> list[str]:
         """Open the store. Returns the names of all who may have access or are named. Raises JitError store."""
         self._store_or_none = Store(self.config.daemon.state_dir / FILE_NAME)
+        upgrade.note_release(self.config.daemon.state_dir)
         self.groups = self.listed_groups(self.rows)
         self.high_water_ms = facts.get(self.rows, _HIGH_WATER) or 0
         self.unrecorded.load(self.rows)

@@ -25,13 +25,11 @@ from typing import Any, Final
 from sqlite_utils import Database
 
 from jitd.core.errors import JitError
+from jitd.store import upgrade
 from jitd.store.schema import MIGRATIONS
 from jitd.store.values import canonical
 
 FILE_NAME: Final = "jitd.db"
-
-#: The fact that says, in the database itself, that a jitd uses it.
-_OPEN: Final = "open"
 
 #: How long a statement waits for another process that holds the database, in milliseconds.
 BUSY_MS: Final = 2000
@@ -214,16 +212,16 @@ class Store:
     def close(self) -> None:
         """Close the connection; the write-ahead log goes back into the database."""
         with contextlib.suppress(JitError):  # a full disk: the next start warns without need
-            self.rows.run("DELETE FROM fact WHERE name = ?", (_OPEN,))
+            self.rows.run("DELETE FROM fact WHERE name = ?", (upgrade.OPEN,))
         self._database.close()
 
     def _open(self, *, has_log: bool) -> bool:
         """Note, in the file itself, that the database is in use. Returns whether that stood there, without a log."""
-        left = self._database.conn.execute("SELECT 1 FROM fact WHERE name = ?", (_OPEN,)).fetchone()
+        left = self._database.conn.execute("SELECT 1 FROM fact WHERE name = ?", (upgrade.OPEN,)).fetchone()
         with contextlib.suppress(
             sqlite3.OperationalError
         ):  # a full disk is told by who has something to write
-            self._database.conn.execute("INSERT OR IGNORE INTO fact VALUES (?, 1)", (_OPEN,))
+            self._database.conn.execute("INSERT OR IGNORE INTO fact VALUES (?, 1)", (upgrade.OPEN,))
             self._database.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return left is not None and not has_log
 
@@ -238,19 +236,13 @@ def back_up(path: Path, target: Path) -> None:
     if target.exists():
         raise JitError("conflict", f"cannot back up to {target}: it exists", "Name a file that does not.")
     try:
-        # With this mode from the first moment: there are private keys in it.
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise JitError("bad_request", f"cannot back up to {target}: {error.strerror}", "") from error
-    try:
         with contextlib.closing(
             sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
         ) as source:
-            source.execute("VACUUM INTO ?", (os.fspath(target),))
-        with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
-            copy.execute("DELETE FROM fact WHERE name = ?", (_OPEN,))  # nobody uses the copy
+            upgrade.copy_into(source, target)
+    except OSError as error:
+        raise JitError("bad_request", f"cannot back up to {target}: {error.strerror}", "") from error
     except sqlite3.Error as error:
-        target.unlink(missing_ok=True)
         raise JitError("store", f"cannot back up {path} to {target}: {error}", _HINT) from error
 
 
@@ -290,7 +282,7 @@ def quick_check(path: Path, seconds: float) -> list[str] | None:
         connection.set_progress_handler(lambda: time.monotonic() > deadline, _OPERATIONS)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
-            raise _newer(path, version)
+            raise upgrade.newer(path, version)
         said = [str(row[0]) for row in connection.execute(f"PRAGMA quick_check({_COMPLAINTS})")]
     except sqlite3.OperationalError as error:
         if "interrupted" in str(error):
@@ -301,15 +293,6 @@ def quick_check(path: Path, seconds: float) -> list[str] | None:
     finally:
         connection.close()
     return [] if said == ["ok"] else said
-
-
-def _newer(path: Path, version: int) -> JitError:
-    return JitError(
-        "store",
-        f"cannot use the database {path}: it belongs to a newer jitd (schema {version}, this one knows "
-        f"{len(MIGRATIONS)})",
-        "Install the newer jitd again, or restore the backup that was made before the upgrade.",
-    )
 
 
 def _connect(path: Path, *, read_only: bool) -> Database:
@@ -335,15 +318,24 @@ def _prepare(database: Database, path: Path, *, has_log: bool) -> None:
             "Restore it from a backup (jitd backup makes them), or remove it to begin with an empty one.",
         )
     if version > len(MIGRATIONS):
-        raise _newer(path, version)
-    # Only now: these write, and a database of a newer jitd must stay as it is.
+        raise upgrade.newer(path, version)
+    # Only now: these write, and a database of a newer jitd must stay as it is, and an older one until it was copied.
+    kept = upgrade.keep_copy(connection, path, version) if 0 < version < len(MIGRATIONS) else None
     database.enable_wal()
     connection.execute("PRAGMA synchronous = FULL")
     database.register_function(canonical, deterministic=True)
-    for number in range(version, len(MIGRATIONS)):
+    if version == len(MIGRATIONS):
+        return
+    try:
         with database.atomic():
-            database.executescript(MIGRATIONS[number])
-            database.execute(f"PRAGMA user_version = {number + 1}")
+            for number in range(version, len(MIGRATIONS)):
+                database.executescript(MIGRATIONS[number])
+            database.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    except sqlite3.Error as error:
+        if kept is None:
+            raise
+        kept.unlink(missing_ok=True)  # as good as the database is; the next start makes another one
+        raise upgrade.failed(path, version, error) from error
 
 
 def _refused(path: Path, error: sqlite3.Error) -> JitError:
