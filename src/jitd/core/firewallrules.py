@@ -129,8 +129,8 @@ def closed(rules: Rules) -> str:
     shut = tuple(replace(interface, networks=(), index=0) for interface in rules.interfaces)
     table = inet_table(Rules(interfaces=shut, always=(), close_local_users=False), {}, elements=True)
     return (
-        "# jitd, closed: nobody passes these interfaces until jitd has loaded its own rules in place of these.\n"
-        "# Loaded at boot before the network; `nft -f` may load it again at any time, and cuts everyone by that.\n"
+        "# The closed table of jitd: no traffic passes these interfaces until jitd has replaced it with its own rules.\n"
+        "# Loaded at boot before the network. Loading it again with `nft -f` is safe at any time, and cuts all users.\n"
         f"add table inet {TABLE}\ndelete table inet {TABLE}\n{table}"
     )
 
