@@ -70,7 +70,7 @@ def test_a_laptop_is_set_up(far: Far) -> None:
     file.unlink()
     done = world.run(["jitctl", *words], user="alice", where="alice", check=False)
     assert done.returncode == 8
-    assert "a device of that name is registered, whose key is" in done.stderr
+    assert "a device with this name is registered, and its private key is" in done.stderr
 
 
 def test_a_laptop_with_a_keyring_is_set_up(far: Far) -> None:
@@ -129,7 +129,7 @@ def test_a_gateway_behind_its_own_tunnel(far: Far) -> None:
     done = world.run(["jitctl", "status"], user="alice", where="alice", env=there, check=False)
     assert done.returncode == 6
     assert (
-        "timed out. 10.9.0.1 is an address behind the tunnel alice0, which is up, and lets nothing through:"
-        " nothing is granted there just now"
+        "timed out. 10.9.0.1 is an address behind the tunnel alice0, which is up, but passes no traffic: no "
+        "grant is active now"
     ) in done.stderr
     assert "Use an address that is reachable without the tunnel" in done.stderr

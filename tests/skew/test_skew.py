@@ -216,7 +216,7 @@ def test_an_older_jitd_that_tells_less(
         whole = typed(line).status
         for without in sorted(seen - {"code", "message", "hint"}):
             said = typed(line)
-            told = f"the gateway runs jitd 0.0.7, which does not tell '{without}'" in said.err
+            told = f"the gateway runs jitd 0.0.7, which does not report '{without}'" in said.err
             assert said.status == 1 if told else said.status in (0, whole), (without, said)
 
 

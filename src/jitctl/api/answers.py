@@ -160,8 +160,9 @@ def _check(said: dict[str, Any]) -> None:
         if key in NUMBERS and not isinstance(value, int | float | None):
             raise JitError(
                 "internal",
-                f"cannot read what was answered: {key} is no number",
-                "Is it jitd that answers there? Tell the administrator of the gateway: it may have been tampered with.",
+                f"cannot read the reply: {key} is not a number",
+                "Check that jitd answers there, and report it to the administrator of the gateway: it may "
+                "have been tampered with.",
             )
         if key not in FREE and key not in ANY:
             for one in value if isinstance(value, list) else (value,):

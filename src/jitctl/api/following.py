@@ -57,7 +57,7 @@ def follow(
                     after = event["seq"]
                     yield event
                 pause = 0.0
-            error = JitError("unreachable", "cannot go on listening: jitd is stopping")
+            error = JitError("unreachable", "cannot continue to listen: jitd is stopping")
         except JitError as failed:
             if failed.code not in PASSING:
                 raise

@@ -58,7 +58,7 @@ def _refusal(error: JitError) -> bytes:
     message, hint = error.message, error.hint
     if error.code == "unreachable":
         message = message.replace("reach jitd", f"reach jitd on {socket.gethostname()}", 1)
-        hint = "An administrator of that machine starts it: systemctl start jitd"
+        hint = "An administrator of that machine can start it: systemctl start jitd"
     body = json.dumps({"code": error.code, "message": message, "hint": hint}).encode() + b"\n"
     head = (
         f"HTTP/1.1 {error.http_status} {error.code}\r\nContent-Type: application/json\r\n"

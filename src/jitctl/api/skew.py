@@ -43,9 +43,9 @@ def _jitd(theirs: str) -> str:
 def _advice(theirs: str) -> str:
     ours = VERSION
     if theirs and _ordered(theirs) > _ordered(ours):
-        return f"Update this jitctl, which is {ours}."
+        return f"Update this jitctl (version {ours})."
     if theirs == ours:
-        return f"This jitctl is {ours} too, of another build: update both."
+        return f"This jitctl is {ours} too, but a different build. Update both."
     return f"Update jitd there: this jitctl is {ours}."
 
 

@@ -156,25 +156,26 @@ def _unreachable(path: str, error: OSError) -> JitError:
     if isinstance(error, FileNotFoundError):
         return JitError(
             "unreachable",
-            f"cannot reach jitd: there is no socket {path}",
+            f"cannot reach jitd: the socket {path} does not exist",
             "Start it (systemctl start jitd, or jitd run), or name another socket with --socket or JITCTL_SOCKET.",
         )
     if isinstance(error, ConnectionRefusedError):
         return JitError(
             "unreachable",
-            f"cannot reach jitd: nobody answers on {path}",
-            "Start it: systemctl start jitd (or jitd run); see why it stopped with: journalctl -u jitd",
+            f"cannot reach jitd: no process answers on {path}",
+            "Start it: systemctl start jitd (or jitd run); to see why it stopped: journalctl -u jitd",
         )
     if isinstance(error, PermissionError):
         return JitError(
             "unreachable",
             f"cannot reach jitd: no permission for {path}",
-            f"jitd lets everybody connect (see {shell('ls', '-l', path)}); it makes the socket anew at: sudo systemctl restart jitd",
+            f"Every user should be able to connect (see {shell('ls', '-l', path)}); to create the socket "
+            "again: sudo systemctl restart jitd",
         )
     if error.errno == errno.EAGAIN:
         return JitError(
             "unreachable",
-            f"cannot reach jitd on {path}: it accepts nobody, although it listens",
+            f"cannot reach jitd on {path}: it listens, but accepts no connection",
             "Try again in a moment; see: systemctl status jitd",
         )
     return JitError("unreachable", f"cannot reach jitd on {path}: {error.strerror or error}", "")
@@ -312,7 +313,7 @@ def follow(
                 if line.strip():
                     yield _line(line, head.version)
         if rest:
-            raise _CutOffError("it broke in the middle of a line")
+            raise _CutOffError("the connection broke in the middle of a line")
         channel.close()
 
 
@@ -330,7 +331,7 @@ def _line(line: bytes, version: str) -> dict[str, Any]:
     try:
         found = answers.decoded(line, version)
     except ValueError:
-        raise _CutOffError("a line of it is not what jitd says") from None
+        raise _CutOffError("a line is not in the format of jitd") from None
     if isinstance(found.get("error"), dict):
         raise _told(found["error"])
     return found
@@ -344,7 +345,7 @@ def _head(stream: IO[bytes]) -> _Head:
         _cut_off()
     if len(first) < 2 or not first[0].startswith(b"HTTP/") or not _STATUS.fullmatch(first[1]):
         # A shell that greets, or another program: its words are the best hint.
-        raise _CutOffError(f"what comes begins with {line.decode(errors='replace').strip()[:60]!r}")
+        raise _CutOffError(f"it begins with {line.decode(errors='replace').strip()[:60]!r}")
     length, chunked, closes, version = None, False, first[0] == b"HTTP/1.0", ""
     for _ in range(_MOST_HEADERS):
         line = stream.readline(65536).strip()
@@ -403,7 +404,7 @@ def _size(digits: bytes, base: int) -> int:
 def _within(count: int) -> int:
     """So many bytes. Raises _CutOffError where no answer has that."""
     if not 0 <= count <= answers.MOST_BYTES:
-        raise _CutOffError("it is longer than any answer of jitd")
+        raise _CutOffError("it is longer than any reply of jitd")
     return count
 
 
@@ -413,8 +414,8 @@ def _answer(head: _Head, text: bytes, path: str) -> dict[str, Any]:
     except ValueError:
         raise JitError(
             "unreachable",
-            f"cannot read jitd's answer (HTTP {head.status}): it is not what jitd says",
-            "Is it jitd that answers there?",
+            f"cannot read jitd's answer (HTTP {head.status}): it is not in the format of jitd",
+            "Check that jitd answers there.",
         ) from None
     if head.status < 400:
         return decoded

@@ -54,8 +54,8 @@ class Settings:
         if len(typed) > 1:
             raise JitError(
                 "bad_request",
-                f"cannot use --{typed[0]} together with --{typed[1]}: they name two different jitd",
-                "Give one of them.",
+                f"cannot use --{typed[0]} together with --{typed[1]}: they name two different gateways",
+                "Use only one of them.",
             )
         if client.speaking_for:
             # Through a gate nobody leaves this machine in the name of the account that is shared.
@@ -92,9 +92,7 @@ def _keep(context: typer.Context, parameter: typer.CallbackParam, value: Any) ->
     if value:
         before = getattr(root.obj, parameter.name)
         if before and before != value:
-            raise UsageError(
-                f"cannot use --{parameter.name} twice: it takes one value, and the first would be lost"
-            )
+            raise UsageError(f"cannot use --{parameter.name} twice: it takes only one value")
         setattr(root.obj, parameter.name, value)
     return value
 
@@ -177,7 +175,7 @@ def _parsed(
         single = isinstance(parameter, TyperOption) and not parameter.multiple and not parameter.is_flag
         if single and sum(one is parameter for one in order) > 1:
             raise UsageError(
-                f"cannot use {max(parameter.opts, key=len)} twice: it takes one value, and the first would be lost",
+                f"cannot use {max(parameter.opts, key=len)} twice: it takes only one value",
                 ctx,
             )
     return parse(ctx, args)

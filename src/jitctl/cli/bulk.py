@@ -74,13 +74,14 @@ def decide(
             say(f"! {number}: {clean(error.message)}")
             refused(number, error)
     if not told:
-        say(f"there is nothing to {verb}: nothing waits that you may decide about")
+        say(f"there is nothing to {verb}: no pending request that you may decide about")
     elif not possible:
-        say(f"cannot {verb} any of them: see above", "See jitctl list --decidable.")
+        say(f"cannot {verb} any of them, as shown above", "See jitctl list --decidable.")
     elif not yes:
         if not interactive():
             raise usage(
-                f"cannot {verb} several at once without a yes", "Add --yes to do what is shown above."
+                f"cannot {verb} several requests without confirmation",
+                "Add --yes to confirm what is shown above.",
             )
         if not agreed(f"{verb.capitalize()} {'it' if len(possible) == 1 else f'these {len(possible)}'}?"):
             say("nothing was changed")

@@ -20,5 +20,7 @@ def given_key(typed: str) -> str:
     """A public key as typed; - reads it from standard input. Raises JitError bad_request."""
     key = sys.stdin.readline(200).strip() if typed == "-" else typed
     if not key:
-        raise usage("cannot read a public key: standard input is empty", "Pipe what wg pubkey prints.")
+        raise usage(
+            "cannot read a public key: standard input is empty", "Pipe the output of wg pubkey into it."
+        )
     return key

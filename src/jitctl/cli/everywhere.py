@@ -35,13 +35,15 @@ def status_of_all(context: typer.Context, line: str) -> int:
     Returns the exit status: that of unreachable where one of them did not answer.
     """
     if client.speaking_for:
-        raise JitError("not_permitted", "cannot show other gateways here", "Type it on your own machine.")
+        raise JitError(
+            "not_permitted", "cannot show other gateways in this session", "Run it on your own machine."
+        )
     known = sorted(profiles.read().known.values(), key=lambda one: one.name)
     if not known:
         raise JitError(
             "bad_request",
-            "cannot show all gateways: this machine was not set up for any",
-            "Type: jitctl setup ssh://you@gateway",
+            "cannot show all gateways: no gateway was set up on this machine",
+            "Run: jitctl setup ssh://you@gateway",
         )
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(zip(known, pool.map(_ask, known), strict=True))

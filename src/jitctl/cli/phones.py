@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _OTHER_SCREEN: Final = "\x1b[?1049h\x1b[H\x1b[2J"
 _BACK: Final = "\x1b[2J\x1b[?1049l"
 _ADVICE: Final = (
-    "Scan it with the WireGuard app, then press Enter: it goes away, and nobody can show it again. Whoever photographs it"
-    " has the key, too."
+    "Scan the code with the WireGuard app, then press Enter: the code disappears and cannot be shown again. "
+    "A photograph of it contains the private key."
 )
 
 
@@ -69,7 +69,8 @@ def rotate(context: typer.Context, name: str | None, interface: str | None, user
     _show(code)
     out(
         clean(
-            f"{reply['device']['user']}'s device {reply['device']['name']} has another key, the old one is out"
+            f"{reply['device']['user']}'s device {reply['device']['name']} has a new key; the old key has no "
+            "access any more"
         )
     )
     _tell(reply["device"]["name"])
@@ -78,13 +79,13 @@ def rotate(context: typer.Context, name: str | None, interface: str | None, user
 
 def _require_terminal(context: typer.Context) -> None:
     """Raises JitError bad_request where a code would not be seen by somebody, or by too many."""
-    hint = "Type it at a terminal, where nobody looks over your shoulder."
+    hint = "Run it in a terminal, where nobody else can see the screen."
     if not (sys.stdout.isatty() and sys.stdin.isatty()) or settings(context).json:
-        raise usage("cannot show a QR code without a terminal: it has the private key in it", hint)
+        raise usage("cannot show a QR code without a terminal: it contains the private key", hint)
     try:
         "▀".encode(sys.stdout.encoding)
     except UnicodeEncodeError:
-        raise usage("cannot show a QR code: this terminal is not UTF-8", "Set LANG=C.UTF-8.") from None
+        raise usage("cannot show a QR code: this terminal does not use UTF-8", "Set LANG=C.UTF-8.") from None
     if os.environ.get("TERM", "dumb") == "dumb":
         raise usage("cannot show a QR code: this terminal has no colours (TERM=dumb)", hint)
 
@@ -100,8 +101,8 @@ def _code(file: str, private: str) -> Code:
     except OverflowError:
         raise JitError(
             "refused",
-            "cannot show a QR code: the file has more than a code can hold; nothing was changed",
-            "Fewer routes or search domains make it shorter. Or take the file as it is: jitctl device add NAME"
+            "cannot show a QR code: the configuration is too long for one; nothing was changed",
+            "Fewer routes or search domains make it shorter. Or use the file itself: jitctl device add NAME"
             " --public-key KEY, then jitctl device config NAME",
         ) from None
 
@@ -116,7 +117,7 @@ def _require_room(code: Code) -> None:
         raise usage(
             f"cannot show the QR code here: it needs {code.columns} columns and {needed} lines, and this terminal has"
             f" {columns} and {lines}; nothing was changed",
-            "Make the window larger or its letters smaller (often Ctrl and -), and type it again.",
+            "Make the window larger or the font smaller (often Ctrl and -), and run it again.",
         )
 
 
@@ -138,8 +139,8 @@ def _advice(columns: int) -> list[str]:
 
 
 def _tell(name: str) -> None:
-    out("the key in the code was made here and is kept nowhere")
+    out("the private key in the code was made here and is not stored")
     next_step(
-        f"{jitctl('device', 'rotate', name)} --qr  shows another one, where it was not scanned",
-        f"{jitctl('device', 'remove', name)} --lost  where somebody else may have it",
+        f"{jitctl('device', 'rotate', name)} --qr  shows a new code, if this one was not scanned",
+        f"{jitctl('device', 'remove', name)} --lost  if somebody else may have seen it",
     )

@@ -86,9 +86,12 @@ def _interrupted() -> int:
     if sys.stderr.isatty():
         say("")  # it stands below the ^C
     if done.sent:
-        say("jitctl: interrupted before the answer came: it may be done all the same, see jitctl list")
+        say(
+            "jitctl: interrupted before the reply arrived; it may have been carried out all the same, see "
+            "jitctl list"
+        )
     else:
-        say("jitctl: interrupted" + ("; what was done until then stands" if done.changed else ""))
+        say("jitctl: interrupted" + ("; the steps until then were carried out" if done.changed else ""))
     return EXIT_INTERRUPTED
 
 
@@ -163,8 +166,9 @@ def _unreadable(error: Exception) -> JitError:
     """An answer is not of the form that its jitd promises."""
     return JitError(
         "internal",
-        f"cannot show what was answered: it is not as this jitctl knows it ({type(error).__name__}: {error})",
-        "With JITCTL_TRACEBACK=1 it says where.",
+        f"cannot show the reply: it is not in the format that this jitctl expects ({type(error).__name__}: "
+        f"{error})",
+        "Run it with JITCTL_TRACEBACK=1 to see where.",
     )
 
 

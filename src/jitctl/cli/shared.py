@@ -88,7 +88,7 @@ class Wish(TypedDict):
 def wish(duration: str | None, until: str | None) -> Wish:
     """How long, as body fields: a duration, or until when on the caller's clocks. Raises JitError bad_request."""
     if duration is not None and until is not None:
-        raise usage("cannot use --duration together with --until", "Give one of them.")
+        raise usage("cannot use --duration together with --until", "Use only one of them.")
     if until is None:
         return {"duration": duration_ms(duration), "until": None}
     from jitctl.cli.moments import end_of
@@ -144,7 +144,7 @@ def keeping(verb: str, *words: object) -> Iterator[None]:
             for word, behind in zip(words, [*words[1:], ""], strict=True)
             if word is not None and not (behind is None and str(word).startswith("-"))
         ]
-        again = f"What was typed: {jitctl(verb, *given)}"
+        again = f"The command was: {jitctl(verb, *given)}"
         raise JitError(error.code, error.message, f"{error.hint}\n{again}".strip()) from error
 
 
@@ -167,8 +167,8 @@ def planned(do: Callable[..., R], body: Mapping[str, object], *, yes: bool, ques
     if affected and not yes:
         if not interactive():
             raise usage(
-                "cannot go on without a yes: this is what would become of it (see above); nothing was changed",
-                "Add --yes to do it all the same.",
+                "cannot continue without confirmation of the plan above; nothing was changed",
+                "Add --yes to confirm it.",
             )
         if not agreed(question):
             say("nothing was changed")
@@ -218,8 +218,8 @@ def device_profile(context: typer.Context, verb: str) -> Profile:
     if profile is None or not profile.device:
         raise JitError(
             "bad_request",
-            f"cannot {verb}: this machine was not set up for a gateway",
-            "Type: jitctl setup ssh://you@gateway (and no --host, --socket, JITCTL_HOST or JITCTL_SOCKET)",
+            f"cannot {verb}: no gateway was set up on this machine",
+            "Run: jitctl setup ssh://you@gateway (and no --host, --socket, JITCTL_HOST or JITCTL_SOCKET)",
         )
     return profile
 
@@ -235,6 +235,6 @@ def answer(context: typer.Context, reply: Mapping[str, Any], words: Callable[[],
         words()
     if not reply.get("agrees", True):
         disagrees(str(reply.get("waiting", "")))
-        say("jitd goes on trying; see jitctl status")
+        say("jitd tries again by itself; see jitctl status")
         return exit_status("disagrees")
     return 0

@@ -118,7 +118,7 @@ class Waiting:
             return
         if self.request["approved_by"]:
             agreed, needed = self.request["approved_by"], self.request["approvals"]
-            self._say(f"{len(agreed)} of {needed} have agreed: {clean(', '.join(agreed))}")
+            self._say(f"{len(agreed)} of {needed} have approved: {clean(', '.join(agreed))}")
         # What was seen was seen with the SEQ of its newest event: nothing can happen in between.
         for happened in following.follow(
             self._client,
@@ -219,7 +219,7 @@ class Waiting:
             return
         raise JitError(
             "unreachable",
-            f"cannot tell what became of request {self._number}: jitd does not answer",
+            f"cannot tell the outcome of request {self._number}: jitd does not answer",
             f"The request stands: jitctl wait {self._number}",
         )
 
@@ -231,7 +231,7 @@ class Waiting:
             return
         self._unreached = self._unreached or now
         if not self._told_lost:
-            self._say("jitd does not answer; the request stands, waiting for it to come back")
+            self._say("jitd does not answer; the request stands; waiting for jitd")
             self._told_lost = True
 
     def _wake(self) -> float:

@@ -186,6 +186,6 @@ def _only_one(profile: Profile) -> Iterator[None]:
             held.enter_context(ownfiles.locked(background.lock(profile)))
         except BlockingIOError:
             raise JitError(
-                "conflict", f"cannot follow {profile.name}: a jitctl agent does that already"
+                "conflict", f"cannot follow {profile.name}: another jitctl agent follows it already"
             ) from None
         yield

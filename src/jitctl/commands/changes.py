@@ -28,7 +28,7 @@ def list_(context: typer.Context) -> int:
 
     def tell() -> None:
         if not reply["changes"]:
-            out("no change waits for anybody")
+            out("no rule change waits for approvals")
             return
         for one in reply["changes"]:
             _show(one)
@@ -47,7 +47,7 @@ def approve(context: typer.Context, number: Number, comment: Comment = None, yes
     """
     client = settings(context).client()
     body = {"id": number, "comment": comment}
-    reply = planned(client.change_approve, body, yes=yes, question=f"Agree to change {number}?")
+    reply = planned(client.change_approve, body, yes=yes, question=f"Approve change {number}?")
     return answer(context, reply, lambda: _told(reply))
 
 
@@ -63,9 +63,9 @@ def reject(context: typer.Context, number: Number, comment: Comment = None) -> i
 def _told(reply: wire.ChangeApproveReply) -> None:
     one = reply["change"]
     if reply["done"]:
-        out(clean(f"change {one['id']} is made: {'; '.join(one['what'])}"))
+        out(clean(f"change {one['id']} is applied: {'; '.join(one['what'])}"))
         return
-    out(clean(f"{len(one['approved_by'])} of {one['quorum']} have agreed to change {one['id']}"))
+    out(clean(f"{len(one['approved_by'])} of {one['quorum']} have approved change {one['id']}"))
 
 
 def _show(one: wire.ChangeView) -> None:
@@ -76,5 +76,5 @@ def _show(one: wire.ChangeView) -> None:
     out(f"{one['id']}  {clean(proposed)}")
     why = f"{one['reason']}; " if one["reason"] else ""
     number, quorum, until = len(one["approved_by"]), one["quorum"], shown(one["lapses"])
-    state = f"{why}{number} of {quorum} have agreed ({agreed}); waits until {until}"
+    state = f"{why}{number} of {quorum} approvals ({agreed}); lapses at {until}"
     out(f"    {clean(state)}")

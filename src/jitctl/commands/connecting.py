@@ -76,7 +76,7 @@ def connect(
     wish_ = wish(duration, until)
     patience_ms = duration_ms(timeout)
     if reason is not None and again:
-        raise usage("cannot use --again together with --reason", "Give one of them.")
+        raise usage("cannot use --again together with --reason", "Use only one of them.")
     profile = device_profile(context, "connect")
     key = keystore.find(profile.name, profile.device)
     if key is None:
@@ -88,8 +88,8 @@ def connect(
     if keystore.find_next(profile.name, profile.device) is not None:
         raise JitError(
             "conflict",
-            f"cannot connect: a rotation of the key of {profile.device} was interrupted, and only the gateway knows which"
-            " of two counts",
+            f"cannot connect: a rotation of the key of {profile.device} was interrupted, and only the "
+            "gateway knows which of the two keys is registered",
             f"Finish it: {jitctl('device', 'rotate', '--profile', profile.name)}",
         )
     by = manager(profile.tunnel)
@@ -106,7 +106,8 @@ def connect(
             "refused",
             f"cannot connect: {access.network} is open for {', '.join(access.devices)}, and not for {profile.device},"
             " which was registered after the grant",
-            f"Ask anew: {jitctl('release', clean(access.network))} && {jitctl('connect', clean(access.network))}",
+            f"Request it again: {jitctl('release', clean(access.network))} && "
+            f"{jitctl('connect', clean(access.network))}",
         )
     file = client.device_config(name=profile.device, interface=access.interface)["config"]
     wish_for = wanted.read(
@@ -155,8 +156,8 @@ class _Access:
         if frozen and state in ("active", "standing"):
             raise JitError(
                 "refused",
-                f"cannot connect to {self.network}: an administrator has frozen everything",
-                "It lasts until an administrator types jitctl thaw.",
+                f"cannot connect to {self.network}: an administrator has frozen all access",
+                "Access is open again after an administrator runs jitctl thaw.",
             )
         return state == "standing" or (state == "active" and not self._status["paused"])
 
@@ -227,7 +228,7 @@ def disconnect(
         gone = f"{', '.join(down)} is down; " if down else ""
         raise JitError(
             error.code,
-            f"{error.message} ({gone}what is granted runs on there)",
+            f"{error.message} ({gone}the grant keeps running there)",
             error.hint,
         ) from error
     named = None if network is None else _meant(reply, network, "disconnect")
@@ -248,9 +249,9 @@ def disconnect(
         if named is not None and used and tunnel.is_up(name_of(profile.name, named["interface"])):
             out(clean(f"the tunnel stays up: {', '.join(used)} is open through it"))
         if not ended and not down and not used:
-            out("nothing was connected")
+            out("there was nothing to disconnect")
         if ended and not release:
-            next_step("jitctl connect NETWORK  while the time lasts")
+            next_step("jitctl connect NETWORK as long as the grant lasts")
 
     waiting = [one["waiting"] for one in ended if not one["agrees"]]
     told = {
@@ -271,11 +272,11 @@ def _meant(reply: wire.StatusReply, network: str | None, verb: str) -> wire.Netw
         names = meant(network, there, f"There is: {', '.join(there)}." if there else "")
         raise JitError("not_found", f"cannot find the network {clean(network)[:40]!r}", clean(names))
     if not found:
-        raise JitError("not_found", f"cannot {verb}: there is no network that you may ask for")
+        raise JitError("not_found", f"cannot {verb}: there is no network that you may request")
     if len(found) > 1:
         raise JitError(
             "bad_request",
-            f"cannot tell which network is meant: {clean(', '.join(there))}",
+            f"cannot tell which network you mean: {clean(', '.join(there))}",
             f"Name one: {jitctl(verb, clean(there[0]))}",
         )
     return found[0]
@@ -333,7 +334,7 @@ def _heard(client: Client, network: str, device: str, tunnel_: Tunnel, since_ms:
             left = end - time.monotonic()
             if left <= 0:
                 return 0
-            line.draw(f"{tunnel_.name} is up: waiting for the gateway to hear from this machine")
+            line.draw(f"{tunnel_.name} is up; waiting for the handshake with the gateway")
             time.sleep(min(_LOOK, left))
     finally:
         line.clear()
@@ -359,18 +360,18 @@ def _connected(
             until = f"{times.local(access.ends, access.now)} ({times.left(access.ends - access.now)})"
             out(clean(f"{access.network} is open for {access.user} until {until}, grant {access.id}"))
         if heard_ms:
-            out(f"tunnel {tunnel_.name} is up, and the gateway hears from {clean(profile.device)}")
+            out(f"tunnel {tunnel_.name} is up, and the gateway has a handshake with {clean(profile.device)}")
             next_step("jitctl status --watch", jitctl("disconnect", access.network))
 
     status = answer(context, told, tell)
     if heard_ms is None:
         say(
-            f"tunnel {tunnel_.name} is up; this gateway does not say whether it hears from {clean(profile.device)}"
+            f"tunnel {tunnel_.name} is up; this gateway does not report handshakes of {clean(profile.device)}"
         )
     elif not heard_ms:
         say(
             f"tunnel {tunnel_.name} is up, but the gateway has not heard from {clean(profile.device)} in {_PATIENCE:.0f} s"
         )
-        say(f"What is wrong: {jitctl('doctor', access.network)}")
+        say(f"To find the problem: {jitctl('doctor', access.network)}")
         return EXIT_FAILURE
     return status

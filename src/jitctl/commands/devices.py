@@ -59,7 +59,7 @@ def add(
     A phone that reads a QR code: jitctl device add phone --qr
     """
     if qr and public_key is not None:
-        raise usage("cannot use --qr together with --public-key", "With --qr the key is made here.")
+        raise usage("cannot use --qr together with --public-key", "With --qr, jitctl makes the key itself.")
     if interface is not None and not qr:
         raise usage("cannot use --interface without --qr", "A key is the same for all interfaces.")
     if qr:
@@ -173,16 +173,22 @@ def remove(
         if not lost:
             out(f"device {what} is removed")
         elif reply.get("already"):
-            out(f"device {what} was reported lost before: it is cut, and its key is never let in again")
+            out(
+                f"device {what} was reported lost before: it has no access, and its key can never be "
+                "registered again"
+            )
         else:
             show_plan(reply["plan"])
-            out(f"device {what} is reported lost: it is cut, and its key is never let in again")
+            out(
+                f"device {what} is reported lost: its access is cut, and its key can never be registered "
+                "again"
+            )
         if forgotten:
-            say("its private key is gone from this machine, too")
+            say("its private key was removed from this machine, too")
         elif lost:
             say(
-                "What else was on it is not cut by this: if it had an ssh key, take that out of ~/.ssh/authorized_keys"
-                " on the gateway."
+                "Other credentials on the device still work: if it had an ssh key, remove it from "
+                "~/.ssh/authorized_keys on the gateway."
             )
 
     return answer(context, reply, tell)
@@ -247,7 +253,7 @@ def owners(written: str, where: str) -> list[wire.ImportLine]:
         key, *user, name = words
         found.append({"public_key": key, "user": " ".join(user), "name": name})
     if not found:
-        raise usage(f"cannot import from {where}: it names nobody", hint)
+        raise usage(f"cannot import from {where}: it has no lines", hint)
     return found
 
 
@@ -273,7 +279,7 @@ def config(
     def tell() -> None:
         document(file)
         if sys.stdout.isatty():
-            say("put the private key into it, keep it to yourself (chmod 600), then: wg-quick up ./FILE.conf")
+            say("insert the private key, protect the file (chmod 600), then: wg-quick up ./FILE.conf")
 
     return answer(context, {**reply, "config": file}, tell)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jitctl.api.client import Client
     from jitd import wire
 
-_WITHOUT: Final = "What can be seen without jitd shows, on the gateway: sudo jitd check"
+_WITHOUT: Final = "To examine the gateway without jitd, run on it: sudo jitd check"
 
 
 def doctor(
@@ -51,7 +51,9 @@ def doctor(
     The whole gateway: sudo jitctl doctor
     """
     if what is not None and network is not None:
-        raise usage("cannot examine both at once", f"Type {jitctl('doctor', '--network', network)}")
+        raise usage(
+            "cannot examine a part and a network together", f"Type {jitctl('doctor', '--network', network)}"
+        )
     client = settings(context).client()
     try:
         return _examine(context, client, what, network, user)
@@ -70,11 +72,11 @@ def _examine(
         wanted += [{"network": one} for one in there.get("networks", [])]
         if user is not None:
             raise usage(
-                "cannot tell which network is meant",
+                "cannot tell which network you mean",
                 f"Name one: {jitctl('doctor', 'NETWORK', '--user', user)}",
             )
         if not wanted:
-            out("there is no network that you may ask for")
+            out("there is no network that you may request")
             return 0
     else:
         wanted = [{"network": network} if network is not None else {"part": what or ""}]
@@ -136,7 +138,10 @@ class _Sections:
             there = (
                 []
                 if self._far
-                else [f"{jitctl('--host', 'ssh://USER@GATEWAY', 'doctor', network)}   # where the tunnel is"]
+                else [
+                    f"{jitctl('--host', 'ssh://USER@GATEWAY', 'doctor', network)}   # on the machine with "
+                    "the tunnel"
+                ]
             )
             next_step(jitctl("why", operands=[*self._of, network]), *there)
         return EXIT_FAILURE if "broken" in found else 0

@@ -130,11 +130,11 @@ def events(
     if follow:
         raise JitError(
             "unreachable",
-            "cannot go on following: jitd has ended the stream, so it is stopping",
-            "Go on when it is back, behind the last number: jitctl watch --after SEQ (which goes on by itself)",
+            "cannot continue to follow: jitd has ended the stream because it is stopping",
+            "When jitd is back, continue after the last event: jitctl watch --after SEQ",
         )
     if not told and output is EventsFormat.HUMAN:
-        say("nothing happened that matches")
+        say("no event matches")
     elif told == last and output is EventsFormat.HUMAN:
-        say(f"older ones: the same with --last {last} --before {first}, or with --all")
+        say(f"for older events, add --last {last} --before {first}, or with --all")
     return 0

@@ -31,12 +31,14 @@ def freeze(
     """
     if reason is None:
         if not interactive():
-            raise usage("cannot freeze without a reason", 'Say why: jitctl freeze --yes --reason "…"')
+            raise usage("cannot freeze without a reason", 'Add the reason: jitctl freeze --yes --reason "…"')
         reason = ask("Why? ")
     if not yes:
         if not interactive():
-            raise usage("cannot freeze without a yes: everybody loses access by this", "Add --yes to do it.")
-        if not agreed("Close everything, for everybody?"):
+            raise usage(
+                "cannot freeze without confirmation: all users lose access", "Add --yes to confirm it."
+            )
+        if not agreed("Block all access of all users?"):
             say("nothing was changed")
             return 1
     return _told(context, settings(context).client().freeze(reason=reason))
@@ -57,7 +59,7 @@ def _told(context: typer.Context, reply: wire.FreezeReply) -> int:
             out("nothing is frozen" + ("" if reply["already"] else " any more"))
             return
         since = times.local(frozen["since"], reply["now"])
-        out(f"everything is frozen since {since} by {clean(frozen['by'])}: {clean(frozen['reason'])}")
+        out(f"all access is frozen since {since} by {clean(frozen['by'])}: {clean(frozen['reason'])}")
         if reply["kept"]:
             out(f"kept open for {clean(', '.join(reply['kept']))}")
         next_step("jitctl thaw    end it")

@@ -78,6 +78,6 @@ def _refused(typed: str) -> JitError:
     return JitError(
         "not_permitted",
         f"cannot give you {what} here",
-        "Type jitctl and a verb, for example: ssh jit@gateway jitctl status; or on your own machine:"
+        "Use jitctl with a verb, for example: ssh jit@gateway jitctl status; or on your own machine:"
         " jitctl --host ssh://jit@gateway status",
     )

@@ -150,9 +150,7 @@ def extend(
     """
     wanted = wish(duration, until)
     if wanted == {"duration": None, "until": None}:
-        raise usage(
-            "cannot extend without a duration", f"Say by how much: jitctl extend {number} --duration 2h"
-        )
+        raise usage("cannot extend without a duration", f"Add the time: jitctl extend {number} --duration 2h")
     patience = patience_ms(wait, timeout)
     reply = settings(context).client().extend(id=number, **wanted, comment=comment)
     if wait:
@@ -176,9 +174,9 @@ def acknowledge(
     if comment is None:
         if not interactive():
             raise usage(
-                "cannot acknowledge without a comment", f'Type jitctl acknowledge {number} --comment "…"'
+                "cannot acknowledge without a comment", f'Run: jitctl acknowledge {number} --comment "…"'
             )
-        comment = ask("What came of looking at it? ")
+        comment = ask("What is the result of your review? ")
     return _told(context, "acknowledge", settings(context).client().acknowledge(id=number, comment=comment))
 
 
@@ -211,12 +209,12 @@ def deny(
         from jitctl.cli.bulk import decide
 
         if several and reason is None and interactive() and not yes:
-            reason = ask("Why are they denied (the users read it)? ") or None
+            reason = ask("Reason for denying them (the users read it): ") or None
         return decide(context, "deny", several, partial(client.deny, comment=reason), planned=False, yes=yes)
     number = numbers[0] if numbers else None
     chosen = number if number is not None else _choose(context, "deny")
     if reason is None and interactive() and not yes:
-        reason = ask(f"Why is request {chosen} denied (the user reads it)? ") or None
+        reason = ask(f"Reason for denying request {chosen} (the user reads it): ") or None
     if number is None and interactive() and not yes and not agreed(f"Deny request {chosen}?"):
         say("nothing was changed")
         return 1
@@ -235,7 +233,7 @@ def revoke(
     Example: jitctl revoke 12 --reason "laptop stolen"
     """
     if reason is None and interactive():
-        reason = ask(f"Why is grant {number} revoked (the user reads it; Enter for no reason)? ") or None
+        reason = ask(f"Reason for revoking grant {number} (the user reads it; Enter for none): ") or None
     with keeping("revoke", number, "--reason", reason):
         reply = settings(context).client().revoke(id=number, comment=reason)
     return _told(context, "revoke", reply)
@@ -252,7 +250,7 @@ def _several(
     """The requests, where it is about more than one; None where it is about one, or about none that exists."""
     if everything:
         if numbers:
-            raise usage("cannot use --all together with numbers", "Give one of them.")
+            raise usage("cannot use --all together with numbers", "Use only one of them.")
         from jitctl.cli.bulk import decidable
 
         return decidable(client, user, network)
@@ -284,7 +282,8 @@ def _choose(context: typer.Context, verb: str) -> int:
     typed = ask(f"Which one ({pending[0]['id']})? ") or str(pending[0]["id"])
     if typed not in {str(one["id"]) for one in pending}:
         raise usage(
-            f"cannot {verb} {clean(typed)[:20]!r}: it is not in the list", f"Type a number: jitctl {verb} ID"
+            f"cannot {verb} {clean(typed)[:20]!r}: it is not in the list",
+            f"Type the number: jitctl {verb} ID",
         )
     return int(typed)
 

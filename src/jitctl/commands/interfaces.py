@@ -78,8 +78,8 @@ def adopt(
     return _told(
         context,
         reply,
-        f"{jitctl('device', 'import', name)} --map FILE   name the owners of its peers",
-        f"{jitctl('interface', 'enforce', name, 'on')}      let jitd decide about all of them",
+        f"{jitctl('device', 'import', name)} --map FILE   assign its peers to users",
+        f"{jitctl('interface', 'enforce', name, 'on')}      let jitd control all of its peers",
     )
 
 
@@ -217,12 +217,12 @@ def _told(context: typer.Context, reply: wire.InterfaceReply, *following: str) -
 
 def _show(one: wire.InterfaceView, peers: list[wire.PeerView], now: int) -> None:
     kind = "adopted" if one["adopted"] else "jitd's own"
-    decided = "jitd decides about every peer" if one["enforced"] else "unmanaged peers pass (not enforced)"
+    decided = "jitd controls all peers" if one["enforced"] else "unmanaged peers pass (not enforced)"
     facts = [
         ("interface", f"{one['name']}, {kind}, {'up' if one['up'] else 'down'}; {decided}"),
         ("public key", one["public_key"]),
         ("listens on", f"udp/{one['port']}"),
-        ("endpoint", one["endpoint"] or "nobody has said how clients reach it (interface set --endpoint)"),
+        ("endpoint", one["endpoint"] or "none yet (jitctl interface set --endpoint)"),
         ("pools", ", ".join(one["pools"])),
         ("dns", ", ".join(one["dns"]) or "none"),
         ("mtu", str(one["mtu"] or "default")),

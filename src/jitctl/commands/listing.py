@@ -138,7 +138,7 @@ def list_(
         if limit != PAGE or after or sort or columns:
             raise usage(
                 "cannot use --count together with --limit, --after, --sort or --columns",
-                "It counts all that match.",
+                "--count counts all requests that match.",
             )
         counted = client.list(**filters, count=True)
         number = counted["count"]
@@ -199,11 +199,11 @@ def _chosen(typed: str | None, known: Sequence[str]) -> list[str]:
     for name in chosen:
         if name not in known:
             raise usage(
-                f"cannot show the column {clean(name)[:40]!r}: there is none",
+                f"cannot show the column {clean(name)[:40]!r}: there is no such column",
                 f"There are: {', '.join(known)}.",
             )
     if not chosen:
-        raise usage("cannot show no columns at all", f"There are: {', '.join(known)}.")
+        raise usage("cannot show a table without columns", f"There are: {', '.join(known)}.")
     return chosen
 
 
@@ -235,7 +235,7 @@ def _list_table(
     if not reply["requests"]:
         if filtered:
             total = sum(reply["counts"].values())
-            nothing = "nothing waits for your decision" if decidable else "nothing matches"
+            nothing = "no request waits for your decision" if decidable else "nothing matches"
             out(
                 nothing
                 + (f" among {total:,} request{'s'[: total != 1]}" if total else ": there are no requests yet")
@@ -259,7 +259,8 @@ def _say_changes(reply: wire.ListReply) -> None:
     number = reply.get("changes", 0)
     if number:
         say(
-            f"{number} change{'s' if number > 1 else ''} of rules wait{'' if number > 1 else 's'} for you: jitctl change list"
+            f"{number} change{'s' if number > 1 else ''} of rules wait{'' if number > 1 else 's'} for your "
+            "approval: jitctl change list"
         )
 
 

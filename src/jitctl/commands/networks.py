@@ -188,8 +188,8 @@ def list_(context: typer.Context) -> int:
 
     def tell() -> None:
         if not reply["networks"]:
-            out("there is no network yet that you may ask for")
-            next_step("an administrator adds one: jitctl network add office --route 10.0.0.0/8")
+            out("there is no network yet that you may request")
+            next_step("an administrator can add one: jitctl network add office --route 10.0.0.0/8")
             return
         from jitctl.render.tables import Column, draw
 
@@ -273,7 +273,7 @@ def _show(one: wire.NetworkView) -> None:
         ("opens", ", ".join(one["routes"] + one["ports"])),
         (
             "jit",
-            f"on: {_who_asks(one.get('settings', {}))} to ask"
+            f"on: {_who_asks(one.get('settings', {}))} to request access"
             if one["jit"]
             else "off: members have standing access",
         ),

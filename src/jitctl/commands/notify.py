@@ -100,13 +100,14 @@ def _tell(to: str, result: wire.NotifyResultReply) -> None:
 def _show(reply: wire.NotifyReply | wire.NotifyShowReply) -> None:
     who = clean(reply["user"])
     if not reply["mail"]:
-        out(f"{who} is told nothing by mail: this gateway has no mail server")
+        out(f"{who} gets no mail: this gateway has no mail server")
     elif not reply["told"]:
-        out(f"{who} is told nothing by mail (jitctl notify on changes that)")
+        out(f"{who} gets no mail (jitctl notify on turns it on)")
     elif reply["address"]:
-        out(f"{who} is told by mail at {clean(reply['address'])}")
+        out(f"{who} gets mail at {clean(reply['address'])}")
     else:
         out(
-            f"{who} would be told by mail, but nobody knows the address"
-            f" ({jitctl('user', 'set', operands=[who], options=['--email', 'ADDRESS'])}, by an administrator)"
+            f"{who} gets no mail, because the address is not known "
+            f"({jitctl('user', 'set', operands=[who], options=['--email', 'ADDRESS'])}, run by an "
+            "administrator)"
         )

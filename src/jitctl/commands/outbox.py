@@ -30,10 +30,11 @@ def list_(context: typer.Context) -> int:
     def tell() -> None:
         if not reply["tells"]:
             say(
-                "nobody is told anything: jitd.toml names no mail server and no chat ([mail] server, [chat] urls)"
+                "no notifications are sent: jitd.toml has no mail server and no chat rooms ([mail] server, "
+                "[chat] urls)"
             )
         if not reply["messages"]:
-            out("nothing waits to be told")
+            out("no message waits for delivery")
             return
         from jitctl.render.tables import Column, draw
 
@@ -63,7 +64,7 @@ def list_(context: typer.Context) -> int:
             ],
         )
         if reply["messages_waiting"] > len(reply["messages"]):
-            say(f"{reply['messages_waiting']} wait in all")
+            say(f"{reply['messages_waiting']} messages wait in total")
         next_step("jitctl outbox retry [ID] | jitctl outbox drop [ID]")
 
     return answer(context, reply, tell)
@@ -76,9 +77,9 @@ def retry(context: typer.Context, numbers: Numbers = None) -> int:
     """
     reply = settings(context).client().outbox_retry(ids=numbers or None)
     left = (
-        (reply["outdated"], "given up: what they were about was decided, or is over"),
-        (reply["collected"], "not tried alone: many at once go out together, in a moment"),
-        (reply["unreachable"], "not tried: jitd.toml has no way to them any more"),
+        (reply["outdated"], "discarded: their requests were decided, or their grants have ended"),
+        (reply["collected"], "not tried separately: they will be sent together in one message"),
+        (reply["unreachable"], "not tried: jitd.toml no longer has their mail server or chat room"),
     )
     return _told(context, reply, "tried again", left)
 
@@ -90,8 +91,8 @@ def drop(context: typer.Context, numbers: Numbers = None, yes: Yes = False) -> i
     """
     if not numbers and not yes:
         if not interactive():
-            raise usage("cannot drop everything without a yes", "Name messages, or add --yes.")
-        if not agreed("Drop all that waits?"):
+            raise usage("cannot drop all messages without confirmation", "Name messages, or add --yes.")
+        if not agreed("Drop all undelivered messages?"):
             say("nothing was changed")
             return 1
     return _told(context, settings(context).client().outbox_drop(ids=numbers or None), "given up")

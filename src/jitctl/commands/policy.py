@@ -42,7 +42,7 @@ def export(
         try:
             output.write_text(visible_lines(reply["text"]), encoding="utf-8")
         except OSError as error:
-            raise usage(f"cannot write {output}: {error.strerror}", "Name another file.") from None
+            raise usage(f"cannot write {output}: {error.strerror}", "Choose another file.") from None
         done.changed = True
         out(f"wrote {output}")
         next_step(jitctl("policy", "apply", output))
@@ -78,7 +78,8 @@ def apply(
     if not yes:
         if not interactive():
             raise usage(
-                "cannot go on without a yes: the policy would change (see above)", "Add --yes to apply it."
+                "cannot continue without confirmation: the policy would change as shown above",
+                "Add --yes to apply the plan.",
             )
         if file == "-" or not agreed("Apply it?"):
             say("nothing was changed")
@@ -115,7 +116,7 @@ def _show(reply: wire.PolicyApplyReply) -> None:
             case "+":
                 say(clean(f"+ network {name}: {_rules(change['after'])}"))
             case "-":
-                say(clean(f"- network {name}: it is removed, with its grants and requests"))
+                say(clean(f"- network {name}: removed, with its grants and requests"))
             case _:
                 say(
                     clean(
@@ -124,7 +125,12 @@ def _show(reply: wire.PolicyApplyReply) -> None:
                 )
     # A jitd of before told it for grants alone.
     for wider in () if "reaches" in reply["plan"] else reply["wider"]:
-        say(clean(f"! grant {wider['id']} of {wider['user']} reaches more now: {', '.join(wider['more'])}"))
+        say(
+            clean(
+                f"! grant {wider['id']} of {wider['user']} reaches more destinations now: "
+                f"{', '.join(wider['more'])}"
+            )
+        )
     show_plan(reply["plan"])
     for warning in reply["plan"]["warnings"]:
         say(f"warning: {clean(warning)}")

@@ -149,10 +149,10 @@ def _looking(reply: wire.ReportReply) -> list[str]:
 def _nothing(reply: wire.ReportReply, *, filtered: bool) -> None:
     from jitctl.render.report import period, scope
 
-    out(f"nothing was asked for: {period(reply)}, {scope(reply)}{', what matches' if filtered else ''}")
+    out(f"no requests: {period(reply)}, {scope(reply)}{', with these filters' if filtered else ''}")
     next_step(
-        "a longer time: jitctl report --since 365d",
-        'every request counts, for example: jitctl request NETWORK --reason "…"',
+        "for a longer time: jitctl report --since 365d",
+        'to make a request: jitctl request NETWORK --reason "…"',
     )
 
 

@@ -85,9 +85,9 @@ def request(
     starts = moment_ms(start)
     patience = patience_ms(wait, timeout)
     if wait and dry_run:
-        raise usage("cannot use --wait together with --dry-run", "Give one of them.")
+        raise usage("cannot use --wait together with --dry-run", "Use only one of them.")
     if reason is not None and again:
-        raise usage("cannot use --again together with --reason", "Give one of them.")
+        raise usage("cannot use --again together with --reason", "Use only one of them.")
     client = settings(context).client()
     if reason is None and not again and interactive():
         if network is None:
@@ -125,7 +125,7 @@ def _which(client: Client) -> str | None:
     if len(there) < 2:
         return there[0] if there else None
     while (typed := ask(f"Which network ({', '.join(map(clean, there))})? ")) not in there:
-        say(f"there is no network {typed}" if typed else "name one of them")
+        say(f"there is no network {typed}" if typed else "choose one of them")
     return typed
 
 
@@ -181,11 +181,11 @@ def _asked(context: typer.Context, reply: wire.RequestReply, *, dry_run: bool) -
             say("nothing was changed")
         elif made["status"] == "pending":
             next_step(
-                f"jitctl wait {made['id']}    until it is decided",
-                f"jitctl cancel {made['id']}  take it back",
+                f"jitctl wait {made['id']}    wait for the decision",
+                f"jitctl cancel {made['id']} withdraw it",
             )
         elif made["status"] == "active":
-            next_step(f"jitctl release {made['id']}  give the rest back")
+            next_step(f"jitctl release {made['id']} end it before its time")
 
     return answer(context, reply, tell)
 

@@ -19,9 +19,9 @@ def accept_restored(context: typer.Context, yes: Yes = False) -> int:
     Example: jitctl accept-restored
     """
     client = settings(context).client()
-    reply = planned(client.accept_restored, {}, yes=yes, question="Let them in again?")
+    reply = planned(client.accept_restored, {}, yes=yes, question="Reopen their access?")
 
     def tell() -> None:
-        out("the restored store counts: nothing is in doubt any more")
+        out("the restored store is accepted: its grants, keys and accounts are valid again")
 
     return answer(context, reply, tell)

@@ -55,7 +55,7 @@ def review(
             break
         done[did] = done.get(did, 0) + 1
     if not seen:
-        out("nothing waits for you")
+        out("no request waits for you")
     elif done:
         out(", ".join(f"{count} {what}" for what, count in sorted(done.items())))
     return 0
@@ -148,7 +148,7 @@ def _decide(client: Client, number: int, typed: str | None) -> str | None:
 
 def _deny(client: Client, number: int) -> str | None:
     """Deny it with a reason; None when it still waits."""
-    reason = _typed("Why not (the user reads it; nothing: do not deny)? ")
+    reason = _typed("Reason for denying it (the user reads it; empty: do not deny): ")
     if not reason:
         return None
     try:

@@ -57,7 +57,7 @@ def rotate(
     A phone: jitctl device rotate phone --qr
     """
     if qr and public_key is not None:
-        raise usage("cannot use --qr together with --public-key", "With --qr the key is made here.")
+        raise usage("cannot use --qr together with --public-key", "With --qr, jitctl makes the key itself.")
     if interface is not None and not qr:
         raise usage("cannot use --interface without --qr", "A key is the same for all interfaces.")
     if qr:
@@ -70,8 +70,8 @@ def rotate(
         return _told(context, reply, {})
     if user is not None:
         raise usage(
-            "cannot make the key of somebody else's device here: it has to stay on that device",
-            "There: wg genkey | tee private.key | wg pubkey. Then: "
+            "cannot make a key for another user's device: the private key has to stay on that device",
+            "On that device: wg genkey | tee private.key | wg pubkey. Then: "
             + jitctl("device", "rotate", "NAME", "--user", user, "--public-key", "KEY"),
         )
     return _here(context, name)
@@ -85,8 +85,9 @@ def _here(context: typer.Context, name: str | None) -> int:
     device = name or (profile.device if profile is not None else "")
     if profile is None or not device:
         raise usage(
-            "cannot make a key here: this machine was not set up for a gateway",
-            "Type jitctl setup ssh://you@gateway. For another device, give its key: --public-key KEY, or --qr for a phone.",
+            "cannot make a key here: no gateway was set up on this machine",
+            "Run jitctl setup ssh://you@gateway first. For another device, give its public key: --public-key "
+            "KEY, or --qr for a phone.",
         )
     client = settings(context).client()
     with keystore.locked():
@@ -125,12 +126,13 @@ def _replace(
         again = JitError(
             error.code,
             error.message,
-            f"{error.hint} The new key is kept beside the old one: typed again, this goes on.".strip(),
+            f"{error.hint} The new key is stored beside the old one; run the command again to "
+            "continue.".strip(),
         )
         if not mine.up:
             raise again from error
         # The way to the gateway may lead through this very tunnel.
-        say("jitctl: no answer; trying whether the gateway has the new key already")
+        say("jitctl: no answer; checking whether the gateway has the new key already")
         mine.give(public_key, keys[1])
         try:
             return client.device_rotate(**body)
@@ -170,7 +172,7 @@ class _Tunnels:
                     by.up(one, private_key)
             except JitError as error:
                 say(f"warning: {clean(error.message)}")
-                say(f"{one.name} passes nothing with its old key; once that is mended: jitctl connect")
+                say(f"{one.name} passes no traffic with its old key; after the repair: jitctl connect")
             else:
                 done.append(one.name)
         return done
@@ -185,14 +187,16 @@ def _elsewhere(profile: Profile, device: str, *, is_known: bool) -> JitError:
             "conflict",
             f"cannot rotate the key of {device}: the registered one {keystore.missing()}",
             keystore.advice(
-                f"It was changed elsewhere. Give it up: {jitctl('device', 'remove', device)}; then set up again:"
+                "The registered key was changed on another machine. Remove the device: "
+                f"{jitctl('device', 'remove', device)}; then set up this machine again:"
                 f" {jitctl('setup', profile.host, '--name', profile.name)}"
             ),
         )
     return usage(
         f"cannot make a key here: that of {clean(device)} {keystore.missing()}",
         keystore.advice(
-            f"Where it is: wg genkey | tee private.key | wg pubkey | {jitctl('device', 'rotate', clean(device), '--public-key', '-')};"
+            "On that device: wg genkey | tee private.key | wg pubkey | "
+            f"{jitctl('device', 'rotate', clean(device), '--public-key', '-')};"
             " for a phone add --qr"
         ),
     )
@@ -204,7 +208,7 @@ def _registered(client: Client, device: str) -> str:
     if not found:
         raise JitError(
             "not_found",
-            f"cannot rotate the key of {clean(device)}: the gateway knows no such device of yours",
+            f"cannot rotate the key of {clean(device)}: you have no such device on the gateway",
             "Register this machine again: jitctl setup ssh://you@gateway",
         )
     return found[0]
@@ -217,16 +221,19 @@ def _told(context: typer.Context, reply: wire.DeviceRotateReply, more: Mapping[s
         done = "has another key" if where or not reply["already"] else "has that key already"
         out(clean(f"{device['user']}'s device {device['name']} {done}: {device['public_key']}"))
         if reply["already"] and where:
-            out("key       that of the run before, which was interrupted")
+            out("key       the key of the interrupted run before")
         if where:
             out(f"key       {where}")
             for name in more["tunnels"]:
-                out(f"tunnel    {name} is up with it")
+                out(f"tunnel    {name} is up with the new key")
         elif not reply["already"]:
             next_step(
                 f"{jitctl('device', 'config', clean(device['name']))}  its wg-quick file, for the new private key"
             )
         if reply["preshared_key_dropped"]:
-            say("its preshared key went with the old key: take the PresharedKey line out of its file")
+            say(
+                "the preshared key of the old key is not valid any more: remove the PresharedKey line from "
+                "the file"
+            )
 
     return answer(context, {**reply, **more}, tell)

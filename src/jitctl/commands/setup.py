@@ -68,7 +68,8 @@ def setup(
         # Another address of the same gateway would know this machine.
         raise JitError(
             "conflict",
-            f"cannot use the name {called}: it is {clean(before.host)}, and {clean(address)} does not know this machine",
+            f"cannot use the name {called}: it belongs to {clean(before.host)}, and this machine is not "
+            f"registered on {clean(address)}",
             f"Choose another one: {jitctl('setup', clean(host), '--name', 'NAME')}",
         )
     with keystore.locked():
@@ -112,9 +113,10 @@ def _tell(
 def _taken(device: str) -> JitError:
     return JitError(
         "conflict",
-        f"cannot use the name {device}: a device of that name is registered, whose key {keystore.missing()}",
+        f"cannot use the name {device}: a device with this name is registered, and its private key "
+        f"{keystore.missing()}",
         keystore.advice(
-            f"Choose another one with --device, or give that one up: {jitctl('device', 'remove', device)}"
+            f"Choose another name with --device, or remove that device: {jitctl('device', 'remove', device)}"
         ),
     )
 

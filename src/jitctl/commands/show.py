@@ -83,7 +83,7 @@ def _show(reply: wire.ShowReply, before: list[str]) -> None:
             ("reviewed", f"{times.local(one['reviewed'])} by {one['reviewed_by']}: {one['reviewed_comment']}")
         )
     elif one["break_glass"]:
-        facts.append(("reviewed", "nobody has acknowledged it yet"))
+        facts.append(("reviewed", "not acknowledged yet"))
     if reply.get("shortage"):
         facts.append(("too few", reply["shortage"]))
     used = reply["usage"]

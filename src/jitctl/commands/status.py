@@ -69,10 +69,12 @@ def status(
     settings(context).json |= form == "json"
     line = form if form in bars.FORMATS else ""
     if line and settings(context).json:
-        raise usage(f"cannot print as JSON and for {line} at once", "Give one of them.")
+        raise usage(f"cannot print as JSON and for {line} at once", "Use only one of them.")
     if everywhere:
         if watch:
-            raise usage("cannot watch all gateways at once", "Name one: jitctl status --watch --profile NAME")
+            raise usage(
+                "cannot watch all gateways at once", "Choose one: jitctl status --watch --profile NAME"
+            )
         from jitctl.cli.everywhere import status_of_all
 
         return status_of_all(context, line)
@@ -173,8 +175,8 @@ def _watch(context: typer.Context, client: Client, laptop: Laptop | None, line: 
     as_json = settings(context).json
     if not as_json and not line and (not sys.stdout.isatty() or os.environ.get("TERM") == "dumb"):
         raise usage(
-            "cannot redraw the status: this is no terminal",
-            "Leave --watch away, or take each change as a line of JSON: jitctl status --watch --json",
+            "cannot redraw the status: standard output is not a terminal",
+            "Omit --watch, or print each change as a line of JSON: jitctl status --watch --json",
         )
     picture = _Picture(client, laptop, as_json=as_json, line=line)
     after = client.health()["seq"]
@@ -195,7 +197,7 @@ def _watch(context: typer.Context, client: Client, laptop: Laptop | None, line: 
             case _:
                 picture.want()
         picture.go_on()
-    raise AssertionError("it never ends by itself")
+    raise AssertionError("it runs until it is interrupted")
 
 
 class _Picture:
@@ -286,7 +288,7 @@ class _Picture:
         shown += render.warnings(reply)
         shown += [frame.dim(f"  {step}") for step in steps]
         if self.lost:
-            shown.append(f"jitd does not answer: this was so {times.ago(reply['now'], now)}; trying again")
+            shown.append(f"jitd does not answer; last update {times.ago(reply['now'], now)}; trying again")
         else:
             shown.append(frame.dim("  Ctrl-C ends this"))
         frame.draw(shown)

@@ -61,7 +61,7 @@ def set_(
     from jitctl.cli.moments import end_of
 
     if until is None and email is None:
-        raise usage(f"cannot change {name}: nothing is named", "Add --until DATE or --email ADDRESS.")
+        raise usage(f"cannot change {name}: no setting is given", "Add --until DATE or --email ADDRESS.")
     ends = None if until is None else end_of(until)
     return _told(
         context, settings(context).client().user_set(user=name, until=ends, email=email, reason=reason)
@@ -83,7 +83,7 @@ def disable(
         if not interactive():
             raise usage(
                 "cannot disable without a reason",
-                f"Say why: {jitctl('user', 'disable', operands=[name], options=['--reason', '…'])}",
+                f"Add the reason: {jitctl('user', 'disable', operands=[name], options=['--reason', '…'])}",
             )
         reason = ask("Why? ")
     reply = settings(context).client().user_disable(user=name, reason=reason)
@@ -118,10 +118,12 @@ def confirm(
     """
     client = settings(context).client()
     body = {"users": names or None, "all": everybody or None, "reason": reason}
-    reply = planned(client.user_confirm, body, yes=yes, question="Are they the same people?")
+    reply = planned(
+        client.user_confirm, body, yes=yes, question="Do these accounts belong to the same people?"
+    )
     who = ", ".join(reply["users"])
     return answer(
-        context, reply, lambda: out(clean(f"confirmed: {who}" if who else "nobody has to be confirmed"))
+        context, reply, lambda: out(clean(f"confirmed: {who}" if who else "no account has to be confirmed"))
     )
 
 
@@ -134,7 +136,7 @@ def list_(context: typer.Context) -> int:
 
     def tell() -> None:
         if not reply["users"]:
-            out("nobody has asked or owned a device yet")
+            out("no user has requested access or registered a device yet")
             next_step("jitctl device add laptop --user NAME --public-key KEY")
             return
         from jitctl.cli.moments import shown
@@ -173,7 +175,7 @@ def _told(context: typer.Context, reply: wire.UserReply, *following: str) -> int
         from jitctl.cli.moments import shown
 
         one = reply["user"]
-        kind = "registered here" if one["registered"] else "a user of the system"
+        kind = "registered here" if one["registered"] else "a user of this system"
         until = f", until {shown(one['ends'])}" if one["ends"] is not None else ""
         email = f", {one['email']}" if one["email"] else ""
         out(clean(f"{one['name']} is {kind}{until}{email}"))

@@ -56,7 +56,7 @@ def watch(
                 lost = True
             case Moment.LISTENING:
                 if lost:
-                    say(f"jitctl: connected again, going on behind {after}")
+                    say(f"jitctl: connected again, continuing after {after}")
                 begun, lost = True, False
             case Moment.AWAKE:
                 continue
@@ -68,7 +68,7 @@ def watch(
                 if bell and sys.stdout.isatty():
                     control("\a")
                 print_event(event, flush=True)
-    raise AssertionError("it never ends by itself")
+    raise AssertionError("it runs until it is interrupted")
 
 
 def _patiently() -> float:

@@ -48,7 +48,7 @@ def why(
             reply = client.why(user=user, network=network)
         case _:
             raise usage(
-                "cannot explain so much at once", "Type jitctl why NETWORK, or jitctl why USER NETWORK."
+                "cannot explain: too many arguments", "Type jitctl why NETWORK, or jitctl why USER NETWORK."
             )
     return answer(context, reply, lambda: _show(reply, of_other=len(about) > 1))
 
@@ -59,7 +59,7 @@ def _show(reply: wire.WhyReply, *, of_other: bool) -> None:
         out(words.outcome(made, reply["now"]))
         _print_lines(reply.get("outcome", []))
         out()
-    out(clean(f"{reply['user']} on {reply['network']}, by the rules of now:"))
+    out(clean(f"{reply['user']} on {reply['network']}, by the current rules:"))
     _print_lines(reply["lines"])
     if made is not None:
         next_step(f"jitctl show {made['id']}")

@@ -302,7 +302,7 @@ class Dashboard(App[None]):
             gateway = seen.status.get("gateway")
             lines = [clean(one) for one in gateway["warnings"] + gateway["waiting"]] if gateway else []
         else:
-            lines = [network_line(one, now) for one in seen.status["networks"]] or ["no network is yours"]
+            lines = [network_line(one, now) for one in seen.status["networks"]] or ["you may use no network"]
         shown = Text("\n".join(lines[:8]), no_wrap=True, overflow="ellipsis")
         around = self.query_one("#networks", Static)
         around.set_class(self._peers or not seen.decides, "rows")
@@ -349,7 +349,7 @@ class Dashboard(App[None]):
         )
         if found is None or (statuses and found["status"] not in statuses):
             wanted = " or ".join(statuses) or "there"
-            self.notify(clean(f"nothing that is {wanted} is chosen"), severity="warning", markup=False)
+            self.notify(clean(f"no request that is {wanted} is selected"), severity="warning", markup=False)
             return None
         return found
 
@@ -451,8 +451,8 @@ class Dashboard(App[None]):
             f"Grant {number}: {one['user']} on {one['network']}",
             [f"{'wants':<11}{clean(wished)}", f"{'reason':<11}{clean(one['reason'])}"],
             [
-                Field("duration", "For how long", hint=f"as wished ({wished}); or 8h, 30m"),
-                Field("comment", "Remark (the user reads it)"),
+                Field("duration", "Duration", hint=f"as requested ({wished}); or 8h, 30m"),
+                Field("comment", "Comment (the user reads it)"),
             ],
             do,
             helps,
@@ -462,13 +462,13 @@ class Dashboard(App[None]):
         """Deny, with a reason."""
         one = self._chosen("pending")
         if one is not None:
-            self._decide("deny", one, "Why not (the user reads it)")
+            self._decide("deny", one, "Reason (the user reads it)")
 
     def action_revoke(self) -> None:
         """Revoke, with a reason."""
         one = self._chosen("active", "scheduled")
         if one is not None:
-            self._decide("revoke", one, "Why (the user reads it)")
+            self._decide("revoke", one, "Reason (the user reads it)")
 
     def _decide(self, verb: str, one: wire.RequestView, title: str) -> None:
         number = one["id"]
@@ -495,9 +495,9 @@ class Dashboard(App[None]):
         """Say that a use of break-glass was looked at."""
         one = self._chosen()
         if one is not None and "unreviewed" in one["marks"]:
-            self._decide("acknowledge", one, "What came of looking at it")
+            self._decide("acknowledge", one, "Result of your review")
         elif one is not None:
-            self.notify("no break-glass that somebody has to look at is chosen", severity="warning")
+            self.notify("no break-glass grant that needs a review is selected", severity="warning")
 
     def action_extend(self) -> None:
         """More time; one's own is asked for."""
@@ -513,7 +513,7 @@ class Dashboard(App[None]):
             assert reply["request"] is not None
             return words.outcome(reply["request"], reply["now"])
 
-        fields = [Field("duration", "How much more", hint="2h"), Field("comment", "Why")]
+        fields = [Field("duration", "Time to add", hint="2h"), Field("comment", "Why")]
         self._ask(f"More time on {one['network']} for {one['user']}", [clean(one["reason"])], fields, do)
 
     def action_request(self) -> None:
@@ -528,10 +528,10 @@ class Dashboard(App[None]):
         names = [one["network"] for one in self._seen.status["networks"]] if self._seen else []
         fields = [
             Field("network", "Network", hint=", ".join(names)),
-            Field("reason", "Why you need it"),
-            Field("duration", "For how long", hint="as usual there; or 2h"),
+            Field("reason", "Reason"),
+            Field("duration", "Duration", hint="default of the network; or 2h"),
         ]
-        self._ask("Ask for access", [], fields, do)
+        self._ask("Request access", [], fields, do)
 
     def action_pause(self) -> None:
         """Switch off for now, or on again."""
@@ -543,13 +543,13 @@ class Dashboard(App[None]):
         """Give the rest back: there is no way back from that."""
         one = self._chosen("active", "scheduled")
         if one is not None:
-            self._sure(self._client.release, one, f"Give the rest of {one['network']} back, for good")
+            self._sure(self._client.release, one, f"Release {one['network']} for good")
 
     def action_cancel(self) -> None:
         """Take it back: there is no way back from that either."""
         one = self._chosen("pending")
         if one is not None:
-            self._sure(self._client.cancel, one, f"Take request {one['id']} for {one['network']} back")
+            self._sure(self._client.cancel, one, f"Withdraw request {one['id']} for {one['network']}")
 
     def _sure(self, act: Callable[..., wire.RequestReply], one: wire.RequestView, title: str) -> None:
         def do(_: Mapping[str, str]) -> str:

@@ -75,7 +75,7 @@ class Ask(ModalScreen[str | None]):
                 yield field
             yield Static("", classes="error", id="error", markup=False)
             tab = "   Tab: next line" if len(self._fields) > 1 else ""
-            yield Static(f"Enter: do it{tab}   Escape: leave it", markup=False)
+            yield Static(f"Enter: confirm{tab}   Escape: cancel", markup=False)
 
     def on_mount(self) -> None:
         """The first line is typed into."""

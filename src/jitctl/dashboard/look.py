@@ -108,12 +108,12 @@ def network_line(one: wire.NetworkStatus, now: int) -> str:
         case "pending":
             told = f"access request {one['id']} pending"
         case "standing":
-            told = "open, without asking"
+            told = "open (standing access)"
         case "closed":
             told = f"closed: {clean(one['error'])}"
         case _:
-            told = "closed (n: ask for access)"
-    asked = f", request {one['asked']} asks for more" if one["asked"] is not None else ""
+            told = "closed (n: request access)"
+    asked = f", request {one['asked']} asks for more time" if one["asked"] is not None else ""
     return f"{clean(one['network']):<15} {told}{asked}{', frozen' if one['frozen'] else ''}"
 
 

@@ -14,7 +14,7 @@ from jitd.core.wireguard import REJECT_AFTER_MS
 if TYPE_CHECKING:
     from jitd import wire
 
-NOTHING: Final = "there is no network that you may ask for"
+NOTHING: Final = "there is no network that you may request"
 DECIDE: Final = ("jitctl review | jitctl list --decidable",)
 
 
@@ -92,7 +92,7 @@ def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
     """(words, style, what to type next) of a network."""
     name = network["network"]
     state: str = network["state"]  # of a newer jitd it may be another word
-    more = f", {network['asked']} asks for more" if network.get("asked") else ""
+    more = f", {network['asked']} asks for more time" if network.get("asked") else ""
     show = f"jitctl show {network['id']}"
     if network.get("frozen") and state in ("active", "standing"):
         return _told("frozen", "frozen by an administrator")

@@ -108,9 +108,9 @@ def test_an_answer_has_an_end(monkeypatch: pytest.MonkeyPatch, *, length: bool) 
     monkeypatch.setattr(answers, "MOST_BYTES", 1000)
     pieces = [chunk(b"x" * 600), chunk(b"y" * 600), b"0\r\n\r\n"]
     error = failure(OK, b"\r\n", b"x" * 1200) if length else failure(CHUNKED, *pieces)
-    assert "longer than any answer" in error.message
+    assert "longer than any reply" in error.message
     for made in ((CHUNKED, *pieces), (OK, b"\r\n", b"x" * 1200)):
-        with canned_reply(*made) as (channel, _), pytest.raises(JitError, match="longer than any answer"):
+        with canned_reply(*made) as (channel, _), pytest.raises(JitError, match="longer than any reply"):
             list(transport.follow(channel, "/v1/events"))
 
 

@@ -67,11 +67,11 @@ def test_another_ssh_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("program", "told"),
     [
-        ("sh -c 'exit 255'", "cannot reach gateway: ssh failed, and its own words are above"),
-        ("sh -c 'exit 127'", "cannot reach jitd on gateway: there is no jitctl to talk to"),
+        ("sh -c 'exit 255'", "cannot reach gateway: ssh failed; its message is above"),
+        ("sh -c 'exit 127'", "cannot reach jitd on gateway: jitctl is not installed there"),
         (
-            "sh -c 'echo jitctl: cannot reach jitd: there is no socket x >&2; exit 6'",
-            "cannot reach jitd: there is no socket x (said on gateway)",
+            "sh -c 'echo jitctl: cannot reach jitd: the socket x does not exist >&2; exit 6'",
+            "cannot reach jitd: the socket x does not exist (said on gateway)",
         ),
         (
             "sh -c 'exit 3'",
@@ -108,9 +108,9 @@ HOST = ssh.login("ssh://alice@gateway")
         (
             "kex_exchange_identification: read: Connection reset by peer",
             "unreachable",
-            "before anybody can log in",
+            "before the login",
         ),
-        ("Connection closed by 10.0.0.1 port 22", "unreachable", "before anybody can log in"),
+        ("Connection closed by 10.0.0.1 port 22", "unreachable", "before the login"),
         ("Timeout, server gateway not responding.", "unreachable", "the connection was lost"),
         (
             "Unable to negotiate with 10.0.0.1 port 22: no matching host key type found. Their offer: ssh-dss",
@@ -120,20 +120,20 @@ HOST = ssh.login("ssh://alice@gateway")
         (
             "Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures",
             "not_permitted",
-            "before your ssh offered the right key",
+            "before ssh offered the right key",
         ),
         ("alice@gateway: Permission denied (publickey,password).", "not_permitted", "(publickey,password)"),
         (
             "@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @\nalice@gw: Permission denied (publickey).",
             "not_permitted",
-            "because others can read it",
+            "because other users can read the file",
         ),
         (
             "ssh: connect to host jump port 22: Connection refused\nkex_exchange_identification: Connection closed",
             "unreachable",
-            "nobody listens on port 22 of jump",
+            "no server listens on port 22 of jump",
         ),
-        ("ssh: something new", "unreachable", "ssh failed, and its own words are above"),
+        ("ssh: something new", "unreachable", "ssh failed; its message is above"),
     ],
 )
 def test_what_ssh_says(said: str, code: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,6 +173,7 @@ def test_an_address_behind_its_own_tunnel(tmp_path: Path, monkeypatch: pytest.Mo
     error = failures.of(ssh.login("ssh://alice@10.20.0.1"), end)
     assert error.message == (
         "cannot reach ssh://alice@10.20.0.1: no answer within 8 s. 10.20.0.1 is an address behind the tunnel"
-        " jit-office-wg0, which is down; so this gateway can be asked only while it lets you in already"
+        " jit-office-wg0, which is down. With this address, the gateway can only be reached while you have "
+        "access"
     )
     assert "jitctl setup ssh://alice@vpn.example.org" in error.hint

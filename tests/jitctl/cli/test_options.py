@@ -72,8 +72,8 @@ def test_a_socket_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str
     file = tmp_path / "file"
     file.touch()
     for path, told in (
-        (str(file), f"cannot reach jitd: nobody answers on {file}"),
-        (NOWHERE, f"cannot reach jitd: there is no socket {NOWHERE}"),
+        (str(file), f"cannot reach jitd: no process answers on {file}"),
+        (NOWHERE, f"cannot reach jitd: the socket {NOWHERE} does not exist"),
         ("/x" * 200, "cannot reach jitd on /x/x"),
     ):
         assert main(["status", "--socket", path]) == 6

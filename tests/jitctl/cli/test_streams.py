@@ -106,7 +106,8 @@ def test_ctrl_c_while_an_answer_is_waited_for(daemon: InProcessDaemon, tmp_path:
         (["list"], "jitctl: interrupted\n"),
         (
             ["revoke", "1"],
-            "jitctl: interrupted before the answer came: it may be done all the same, see jitctl list\n",
+            "jitctl: interrupted before the reply arrived; it may have been carried out all the same, see "
+            "jitctl list\n",
         ),
     ):
         process = subprocess.Popen(

@@ -116,7 +116,7 @@ def test_a_restart_in_the_middle(daemon: InProcessDaemon, begin: Begin) -> None:
     waiting = begin(*ASK, "--wait")
     waiting.until("pending")
     daemon.stop()
-    waiting.until("jitd does not answer; the request stands, waiting for it to come back\n")
+    waiting.until("jitd does not answer; the request stands; waiting for jitd\n")
     daemon.start_again()
     waiting.until("jitd is back\n")
     post(daemon, "/v1/grant", id=1)
@@ -152,7 +152,7 @@ def test_the_time_is_over_and_nobody_answers(daemon: InProcessDaemon, begin: Beg
     daemon.stop()
     said = waiting.end()
     assert said.status == 6
-    assert "cannot tell what became of request 1: jitd does not answer" in said.err
+    assert "cannot tell the outcome of request 1: jitd does not answer" in said.err
     assert "The request stands: jitctl wait 1" in said.err
     daemon.start_again()
 

@@ -35,7 +35,7 @@ def test_a_change_that_waits(daemon: InProcessDaemon, jitctl: RunCommand) -> Non
     daemon.post_as("carol", "/v1/change/approve", id=1)
     assert "1 of 2 have agreed (carol)" in jitctl("change", "list").out
     daemon.post_as("dave", "/v1/change/approve", id=1)
-    assert jitctl("change", "list").out == "no change waits for anybody\n"
+    assert jitctl("change", "list").out == "no rule change waits for approvals\n"
     assert "approvals" not in jitctl("network", "show", "office").out
     assert "agreed to change 1 (2 of 2): office: approvals: 2 -> 1" in jitctl("events").out
 

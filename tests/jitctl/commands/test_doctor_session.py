@@ -76,5 +76,5 @@ def test_nobody_answers(jitctl: RunCommand, tmp_path: Path) -> None:
     """It says so and names what looks without a daemon."""
     said = jitctl("doctor", JITCTL_SOCKET=str(tmp_path / "none.sock"))
     assert said.status == 6
-    assert said.err.startswith(f"jitctl: cannot reach jitd: there is no socket {tmp_path}/none.sock\n")
+    assert said.err.startswith(f"jitctl: cannot reach jitd: the socket {tmp_path}/none.sock does not exist\n")
     assert "sudo jitd check" in said.err

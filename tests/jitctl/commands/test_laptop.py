@@ -145,7 +145,7 @@ def test_a_prompt_takes_what_was_answered_lately(
         (("status", "-o", "waybar", "--json"), 2, "cannot print as JSON and for waybar at once"),
         (("status", "--all", "--watch"), 2, "cannot watch all gateways at once"),
         (("connect", "office"), 10, "the private key of laptop is in no file of this machine"),
-        (("connect", "--socket", "/x"), 2, "this machine was not set up for a gateway"),
+        (("connect", "--socket", "/x"), 2, "no gateway was set up on this machine"),
         (("connect", "office", "-r", "x", "--again"), 2, "cannot use --again together with --reason"),
         (("connect", "office", "-d", "soon"), 2, "cannot read"),
         (("disconnect", "ofice"), 10, "cannot find the network 'ofice'"),
@@ -161,4 +161,4 @@ def test_what_cannot_be_done_is_said(laptop: Laptop, words: tuple[str, ...], sta
 
 def test_disconnect_where_nothing_is_connected(laptop: Laptop) -> None:
     """It changes nothing, and says so."""
-    assert laptop("disconnect") == CommandResult(0, "nothing was connected\n", "")
+    assert laptop("disconnect") == CommandResult(0, "there was nothing to disconnect\n", "")

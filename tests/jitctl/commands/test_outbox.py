@@ -73,7 +73,7 @@ def daemon(post: Controller) -> Iterator[InProcessDaemon]:
 
 def test_what_waits_and_why(daemon: InProcessDaemon, post: Controller, jitctl: RunCommand) -> None:
     """Alone, outbox lists what waits in the server's words; messages are tried again, or dropped, or refused by number."""
-    assert jitctl("outbox").out == "nothing waits to be told\n"
+    assert jitctl("outbox").out == "no message waits for delivery\n"
     assert daemon.post("/v1/request", network="office", reason="x", user="alice")[0] == 200
     until(lambda: NO in jitctl("outbox").out, "the server's words are kept")
     listed = jitctl("outbox")
@@ -120,9 +120,9 @@ def test_a_test_and_a_switch(daemon: InProcessDaemon, post: Controller, jitctl: 
     assert json.loads(jitctl(*to, "--json").out)["state"] == "delivered"
     assert jitctl("notify", "test", "--to", "nobody").status == 2
     shown = jitctl("notify", "show", "--user", "alice").out
-    assert shown == "alice is told by mail at alice@example.org\n"
+    assert shown == "alice gets mail at alice@example.org\n"
     off = jitctl("notify", "off", "--user", "alice").out
-    assert off == "alice is told nothing by mail (jitctl notify on changes that)\n"
+    assert off == "alice gets no mail (jitctl notify on turns it on)\n"
     assert daemon.post("/v1/request", network="office", reason="x", user="alice")[0] == 200
     until(lambda: "requested" in jitctl("events", "--json").out, "it has happened")
     assert jitctl("notify", "on", "--user", "alice").out == shown

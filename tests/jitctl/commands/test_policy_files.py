@@ -52,7 +52,7 @@ def test_apply_yes(jitctl: RunCommand, file: Path) -> None:
     """Without a terminal only --yes applies it; the second time there is nothing to do."""
     text = file.read_text() + '\n[network.lab]\nroutes = ["192.168.0.0/24"]\n'
     said = jitctl("policy", "apply", "-", given=text)
-    assert (said.status, "Add --yes to apply it." in said.err) == (2, True)
+    assert (said.status, "Add --yes to apply the plan." in said.err) == (2, True)
     said = jitctl("policy", "apply", "-", "--yes", given=text)
     assert (said.status, said.out) == (0, "the policy is applied: 1 added\n")
     said = jitctl("policy", "apply", "-", "--yes", given=text)

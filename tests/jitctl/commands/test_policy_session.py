@@ -17,7 +17,7 @@ def test_a_policy_goes_out_and_in_again(jitctl: RunCommand, tmp_path: Path) -> N
     checked = jitctl("policy", "apply", "-", "--check", given=text)
     assert (checked.status, checked.err) == (1, "~ network office: max_duration 8h -> 4h\n")
     refused = jitctl("policy", "apply", "-", given=text)
-    assert (refused.status, "Add --yes to apply it." in refused.err) == (2, True)
+    assert (refused.status, "Add --yes to apply the plan." in refused.err) == (2, True)
     applied = jitctl("policy", "apply", "-", "--yes", given=text)
     assert (applied.status, applied.out) == (0, "the policy is applied: 1 changed\n")
     wrong = jitctl("policy", "apply", "-", "--yes", given=text.replace("max_duration", "max_duratoin"))
@@ -63,7 +63,7 @@ def test_ensure_exits_with_what_is_so(jitctl: RunCommand) -> None:
 def test_the_emergency_stop(jitctl: RunCommand) -> None:
     """It wants a yes, says so everywhere, and ends."""
     assert jitctl("freeze", "-r", "intruder").status == 2
-    assert jitctl("freeze", "-r", "intruder", "--yes").out.startswith("everything is frozen since")
+    assert jitctl("freeze", "-r", "intruder", "--yes").out.startswith("all access is frozen since")
     assert "has frozen everything: intruder" in jitctl("status").err
     assert jitctl("thaw").out == "nothing is frozen any more\n"
     assert jitctl("thaw").out == "nothing is frozen\n"

@@ -28,7 +28,7 @@ def test_report_of_an_empty_gateway(jitctl: RunCommand) -> None:
     """It says that there is nothing, and of which time."""
     said = jitctl("report", "--since", "7d")
     assert (said.status, said.err) == (0, "")
-    assert said.out == "nothing was asked for: 7 days until 2026-09-21 14:13:20 UTC, the whole gateway\n"
+    assert said.out == "no requests: 7 days until 2026-09-21 14:13:20 UTC, the whole gateway\n"
 
 
 def test_report_in_words(busy: InProcessDaemon, jitctl: RunCommand) -> None:

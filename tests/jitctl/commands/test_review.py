@@ -41,7 +41,7 @@ def test_one_key_for_each(daemon: InProcessDaemon) -> None:
     terminal.type("g")
     terminal.until(KEYS, after="request 1: alice")
     terminal.type("o")
-    terminal.until("For how long")
+    terminal.until("Duration")
     terminal.type("30m\r")
     assert terminal.end() == 0
     assert terminal.plain[-1] == "2 granted"
@@ -135,7 +135,7 @@ def test_nothing_to_review(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     """An empty list is said; without a terminal it is a usage error that names what to type instead."""
     terminal = Terminal(daemon, "review")
     assert terminal.end() == 0
-    assert terminal.plain == ["nothing waits for you"]
+    assert terminal.plain == ["no request waits for you"]
     said = jitctl("review")
     assert said.status == 2
     assert "jitctl list --decidable" in said.err
@@ -170,7 +170,7 @@ def test_all_of_a_network_are_denied(daemon: InProcessDaemon, jitctl: RunCommand
     assert statuses(daemon) == {1: "pending", 2: "denied"}
     said = jitctl(*words, "--yes")
     assert (said.status, said.out) == (0, "")
-    assert said.err == "there is nothing to deny: nothing waits that you may decide about\n"
+    assert said.err == "there is nothing to deny: no pending request that you may decide about\n"
     said = jitctl("deny", "--all", "--network", "nosuch", "-r", "x", "--yes")
     assert said.status == 10
     assert "nosuch" in said.err
@@ -237,7 +237,7 @@ def test_what_is_no_key_decides_nothing(daemon: InProcessDaemon) -> None:
         terminal.type("z")
         until(lambda seen=seen: KEYS in terminal.more()[seen:], f"{what} is over")  # type: ignore[misc]  # a loop's value, which a default binds
         assert statuses(daemon) == {1: "pending"}, what
-    assert "For how long" not in terminal.seen
+    assert "Duration" not in terminal.seen
     assert "Why not" not in terminal.seen
     terminal.type("g")
     assert terminal.end() == 0

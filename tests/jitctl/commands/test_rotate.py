@@ -93,7 +93,7 @@ def test_a_laptop_rotates_its_key(laptop: Laptop) -> None:
     for private in (old, new):
         assert private not in said.out + said.err
     assert said.out.splitlines() == [
-        f"{laptop.user}'s device desk has another key: {after}",
+        f"{laptop.user}'s device desk has a new key: {after}",
         f"key       in {file}, which only you can read: there is no keyring here",
     ]
     told = json.loads(laptop.jitctl("device", "rotate", "desk", "--json").out)
@@ -127,7 +127,7 @@ def test_a_line_that_breaks_leaves_both_keys(laptop: Laptop, when: str) -> None:
     """The error says that typing it again goes on, and that is so."""
     said = laptop.jitctl("device", "rotate", FAKE_SSH_CUT=f"{when}:{ROTATE}")
     assert said.status == 6
-    assert "typed again, this goes on" in said.err
+    assert "run the command again to continue" in said.err
     assert laptop.registered() in laptop.kept().values()
     number = len(laptop.kept())
     assert laptop.jitctl("device", "rotate").status == 0
@@ -142,7 +142,7 @@ def test_a_rotation_that_is_killed_between_its_two_last_steps(laptop: Laptop) ->
     half.touch(0o600)
     registered = laptop.registered()
     said = laptop.jitctl("device", "rotate")
-    assert (said.status, "that of the run before" in said.out) == (0, True)
+    assert (said.status, "the key of the interrupted run before" in said.out) == (0, True)
     half.unlink(missing_ok=True)
     assert laptop.kept() == {"office.desk.key": registered}
 
@@ -171,7 +171,7 @@ def test_keys_of_other_devices(laptop: Laptop, daemon: InProcessDaemon) -> None:
         (("other", "--qr"), "without a terminal"),
         (("other", "--interface", "wg0"), "--interface without --qr"),
         (("other", "--qr", "--public-key", KEY_OF["third"]), "--qr together with --public-key"),
-        (("other", "--socket", str(daemon.socket)), "was not set up for a gateway"),
+        (("other", "--socket", str(daemon.socket)), "no gateway was set up on this machine"),
     ):
         said = laptop.jitctl("device", "rotate", *words)
         assert (said.status, told in said.err) == (2, True), said
@@ -187,9 +187,9 @@ def test_a_laptop_that_was_lost_and_is_set_up_again(laptop: Laptop) -> None:
     said = laptop.jitctl("device", "remove", "desk", "--lost")
     assert (said.status, said.out) == (
         0,
-        "device desk is reported lost: it is cut, and its key is never let in again\n",
+        "device desk is reported lost: its access is cut, and its key can never be registered again\n",
     )
-    assert "gone from this machine" in said.err
+    assert "removed from this machine" in said.err
     assert (laptop.registered(), laptop.kept()) == (None, {})
     again = laptop.jitctl("device", "remove", "desk", "--lost", "--json")
     assert json.loads(again.out)["already"]

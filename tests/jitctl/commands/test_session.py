@@ -67,7 +67,7 @@ def test_empty_states_say_what_would_fill_them(jitctl: RunCommand) -> None:
     """Without requests, and with a filter that nothing matches, the list says so and exits with 0."""
     assert (jitctl("list").out, jitctl("list").status) == ("no requests yet\n", 0)
     assert jitctl("list", "--status", "denied").out == "nothing matches: there are no requests yet\n"
-    assert jitctl("events", "--kind", "granted").err == "nothing happened that matches\n"
+    assert jitctl("events", "--kind", "granted").err == "no event matches\n"
 
 
 def test_a_script_takes_the_only_pending_request(jitctl: RunCommand) -> None:
@@ -126,8 +126,8 @@ def test_what_a_change_of_routes_does_is_asked_for(jitctl: RunCommand) -> None:
         assert said.status == 2
         assert said.err.splitlines() == [
             *told,
-            "jitctl: cannot go on without a yes: this is what would become of it (see above); nothing was changed",
-            "Add --yes to do it all the same.",
+            "jitctl: cannot continue without confirmation of the plan above; nothing was changed",
+            "Add --yes to confirm it.",
         ]
         assert jitctl(*words, "--yes").status == 0
 
@@ -221,7 +221,7 @@ def test_a_daemon_that_is_not_there(jitctl: RunCommand) -> None:
     said = jitctl("list", "--socket", "/nonexistent/jitd.sock")
     assert said.status == 6
     assert said.err.startswith(
-        "jitctl: cannot reach jitd: there is no socket /nonexistent/jitd.sock\nStart it"
+        "jitctl: cannot reach jitd: the socket /nonexistent/jitd.sock does not exist\nStart it"
     )
 
 

@@ -58,7 +58,7 @@ def test_watch_survives_a_restart(daemon: InProcessDaemon, begin: Begin) -> None
     last = daemon.get("/v1/health")[1]["seq"]
     until(lambda: lines(watching)[-1] == last, "the last", seconds=30)
     assert lines(watching) == list(range(1, last + 1))
-    assert "jitctl: connected again, going on behind " in watching.err
+    assert "jitctl: connected again, continuing after " in watching.err
 
 
 def test_watch_filters(daemon: InProcessDaemon, begin: Begin) -> None:

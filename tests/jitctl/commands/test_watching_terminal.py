@@ -67,7 +67,7 @@ def test_the_status_is_redrawn_in_place(daemon: InProcessDaemon, columns: int) -
     daemon.post("/v1/request", network="office", reason="x", user="alice")
     terminal.until("requests: 1 pending")
     daemon.stop()
-    terminal.until("jitd does not answer: this was so")
+    terminal.until("jitd does not answer; last update")
     daemon.start_again()
     daemon.post("/v1/deny", id=1)
     terminal.until("requests: 0 pending", after="does not answer")

@@ -286,8 +286,8 @@ async def test_a_user_sees_their_own(daemon: InProcessDaemon) -> None:
 def test_a_long_name_runs_into_no_sentence() -> None:
     """A name that fills its column is a word of its own all the same."""
     for more, told in (
-        ({"state": "request"}, "closed (n: ask for access)"),
-        ({"state": "request", "asked": 7}, "closed (n: ask for access), request 7 asks for more"),
+        ({"state": "request"}, "closed (n: request access)"),
+        ({"state": "request", "asked": 7}, "closed (n: request access), request 7 asks for more time"),
         ({"state": "pending", "id": 7}, "access request 7 pending"),
     ):
         one: Any = {**NOTHING, "network": "scada-plant-hamburg", "ends": None, **more}

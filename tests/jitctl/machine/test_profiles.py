@@ -86,5 +86,5 @@ def test_nobody_leaves_through_a_gate(home: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("JITCTL_HOST", "ssh://env")
     assert Settings().client()._host == ""
     assert Settings().profile_meant() is None
-    with pytest.raises(JitError, match="cannot show other gateways here"):
+    with pytest.raises(JitError, match="cannot show other gateways in this session"):
         status_of_all(None, "")  # type: ignore[arg-type]  # refused before it is used

@@ -33,7 +33,7 @@ def test_each_state_has_words_and_a_next_step() -> None:
         ({"paused": True}, "= paused, 1h 00m left", ["jitctl resume office"]),
         (
             {"asked": 7},
-            "* active, 1h 00m left, 7 asks for more",
+            "* active, 1h 00m left, 7 asks for more time",
             ["jitctl pause office | jitctl release office"],
         ),
         ({"state": "standing"}, "* always open", []),

@@ -57,7 +57,7 @@ def of(way: Login, end: End) -> JitError:
         return _no_answer(way, f"no answer within {end.patience or 0:g} s")
     if end.status == SSH_FAILED:
         return _unreachable(
-            f"cannot reach {way.host}: ssh failed, and its own words are above", f"Try: {way.typed()}"
+            f"cannot reach {way.host}: ssh failed; its message is above", f"Try: {way.typed()}"
         )
     return _there(way, end)
 
@@ -66,8 +66,9 @@ def _there(way: Login, end: End) -> JitError:
     """It was logged in, and what runs there is not a jitctl that reaches jitd."""
     if end.status in (NOT_FOUND, NOT_RUN):
         return _unreachable(
-            f"cannot reach jitd on {way.host}: there is no jitctl to talk to",
-            f"An administrator installs jitctl on {way.host}, where ssh finds it: {way.typed()}",
+            f"cannot reach jitd on {way.host}: jitctl is not installed there",
+            f"An administrator installs jitctl on {way.host}, in a directory that ssh searches: "
+            f"{way.typed()}",
         )
     # A jitctl of that machine that says what it has against it; older ones say it in words.
     told = re.findall(r"^jitctl: (cannot .*)$", end.said, re.MULTILINE)
@@ -78,7 +79,7 @@ def _there(way: Login, end: End) -> JitError:
     by = f", exit status {end.status}" if end.status else ""
     return _unreachable(
         f"cannot get an answer from jitd on {way.host}: {end.cut.why}{by}",
-        f"Another command may be forced for this account, or its shell prints something at login. Try: {way.typed()}",
+        f"The account may have a forced command, or its shell may print text at login. Try: {way.typed()}",
     )
 
 
@@ -91,20 +92,20 @@ def _changed(case: _Case) -> JitError:
     if name and file:
         usual = Path(file[1]) == Path.home() / ".ssh" / "known_hosts"
         where = "" if usual else f"-f {shlex.quote(file[1])} "
-        forget = f" Only if it is the same: ssh-keygen {where}-R {shlex.quote(name[1])} # forgets the old one"
+        forget = f" If they are the same, forget the old key: ssh-keygen {where}-R {shlex.quote(name[1])}"
     return JitError(
         "untrusted",
-        f"cannot trust {case.way.host}: its host key is not the one that was seen before, so nothing was sent:"
-        " it was set up anew, or somebody stands in between",
-        f"Ask an administrator for its fingerprint, by another way than this connection.{shown}{forget}",
+        f"cannot trust {case.way.host}: its host key has changed, so nothing was sent. The gateway may have "
+        "been reinstalled, or the connection may be intercepted",
+        f"Ask an administrator for its fingerprint, and not over this connection.{shown}{forget}",
     )
 
 
 def _revoked(case: _Case) -> JitError:
     return JitError(
         "untrusted",
-        f"cannot trust {case.way.host}: its host key is one that was revoked on this machine, and nothing was sent",
-        "Ask an administrator; a key is revoked when somebody else may have it.",
+        f"cannot trust {case.way.host}: its host key is revoked on this machine, so nothing was sent",
+        "Ask an administrator; a key is revoked when it may be known to others.",
     )
 
 
@@ -112,7 +113,8 @@ def _unknown(case: _Case) -> JitError:
     asking = case.way.typed("-o", "BatchMode=no", "-o", "StrictHostKeyChecking=ask")
     return JitError(
         "untrusted",
-        f"cannot trust {case.way.host} yet: its host key is not known on this machine, and nobody has said yes to it",
+        f"cannot trust {case.way.host} yet: its host key is not known on this machine, and has not been "
+        "accepted",
         f"Ask an administrator for its fingerprint, and compare it at a terminal: {asking}",
     )
 
@@ -120,8 +122,9 @@ def _unknown(case: _Case) -> JitError:
 def _certificate_of_host(case: _Case) -> JitError:
     return JitError(
         "untrusted",
-        f"cannot trust {case.way.host}: the certificate of its host key does not hold ({case.matched[1]})",
-        "Is the clock of this machine right? Otherwise an administrator has to renew it there.",
+        f"cannot trust {case.way.host}: the certificate of its host key is not valid ({case.matched[1]})",
+        "Check the clock of this machine. If it is right, an administrator has to renew the certificate on "
+        "the gateway.",
     )
 
 
@@ -141,27 +144,30 @@ def _denied(case: _Case) -> JitError:
             return JitError(
                 "not_permitted",
                 f"cannot log in on {case.way.host}: your ssh certificate {one.name} expired at {times.local(one.end, now)}",
-                f"Get a new one, where you got that one. To look at it: {look}",
+                f"Get a new one from the place that issued it. To show it: {look}",
             )
         return JitError(
             "not_permitted",
             f"cannot log in on {case.way.host}: your ssh certificate {one.name} is not valid before"
             f" {times.local(one.begin or now, now)}",
-            f"Is the clock of this machine right? To look at it: {look}",
+            f"Check the clock of this machine. To show the certificate: {look}",
         )
     if "UNPROTECTED PRIVATE KEY FILE" in case.end.said:
         return JitError(
             "not_permitted",
-            f"cannot log in on {case.way.host}: ssh does not use your key, because others can read it",
-            "Others may have it already. Where you are sure that nobody has: chmod 600 the file that ssh names above",
+            f"cannot log in on {case.way.host}: ssh does not use your key, because other users can read the "
+            "file",
+            "Other users may have copied it. If you are sure that they have not, run chmod 600 on the file "
+            "that ssh names above",
         )
     asleep = (
-        "A key with a passphrase has to be loaded before: ssh-add. " if case.end.patience is not None else ""
+        "A key with a passphrase has to be loaded first: ssh-add. " if case.end.patience is not None else ""
     )
     return JitError(
         "not_permitted",
         f"cannot log in on {case.way.host}: it accepts none of your ssh keys{case.matched[1]}",
-        f"{asleep}An administrator adds your public key there (~/.ssh/authorized_keys); which ones are offered shows:"
+        f"{asleep}An administrator adds your public key there (~/.ssh/authorized_keys); to see which keys "
+        "are offered:"
         f" {case.way.typed('-v')}",
     )
 
@@ -169,7 +175,7 @@ def _denied(case: _Case) -> JitError:
 def _too_many(case: _Case) -> JitError:
     return JitError(
         "not_permitted",
-        f"cannot log in on {case.way.host}: it gave up before your ssh offered the right key",
+        f"cannot log in on {case.way.host}: it refused further tries before ssh offered the right key",
         "Name the key in ~/.ssh/config, under Host: IdentityFile and IdentitiesOnly yes",
     )
 
@@ -177,14 +183,14 @@ def _too_many(case: _Case) -> JitError:
 def _no_name(case: _Case) -> JitError:
     return _unreachable(
         f"cannot reach {case.way.host}: the name {case.matched[1]} does not resolve ({case.matched[2]})",
-        "Is this machine online, and the name right? jitctl setup takes another one.",
+        "Check that this machine is online and that the name is right; jitctl setup sets another name.",
     )
 
 
 def _refused(case: _Case) -> JitError:
     return _unreachable(
-        f"cannot reach {case.way.host}: nobody listens on port {case.matched[2]} of {case.matched[1]}",
-        "Does sshd run there, and on this port? Another one is typed as ssh://you@gateway:2222",
+        f"cannot reach {case.way.host}: no server listens on port {case.matched[2]} of {case.matched[1]}",
+        "Check that sshd runs there, on this port. Another port is typed as ssh://you@gateway:2222",
     )
 
 
@@ -204,27 +210,29 @@ def _no_answer(way: Login, why: str) -> JitError:
                 return _through_its_tunnel(way, why, found)
     return _unreachable(
         f"cannot reach {way.host}: {why}",
-        f"Is this machine online, and the gateway up? If it is only reachable from some networks, be in one. Try:"
+        "Check that this machine is online and the gateway is up. If the gateway is only reachable from "
+        "some networks, connect from one of them. Try:"
         f" {way.typed()}",
     )
 
 
 def _through_its_tunnel(way: Login, why: str, found: behind.Behind) -> JitError:
-    how = "up, and lets nothing through: nothing is granted there just now" if found.is_up else "down"
+    how = "up, but passes no traffic: no grant is active now" if found.is_up else "down"
     user = f"{way.address[way.address.index('-l') + 1]}@" if "-l" in way.address else ""
     other = found.endpoint if found.endpoint and found.endpoint != str(found.address) else "PUBLIC-NAME"
     return _unreachable(
-        f"cannot reach {way.host}: {why}. {found.address} is an address behind the tunnel {found.tunnel}, which is"
-        f" {how}; so this gateway can be asked only while it lets you in already",
-        f"Use an address that is reachable without the tunnel: {jitctl('setup', f'ssh://{user}{other}')}; or ask an"
-        " administrator in another way to grant it (jitctl grant --user, there)",
+        f"cannot reach {way.host}: {why}. {found.address} is an address behind the tunnel {found.tunnel}, "
+        f"which is {how}. With this address, the gateway can only be reached while you have access",
+        f"Use an address that is reachable without the tunnel: {jitctl('setup', f'ssh://{user}{other}')}; or "
+        "contact an administrator in another way, who can grant access with jitctl grant --user",
     )
 
 
 def _shut(case: _Case) -> JitError:
     return _unreachable(
-        f"cannot reach {case.way.host}: it closes the connection before anybody can log in",
-        "It may be busy or restarting, or shut this machine out for a while (fail2ban). Try again in some minutes, or:"
+        f"cannot reach {case.way.host}: it closes the connection before the login",
+        "It may be busy, restarting, or blocking this machine for a while (fail2ban). Try again in a few "
+        "minutes, or:"
         f" {case.way.typed('-v')}",
     )
 
@@ -232,13 +240,13 @@ def _shut(case: _Case) -> JitError:
 def _lost(case: _Case) -> JitError:
     return _unreachable(
         f"cannot get an answer from {case.way.host}: the connection was lost",
-        "What was asked may still be done: look with jitctl status before trying again.",
+        "The request may have been carried out: check with jitctl status before you try again.",
     )
 
 
 def _no_agreement(case: _Case) -> JitError:
     return _unreachable(
-        f"cannot talk to {case.way.host}: its sshd and this ssh have no {case.matched[1]} in common",
+        f"cannot talk to {case.way.host}: its sshd and this ssh support no common {case.matched[1]}",
         "One of them is too old: update OpenSSH.",
     )
 
