@@ -29,8 +29,8 @@ ROUND: Final = 100
 #: Seconds to wait when nothing is known to come.
 IDLE_SECONDS: Final = 30.0
 _ALONE: Final = (*notices.EMERGENCIES, notices.TEST)
-_TRIED: Final = "This is a test of what jitd tells people. Whoever reads it need not do anything."
-_TEST: Final = Rendered("A test from jitd", f"{_TRIED}\n", f"<p>{_TRIED}</p>\n")
+_TRIED: Final = "This is a test of jitd's notifications. You do not have to do anything."
+_TEST: Final = Rendered("Test message from jitd", f"{_TRIED}\n", f"<p>{_TRIED}</p>\n")
 
 
 class Outbox(Protocol):

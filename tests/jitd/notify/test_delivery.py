@@ -81,17 +81,17 @@ Auto-Submitted: auto-generated
 
 carol denied your request for access to office.
 
-Why:
+Reason:
   until the release is out
 
-You had written:
+You wrote:
   ticket 42: read the logs
 
-Ask again, and say what was missing:
+Request it again with a better reason:
 
     jitctl --host ssh://gateway.example.org request office --reason '…'
 
-See the whole history:
+See the full history:
 
     jitctl --host ssh://gateway.example.org show 1
 """
@@ -366,7 +366,7 @@ async def test_a_test_mail(box: Box, tmp_path: Path) -> None:
     box.put(50)
     async with serving(post) as port:
         await worker(box, config(tmp_path, port)).deliver()
-        assert post.mails[0]["Subject"] == "A test from jitd"
+        assert post.mails[0]["Subject"] == "Test message from jitd"
         post.to_recipient = "450 never heard of"
         box.clock.advance(1)
         box.put(template="test", recipient="dave")

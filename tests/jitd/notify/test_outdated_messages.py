@@ -226,7 +226,7 @@ async def test_a_change_of_rules_that_was_decided(post: Post, becomes: str, aske
             await world.advance(8 * 24 * HOUR)
     sent = await post.back()
     assert {
-        to for to, subject in sent if subject.startswith("A change of the rules of office waits")
+        to for to, subject in sent if subject.startswith("A change to the rules of office waits")
     } == asked
 
 

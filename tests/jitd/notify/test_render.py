@@ -124,12 +124,12 @@ def test_what_was_cut_from_a_wish(name: str, wish: Mapping[str, object], told: s
     """Who gets less than they asked for reads both, and why; who gets all of it reads nothing of a wish."""
     cap = "the maximum of office is 2h"
     mail = SHIPPED.render(name, samples.usual(**wish, cap=cap))
-    assert f"\nAsked for:   {told}\n" in mail.text
+    assert f"\nRequested:   {told}\n" in mail.text
     assert f"\nNote:        {cap}\n" in mail.text
     page = " ".join(_Page(mail.html).text.split())
-    assert f"Asked for{told}" in page.replace("Asked for ", "Asked for")
+    assert f"Requested{told}" in page.replace("Requested ", "Requested")
     assert cap in page
-    assert "Asked for" not in SHIPPED.render(name, samples.usual()).text
+    assert "Requested" not in SHIPPED.render(name, samples.usual()).text
 
 
 def test_the_page_says_what_the_text_says() -> None:
@@ -317,7 +317,7 @@ def test_a_digest_of_one() -> None:
         "\n"
         "- alice asks for office for 2h (request 12), Mon 2026-11-23 12:35 UTC\n"
         "\n"
-        "List what waits for a decision:\n"
+        "List pending requests:\n"
         "\n"
         "    jitctl --host ssh://jit@gateway list --tab pending\n"
     )
