@@ -93,7 +93,7 @@ def _one(client: Client, number: int, waiting: int) -> str:
                 if (did := _decide(client, number, None)) is not None:
                     return did
             case "o":
-                if (typed := _typed("For how long (8h, 30m)? ")) and (
+                if (typed := _typed("Duration (8h, 30m): ")) and (
                     did := _decide(client, number, typed)
                 ) is not None:
                     return did

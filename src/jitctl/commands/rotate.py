@@ -218,7 +218,7 @@ def _told(context: typer.Context, reply: wire.DeviceRotateReply, more: Mapping[s
     device, where = reply["device"], more.get("key")
 
     def tell() -> None:
-        done = "has another key" if where or not reply["already"] else "has that key already"
+        done = "has a new key" if where or not reply["already"] else "has that key already"
         out(clean(f"{device['user']}'s device {device['name']} {done}: {device['public_key']}"))
         if reply["already"] and where:
             out("key       the key of the interrupted run before")

@@ -152,40 +152,42 @@ class EventKind(StrEnum):
     REQUESTED = Row(
         "requested", "asked for {extends:more of grant % to }{network}{wanted: for %}{start:, from %}{urgent:, urgently}:"
         " {reason:%|no reason given}", Asked, _ASKS, deciders="requested", user="received")
-    CANCELLED = Row("cancelled", "took the request back{comment:: %}", Comment, user="cancelled", unless_own=True)
-    APPROVED = Row("approved", "agreed to {network} ({number} of {of}){comment:: %}", Approval)
-    APPROVAL_VOID = Row("approval_void", "the yes of {by} does not count any more{comment:: %}", VoidVote)
+    CANCELLED = Row("cancelled", "withdrew the request{comment:: "
+        "%}", Comment, user="cancelled", unless_own=True)
+    APPROVED = Row("approved", "approved {network} ({number} of {of}){comment:: %}", Approval)
+    APPROVAL_VOID = Row("approval_void", "the approval of {by} no longer counts{comment:: %}", VoidVote)
     GRANTED = Row("granted", "granted {network} for {duration}{begins:, from %}{cap: (%)}{comment:: %}", Given, _OPENS,
         user="granted", desktop="{}: granted")
     DENIED = Row("denied", "denied {network}{comment:: %}", Comment, _CLOSES, user="denied", desktop="{}: denied")
     LAPSED = Row("lapsed", "the request for {network} lapsed{comment:: %}", Comment,
         user="unanswered", deciders="lapsed", desktop="{}: nobody decided in time")
-    ACTIVATED = Row("activated", "{network} is open now, as it was granted in advance", Ends,
+    ACTIVATED = Row("activated", "{network} is open now: a grant made in advance has begun", Ends,
         _OPENS, user="opened", desktop="{}: open")
     BREAK_GLASS = Row("break_glass", "opened {network} by break-glass for {duration}{reason:: %}", Given, _ALARM,
         deciders="break_glass", user="granted")
-    ACKNOWLEDGED = Row("acknowledged", "looked at the break-glass{comment:: %}", Comment)
-    UNREVIEWED = Row("unreviewed", "somebody else has to look at it{comment:: %}", Comment,
-        admins=_RULES, change="somebody else has to look at what was decided")
+    ACKNOWLEDGED = Row("acknowledged", "acknowledged the break-glass use{comment:: %}", Comment)
+    UNREVIEWED = Row("unreviewed", "another approver has to review it{comment:: %}", Comment,
+        admins=_RULES, change="another approver has to review the decision")
     DECIDED_ALONE = Row(
         "decided_alone", "root decided alone{comment:: %}", Comment, admins=_RULES, change="root decided alone")
     EXTENDED = Row("extended", "extended {network} by {duration}{cap: (%)}{comment:: %}", Extension, _OPENS,
         user="extended", desktop="{}: more time")
     PAUSED = Row("paused", "paused {network}")
     RESUMED = Row("resumed", "resumed {network}")
-    RELEASED = Row("released", "gave the rest of {network} back{comment:: %}", CutShort, user="ended", unless_own=True)
+    RELEASED = Row("released", "released {network}{comment:: %}", CutShort, user="ended", unless_own=True)
     REVOKED = Row("revoked", "revoked {network}{comment:: %}", CutShort,
         _CLOSES, user="revoked", desktop="{}: access revoked", urgent=True)
     EXPIRED = Row(
         "expired", "access to {network} has ended{set_clock:: %}", Ends, user="ended", desktop="{}: access has ended")
     CUT_CONFIRMED = Row(
-        "cut_confirmed", "the kernel was read back: access is cut ({lateness} ms after its end)", Confirmation)
+        "cut_confirmed", "access is cut, confirmed by the kernel ({lateness} ms after its end)", Confirmation)
     STANDING_BEGAN = Row("standing_began", "{user} has standing access to {network} now{why:: %}", Cause)
     STANDING_ENDED = Row("standing_ended", "{user} lost standing access to {network}{why:: %}", Cause)
-    FROZEN = Row("frozen", "froze everything: {reason}{kept: (but for %)}", Frozen,
-        _ALARM, desktop="everything is frozen", urgent=True)
+    FROZEN = Row("frozen", "froze all access: {reason}{kept: (except %)}", Frozen,
+        _ALARM, desktop="all access is frozen", urgent=True)
     THAWED = Row("thawed", "ended the freeze", Frozen, desktop="the freeze is over")
-    CLOSING_UNDONE = Row("closing_undone", "let in again what {by} had cut ({what}){why:: %}", Undone, _ALARM)
+    CLOSING_UNDONE = Row("closing_undone", "reopened access that {by} had cut ({what}){why:: "
+        "%}", Undone, _ALARM)
 
     # Rules: networks, the policy, and changes that several have to agree to.
     NETWORK_ADDED = Row("network_added", "added the network {network} on {interface}", Changed,
@@ -194,94 +196,108 @@ class EventKind(StrEnum):
     NETWORK_REMOVED = Row(
         "network_removed", "removed the network {network}", Changed, admins=_RULES, change="the network is removed")
     JIT_ON = Row("jit_on", "switched just-in-time access on for {network}{people:: %}", Balance,
-        admins=_RULES, change="just-in-time access is on: everybody has to ask")
+        admins=_RULES, change="just-in-time access is on: everybody has to request access")
     JIT_OFF = Row("jit_off", "switched just-in-time access off for {network}{people:: %}", Balance,
-        admins=_RULES, change="just-in-time access is off: members have access without asking")
+        admins=_RULES, change="just-in-time access is off: members have standing access")
     POLICY_APPLIED = Row(
         "policy_applied", "applied a policy: {added} networks added, {changed} changed, {removed} removed", Policy)
     CHANGE_PROPOSED = Row(
-        "change_proposed", "proposed change {change}, to which {quorum} have to agree: {what}", Proposal,
+        "change_proposed", "proposed change {change}, which needs {quorum} approvals: {what}", Proposal,
         deciders="change_proposed")
-    CHANGE_APPROVED = Row("change_approved", "agreed to change {change} ({number} of {of}): {what}", ChangeVote)
+    CHANGE_APPROVED = Row("change_approved", "approved change {change} ({number} of {of}): "
+        "{what}", ChangeVote)
     CHANGE_REJECTED = Row("change_rejected", "rejected change {change}{comment:: %}", ChangeVote, admins=_RULES)
     UNDECIDABLE = Row(
-        "undecidable", "too few are left to decide about {network}{comment:: %}", Comment, _ALARM, admins="undecidable")
-    DECIDABLE = Row("decidable", "enough people may decide about {network} again")
+        "undecidable", "too few approvers are left for {network}{comment:: "
+            "%}", Comment, _ALARM, admins="undecidable")
+    DECIDABLE = Row("decidable", "{network} has enough approvers again")
 
     # People and their devices.
     USER_ADDED = Row("user_added", "registered {user} until {ends}", Registered, admins=_PEOPLE, change="registered")
     USER_CHANGED = Row("user_changed", "changed {user}: {ends_and_mail}", Changed, admins=_PEOPLE)
     USER_SUSPENDED = Row("user_suspended", "suspended {user}'s devices{why:: %}", Cause)
-    USER_RESUMED = Row("user_resumed", "{user} is back: the devices are not suspended any more", Since)
+    USER_RESUMED = Row("user_resumed", "{user} is back: the devices are active again", Since)
     USER_RETIRED = Row("user_retired", "retired {user}'s devices: away for more than 24 h", Since)
     USER_CONFIRMED = Row("user_confirmed", "confirmed that {user} is the same person", Since,
         admins=_PEOPLE, change="confirmed to be the same person after more than 24 h")
     DIRECTORY_FAULT = Row(
-        "directory_fault", "the directory has lost {number} of {of} users at once: closed, and nothing is retired for it",
-        MissingUsers, admins=_PEOPLE, change="the directory has lost {number} of {of} users at once: they are closed out")
+        "directory_fault", "{number} of {of} users are missing from the directory at once: their access is "
+            "closed, but no device is retired",
+        MissingUsers, admins=_PEOPLE, change="{number} of {of} users are missing from the directory at once: "
+            "their access is closed")
     USER_DISABLED = Row("user_disabled", "disabled {user}{reason:: %}", Disabling, admins=_PEOPLE, change="disabled")
     USER_ENABLED = Row("user_enabled", "enabled {user} again", Disabling, admins=_PEOPLE, change="enabled again")
-    USER_ENDED = Row("user_ended", "the time of {user} at this gateway is over", Ends)
+    USER_ENDED = Row("user_ended", "the end date of {user} has passed", Ends)
     DEVICE_ADDED = Row("device_added", "added {user}'s device {device}", Key,
         admins=_PEOPLE, unless_own=True, change="a key was registered in their name")
     DEVICE_REMOVED = Row("device_removed", "removed {user}'s device {device}", Key)
-    DEVICE_ROTATED = Row("device_rotated", "gave {user}'s device {device} another key"
-        "{preshared_key_dropped:; its preshared key went with the old one}", Rotated,
-        admins=_PEOPLE, unless_own=True, change="another key was put in the place of theirs")
+    DEVICE_ROTATED = Row("device_rotated", "replaced the key of {user}'s device {device}"
+        "{preshared_key_dropped:; its preshared key is dropped}", Rotated,
+        admins=_PEOPLE, unless_own=True, change="the key of one of their devices was replaced")
     DEVICE_LOST = Row(
-        "device_lost", "reported {user}'s device {device} lost: {networks:it is cut from %|nothing was open for it}, and its"
-        " key is never let in again", Lost, _ALARM, admins="device_lost")
-    DEVICE_IMPORTED = Row("device_imported", "gave a peer of {interface} to {user} as {device}", Key,
-        admins=_PEOPLE, unless_own=True, change="a peer that was there was named as theirs")
+        "device_lost", "reported {user}'s device {device} lost: {networks:its access to % is cut|it had no "
+            "access}, and its key can never be registered again", Lost, _ALARM, admins="device_lost")
+    DEVICE_IMPORTED = Row("device_imported", "assigned a peer of {interface} to {user} as {device}", Key,
+        admins=_PEOPLE, unless_own=True, change="an existing peer was assigned to them")
 
     # Interfaces, and what stands in the kernel.
-    INTERFACE_ADDED = Row("interface_added", "made the interface {interface}", Changed)
+    INTERFACE_ADDED = Row("interface_added", "created the interface {interface}", Changed)
     INTERFACE_CHANGED = Row("interface_changed", "changed the interface {interface}: {changes}", Changed)
     INTERFACE_REMOVED = Row("interface_removed", "removed the interface {interface}", Changed)
     INTERFACE_ADOPTED = Row(
         "interface_adopted", "adopted {interface} ({owner}) with {unmanaged.count} unmanaged peers", Adopted)
-    INTERFACE_RECREATED = Row("interface_recreated", "made {interface} again: somebody had taken it away")
-    INTERFACE_REPLACED = Row("interface_replaced", "{interface} was made again by its owner: looked at anew")
+    INTERFACE_RECREATED = Row("interface_recreated", "created {interface} again: it had been removed")
+    INTERFACE_REPLACED = Row("interface_replaced", "{interface} was created again by its owner and was "
+        "examined again")
     INTERFACE_RENAMED = Row(
-        "interface_renamed", "{interface} is called {called} now: guarded under both names", Renamed, _ALARM)
+        "interface_renamed", "{interface} is now called {called}: the firewall covers both "
+            "names", Renamed, _ALARM)
     INTERFACE_LOST = Row(
-        "interface_lost", "{interface} is not found: closed by its addresses ({error})", Failure, _ALARM)
-    ROUTES_RESTORED = Row("routes_restored", "the routes into {interface} were gone, and are there again")
+        "interface_lost", "{interface} is missing: its addresses are blocked ({error})", Failure, _ALARM)
+    ROUTES_RESTORED = Row("routes_restored", "the routes into {interface} were missing and were restored")
     ENFORCE_ON = Row("enforce_on", "enforces {interface} now: {loses.count} peers lost access", Balance,
-        admins=_RULES, change="the interface is enforced: jitd decides about every peer")
-    ENFORCE_OFF = Row("enforce_off", "stopped enforcing {interface}: {gains.count} peers pass again", Balance,
-        admins=_RULES, change="the interface is not enforced: peers that nobody was named for pass")
-    ENFORCEMENT_FAILED = Row("enforcement_failed", "{interface} does not agree: {error}", Failure, _ALARM)
-    ENFORCEMENT_RECOVERED = Row("enforcement_recovered", "{interface} agrees again")
+        admins=_RULES, change="the interface is enforced: jitd controls all peers")
+    ENFORCE_OFF = Row("enforce_off", "stopped enforcing {interface}: {gains.count} peers have access "
+        "again", Balance,
+        admins=_RULES, change="the interface is not enforced: unmanaged peers have access")
+    ENFORCEMENT_FAILED = Row("enforcement_failed", "{interface} does not agree with the store: "
+        "{error}", Failure, _ALARM)
+    ENFORCEMENT_RECOVERED = Row("enforcement_recovered", "{interface} agrees with the store again")
     STRANGER_REMOVED = Row("stranger_removed", "removed {whose} from {interface}{public_key:: %}", Key)
     PEER_REPAIRED = Row(
-        "peer_repaired", "somebody had changed a peer of {interface}, it is as it should be again{public_key:: %}",
+        "peer_repaired", "repaired a peer of {interface} that another program had changed{public_key:: %}",
         Repaired)
     UNMANAGED_SEEN = Row("unmanaged_seen", "a new unmanaged peer is on {interface}{public_key:: %}", Key)
     UNMANAGED_GONE = Row("unmanaged_gone", "an unmanaged peer has left {interface}{public_key:: %}", Key)
     FIREWALL_REPAIRED = Row(
-        "firewall_repaired", "somebody had changed or flushed jitd's firewall rules: they stand again, with everyone's time left")
+        "firewall_repaired", "another program had changed or flushed jitd's firewall rules: they are loaded "
+            "again, with the time left of each entry")
     ELEMENT_REMOVED = Row(
-        "element_removed", "somebody had let {ip} through on {interface}, who has no grant: closed again", Entry)
+        "element_removed", "removed the firewall entry of {ip} on {interface}, which jitd had not made: it "
+            "has no grant", Entry)
     ELEMENT_SHORTENED = Row(
-        "element_shortened", "somebody had let {ip} through on {interface} for longer than granted: put right", Entry)
+        "element_shortened", "shortened the firewall entry of {ip} on {interface}, which outlasted its "
+            "grant", Entry)
     ELEMENT_RESTORED = Row(
-        "element_restored", "somebody had shut {ip} out on {interface}, who has a grant: open again", Entry)
+        "element_restored", "restored the firewall entry of {ip} on {interface}, which has a grant and was "
+            "missing", Entry)
 
     # The daemon, its store and its messages.
     STARTED = Row("started", "jitd started ({backend} backend)", Started)
     STOPPED = Row("stopped", "jitd stopped")
     MARK_MISSING = Row("mark_missing",
-        "found no mark of the last closing: whether the store was restored from an older copy cannot be told")
+        "the mark of the last closing is missing: jitd cannot tell whether the store was restored from an "
+        "older copy")
     STORE_RESTORED = Row(
-        "store_restored", "found that the store was restored from an older copy: {missing} events are missing, and its grants"
-        " and keys stay closed (jitctl accept-restored)", Restored, _ALARM)
-    RESTORED_ACCEPTED = Row("restored_accepted", "accepted the restored store: {gains:%|nobody} may pass again", Since)
+        "store_restored", "the store was restored from an older copy: {missing} events are missing, and its "
+            "grants and keys stay closed (jitctl accept-restored)", Restored, _ALARM)
+    RESTORED_ACCEPTED = Row("restored_accepted", "accepted the restored store: {gains:%|nobody} has access "
+        "again", Since)
     OUTBOX_RETRIED = Row("outbox_retried", "tried {messages} messages again", Messages)
-    OUTBOX_DROPPED = Row("outbox_dropped", "gave {messages} messages up", Messages)
-    NOTIFY_ON = Row("notify_on", "{user} is told by mail again")
-    NOTIFY_OFF = Row("notify_off", "{user} is told nothing by mail")
-    NOTIFY_TESTED = Row("notify_tested", "sent a test to {to}", Tested)
+    OUTBOX_DROPPED = Row("outbox_dropped", "discarded {messages} messages", Messages)
+    NOTIFY_ON = Row("notify_on", "turned mail on for {user}")
+    NOTIFY_OFF = Row("notify_off", "turned mail off for {user}")
+    NOTIFY_TESTED = Row("notify_tested", "sent a test message to {to}", Tested)
     # fmt: on
 
 

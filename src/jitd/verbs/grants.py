@@ -137,7 +137,8 @@ def acknowledge(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply
     if request.unreviewed and made:
         raise JitError(
             "refused",
-            f"cannot acknowledge {request.id}: {made}, and somebody else has to look at what was decided about that",
+            f"cannot acknowledge {request.id}: {made}, and another approver has to review the decision about "
+            "that",
             f"Ask {call.deciders(network)}.",
         )
     comment = text.reason(body.get("comment") or "", "comment")

@@ -70,7 +70,7 @@ def test_the_numbers_are_those_of_every_answer() -> None:
 def test_text_is_never_taken_for_a_number(said: dict[str, object]) -> None:
     """Attack: a gateway puts commands or markup where its user's machine puts a number into a command or a page."""
     error = failure(OK, b"\r\n", json.dumps(said).encode())
-    assert (error.code, error.message[-12:]) == ("internal", "is no number")
+    assert (error.code, error.message[-12:]) == ("internal", "not a number")
 
 
 def test_what_has_keys_of_its_own_is_left_alone() -> None:

@@ -115,7 +115,7 @@ HOST = ssh.login("ssh://alice@gateway")
         (
             "Unable to negotiate with 10.0.0.1 port 22: no matching host key type found. Their offer: ssh-dss",
             "unreachable",
-            "have no host key type in common",
+            "support no common host key type",
         ),
         (
             "Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures",

@@ -29,15 +29,15 @@ def test_a_change_that_waits(daemon: InProcessDaemon, jitctl: RunCommand) -> Non
     assert "jitctl change list" in jitctl("list").err
     listed = jitctl("change").out.splitlines()
     assert listed[0] == "1  network set, proposed by admin: office: approvals: 2 -> 1"
-    assert listed[1].startswith("    holidays; 0 of 2 have agreed (nobody); waits until ")
+    assert listed[1].startswith("    holidays; 0 of 2 approvals (nobody); lapses at ")
     said = jitctl("change", "approve", "1", "-y")
     assert (said.status, "no login tells who this is" in said.err) == (7, True)
     daemon.post_as("carol", "/v1/change/approve", id=1)
-    assert "1 of 2 have agreed (carol)" in jitctl("change", "list").out
+    assert "1 of 2 approvals (carol)" in jitctl("change", "list").out
     daemon.post_as("dave", "/v1/change/approve", id=1)
     assert jitctl("change", "list").out == "no rule change waits for approvals\n"
     assert "approvals" not in jitctl("network", "show", "office").out
-    assert "agreed to change 1 (2 of 2): office: approvals: 2 -> 1" in jitctl("events").out
+    assert "approved change 1 (2 of 2): office: approvals: 2 -> 1" in jitctl("events").out
 
 
 def test_a_change_that_is_rejected(daemon: InProcessDaemon, jitctl: RunCommand) -> None:

@@ -71,7 +71,7 @@ def test_apply_asks(daemon: InProcessDaemon, jitctl: RunCommand, file: Path) -> 
         terminal.until("Apply it? [y/N]")
         terminal.type(f"{answer}\n")
         assert terminal.end() == status
-        assert "network office: it is removed" in terminal.seen
+        assert "network office: removed" in terminal.seen
         assert said in terminal.seen
     assert "[network.office]" not in jitctl("policy", "export").out
 

@@ -57,15 +57,15 @@ def test_deny_skip_history_and_quit(daemon: InProcessDaemon) -> None:
     terminal = Terminal(daemon, "review")
     terminal.until(KEYS)
     terminal.type("d")
-    terminal.until("Why not")
+    terminal.until("Reason for denying it")
     terminal.type("\r")
-    terminal.until(KEYS, after="Why not")
+    terminal.until(KEYS, after="Reason for denying it")
     assert statuses(daemon)[2] == "pending"
     terminal.type("h")
     terminal.until("asked for office for 1h: ticket 42")
     terminal.until(KEYS, after="asked for office for 1h")
     terminal.type("d")
-    terminal.until("Why not", after=KEYS)
+    terminal.until("Reason for denying it", after=KEYS)
     terminal.type("use the lab\r")
     terminal.until(KEYS, after="request 1: alice")
     terminal.type("q")
@@ -238,7 +238,7 @@ def test_what_is_no_key_decides_nothing(daemon: InProcessDaemon) -> None:
         until(lambda seen=seen: KEYS in terminal.more()[seen:], f"{what} is over")  # type: ignore[misc]  # a loop's value, which a default binds
         assert statuses(daemon) == {1: "pending"}, what
     assert "Duration" not in terminal.seen
-    assert "Why not" not in terminal.seen
+    assert "Reason for denying it" not in terminal.seen
     terminal.type("g")
     assert terminal.end() == 0
     assert statuses(daemon) == {1: "active"}

@@ -163,11 +163,11 @@ def test_keys_of_other_devices(laptop: Laptop, daemon: InProcessDaemon) -> None:
     """A key made elsewhere is given; what is not on this machine cannot be made here, nor somebody else's."""
     daemon.post("/v1/device/add", name="other", user=laptop.user, public_key=KEY_OF["third"])
     said = laptop.jitctl("device", "rotate", "other", "--public-key", _public(_private()))
-    assert (said.status, "has another key" in said.out) == (0, True)
+    assert (said.status, "has a new key" in said.out) == (0, True)
     assert laptop.registered("other") != KEY_OF["third"]
     for words, told in (
         (("other",), "that of other is in no file of this machine"),
-        (("laptop", "--user", "bob"), "somebody else's device"),
+        (("laptop", "--user", "bob"), "another user's device"),
         (("other", "--qr"), "without a terminal"),
         (("other", "--interface", "wg0"), "--interface without --qr"),
         (("other", "--qr", "--public-key", KEY_OF["third"]), "--qr together with --public-key"),
@@ -209,4 +209,4 @@ def test_an_administrator_reports_a_device_lost(daemon: InProcessDaemon, laptop:
     assert "- bob/laptop loses access now to office" in said.err
     assert "authorized_keys" in said.err
     events = laptop.jitctl("events", "--kind", "device_lost", *socket)
-    assert "reported bob's device laptop lost: it is cut from office" in events.out
+    assert "reported bob's device laptop lost: its access to office is cut" in events.out

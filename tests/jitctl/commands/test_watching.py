@@ -82,7 +82,7 @@ def test_watch_cannot_begin(daemon: InProcessDaemon, jitctl: RunCommand, begin: 
     """Without a daemon it is exit 6 at once; with no place for another stream it says so and ends."""
     assert jitctl("watch", "--socket", "/nonexistent").status == 6
     for _ in range(daemon.settings.limits.watchers_per_user):
-        begin("watch", "--after", "0").until("made the interface")
+        begin("watch", "--after", "0").until("created the interface")
     said = jitctl("watch", "--after", "0")
     assert (said.status, "streams open, which is the limit" in said.err) == (3, True)
 

@@ -138,19 +138,19 @@ def test_what_a_verb_has_done_is_one_sentence(given: dict[str, object], told: st
     [
         (event("requested", reason="x", wanted=HOUR), "asked for office for 1h: x"),
         (event("requested", reason="x", wanted=None), "asked for office: x"),
-        (event("cancelled"), "took the request back"),
+        (event("cancelled"), "withdrew the request"),
         (event("granted", duration=HOUR, comment=""), "granted office for 1h"),
         (event("granted", duration=HOUR, comment="ok"), "granted office for 1h: ok"),
         (event("denied", comment="no"), "denied office: no"),
         (event("revoked", comment="stolen"), "revoked office: stolen"),
-        (event("released"), "gave the rest of office back"),
+        (event("released"), "released office"),
         (event("paused"), "paused office"),
         (event("resumed"), "resumed office"),
         (event("expired"), "access to office has ended"),
         (event("lapsed", comment="nobody decided"), "the request for office lapsed: nobody decided"),
         (
             event("cut_confirmed", lateness=2),
-            "the kernel was read back: access is cut (2 ms after its end)",
+            "access is cut, confirmed by the kernel (2 ms after its end)",
         ),
         (event("network_added"), "added the network office on wg0"),
         (
@@ -168,7 +168,7 @@ def test_what_a_verb_has_done_is_one_sentence(given: dict[str, object], told: st
             event("jit_off", gains=["bob/laptop"]),
             "switched just-in-time access off for office: bob/laptop gained access",
         ),
-        (event("interface_added"), "made the interface wg0"),
+        (event("interface_added"), "created the interface wg0"),
         (
             event("interface_changed", before={"mtu": 0}, after={"mtu": 1420}),
             "changed the interface wg0: mtu 0 -> 1420",
@@ -178,26 +178,28 @@ def test_what_a_verb_has_done_is_one_sentence(given: dict[str, object], told: st
             event("interface_adopted", owner="wg-quick", unmanaged=["k"]),
             "adopted wg0 (wg-quick) with 1 unmanaged peers",
         ),
-        (event("interface_recreated"), "made wg0 again: somebody had taken it away"),
+        (event("interface_recreated"), "created wg0 again: it had been removed"),
         (event("enforce_on", loses=["k"]), "enforces wg0 now: 1 peers lost access"),
-        (event("enforce_off", gains=[]), "stopped enforcing wg0: 0 peers pass again"),
+        (event("enforce_off", gains=[]), "stopped enforcing wg0: 0 peers have access again"),
         (event("device_added"), "added alice's device laptop"),
         (event("device_removed"), "removed alice's device laptop"),
-        (event("device_rotated"), "gave alice's device laptop another key"),
+        (event("device_rotated"), "replaced the key of alice's device laptop"),
         (
             event("device_rotated", preshared_key_dropped=True),
-            "gave alice's device laptop another key; its preshared key went with the old one",
+            "replaced the key of alice's device laptop; its preshared key is dropped",
         ),
         (
             event("device_lost", networks=["lab", "office"], recorded_later=True),
-            "reported alice's device laptop lost: it is cut from lab, office, and its key is never let in again"
+            "reported alice's device laptop lost: its access to lab, office is cut, and its key can never be "
+            "registered again"
             " (recorded later: the store could not be written then)",
         ),
         (
             event("device_lost", networks=[]),
-            "reported alice's device laptop lost: nothing was open for it, and its key is never let in again",
+            "reported alice's device laptop lost: it had no access, and its key can never be registered "
+            "again",
         ),
-        (event("device_imported"), "gave a peer of wg0 to alice as laptop"),
+        (event("device_imported"), "assigned a peer of wg0 to alice as laptop"),
         (event("stranger_removed", public_key="KEY="), "removed an unknown peer from wg0: KEY="),
         (
             event("stranger_removed", public_key="KEY=", device="laptop"),
@@ -209,23 +211,28 @@ def test_what_a_verb_has_done_is_one_sentence(given: dict[str, object], told: st
         (event("stopped"), "jitd stopped"),
         (
             event("closing_undone", verb="revoke", what="the end of 7", by="bob", why="he may not"),
-            "let in again what bob had cut (the end of 7): he may not",
+            "reopened access that bob had cut (the end of 7): he may not",
         ),
         (
             event("mark_missing"),
-            "found no mark of the last closing: whether the store was restored from an older copy cannot be told",
+            "the mark of the last closing is missing: jitd cannot tell whether the store was restored from "
+            "an older copy",
         ),
         (
             event("store_restored", seq=40, mark=52),
-            "found that the store was restored from an older copy: 12 events are missing, and its grants and keys stay closed"
+            "the store was restored from an older copy: 12 events are missing, and its grants and keys stay "
+            "closed"
             " (jitctl accept-restored)",
         ),
         (
             event("restored_accepted", gains=["alice/laptop"]),
-            "accepted the restored store: alice/laptop may pass again",
+            "accepted the restored store: alice/laptop has access again",
         ),
-        (event("enforcement_failed", error="no such device"), "wg0 does not agree: no such device"),
-        (event("enforcement_recovered"), "wg0 agrees again"),
+        (
+            event("enforcement_failed", error="no such device"),
+            "wg0 does not agree with the store: no such device",
+        ),
+        (event("enforcement_recovered"), "wg0 agrees with the store again"),
     ],
     ids=lambda given: given["kind"] if isinstance(given, dict) else "",
 )
