@@ -43,7 +43,7 @@ class Planted:
 
 PLANTED: Final = (
     Planted(
-        "the firewall knows interfaces by their names alone",
+        "the firewall identifies interfaces only by name",
         (
             Patch(firewallrules._dispatch, "if numbers:", "if False:"),
             Patch(firewallrules._dispatch, "if _SAFE.fullmatch(one.called):", "if False:"),
@@ -58,7 +58,7 @@ PLANTED: Final = (
         often=("rename",),
     ),
     Planted(
-        "what a closing verb takes away is cut behind the commit",
+        "a closing verb cuts after the commit",
         (Patch(transact.Transactor.change, "cuts = bool(call.touched) and", "cuts = False and"),),
         r"it is being closed",
         often=("squeeze",),
@@ -76,13 +76,13 @@ PLANTED: Final = (
         often=("squeeze",),
     ),
     Planted(
-        "a uid that comes back under another name is taken for the one who had it",
+        "a uid that returns with another name counts as its former user",
         (Patch(policy.is_own, "who == (account.uid, account.name)", "who[0] == account.uid"),),
         r"what is \w+'s",
         often=("people", "ask"),
     ),
     Planted(
-        "a user who comes back with another uid has what the former one had",
+        "a user who returns with another uid has the former access",
         (
             Patch(policy.is_there, "person.uid != account.uid", "False"),
             Patch(access.People.person, "found.uid is not None and found.uid != uid", "False"),
@@ -91,7 +91,7 @@ PLANTED: Final = (
         often=("people",),
     ),
     Planted(
-        "the login uid of anybody is believed",
+        "the login uid of every caller is trusted",
         (
             Patch(policy.is_own, "actor.login_is_claimed", "actor.login_uid is None"),
             Patch(
@@ -104,7 +104,7 @@ PLANTED: Final = (
         often=("forge",),
     ),
     Planted(
-        "an older store that was restored is taken for the newest",
+        "a restored older store counts as the newest",
         (Patch(startup._compare_with_mark, "elif last < mark:", "elif False:"),),
         r"before an older store was restored",
         often=("restore",),
@@ -116,7 +116,7 @@ PLANTED: Final = (
         often=("stay_dead",),
     ),
     Planted(
-        "a grant ends by the wall clock alone",
+        "a grant ends only by the wall clock",
         (
             Patch(model.Grant.left_ms, "self.ends_boot_ms - now.boot_ms", "self.ends_ms - now.wall_ms"),
             Patch(model.Grant.is_over, "now.boot_ms >= self.ends_boot_ms", "False"),
@@ -136,7 +136,7 @@ PLANTED: Final = (
         often=("squeeze", "stay_dead"),
     ),
     Planted(
-        "a denial is taken whatever the request has become",
+        "a denial is accepted in every state of the request",
         (
             Patch(grants.deny, "request.status(call.now) is not Status.PENDING or", ""),
             Patch(requests.deny, "state = 'pending'", "state IN ('pending', 'denied')"),
@@ -145,13 +145,13 @@ PLANTED: Final = (
         often=("deny",),
     ),
     Planted(
-        "people decide about their own requests",
+        "users decide on their own requests",
         (Patch(granting.refuse_own, "if policy.may_be_own(call.actor, account)", "if False"),),
         r"which is their own",
         often=("grant",),
     ),
     Planted(
-        "standing access is kept after a membership is lost",
+        "standing access stays after a membership is lost",
         (
             Patch(access.Memory.decide, "answer is Answer.NO", "False"),
             # It is looked for in two ways.

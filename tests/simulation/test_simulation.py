@@ -56,9 +56,9 @@ def test_new_seeds() -> None:
 def test_the_document_lists_what_is_planted() -> None:
     """README.md names each planted fault."""
     said = (TESTS / "simulation/README.md").read_text()
-    assert [
-        line[2:] for line in said.partition("## Faults that are planted")[2].splitlines() if line[:2] == "- "
-    ] == [one.name for one in PLANTED]
+    assert [line[2:] for line in said.partition("## Planted faults")[2].splitlines() if line[:2] == "- "] == [
+        one.name for one in PLANTED
+    ]
 
 
 def test_a_seed_that_hangs_is_named() -> None:
