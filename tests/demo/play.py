@@ -73,7 +73,7 @@ class Play:
         self.type("alice", keys, where="alice")
         self.type("alice", "jitctl device add laptop --public-key - <public.key")
         config = self.type("alice", "jitctl device config laptop")
-        self.screen.typed("root", "alice", "wg-quick up office     # with the private key in its place")
+        self.screen.typed("root", "alice", "wg-quick up office     # with the private key filled in")
         begun = time.monotonic()
         tunnel.up(
             self.deployment.world, "alice", "office", tunnel.put_key(self.deployment.world, "alice", config)
@@ -81,11 +81,11 @@ class Play:
         self.screen.answered("", time.monotonic() - begun)
         self.deployment.addresses["alice"] = tunnel.address(config)
         self.type("alice", f"ping -c 1 -W 1 {network.SERVER}", where="alice", fails=True)
-        self.screen.said("Nothing passes: nobody has granted anything yet.")
+        self.screen.said("Nothing passes: there is no grant yet.")
 
     def access(self) -> int:
         """Alice asks, carol grants, and packets flow. Returns the request's number."""
-        self.screen.chapter("alice asks, carol grants for 15 seconds")
+        self.screen.chapter("alice requests access, carol grants 15 seconds")
         self.type("alice", 'jitctl request office --reason "the printer on floor 3 is on fire" --duration 1h')
         self.type("alice", "jitctl status")
         self.type("carol", "jitctl list")
@@ -98,8 +98,8 @@ class Play:
         self.step("first packet from the laptop to the office, after the grant was typed", begun, first[0])
         self.step("first packet from the office to the laptop", begun, first[1])
         self.screen.said(
-            f"The first packet passed {first[0] - granted:.1f} s after the grant: WireGuard on the laptop had been trying in vain,\n"
-            "and tries again every 5 s."
+            f"The first packet passed {first[0] - granted:.1f} s after the grant: WireGuard on the laptop\n"
+            "retries its handshake every 5 s."
         )
         self.type("alice", f"ping -c 1 -W 1 {network.SERVER}", where="alice")
         begun = time.monotonic()
@@ -113,7 +113,7 @@ class Play:
 
     def cut(self, number: int, out: Stream, back: Stream) -> None:
         """The countdown with what passes each second, and the end."""
-        self.screen.chapter("The countdown: 1000 packets a second each way, what of them arrived")
+        self.screen.chapter("The countdown: packets that arrived, of 1000 a second each way")
         ends = wall_to_monotonic_ns(self.deployment.gateway.request(number)["ends"])
         for left in range(int((ends - time.monotonic_ns()) / 1e9), -1, -1):
             self.second(out, back, ends - left * 1_000_000_000, left)
@@ -123,9 +123,7 @@ class Play:
         self.deployment.streams.stop()
         late = max(len(stream.sent_after(ends)) for stream in (out, back))
         last = max(packet.received for stream in (out, back) for packet in stream.received())
-        self.screen.said(
-            f"Cut. Packets that were sent after the end and arrived all the same: {late} of 1000 a second."
-        )
+        self.screen.said(f"Cut. Packets that were sent after the end and arrived: {late} of 1000 a second.")
         self.took.append(("the last packet, after the grant's end", (last - ends) / 1e9))
 
     def second(self, out: Stream, back: Stream, end_ns: int, left: int) -> None:
@@ -140,7 +138,7 @@ class Play:
         self.type("alice", f"ping -c 1 -W 1 {network.SERVER}", where="alice", fails=True)
         self.type("alice", "jitctl status")
         self.type("carol", f"jitctl show {number}")
-        self.screen.chapter("How long it took")
+        self.screen.chapter("Times")
         for what, seconds in self.took:
             self.screen.said(f"{seconds * 1000:9.1f} ms  {what}")
 
@@ -163,7 +161,7 @@ def main() -> int:
             deployment = Deployment(world, Path(directory))
             deployment.people()
             screen.said(
-                "A private copy of this machine: its users and files are covered, and come back untouched.\n"
+                "This runs in a private copy of this machine; its users and files are not changed.\n"
                 "Users: alice and bob (colleagues), carol (administrator, group jit-admins).\n"
                 f"Namespaces: alice's laptop -- gateway {network.OUTER} -- office {network.SERVER}."
             )
@@ -188,7 +186,7 @@ def main() -> int:
         screen.said("\nInterrupted; everything is cleaned up.")
         return 130
     screen.said(
-        f"{(time.monotonic() - begun) * 1000:9.1f} ms  the whole demo. Nothing of it is left on this machine."
+        f"{(time.monotonic() - begun) * 1000:9.1f} ms  the whole demo. It has left nothing on this machine."
     )
     return 0
 
