@@ -67,14 +67,14 @@ class Limits:
     """Limits for callers."""
 
     connections: Annotated[int, _number("Open connections of all users together.")] = 256
-    connections_reserved: Annotated[int, _number("Connections that are reserved for administrators, out of these.", 0, 10_000)] = 32
+    connections_reserved: Annotated[int, _number("Connections that are reserved for administrators, as a part of connections.", 0, 10_000)] = 32
     connections_per_user: Annotated[int, _number("Open connections of one user.")] = 16
     requests_open_per_user: Annotated[int, _number("Pending requests of one user.", live=True)] = 20
     requests_per_hour: Annotated[int, _number("Requests of one user within an hour.", live=True)] = 60
     devices_per_user: Annotated[int, _number("Devices of one user.", live=True)] = 10
     devices_added_per_month: Annotated[int, _number("Devices that one user may add within 30 days, including devices that were removed again.", live=True)] = 100
     changes_per_minute: Annotated[int, _number("Changes of one person within a minute; ten times as many for an administrator, any number for root. Verbs that close access (revoke, release, pause, deny, cancel, freeze, every removal) are never refused, and neither are policy apply and device import.")] = 60
-    changes_per_day: Annotated[int, _number("Changes of one person within a day, likewise.")] = 1000
+    changes_per_day: Annotated[int, _number("Changes of one person within a day, with the same exceptions as changes_per_minute.")] = 1000
     header_bytes: Annotated[int, _number("The maximum size of the headers of one call, in bytes.", 1024, 1_048_576)] = 16384
     body_bytes: Annotated[int, _number("The maximum size of the body of one call, in bytes.")] = 65536
     read_seconds: Annotated[int, _number("The time within which a call has to arrive, in seconds.")] = 10
