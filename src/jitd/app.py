@@ -47,11 +47,9 @@ class Outside(Protocol):
 
     def problem(self) -> str:
         """What is wrong with the log; empty when nothing is."""
-        ...
 
     def report(self, problems: Sequence[str], *, alive: bool) -> None:
         """What is wrong now, one sentence each, and whether clients find the socket and the worker works."""
-        ...
 
 
 async def run(

@@ -15,10 +15,10 @@ from pathlib import Path
 from jitd import app
 from jitd.core.configuration import Config, Enforce, Limits, Mail
 from jitd.core.configuration import Daemon as DaemonTable
-from jitd.enforce.memory import MemoryWireGuard
 from jitd.store.database import FILE_NAME
 from support.clock import TestClock
 from support.daemon import Daemon
+from support.shared_wireguard import SharedWireGuard
 from support.static_directory import StaticDirectory
 
 
@@ -39,7 +39,7 @@ class InProcessDaemon(Daemon):
         self.people = StaticDirectory(
             {"admin": (me, ["admins"]), "alice": (me + 30001, ["staff"]), "bob": (me + 30002, [])}
         )
-        self.wireguard = MemoryWireGuard()
+        self.wireguard = SharedWireGuard()
         self._error: BaseException | None = None
         self._renew()
 

@@ -17,7 +17,6 @@ from jitd.core.placing import Host
 from jitd.diagnostics import doctor
 from jitd.diagnostics.machine import Machine
 from jitd.enforce.firewallport import Firewall
-from jitd.enforce.memory import MemoryWireGuard
 from jitd.enforce.memoryfirewall import MemoryFirewall
 from jitd.enforce.nofirewall import NoFirewall
 from jitd.enforce.owner import Owner
@@ -32,6 +31,7 @@ from jitd.verbs.access import Access, Role, Rule
 from jitd.verbs.context import ChangeVerb, QueryVerb
 from support import replies
 from support.clock import TestClock
+from support.shared_wireguard import SharedWireGuard
 from support.static_directory import StaticDirectory
 
 ROOT = Actor(uid=0, user="root")
@@ -80,7 +80,7 @@ class World:
                 "jit": (61009, []),
             }
         )
-        self.wireguard = MemoryWireGuard()
+        self.wireguard = SharedWireGuard()
         self.host = SomeHost()
         self.owner = Owner(kind="by hand")
         self.config = Config(

@@ -12,15 +12,12 @@ class Clock(Protocol):
 
     def now_ms(self) -> int:
         """Wall clock, milliseconds UTC since 1970."""
-        ...
 
     def boot_ms(self) -> int:
         """CLOCK_BOOTTIME in milliseconds."""
-        ...
 
     def boot_id(self) -> str:
         """Name of this boot; boot times of another boot id mean nothing."""
-        ...
 
     async def wait(self, wall_ms: int | None, boot_ms: int | None) -> None:
         """Return when the wall clock reaches `wall_ms`, boot time reaches `boot_ms`, or the wall clock was stepped.
@@ -28,4 +25,3 @@ class Clock(Protocol):
         None means that this clock has no deadline; with both None only a step ends the wait. May return early;
         never returns late by more than the timer's own latency. Cancelling it is safe.
         """
-        ...

@@ -87,36 +87,27 @@ class Directory(Protocol):
 
     def doubt(self) -> None:
         """Ask about everybody anew at the next `refresh`: something has changed."""
-        ...
 
     def person(self, name: str) -> Person:
         """The last answer about this user; UNAVAILABLE for one that was never asked about."""
-        ...
 
     async def refresh(self, names: Iterable[str], groups: Iterable[str] = ()) -> None:
         """Ask the system about these users (and whether these groups exist), off the loop, in bounded time."""
-        ...
 
     async def refresh_uid(self, uid: int) -> str | None:
         """Ask for the name of a uid, and about that user. Returns the name, None when there is none."""
-        ...
 
     async def has_name(self, uid: int) -> Answer:
         """Whether the system has a name for a uid, whoever made it up: holds up no other question."""
-        ...
 
     async def local_uids(self) -> frozenset[int]:
         """The uids of local users, as far as they can be read."""
-        ...
 
     def is_system(self, uid: int) -> bool:
         """Whether a uid is root's or a service's: outside the range that the system gives to people."""
-        ...
 
     def group_exists(self, name: str) -> Answer:
         """The last answer about whether this group exists."""
-        ...
 
     def members(self, group: str) -> frozenset[str] | None:
         """Who is in a group, as far as can be told; None when it cannot be looked up."""
-        ...

@@ -46,6 +46,9 @@ _PROBE: Final = """table netdev jitd-probe {
 class NftFirewall:
     """The tables `inet jitd` and `netdev jitd` of this network namespace."""
 
+    name: Final = "nftables"
+    active: Final = True
+
     def __init__(self, closed: Path | None = None) -> None:
         """`closed` is a file that holds, after each change, what closes these interfaces at the next boot."""
         self._closed = closed
@@ -63,16 +66,6 @@ class NftFirewall:
         #: What the sets of addresses hold, by family and name; and whose address each of them is.
         self._given: dict[tuple[Family, str], frozenset[bytes]] = {}
         self._owners: dict[int, InterfaceRules] = {}
-
-    @property
-    def name(self) -> str:
-        """`nftables`."""
-        return "nftables"
-
-    @property
-    def active(self) -> bool:
-        """True."""
-        return True
 
     def probe(self) -> None:
         """See what this kernel has. Raises EnforceError when nft is missing or not permitted."""

@@ -13,11 +13,9 @@ class HostReader(Protocol):
 
     def read(self) -> Host:
         """Its addresses and routes. Raises EnforceError."""
-        ...
 
     def port_taken(self, port: int) -> bool:
         """Whether some program has this UDP port, on any address. Raises nothing."""
-        ...
 
 
 class EmptyHost:

@@ -18,7 +18,7 @@ from pyroute2.netlink.generic.wireguard import (
 from jitd.enforce import links, wgmessages
 from jitd.enforce.links import Link
 from jitd.enforce.netlink import refusal, talk
-from jitd.enforce.port import Change, EnforceError, InterfaceGone, Known, LinkSpec, LinkState, Place
+from jitd.enforce.port import Change, Device, EnforceError, InterfaceGone, Known, LinkSpec, LinkState, Place
 from jitd.enforce.recognise import Recogniser
 
 KIND: Final = "wireguard"
@@ -47,13 +47,10 @@ def kernel_can() -> bool:
 class KernelWireGuard:
     """Interfaces of the kind `wireguard` in this network namespace."""
 
+    name: Final = "kernel"
+
     def __init__(self) -> None:
         self._recogniser = Recogniser(kind=KIND, is_it=self._has_its_key)
-
-    @property
-    def name(self) -> str:
-        """`kernel`."""
-        return "kernel"
 
     def know(self, known: Known) -> None:
         """As the port says."""
@@ -84,18 +81,7 @@ class KernelWireGuard:
     def read(self, name: str) -> LinkState:
         """As the port says."""
         link = self._there(name)
-        device = self._device(link)
-        return LinkState(
-            name=link.name,
-            index=link.index,
-            private_key=device.private_key,
-            public_key=device.public_key,
-            port=device.port,
-            addresses=link.addresses,
-            mtu=link.mtu,
-            up=link.up,
-            peers=device.peers,
-        )
+        return link.state(self._device(link))
 
     def locate(self, name: str) -> Place | None:
         """As the port says."""
@@ -124,8 +110,6 @@ class KernelWireGuard:
             if attributes:
                 self._set(link, attributes)
             links.configure(link, spec.addresses, spec.mtu)
-            links.bring_up(link)
-            links.route(links.at(link.index) or link)
         except EnforceError as error:
             # The sockets of an interface that was down are opened only when it is brought up.
             if isinstance(error.__cause__, NetlinkError) and error.__cause__.code == errno.EADDRINUSE:
@@ -146,7 +130,7 @@ class KernelWireGuard:
         except InterfaceGone:
             return False
 
-    def _device(self, link: Link) -> wgmessages.Device:
+    def _device(self, link: Link) -> Device:
         async def ask() -> tuple[list[Any], bool]:
             message = _message(WG_CMD_GET_DEVICE, link)
             async with _socket() as wireguard:

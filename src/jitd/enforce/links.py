@@ -14,7 +14,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from jitd.core import parsing
 from jitd.core.firewall import IPAddress
 from jitd.enforce.netlink import refusal, talk
-from jitd.enforce.port import EnforceError, InterfaceGone, Place
+from jitd.enforce.port import Device, EnforceError, InterfaceGone, LinkState, Place
 
 log = logging.getLogger("jitd.links")
 
@@ -55,6 +55,20 @@ class Link:
             up=self.up,
             addresses=self.addresses,
             routed=not self.up or not _unrouted(self),
+        )
+
+    def state(self, device: Device) -> LinkState:
+        """The interface with what WireGuard knows of it."""
+        return LinkState(
+            name=self.name,
+            index=self.index,
+            addresses=self.addresses,
+            mtu=self.mtu,
+            up=self.up,
+            private_key=device.private_key,
+            public_key=device.public_key,
+            port=device.port,
+            peers=device.peers,
         )
 
 
@@ -105,13 +119,7 @@ def remove(link: Link) -> None:
         return
 
 
-def bring_up(link: Link) -> None:
-    """Switch the interface on. Raises InterfaceGone or EnforceError."""
-    if not link.up:
-        _change(link.name, "be brought up", [("link", "set", {"index": link.index, "state": "up"})])
-
-
-def route(link: Link) -> None:
+def _route(link: Link) -> None:
     """Put back the routes that the kernel made when the interface got its addresses, where others lead elsewhere or none
     is there. What stands in their way stays, and what is refused is for doctor to tell. Raises InterfaceGone.
     """
@@ -167,10 +175,17 @@ async def _leads(ipr: Any, host: IPAddress) -> int:
 
 
 def configure(link: Link, addresses: Iterable[Address], mtu: int) -> None:
-    """Give the interface exactly these addresses, and this MTU in bytes (0 leaves it).
+    """Give the interface exactly these addresses, with their routes, and this MTU in bytes (0 leaves it), and switch it on.
 
     Raises InterfaceGone or EnforceError.
     """
+    _address(link, addresses, mtu)
+    if not link.up:
+        _change(link.name, "be brought up", [("link", "set", {"index": link.index, "state": "up"})])
+    _route(at(link.index) or link)
+
+
+def _address(link: Link, addresses: Iterable[Address], mtu: int) -> None:
     wanted = frozenset(addresses)
     # New ones first: connections over an address that stays are not to lose their route. And twice, because with
     # the first address of a subnet the kernel removes the others of that subnet too.

@@ -1,17 +1,15 @@
 """WireGuard that exists only in this process: for dry runs, and for tests of everything above the port."""
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from jitd.core import parsing
 from jitd.core.model import IPNetwork
 from jitd.enforce.port import (
     Change,
-    EnforceError,
     InterfaceGone,
     Known,
     LinkSpec,
@@ -27,23 +25,18 @@ DEFAULT_MTU: Final = 1420
 class MemoryWireGuard:
     """Behaves as WireGuard does: an allowed IP belongs to one peer, and setting it on another moves it."""
 
+    name: Final = "memory"
+
     def __init__(self) -> None:
         self._links: dict[str, LinkState] = {}
-        self._others: set[str] = set()
         self._made = 0
         self._owners: dict[str, dict[IPNetwork, str]] = {}  # by interface: whose an allowed IP is
-
-    @property
-    def name(self) -> str:
-        """`memory`."""
-        return "memory"
 
     def know(self, known: Known) -> None:
         """As the port says: here an interface is always found."""
 
     def ensure_link(self, spec: LinkSpec) -> bool:
         """As the port says."""
-        self._refuse_other(spec.name)
         existing = self._links.get(spec.name)
         private = X25519PrivateKey.from_private_bytes(base64.b64decode(spec.private_key))
         self._links[spec.name] = LinkState(
@@ -61,13 +54,11 @@ class MemoryWireGuard:
 
     def remove_link(self, name: str) -> None:
         """As the port says."""
-        self._refuse_other(name)
         self._links.pop(name, None)
         self._owners.pop(name, None)
 
     def read(self, name: str) -> LinkState:
         """As the port says."""
-        self._refuse_other(name)
         if name not in self._links:
             raise InterfaceGone(f"there is no interface {name}")
         return self._links[name]
@@ -112,40 +103,6 @@ class MemoryWireGuard:
 
     def close(self) -> None:
         """Nothing to give back."""
-
-    # What somebody else on the machine would do.
-
-    def add_foreign_link(self, name: str, *, addresses: Iterable[str], port: int) -> None:
-        """Another program makes a WireGuard interface."""
-        private = X25519PrivateKey.generate()
-        self._links[name] = LinkState(
-            name=name,
-            index=self._next_index(),
-            private_key=base64.b64encode(private.private_bytes_raw()).decode(),
-            public_key=base64.b64encode(private.public_key().public_bytes_raw()).decode(),
-            port=port,
-            addresses=frozenset(parsing.interface_address(address) for address in addresses),
-            mtu=DEFAULT_MTU,
-            up=True,
-            peers={},
-        )
-
-    def rename_link(self, name: str, called: str) -> None:
-        """An administrator gives the interface that has this name now another one."""
-        (known,) = (label for label, state in self._links.items() if state.name == name)
-        self._links[known] = replace(self._links[known], name=called)
-
-    def add_other_link(self, name: str) -> None:
-        """Another program makes an interface that is no WireGuard one."""
-        self._others.add(name)
-
-    def remove_other_link(self, name: str) -> None:
-        """And takes it away again."""
-        self._others.discard(name)
-
-    def _refuse_other(self, name: str) -> None:
-        if name in self._others:
-            raise EnforceError(f"there is an interface {name} that is no WireGuard interface")
 
     def _next_index(self) -> int:
         self._made += 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from typing import Final
 
 from jitd.core.elements import Element, Lease, SetEntry
 from jitd.core.firewall import Rules
@@ -12,22 +13,15 @@ from jitd.enforce.port import EnforceError
 class MemoryFirewall:
     """Behaves as nftables does: an element lives until its timeout, a set goes with its network."""
 
+    name: Final = "memory"
+    active: Final = True
+
     def __init__(self, boot_ms: Callable[[], int]) -> None:
         self._boot_ms = boot_ms
         self._rules: Rules | None = None
         self._loaded: Rules | None = None  # what stands; somebody may flush it
         self._ends: dict[SetEntry, int] = {}  # boot time, milliseconds
         self.asked = Rules(interfaces=())  # with the addresses that were given out
-
-    @property
-    def name(self) -> str:
-        """`memory`."""
-        return "memory"
-
-    @property
-    def active(self) -> bool:
-        """True."""
-        return True
 
     def ensure(self, rules: Rules, repairing: Callable[[], None] = nothing) -> Ensured:
         """As the port says."""

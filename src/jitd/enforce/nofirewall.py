@@ -1,6 +1,7 @@
 """No second layer: enforce.firewall = "none"."""
 
 from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 from jitd.core.elements import Element, Lease, SetEntry
 from jitd.core.firewall import Rules
@@ -10,15 +11,8 @@ from jitd.enforce.firewallport import Ensured, nothing
 class NoFirewall:
     """No second layer: whoever WireGuard lets in passes."""
 
-    @property
-    def name(self) -> str:
-        """`none`."""
-        return "none"
-
-    @property
-    def active(self) -> bool:
-        """False."""
-        return False
+    name: Final = "none"
+    active: Final = False
 
     def ensure(self, _rules: Rules, _repairing: Callable[[], None] = nothing) -> Ensured:
         """Nothing to be done."""

@@ -85,8 +85,20 @@ class LinkSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkState:
-    """An interface as read back, with all of its peers by public key.
+class Device:
+    """What WireGuard itself knows of an interface, with all of its peers by public key. Keys are base64, "" for none;
+    port 0 means none.
+    """
+
+    private_key: str = field(repr=False)
+    public_key: str
+    port: int
+    peers: Mapping[str, Peer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkState(Device):
+    """An interface as read back.
 
     `name` is what it is called now. `index` is the kernel's ifindex: it stays when somebody renames the interface, and
     changes when somebody removes it and makes it again.
@@ -94,13 +106,9 @@ class LinkState:
 
     name: str
     index: int
-    private_key: str = field(repr=False)
-    public_key: str
-    port: int
     addresses: frozenset[IPv4Interface | IPv6Interface]
     mtu: int
     up: bool
-    peers: Mapping[str, Peer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +149,9 @@ class WireGuard(Protocol):
     @property
     def name(self) -> str:
         """`kernel`, `userspace` or `memory`."""
-        ...
 
     def know(self, known: Known) -> None:
         """Note how an interface is recognised; without that, it is the one of its name."""
-        ...
 
     def ensure_link(self, spec: LinkSpec) -> bool:
         """Make the interface, or bring key, port, addresses and MTU of the existing one to the spec, and bring it up. The
@@ -154,19 +160,15 @@ class WireGuard(Protocol):
         Peers are not touched when it exists. Returns True when it had to be made. Raises EnforceError, also when an
         interface of this name exists that is no WireGuard interface.
         """
-        ...
 
     def remove_link(self, name: str) -> None:
         """Remove the interface (and end its userspace process). One that is not there is not an error."""
-        ...
 
     def read(self, name: str) -> LinkState:
         """Read the interface back with all its peers. Raises InterfaceGone, OutOfSight or EnforceError."""
-        ...
 
     def locate(self, name: str) -> Place | None:
         """Where the interface is, without its peers; None when it is not found. Raises EnforceError."""
-        ...
 
     def apply(self, name: str, changes: Sequence[Change]) -> None:
         """Apply all changes in as few operations as the backend allows; not atomic, so read back afterwards.
@@ -174,8 +176,6 @@ class WireGuard(Protocol):
         Applying a change twice does no harm. Raises InterfaceGone or EnforceError; some changes may have been made.
         What lets nobody in is done also where the interface itself is out of sight and its process is not.
         """
-        ...
 
     def close(self) -> None:
         """Give back sockets. Interfaces and their processes stay."""
-        ...

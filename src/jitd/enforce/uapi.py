@@ -4,28 +4,17 @@ import base64
 import binascii
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from jitd.core import parsing
 from jitd.core.model import IPNetwork
-from jitd.enforce.port import Change, EnforceError, Peer, RemovePeer
+from jitd.enforce.port import Change, Device, EnforceError, Peer, RemovePeer
 
 GET: Final = b"get=1\n\n"
 END: Final = b"\n\n"
 _NO_KEY: Final = "0" * 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
-    """What userspace WireGuard knows of an interface. Keys are base64, "" for none; port 0 means none."""
-
-    private_key: str = field(repr=False)
-    public_key: str
-    port: int
-    peers: Mapping[str, Peer]
 
 
 def set_device(*, private_key: str | None = None, port: int | None = None) -> bytes:

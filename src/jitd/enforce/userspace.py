@@ -31,14 +31,11 @@ LIMIT: Final = 5.0  # seconds for one exchange, and for a process to come or go
 class UserspaceWireGuard:
     """Interfaces that a userspace process carries, known by its socket below /var/run/wireguard."""
 
+    name: Final = "userspace"
+
     def __init__(self, program: str) -> None:
         self._program = program
         self._recogniser = Recogniser(kind=KIND, is_it=_has_its_address, by_index=True)
-
-    @property
-    def name(self) -> str:
-        """`userspace`."""
-        return "userspace"
 
     def know(self, known: Known) -> None:
         """As the port says."""
@@ -87,18 +84,7 @@ class UserspaceWireGuard:
     def read(self, name: str) -> LinkState:
         """As the port says."""
         link = self._there(name)
-        device = uapi.device(_exchange(name, uapi.GET))
-        return LinkState(
-            name=link.name,
-            index=link.index,
-            private_key=device.private_key,
-            public_key=device.public_key,
-            port=device.port,
-            addresses=link.addresses,
-            mtu=link.mtu,
-            up=link.up,
-            peers=device.peers,
-        )
+        return link.state(uapi.device(_exchange(name, uapi.GET)))
 
     def locate(self, name: str) -> Place | None:
         """As the port says."""
@@ -168,8 +154,6 @@ class UserspaceWireGuard:
     def _configure(self, spec: LinkSpec) -> None:
         link = self._there(spec.name)
         links.configure(link, spec.addresses, spec.mtu)
-        links.bring_up(link)
-        links.route(links.at(link.index) or link)
         # wireguard-go notices a moment later that it is up, and takes any port then. A port that is in use is an
         # error only if it is asked for after that. One that was up before and has no port was refused one, has closed
         # its sockets, and opens them when it is given another.

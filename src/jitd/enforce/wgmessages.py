@@ -2,8 +2,8 @@
 
 import base64
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from pyroute2.netlink.generic.wireguard import (
@@ -14,7 +14,7 @@ from pyroute2.netlink.generic.wireguard import (
 
 from jitd.core import parsing
 from jitd.core.model import IPNetwork
-from jitd.enforce.port import Change, EnforceError, Peer, RemovePeer, SetPeer
+from jitd.enforce.port import Change, Device, EnforceError, Peer, RemovePeer, SetPeer
 
 #: The attribute that holds the peers has a 16-bit length. Half of it leaves room for what is estimated below.
 BYTES_A_MESSAGE: Final = 32_000
@@ -25,16 +25,6 @@ _ALLOWED_IP_BYTES: Final = 40  # with an IPv6 address
 NO_KEY: Final = base64.b64encode(bytes(32)).decode()
 
 Entry = dict[str, Any]  # one nested attribute of WGDEVICE_A_PEERS, as pyroute2 encodes it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
-    """What WireGuard knows of an interface. Keys are base64, "" for none."""
-
-    private_key: str = field(repr=False)
-    public_key: str
-    port: int
-    peers: Mapping[str, Peer]
 
 
 def messages(changes: Sequence[Change]) -> Iterator[list[Entry]]:

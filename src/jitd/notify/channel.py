@@ -27,11 +27,9 @@ class Conversation(Protocol):
     @property
     def is_open(self) -> bool:
         """Whether another message can be handed over."""
-        ...
 
     async def send(self, first: Message, rendered: Rendered, *, together: bool) -> None:
         """Hand one over; `together`: it stands for many, of which `first` is the first. Raises DeliveryError."""
-        ...
 
 
 class Channel(Protocol):
@@ -40,17 +38,13 @@ class Channel(Protocol):
     @property
     def name(self) -> str:
         """`mail` or `chat`."""
-        ...
 
     @property
     def digest_from(self) -> int:
         """So many messages within ten minutes, then they come together."""
-        ...
 
     def converse(self) -> AbstractAsyncContextManager[Conversation]:
         """Open a line. Entering it raises DeliveryError with the other side's own words."""
-        ...
 
     def facts(self, data: Mapping[str, object]) -> Mapping[str, object]:
         """The facts of a message with everything taken out of typed texts that would do something on this channel."""
-        ...

@@ -38,15 +38,12 @@ class Outbox(Protocol):
 
     def watch_outbox(self) -> asyncio.Event:
         """An event of one's own that is set whenever something may be there to deliver."""
-        ...
 
     async def outbox(self, read: Callable[[Rows], T]) -> T:
         """Read."""
-        ...
 
     async def record_delivery(self, change: Callable[[Rows], None]) -> None:
         """Write."""
-        ...
 
 
 class DeliveryWorker:

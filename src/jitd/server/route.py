@@ -51,11 +51,9 @@ class Feed(Protocol):
     @property
     def seq(self) -> int:
         """SEQ of the newest committed event."""
-        ...
 
     async def wait(self, after: int) -> None:
         """Return as soon as there is an event with a SEQ above `after`."""
-        ...
 
 
 class Service(Protocol):
@@ -64,24 +62,18 @@ class Service(Protocol):
     @property
     def feed(self) -> Feed:
         """Where new events are told."""
-        ...
 
     async def change(self, verb: Callable[..., Any], actor: Actor, body: Mapping[str, Any]) -> Reply:
         """Run a verb that changes something. Raises JitError."""
-        ...
 
     async def query(self, verb: Callable[..., T], actor: Actor, query: Mapping[str, Any]) -> T:
         """Run a verb that reads the store. Raises JitError."""
-        ...
 
     async def peek(self, verb: Callable[..., T], actor: Actor, query: Mapping[str, Any]) -> T:
         """Run a verb that reads the interfaces too. Raises JitError."""
-        ...
 
     async def examine(self, verb: Callable[..., T], actor: Actor, query: Mapping[str, Any]) -> T:
         """Run a verb that examines the machine. Raises JitError."""
-        ...
 
     async def actor_admin(self, actor: Actor) -> bool:
         """Whether the caller administers this gateway."""
-        ...

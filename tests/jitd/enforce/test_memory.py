@@ -2,7 +2,7 @@
 
 import pytest
 
-from jitd.enforce.memory import MemoryWireGuard
+from support.shared_wireguard import SharedWireGuard
 from support.wireguard_contract import Contract
 
 
@@ -10,7 +10,7 @@ class MemoryMachine:
     """A machine that exists only in this process."""
 
     def __init__(self) -> None:
-        self.wireguard = MemoryWireGuard()
+        self.wireguard = SharedWireGuard()
 
     def make_other(self, name: str) -> None:
         """Another program makes an interface."""

@@ -34,6 +34,7 @@ from jitd.store.tombstones import BYTES, TombstoneFile
 from jitd.verbs import devices, freezing, grants, holding, interfaces, networks, removal, users
 from jitd.verbs.context import Call, ChangeVerb, Render, Reply
 from support.service import ALICE, BOB, CAROL, HOUR, ROOT, World, key
+from support.shared_wireguard import SharedWireGuard
 
 #: So long nothing is waited for in these tests that is to come at once, in seconds.
 SOON = 5.0
@@ -365,7 +366,7 @@ async def test_who_is_no_member_any_more_is_out_while_the_disk_hangs(slow: World
 # --- an interface that does not answer ---
 
 
-class HangingWireGuard(MemoryWireGuard):
+class HangingWireGuard(SharedWireGuard):
     """WireGuard of which one interface does not answer while `answers` is not set, as a stopped wireguard-go does."""
 
     def __init__(self) -> None:
