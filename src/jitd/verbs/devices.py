@@ -12,12 +12,9 @@ from jitd.core.people import Answer
 from jitd.reconcile.device_removal import retire_key
 from jitd.store import accounts, interfaces, networks, registrars
 from jitd.store import devices as store
-from jitd.verbs import foureyes, granting, placing, tunnels, views, wgquick
+from jitd.verbs import foureyes, granting, limits, placing, tunnels, views, wgquick
 from jitd.verbs.context import Call, PlanOnly, Render, View
 from jitd.verbs.interfaces import named as named_interface
-
-#: For so long added devices count, whatever became of them; each leaves a row for ever.
-_MONTH_MS = 30 * durations.DAY
 
 
 def add(call: Call, body: wire.DeviceAddBody) -> Render[wire.DeviceReply]:
@@ -34,22 +31,7 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render[wire.DeviceReply]:
             "Choose another name, or remove it first: " + command("device remove", name),
         )
     _refuse_known_key(call, public_key, account, takes_over=call.by_admin)
-    limit = call.config.limits.devices_per_user
-    if len(mine) >= limit and not call.by_admin:
-        raise JitError(
-            "limit",
-            f"cannot add {name}: {account.name} has {len(mine)} devices, the limit is {limit}",
-            "Remove one that is not used any more: " + command("device list"),
-        )
-    most = call.config.limits.devices_added_per_month
-    if not call.by_admin and store.added_since(call.rows, account.id, call.now.wall_ms - _MONTH_MS) >= most:
-        raise JitError(
-            "limit",
-            f"cannot add {name}: {account.name} has added {most} devices within 30 days, which is the limit",
-            "To replace the key of a device that is there: "
-            + command("device rotate")
-            + f". Otherwise ask {call.administrators}.",
-        )
+    limits.check_devices(call, account, name, len(mine))
     ends_ms = body.get("until")
     if ends_ms is not None and not call.now.wall_ms < ends_ms <= call.now.wall_ms + durations.LONGEST_MS:
         raise JitError(

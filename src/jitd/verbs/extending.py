@@ -10,7 +10,7 @@ from jitd.core.model import AutoApproval, Network, Request
 from jitd.core.terms import Wish
 from jitd.store import events
 from jitd.store import requests as store
-from jitd.verbs import granting
+from jitd.verbs import granting, limits
 from jitd.verbs.context import Call, Render
 from jitd.verbs.lookup import found, shown
 
@@ -62,8 +62,7 @@ def ask_for_more(
                 + "), or take it back: "
                 + command("cancel", other.id),
             )
-    if not call.by_admin:
-        granting.keep_limits(call, account)
+    limits.check_requests(call, account)
     said = reason or (grant.reason if _was_asked_for(call, grant) else "")
     made = store.add(
         call.rows,

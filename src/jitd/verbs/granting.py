@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from jitd.core import durations, policy
-from jitd.core.choices import Status
+from jitd.core import policy
 from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.events import EventKind, Extension, Given
@@ -210,25 +209,3 @@ def rule_for(
     if rule is not None and freezes.current(call.rows) is not None:
         return None, "everything is frozen"
     return rule, why
-
-
-def keep_limits(call: Call, account: Account) -> None:
-    """Nobody asks without end. Raises JitError limit."""
-    limits = call.config.limits
-    opened = sum(1 for one in store.open_of(call.rows, account.id) if one.status(call.now) is Status.PENDING)
-    if opened >= limits.requests_open_per_user:
-        raise JitError(
-            "limit",
-            f"cannot ask for more: {opened} requests of {account.name} are pending, the limit is"
-            f" {limits.requests_open_per_user}",
-            "Take one back with " + command("cancel") + ", or wait until they are decided.",
-        )
-    made, first = store.count_since(call.rows, account.id, call.now.wall_ms - durations.HOUR)
-    if made >= limits.requests_per_hour and first is not None:
-        wait = durations.show(max(durations.SECOND, first + durations.HOUR - call.now.wall_ms))
-        raise JitError(
-            "limit",
-            f"cannot ask again yet: {made} requests of {account.name} within an hour, the limit is"
-            f" {limits.requests_per_hour}",
-            f"Try again in {wait}.",
-        )

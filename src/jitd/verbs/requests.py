@@ -11,7 +11,7 @@ from jitd.core.settings import WEEK_MS
 from jitd.core.terms import Wish
 from jitd.store import accounts, devices
 from jitd.store import requests as store
-from jitd.verbs import deciding, extending, granting
+from jitd.verbs import deciding, extending, granting, limits
 from jitd.verbs.context import Call, PlanOnly, Render
 from jitd.verbs.lookup import chosen_network, found, own, refuse_second, shown, stale
 
@@ -58,8 +58,7 @@ def request(call: Call, body: wire.RequestBody) -> Render[wire.RequestReply]:
             "Add one first: wg genkey | tee private.key | wg pubkey | "
             + command("device add", "laptop", public_key="-"),
         )
-    if not call.by_admin:
-        granting.keep_limits(call, account)
+    limits.check_requests(call, account)
     if emergency:
         _cancel_pending(call, account, network)
     lapses_ms = call.now.wall_ms + network.pending_ttl_ms
