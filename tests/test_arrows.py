@@ -21,6 +21,9 @@ SHARED = {"wire", "core"}
 WORLD = {"socket", "sqlite3", "sqlite_utils", "subprocess", "pyroute2", "aiohttp", "smtplib"}
 FORBIDDEN = {
     "jitd.core": {"socket", "sqlite3", "sqlite_utils", "subprocess", "pyroute2", "aiohttp", "time", "os"},
+    "jitd.cli": {"sqlite3", "sqlite_utils"},
+    "jitd.diagnostics": {"sqlite3", "sqlite_utils"},
+    "jitd.notify": {"sqlite3", "sqlite_utils"},
     "jitd.engine": WORLD,
     "jitd.queries": WORLD,
     "jitd.verbs": WORLD,

@@ -1,6 +1,5 @@
 """Cutting everybody whom jitd has let in, without a daemon: both layers, each whatever becomes of the other one."""
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -53,11 +52,8 @@ def guarded(state_dir: Path) -> list[Guarded]:
     path = state_dir / database.FILE_NAME
     if not path.exists():
         return []
-    try:
-        rows = database.open_reader(path)
-        return [_guarded(rows, one) for one in interfaces.all_(rows)]
-    except sqlite3.Error as error:
-        raise JitError("store", f"cannot use the database {path}: {error}") from error
+    rows = database.open_reader(path)
+    return [_guarded(rows, one) for one in interfaces.all_(rows)]
 
 
 def _guarded(rows: Rows, interface: Interface) -> Guarded:

@@ -263,8 +263,12 @@ def _refuse_torn(path: Path, log_path: Path, *, has_log: bool) -> None:
 
 
 def open_reader(path: Path) -> Rows:
-    """A connection that cannot write, for queries outside the worker. To be used by one thread at a time."""
-    return Rows(_connect(path, read_only=True))
+    """A connection that cannot write, for queries outside the worker. To be used by one thread at a time.
+
+    Raises JitError store when it cannot be opened.
+    """
+    with _named():
+        return Rows(_connect(path, read_only=True))
 
 
 def quick_check(path: Path, seconds: float) -> list[str] | None:

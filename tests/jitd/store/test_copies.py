@@ -9,7 +9,7 @@ import pytest
 
 from jitd.core.errors import JitError
 from jitd.store import facts
-from jitd.store.database import Store, back_up
+from jitd.store.database import Store, back_up, open_reader
 
 
 @pytest.fixture
@@ -78,6 +78,14 @@ def test_what_is_left_of_a_database_is_not_an_empty_one(live: Store, tmp_path: P
     assert caught.value.message.startswith(f"cannot use the database {copy}: ")
     assert "to begin with an empty" in caught.value.hint
     assert {path.name: path.read_bytes() for path in tmp_path.glob("copy.db*")} == before
+
+
+def test_a_reader_of_no_database_is_refused(tmp_path: Path) -> None:
+    """The error is jitd's own, and not SQLite's, and no file is made."""
+    with pytest.raises(JitError) as caught:
+        open_reader(tmp_path / "missing.db")
+    assert caught.value.code == "store"
+    assert not (tmp_path / "missing.db").exists()
 
 
 def test_a_backup_is_whole(live: Store, tmp_path: Path) -> None:
