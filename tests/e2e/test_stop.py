@@ -48,7 +48,7 @@ def test_a_stop_lets_pass_and_a_cut_does_not(office: Deployment) -> None:
     # Left are the addresses that are judged whatever their interface is called.
     assert {one["name"] for one in sets} <= {"given-wg0-4"}
     again = office.world.run(["jitd", "stop", "--cut"]).stdout
-    assert again.splitlines()[:3] == ["jitd was not running", "firewall: closed", "wg0: nobody was in"]
+    assert again.splitlines()[:3] == ["jitd was not running", "firewall: closed", "wg0: no access was open"]
 
     # What is still granted is open again after the next start, once clients have given up their old sessions (15 s).
     office.gateway.daemon = None
@@ -108,7 +108,7 @@ def test_others_peers_of_an_adopted_interface_stay(lone: Deployment) -> None:
     since = max(stream.arrives().sent for stream in flows)
     cut = lone.world.run(["jitd", "stop", "--cut"]).stdout
     lone.gateway.daemon = None
-    assert "wg0: 1 peer removed; 3 peers not of jitd's left alone" in cut
+    assert "wg0: 1 peer removed; 3 peers not of jitd left unchanged" in cut
     assert set(lone.gateway.peers()) == set(lone.keys.values())
     for stream in flows:
         stream.arrives()

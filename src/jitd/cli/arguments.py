@@ -16,56 +16,82 @@ if TYPE_CHECKING:
 
 
 def parser() -> argparse.ArgumentParser:
-    """What `jitd` can be typed with; `act` of what was parsed does it."""
+    """The parser of jitd's command line. `act` of its result runs the verb."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--config",
         type=_absolute,
         default=argparse.SUPPRESS,
         metavar="PATH",
-        help=f"the configuration (default: $JITD_CONFIG, else {config.DEFAULT_PATH})",
+        help=f"the configuration file (default: $JITD_CONFIG, else {config.DEFAULT_PATH})",
     )
     made = argparse.ArgumentParser(
         prog="jitd",
         parents=[common],
         description="The daemon of jitctl: just-in-time access to a WireGuard gateway.",
-        epilog="Example: jitd init --admin-group wg-admins && jitd check && jitd run",
+        epilog="Example: jitd init --admin-group jit-admins && jitd check && jitd run",
     )
-    made.add_argument("--version", action="version", version=_version_line())
+    made.add_argument("--version", action="version", version=_version_line(), help="print the version")
     verbs = made.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     init = verbs.add_parser(
-        "init", parents=[common], help="write the configuration and make the state directory"
+        "init", parents=[common], help="write a configuration file and create the state directory"
     )
     init.add_argument(
-        "--admin-group", metavar="GROUP", help="its members administer this gateway, as root does"
+        "--admin-group", metavar="GROUP", help="make the members of this group administrators, as root is"
     )
-    init.add_argument("--socket", type=_absolute, default=configuration.Daemon().socket, metavar="PATH")
-    init.add_argument("--state-dir", type=_absolute, default=configuration.Daemon().state_dir, metavar="DIR")
-    init.add_argument("--backend", choices=configuration.BACKENDS, default="auto")
-    init.add_argument("--force", action="store_true", help="overwrite an existing configuration")
+    init.add_argument(
+        "--socket",
+        type=_absolute,
+        default=configuration.Daemon().socket,
+        metavar="PATH",
+        help="the socket of the API (%(default)s)",
+    )
+    init.add_argument(
+        "--state-dir",
+        type=_absolute,
+        default=configuration.Daemon().state_dir,
+        metavar="DIR",
+        help="the directory of the store (%(default)s)",
+    )
+    init.add_argument(
+        "--backend",
+        choices=configuration.BACKENDS,
+        default="auto",
+        help="the WireGuard implementation (%(default)s)",
+    )
+    init.add_argument("--force", action="store_true", help="overwrite an existing configuration file")
     init.set_defaults(act=_init)
 
-    run = verbs.add_parser("run", parents=[common], help="run the daemon, in the foreground")
-    run.add_argument("--detach", action="store_true", help="go into the background once it is ready")
+    run = verbs.add_parser("run", parents=[common], help="run the daemon in the foreground")
     run.add_argument(
-        "--pidfile", type=_absolute, metavar="PATH", help="write the pid there while it is ready"
+        "--detach", action="store_true", help="run in the background, and return once the daemon is ready"
     )
     run.add_argument(
-        "--log-level", choices=configuration.LOG_LEVELS, help="instead of the one in the configuration"
+        "--pidfile",
+        type=_absolute,
+        metavar="PATH",
+        help="write the process id to this file while the daemon is ready",
+    )
+    run.add_argument(
+        "--log-level",
+        choices=configuration.LOG_LEVELS,
+        help="the log level, instead of the one in the configuration file",
     )
     run.set_defaults(act=_run)
 
-    stop = verbs.add_parser("stop", parents=[common], help="end the running daemon; whoever is in stays in")
+    stop = verbs.add_parser(
+        "stop", parents=[common], help="end the running daemon; open access stays open until its end"
+    )
     stop.add_argument(
-        "--cut", action="store_true", help="and then cut everybody whom jitd has let in, until it runs again"
+        "--cut", action="store_true", help="then remove all access that jitd has opened, until it runs again"
     )
     stop.set_defaults(act=_stop)
 
     uninstall = verbs.add_parser(
         "uninstall",
         parents=[common],
-        help="cut everybody, and remove jitd's interfaces and firewall; files stay, and are named",
+        help="remove all access, jitd's interfaces and its firewall rules; files stay, and are listed",
     )
     uninstall.add_argument("--yes", action="store_true", help="do not ask")
     uninstall.set_defaults(act=_uninstall)
@@ -73,32 +99,36 @@ def parser() -> argparse.ArgumentParser:
     check = verbs.add_parser(
         "check",
         parents=[common],
-        help="validate the configuration, and look at the machine without asking a running jitd",
+        help="validate the configuration file, and check the machine without asking a running jitd",
     )
     check.add_argument(
         "--policy",
         type=Path,
         metavar="FILE",
-        help="validate a policy file instead, and run the cases in it; needs no running jitd",
+        help="validate a policy file instead, and run the test cases in it; needs no running jitd",
     )
-    check.add_argument("--verbose", action="store_true", help="print what is right, too")
+    check.add_argument("--verbose", action="store_true", help="also print what is right")
     check.set_defaults(act=_check)
 
     backup = verbs.add_parser(
         "backup",
         parents=[common],
-        help="write a whole copy of the database to FILE, while jitd runs or not",
+        help="write a complete copy of the database to FILE, whether or not jitd runs",
     )
-    backup.add_argument("file", type=_absolute, metavar="FILE", help="must not be there yet; gets mode 0600")
+    backup.add_argument(
+        "file", type=_absolute, metavar="FILE", help="the new file, with mode 0600; it must not exist"
+    )
     backup.set_defaults(act=_backup)
 
     secret = verbs.add_parser(
         "secret",
         parents=[common],
-        help="store a password (secret set smtp): typed, or read from standard input",
+        help="store a password, which is asked for or read from standard input (secret set smtp)",
     )
-    secret.add_argument("what", choices=("set",), help="what to do")
-    secret.add_argument("name", help="what it is for: smtp, or chat-NAME of a room in [chat] urls")
+    secret.add_argument("what", choices=("set",), help="the action: set")
+    secret.add_argument(
+        "name", help="smtp for the mail server, or chat-NAME for a destination in [chat] urls"
+    )
     secret.set_defaults(act=_secret)
 
     shown = verbs.add_parser("version", parents=[common], help="print the version")
@@ -192,14 +222,14 @@ def _secret(asked: argparse.Namespace) -> int:
     if asked.name not in known:
         raise JitError(
             "bad_request",
-            f"cannot keep a secret for {asked.name[:60]!r}: jitd.toml names nothing that has it",
-            f"There is: {', '.join(known)}. Rooms stand under [chat] urls.",
+            f"cannot store a secret for {asked.name[:60]!r}: jitd.toml names no such server or destination",
+            f"Known names: {', '.join(known)}. Destinations are under [chat] urls.",
         )
     typed = (
         getpass.getpass(f"Password for {asked.name}: ") if sys.stdin.isatty() else sys.stdin.readline(5000)
     )
     place = secret.put(asked.name, typed.rstrip("\n"), keyring=mail.keyring, directory=mail.secrets)
-    print(f"kept in {place}")
+    print(f"stored in {place}")
     return EXIT_DONE
 
 

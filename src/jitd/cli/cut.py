@@ -78,12 +78,12 @@ def everybody(config: Config) -> Done:
     """Cut everybody on this machine while no jitd runs. Raises JitError conflict when one does."""
     state_dir, enforce = config.daemon.state_dir, config.enforce
     if not state_dir.exists():
-        return Done(told=[f"there is no {state_dir}: jitd has let nobody in"])
+        return Done(told=[f"there is no {state_dir}: jitd has opened no access"])
     with locked(state_dir):
         try:
             found = guarded(state_dir)
         except JitError as error:
-            done = Done(left=[f"{error.message}; whose peers are jitd's is not known"])
+            done = Done(left=[f"{error.message}; the peers of jitd are not known"])
             if enforce.firewall == "nftables" and enforce.backend != "memory":
                 _close_as_at_boot(state_dir / CLOSED_FILE, done)
             return done
@@ -131,7 +131,7 @@ def cut(
     """Close the firewall for everybody, remove jitd's peers, and read both back. Twice does no harm."""
     done = Done()
     if not found:
-        done.told.append("jitd has no interface: nobody is let in")
+        done.told.append("jitd has no interface: no access is open")
         return done
     try:
         with closing(firewall()) as port:
@@ -178,7 +178,7 @@ def _remove_entries(found: Sequence[Guarded], firewall: Firewall, done: Done) ->
     if firewall.present():
         done.told.append("firewall: closed")
     else:
-        done.left.append("firewall: somebody else changes it at this moment")
+        done.left.append("firewall: another program is changing it at this moment")
 
 
 def _remove_peers(one: Guarded, wireguard: WireGuard, done: Done) -> None:
@@ -191,16 +191,16 @@ def _remove_peers(one: Guarded, wireguard: WireGuard, done: Done) -> None:
             wireguard.apply(name, [RemovePeer(key) for key in ours])
         there = wireguard.read(name).peers
     except InterfaceGone:
-        done.told.append(f"{name}: it is not there")
+        done.told.append(f"{name}: the interface does not exist")
         return
     except EnforceError as error:
         done.left.append(f"{name}: {error}")
         return
     left = [key for key in there if one.is_ours(key)]
     done.left += [f"{name}: {one.names.get(key, 'a peer')} ({key[:_KEY_SHOWN]}…)" for key in left]
-    line = f"{name}: {counted(len(ours))} removed" if ours else f"{name}: nobody was in"
+    line = f"{name}: {counted(len(ours))} removed" if ours else f"{name}: no access was open"
     if not left:
-        others = f"; {counted(len(there))} not of jitd's left alone" if there else ""
+        others = f"; {counted(len(there))} not of jitd left unchanged" if there else ""
         done.told.append(line + others)
 
 

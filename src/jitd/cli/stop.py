@@ -136,13 +136,15 @@ def _wait(process: int | None) -> None:
 
 
 def _not_ours(pid: int) -> JitError:
-    return JitError("not_permitted", f"cannot stop jitd (pid {pid}): it is another user's", "Run it as root.")
+    return JitError(
+        "not_permitted", f"cannot stop jitd (pid {pid}): it belongs to another user", "Run it as root."
+    )
 
 
 def _unending(path: Path, pid: int | None) -> JitError:
     if pid is None:
         return JitError(
-            "busy", f"cannot stop jitd: nobody knows which process holds {path}", f"See: fuser -v {path}"
+            "busy", f"cannot stop jitd: the process that holds {path} is unknown", f"See: fuser -v {path}"
         )
     return JitError(
         "busy",

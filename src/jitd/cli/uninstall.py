@@ -30,10 +30,10 @@ def plan(config: Config) -> list[str]:
         name = one.interface.name
         if one.interface.adopted:
             lines.append(
-                f"  remove jitd's peers from {name}; it and other peers stay, and nobody is put back"
+                f"  remove jitd's peers from {name}; the interface and other peers stay; removed peers are not restored"
             )
         else:
-            lines.append(f"  remove the interface {name} and everybody on it; its key stays in the store")
+            lines.append(f"  remove the interface {name} and all its peers; its key stays in the store")
     if config.enforce.firewall == "nftables":
         lines.append("  remove jitd's tables from nftables, and the file that closes them at boot")
     lines.append("The configuration, the store and units stay; how to remove those is said afterwards.")
@@ -70,7 +70,7 @@ def _take_away(config: Config, found: Sequence[Guarded]) -> Done:
         with closing(cut.open_firewall(config)) as firewall:
             if firewall.active:
                 firewall.remove_all()
-                done.told.append("firewall: jitd's tables are gone")
+                done.told.append("firewall: jitd's tables were removed")
     except EnforceError as error:
         done.left.append(str(error))
         return done
@@ -88,7 +88,7 @@ def _remove_link(name: str, wireguard: WireGuard, done: Done) -> None:
     try:
         wireguard.read(name)
     except InterfaceGone:
-        done.told.append(f"{name}: the interface is gone")
+        done.told.append(f"{name}: the interface was removed")
     else:
         done.left.append(f"the interface {name}")
 

@@ -35,7 +35,7 @@ def test_stop_ends_it_and_says_when_there_is_nothing_to_end(daemon: Daemon) -> N
     assert (again.returncode, again.stdout) == (0, "jitd was not running\n")
     cut_too = daemon.jitd("stop", "--cut")
     assert cut_too.returncode == 0
-    assert cut_too.stdout == "jitd was not running\njitd has no interface: nobody is let in\n"
+    assert cut_too.stdout == "jitd was not running\njitd has no interface: no access is open\n"
 
 
 def test_one_in_the_background_is_ended_too(daemon: Daemon) -> None:
@@ -51,7 +51,7 @@ def test_a_pid_that_is_another_programs_is_left_alone(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as other:
         lock = Lock(tmp_path)
         (tmp_path / "lock").write_text(f"{other.pid}\n")
-        with pytest.raises(JitError, match="nobody knows which process holds") as raised:
+        with pytest.raises(JitError, match="the process that holds") as raised:
             stop.stop(tmp_path, hint="", seconds=0.3)
         assert raised.value.code == "busy"
         assert other.poll() is None
@@ -126,10 +126,13 @@ def test_a_cut_removes_what_is_jitds_and_leaves_the_rest(site: InProcessDaemon) 
     assert done.told == [
         "firewall: closed",
         "wg0: 2 peers removed",
-        "wg1: 1 peer removed; 2 peers not of jitd's left alone",
+        "wg1: 1 peer removed; 2 peers not of jitd left unchanged",
     ]
     again = cut_all(site, site.wireguard)
-    assert again.told[1:] == ["wg0: nobody was in", "wg1: nobody was in; 2 peers not of jitd's left alone"]
+    assert again.told[1:] == [
+        "wg0: no access was open",
+        "wg1: no access was open; 2 peers not of jitd left unchanged",
+    ]
 
 
 def test_what_is_still_there_is_named(site: InProcessDaemon) -> None:
@@ -185,7 +188,7 @@ def test_uninstall_names_what_is_left(daemon: Daemon) -> None:
     for _ in range(2):
         done = daemon.jitd("uninstall", "--yes")
         assert (done.returncode, done.stderr) == (0, "")
-        assert "  remove the interface wg0 and everybody on it" in done.stdout
+        assert "  remove the interface wg0 and all its peers" in done.stdout
         assert f"  rm {daemon.config}" in done.stdout
         assert f"  rm -r {daemon.state_dir} " in done.stdout
     assert daemon.process is not None
