@@ -9,9 +9,9 @@ import typer
 
 from jitctl.api.client import Client, given
 from jitctl.cli.app import settings
-from jitctl.cli.shared import agreed, interactive, usage
+from jitctl.cli.shared import agreed, interactive, show_outcome, usage
 from jitctl.render import times, words
-from jitctl.render.output import clean, disagrees, hang, out, out_json, say, show_error
+from jitctl.render.output import clean, disagrees, hang, out_json, say, show_error
 from jitd.core.errors import EXIT_FAILURE, JitError, exit_status
 
 if TYPE_CHECKING:
@@ -97,9 +97,7 @@ def decide(
         assert made is not None
         told[number] = {"id": number, "request": made, "agrees": reply["agrees"]}
         if not as_json:
-            out(words.outcome(made, reply["now"]))
-            if reply["note"]:
-                out(reply["note"])
+            show_outcome(reply)
         if not reply["agrees"]:
             disagrees(reply["waiting"])
             statuses.append(exit_status("disagrees"))

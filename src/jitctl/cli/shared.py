@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict, TypeVar
 import typer
 
 from jitctl.cli.app import settings
-from jitctl.render.output import clean, disagrees, out_json, say
+from jitctl.render import words
+from jitctl.render.output import clean, disagrees, out, out_json, say
 from jitd.core import durations
 from jitd.core.commandline import jitctl
 from jitd.core.errors import JitError, exit_status
@@ -130,9 +131,9 @@ def ask(question: str) -> str:
 
 
 @contextmanager
-def keeping(verb: str, *words: object) -> Iterator[None]:
+def keeping(verb: str, *typed: object) -> Iterator[None]:
     """What somebody has typed in answer to a question is not lost where it is refused: the error says it, in a command to
-    go on from. `words` that are None, and the option before each, are left away.
+    go on from. `typed` words that are None, and the option before each, are left away.
     """
     try:
         yield
@@ -141,7 +142,7 @@ def keeping(verb: str, *words: object) -> Iterator[None]:
             raise
         given = [
             word
-            for word, behind in zip(words, [*words[1:], ""], strict=True)
+            for word, behind in zip(typed, [*typed[1:], ""], strict=True)
             if word is not None and not (behind is None and str(word).startswith("-"))
         ]
         again = f"The command was: {jitctl(verb, *given)}"
@@ -224,7 +225,14 @@ def device_profile(context: typer.Context, verb: str) -> Profile:
     return profile
 
 
-def answer(context: typer.Context, reply: Mapping[str, Any], words: Callable[[], None]) -> int:
+def show_outcome(reply: wire.RequestReply) -> None:
+    """Say what a verb has done with a request, and what jitd notes about it."""
+    out(words.done(reply))
+    if reply["note"]:
+        out(clean(reply["note"]))
+
+
+def answer(context: typer.Context, reply: Mapping[str, Any], tell: Callable[[], None]) -> int:
     """Show a reply: as it is with --json, else in words. Returns the exit status.
 
     A change that the kernel does not agree with yet is told on standard error.
@@ -232,7 +240,7 @@ def answer(context: typer.Context, reply: Mapping[str, Any], words: Callable[[],
     if settings(context).json:
         out_json(reply, indent=2 if sys.stdout.isatty() else None)
     else:
-        words()
+        tell()
     if not reply.get("agrees", True):
         disagrees(str(reply.get("waiting", "")))
         say("jitd tries again by itself; see jitctl status")

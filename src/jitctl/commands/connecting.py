@@ -167,7 +167,7 @@ class _Access:
             case "active":
                 reply = self._client.resume(id=self.id)
                 if not reply["agrees"]:
-                    return answer(self._context, reply, lambda: out(_outcome(reply)))
+                    return answer(self._context, reply, lambda: out(words.done(reply)))
                 return None
             case "scheduled":
                 starts = times.local(self._status["starts"] or self.now, self.now)
@@ -243,7 +243,7 @@ def disconnect(
 
     def tell() -> None:
         for one in ended:
-            out(_outcome(one))
+            out(words.done(one))
         for name in down:
             out(f"tunnel {name} is down")
         if named is not None and used and tunnel.is_up(name_of(profile.name, named["interface"])):
@@ -286,11 +286,6 @@ def _why(reason: str | None, *, again: bool) -> str:
     if reason is None and not again and interactive():
         return ask("Why do you need access? ")
     return reason or ""
-
-
-def _outcome(reply: wire.RequestReply) -> str:
-    assert reply["request"] is not None
-    return words.outcome(reply["request"], reply["now"])
 
 
 def _others(reply: wire.StatusReply, named: wire.NetworkStatus) -> list[str]:

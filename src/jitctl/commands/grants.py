@@ -20,11 +20,12 @@ from jitctl.cli.shared import (
     interactive,
     keeping,
     patience_ms,
+    show_outcome,
     usage,
     wish,
 )
 from jitctl.render import times, words
-from jitctl.render.output import clean, hang, next_step, out, say
+from jitctl.render.output import clean, hang, next_step, say
 from jitd.core.errors import exit_status
 
 if TYPE_CHECKING:
@@ -304,12 +305,9 @@ def _show_plan(planned: wire.RequestView, now: int) -> None:
 
 def _told(context: typer.Context, verb: str, reply: wire.RequestReply) -> int:
     def tell() -> None:
+        show_outcome(reply)
         made = reply["request"]
-        assert made is not None
-        out(words.outcome(made, reply["now"]))
-        if reply["note"]:
-            out(clean(reply["note"]))
-        if verb == "grant" and made["status"] == "active":
+        if verb == "grant" and made and made["status"] == "active":
             next_step(f"jitctl revoke {made['id']}  end it before its time")
 
     return answer(context, reply, tell)

@@ -20,6 +20,7 @@ from jitctl.cli.shared import (
     keeping,
     moment_ms,
     patience_ms,
+    show_outcome,
     target,
     usage,
     wish,
@@ -230,8 +231,7 @@ def resume(context: typer.Context, which: Which = None) -> int:
 
 def _told(context: typer.Context, reply: wire.RequestReply, *following: str) -> int:
     def tell() -> None:
-        assert reply["request"] is not None
-        out(words.outcome(reply["request"], reply["now"]))
+        show_outcome(reply)
         next_step(*following)
 
     return answer(context, reply, tell)

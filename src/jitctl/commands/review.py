@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from jitctl.api.client import Client, given
 from jitctl.cli.app import settings
-from jitctl.cli.shared import ForNetwork, OfUser, ask, interactive, usage
+from jitctl.cli.shared import ForNetwork, OfUser, ask, interactive, show_outcome, usage
 from jitctl.cli.terminal import key
 from jitctl.render import times, words
 from jitctl.render.before import lines
 from jitctl.render.events import print_history
-from jitctl.render.output import BOLD, clean, columns, disagrees, hang, out, say, show_error
+from jitctl.render.output import BOLD, columns, disagrees, hang, out, say, show_error
 from jitd.core import durations
 from jitd.core.errors import JitError
 
@@ -90,11 +91,11 @@ def _one(client: Client, number: int, waiting: int) -> str:
     while True:
         match key(f"{_KEYS}\n").lower():
             case "g":
-                if (did := _decide(client, number, None)) is not None:
+                if (did := _grant(client, number)) is not None:
                     return did
             case "o":
                 if (typed := _typed("Duration (8h, 30m): ")) and (
-                    did := _decide(client, number, typed)
+                    did := _grant(client, number, typed)
                 ) is not None:
                     return did
             case "d":
@@ -129,42 +130,31 @@ def _show(history: wire.HistoryReply, waiting: int) -> None:
         hang(told[:_HEAD], told[_HEAD:])
 
 
-def _decide(client: Client, number: int, typed: str | None) -> str | None:
-    """Grant it; None when it still waits."""
-    try:
-        reply = client.grant(id=number, duration=durations.parse(typed) if typed else None)
-    except JitError as error:
-        show_error(error, as_json=False)
-        return _gone(error)
-    made = reply["request"]
-    assert made is not None
-    out(words.outcome(made, reply["now"]))
-    if reply["note"]:
-        out(clean(reply["note"]))
-    if not reply["agrees"]:
-        disagrees(reply["waiting"])
-    return "agreed to" if made["status"] == "pending" else "granted"
+def _grant(client: Client, number: int, typed: str = "") -> str | None:
+    """Grant it, for the duration that was typed; None when it still waits."""
+    return _decided(
+        lambda: client.grant(id=number, duration=durations.parse(typed) if typed else None), "granted"
+    )
 
 
 def _deny(client: Client, number: int) -> str | None:
     """Deny it with a reason; None when it still waits."""
     reason = _typed("Reason for denying it (the user reads it; empty: do not deny): ")
-    if not reason:
-        return None
+    return _decided(lambda: client.deny(id=number, comment=reason), "denied") if reason else None
+
+
+def _decided(decide: Callable[[], wire.RequestReply], done: str) -> str | None:
+    """Decide, and show the outcome. Returns `done`, or what else became of it; None when it still waits."""
     try:
-        reply = client.deny(id=number, comment=reason)
+        reply = decide()
     except JitError as error:
         show_error(error, as_json=False)
-        return _gone(error)
+        return "gone" if error.code in ("conflict", "ended", "not_found") else None
+    show_outcome(reply)
+    if not reply["agrees"]:
+        disagrees(reply["waiting"])
     made = reply["request"]
-    assert made is not None
-    out(words.outcome(made, reply["now"]))
-    return "denied"
-
-
-def _gone(error: JitError) -> str | None:
-    """What an error means for the one that is shown: decided by somebody else, or still waiting."""
-    return "gone" if error.code in ("conflict", "ended", "not_found") else None
+    return "agreed to" if made is not None and made["status"] == "pending" else done
 
 
 def _typed(question: str) -> str:

@@ -9,7 +9,7 @@ import typer
 from jitctl.api.client import Client
 from jitctl.cli.app import settings
 from jitctl.cli.shared import answer
-from jitctl.render import times, words
+from jitctl.render import words
 from jitctl.render.events import print_history
 from jitctl.render.output import hang, next_step, out
 from jitctl.render.words import decision
@@ -48,49 +48,11 @@ def _before(client: Client, reply: wire.ShowReply) -> list[str]:
 
 def _show(reply: wire.ShowReply, before: list[str]) -> None:
     one, now = reply["request"], reply["now"]
-    facts: list[tuple[str, str]] = [
-        ("request", str(one["id"])),
-        ("status", words.status(one)),
-        ("user", one["user"]),
-        ("network", one["network"]),
-        ("reason", one["reason"]),
-        ("requested", f"{times.local(one['requested'])} ({times.ago(one['requested'], now)})"),
-        ("wants", words.wants(one)),
-    ]
-    if given := words.granted(one):
-        facts.append(("granted", given))
-    if one["start"] is not None:
-        facts.append(("starts", times.local(one["start"])))
-    if one["approved_by"]:
-        facts.append(("agreed", ", ".join(one["approved_by"])))
-    if one["requested_by"] != one["user"]:
-        facts.append(("asked by", one["requested_by"]))
-    if one["decided_by"]:
-        facts.append(("decided by", one["decided_by"]))
-    if one["comment"]:
-        facts.append(("comment", one["comment"]))
-    if one["starts"] is not None and one["ends"] is not None:
-        facts.append(("from", times.local(one["starts"])))
-        facts.append(("until", times.local(one["ends"])))
-        facts.append(("devices", ", ".join(one["devices"])))
-    if one["status"] == "pending":
-        facts.append(("lapses", times.local(one["lapses"])))
-    left = words.time_left(one, now)
-    if left:
-        facts.append(("opens" if one["status"] == "scheduled" else "left", left))
-    if one["reviewed"] is not None:
-        facts.append(
-            ("reviewed", f"{times.local(one['reviewed'])} by {one['reviewed_by']}: {one['reviewed_comment']}")
-        )
-    elif one["break_glass"]:
-        facts.append(("reviewed", "not acknowledged yet"))
+    facts = [("request", str(one["id"])), *words.facts(one, now)]
     if reply.get("shortage"):
         facts.append(("too few", reply["shortage"]))
-    used = reply["usage"]
-    if used is not None:
-        facts.append(("used", words.usage(used, now)))
-    if end := words.ended(one):
-        facts.append(("ended", end))
+    if reply["usage"] is not None:
+        facts.append(("used", words.usage(reply["usage"], now)))
     for name, value in facts:
         hang(f"{name:<11}", value)
     out()

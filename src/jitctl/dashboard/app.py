@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -27,7 +27,7 @@ from textual.worker import get_current_worker
 
 from jitctl.api.client import Client
 from jitctl.api.following import Lost, Moment, follow
-from jitctl.dashboard.dialogs import Ask, Field, Show, given
+from jitctl.dashboard.dialogs import Ask, Field, Show
 from jitctl.dashboard.look import COLUMNS, LEFT, TABS, Look, look, network_line, peer_lines, row
 from jitctl.render import before, times, words
 from jitctl.render.events import entry
@@ -39,6 +39,8 @@ from jitd.core.errors import EXIT_INTERRUPTED, JitError
 
 if TYPE_CHECKING:
     from jitd import wire
+
+_Act: TypeAlias = "Callable[..., wire.RequestReply]"
 
 #: How many events run by.
 EVENTS: Final = 3
@@ -97,23 +99,9 @@ class Dashboard(App[None]):
     ]
     #: What is done by a letter, a digit or Enter.
     _LETTERS: Final = frozenset(
-        {
-            "tab",
-            "search",
-            "show",
-            "grant",
-            "deny",
-            "revoke",
-            "extend",
-            "acknowledge",
-            "request",
-            "pause",
-            "release",
-            "cancel",
-            "peers",
-            "theme",
-            "leave",
-        }
+        one.action.partition("(")[0]
+        for one in BINDINGS
+        if isinstance(one, Binding) and one.key not in ("escape", "ctrl+c")
     )
     _DECIDERS: Final = frozenset({"grant", "deny", "revoke", "acknowledge"})
     _USERS: Final = frozenset({"request", "pause", "release", "cancel"})
@@ -420,7 +408,9 @@ class Dashboard(App[None]):
     def _read(self, number: int) -> None:
         try:
             reply = self._client.show(number)
-            lines = [f"{name:<11}{clean(value)}" for name, value in _facts(reply["request"], reply["now"])]
+            lines = [
+                f"{name:<11}{clean(value)}" for name, value in words.facts(reply["request"], reply["now"])
+            ]
             lines += ["", *(event_line(event) for event in reply["events"])]
             if reply["request"]["status"] == "pending" and self._seen is not None and self._seen.decides:
                 lines += ["", "before a decision:", *before.lines(self._client.history(number))]
@@ -441,11 +431,8 @@ class Dashboard(App[None]):
             except JitError as error:
                 return [clean(error.message)]
 
-        def do(typed: Mapping[str, str]) -> str:
-            duration = durations.parse(typed["duration"]) if typed["duration"] else None
-            reply = self._client.grant(id=number, duration=duration, comment=typed["comment"] or None)
-            assert reply["request"] is not None
-            return words.outcome(reply["request"], reply["now"])
+        def do(typed: Mapping[str, str]) -> wire.RequestReply:
+            return self._client.grant(id=number, duration=_duration(typed), comment=typed["comment"] or None)
 
         self._ask(
             f"Grant {number}: {one['user']} on {one['network']}",
@@ -462,40 +449,28 @@ class Dashboard(App[None]):
         """Deny, with a reason."""
         one = self._chosen("pending")
         if one is not None:
-            self._decide("deny", one, "Reason (the user reads it)")
+            self._decide(self._client.deny, "Deny", one, "Reason (the user reads it)")
 
     def action_revoke(self) -> None:
         """Revoke, with a reason."""
         one = self._chosen("active", "scheduled")
         if one is not None:
-            self._decide("revoke", one, "Reason (the user reads it)")
+            self._decide(self._client.revoke, "Revoke", one, "Reason (the user reads it)")
 
-    def _decide(self, verb: str, one: wire.RequestView, title: str) -> None:
+    def _decide(self, act: _Act, verb: str, one: wire.RequestView, title: str) -> None:
         number = one["id"]
-
-        def do(typed: Mapping[str, str]) -> str:
-            act = {
-                "deny": self._client.deny,
-                "revoke": self._client.revoke,
-                "acknowledge": self._client.acknowledge,
-            }[verb]
-            reply = act(id=number, comment=typed["comment"] or None)
-            assert reply["request"] is not None
-            return words.outcome(reply["request"], reply["now"])
-
-        facts = [clean(f"{one['status']}: {one['reason']}")]
         self._ask(
-            f"{verb.capitalize()} {number}: {one['user']} on {one['network']}",
-            facts,
+            f"{verb} {number}: {one['user']} on {one['network']}",
+            [clean(f"{one['status']}: {one['reason']}")],
             [Field("comment", title)],
-            do,
+            lambda typed: act(id=number, comment=typed["comment"] or None),
         )
 
     def action_acknowledge(self) -> None:
         """Say that a use of break-glass was looked at."""
         one = self._chosen()
         if one is not None and "unreviewed" in one["marks"]:
-            self._decide("acknowledge", one, "Result of your review")
+            self._decide(self._client.acknowledge, "Acknowledge", one, "Result of your review")
         elif one is not None:
             self.notify("no break-glass grant that needs a review is selected", severity="warning")
 
@@ -506,12 +481,9 @@ class Dashboard(App[None]):
             return
         number = one["id"]
 
-        def do(typed: Mapping[str, str]) -> str:
-            reply = self._client.extend(
-                id=number, duration=durations.parse(typed["duration"]), **given(typed, "comment")
-            )
-            assert reply["request"] is not None
-            return words.outcome(reply["request"], reply["now"])
+        def do(typed: Mapping[str, str]) -> wire.RequestReply:
+            duration = durations.parse(typed["duration"])
+            return self._client.extend(id=number, duration=duration, comment=typed["comment"] or None)
 
         fields = [Field("duration", "Time to add", hint="2h"), Field("comment", "Why")]
         self._ask(f"More time on {one['network']} for {one['user']}", [clean(one["reason"])], fields, do)
@@ -519,11 +491,9 @@ class Dashboard(App[None]):
     def action_request(self) -> None:
         """Ask for access."""
 
-        def do(typed: Mapping[str, str]) -> str:
-            duration = durations.parse(typed["duration"]) if typed["duration"] else None
-            reply = self._client.request(reason=typed["reason"], duration=duration, **given(typed, "network"))
-            assert reply["request"] is not None
-            return words.outcome(reply["request"], reply["now"])
+        def do(typed: Mapping[str, str]) -> wire.RequestReply:
+            network = typed["network"] or None
+            return self._client.request(network=network, reason=typed["reason"], duration=_duration(typed))
 
         names = [one["network"] for one in self._seen.status["networks"]] if self._seen else []
         fields = [
@@ -537,7 +507,7 @@ class Dashboard(App[None]):
         """Switch off for now, or on again."""
         one = self._chosen("active")
         if one is not None:
-            self._do("resume" if "paused" in one["marks"] else "pause", one["id"])
+            self._do(self._client.resume if "paused" in one["marks"] else self._client.pause, one["id"])
 
     def action_release(self) -> None:
         """Give the rest back: there is no way back from that."""
@@ -551,22 +521,14 @@ class Dashboard(App[None]):
         if one is not None:
             self._sure(self._client.cancel, one, f"Withdraw request {one['id']} for {one['network']}")
 
-    def _sure(self, act: Callable[..., wire.RequestReply], one: wire.RequestView, title: str) -> None:
-        def do(_: Mapping[str, str]) -> str:
-            reply = act(id=number)
-            assert reply["request"] is not None
-            return words.outcome(reply["request"], reply["now"])
-
+    def _sure(self, act: _Act, one: wire.RequestView, title: str) -> None:
         number = one["id"]
-        self._ask(title, [clean(f"{one['status']}: {one['reason']}")], [], do)
+        self._ask(title, [clean(f"{one['status']}: {one['reason']}")], [], lambda _: act(id=number))
 
     @work(thread=True)
-    def _do(self, verb: str, number: int) -> None:
-        act = self._client.resume if verb == "resume" else self._client.pause
+    def _do(self, act: _Act, number: int) -> None:
         try:
-            reply = act(id=number)
-            assert reply["request"] is not None
-            self.call_from_thread(self._told, words.outcome(reply["request"], reply["now"]))
+            self.call_from_thread(self._told, words.done(act(id=number)))
         except JitError as error:
             told = f"{error.message}. {error.hint}"
             self.call_from_thread(lambda: self.notify(clean(told), severity="error", markup=False))
@@ -576,10 +538,10 @@ class Dashboard(App[None]):
         title: str,
         facts: list[str],
         fields: list[Field],
-        do: Callable[[Mapping[str, str]], str],
+        do: Callable[[Mapping[str, str]], wire.RequestReply],
         more: Callable[[], list[str]] | None = None,
     ) -> None:
-        self.push_screen(Ask(title, facts, fields, do, more), self._told)
+        self.push_screen(Ask(title, facts, fields, lambda typed: words.done(do(typed)), more), self._told)
 
     def _told(self, done: str | None) -> None:
         if done:
@@ -587,22 +549,5 @@ class Dashboard(App[None]):
             self.refresh_all()
 
 
-def _facts(one: wire.RequestView, now: int) -> list[tuple[str, str]]:
-    told = [
-        ("status", words.status(one)),
-        ("user", one["user"]),
-        ("network", one["network"]),
-        ("reason", one["reason"]),
-        ("wants", words.wants(one)),
-        ("granted", words.granted(one)),
-        ("requested", f"{times.local(one['requested'])} ({times.ago(one['requested'], now)})"),
-        ("opens" if one["status"] == "scheduled" else "left", words.time_left(one, now)),
-        ("decided by", one["decided_by"]),
-        ("comment", one["comment"]),
-        ("devices", ", ".join(one["devices"])),
-        (
-            "ended",
-            words.ended(one),
-        ),
-    ]
-    return [(name, value) for name, value in told if value]
+def _duration(typed: Mapping[str, str]) -> int | None:
+    return durations.parse(typed["duration"]) if typed["duration"] else None

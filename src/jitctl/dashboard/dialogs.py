@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -24,7 +24,6 @@ class Field:
 
     name: str
     title: str
-    value: str = ""
     hint: str = ""
 
 
@@ -70,7 +69,7 @@ class Ask(ModalScreen[str | None]):
             if self._more is not None:
                 yield Static("", classes="fact", id="more", markup=False)
             for one in self._fields:
-                field = Input(value=one.value, placeholder=one.hint, id=one.name)
+                field = Input(placeholder=one.hint, id=one.name)
                 field.border_title = one.title
                 yield field
             yield Static("", classes="error", id="error", markup=False)
@@ -146,8 +145,3 @@ class Show(ModalScreen[None]):
     def action_leave(self) -> None:
         """Back to the list."""
         self.dismiss(None)
-
-
-def given(typed: Mapping[str, str], *names: str) -> dict[str, Any]:
-    """Those of the lines that were filled in."""
-    return {name: typed[name] for name in names if typed.get(name)}

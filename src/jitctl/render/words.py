@@ -114,6 +114,47 @@ def outcome(request: wire.RequestView, now: int) -> str:
             )
 
 
+def done(reply: wire.RequestReply) -> str:
+    """The same of the reply of a verb that is about a request."""
+    assert reply["request"] is not None
+    return outcome(reply["request"], reply["now"])
+
+
+def facts(one: wire.RequestView, now: int) -> list[tuple[str, str]]:
+    """All of a request, fact by fact with its name; what is empty is left out."""
+    starts, ends = one["starts"], one["ends"]
+    reviewed = "not acknowledged yet" if one["break_glass"] else ""
+    if one["reviewed"] is not None:
+        reviewed = f"{times.local(one['reviewed'])} by {one['reviewed_by']}: {one['reviewed_comment']}"
+    told = [
+        ("status", status(one)),
+        ("user", one["user"]),
+        ("network", one["network"]),
+        ("reason", one["reason"]),
+        ("requested", f"{times.local(one['requested'])} ({times.ago(one['requested'], now)})"),
+        ("wants", wants(one)),
+        ("granted", granted(one)),
+        ("starts", times.local(one["start"]) if one["start"] is not None else ""),
+        ("agreed", ", ".join(one["approved_by"])),
+        ("asked by", one["requested_by"] if one["requested_by"] != one["user"] else ""),
+        ("decided by", one["decided_by"]),
+        ("comment", one["comment"]),
+    ]
+    if starts is not None and ends is not None:
+        told += [
+            ("from", times.local(starts)),
+            ("until", times.local(ends)),
+            ("devices", ", ".join(one["devices"])),
+        ]
+    told += [
+        ("lapses", times.local(one["lapses"]) if one["status"] == "pending" else ""),
+        ("opens" if one["status"] == "scheduled" else "left", time_left(one, now)),
+        ("reviewed", reviewed),
+        ("ended", ended(one)),
+    ]
+    return [(name, value) for name, value in told if value]
+
+
 def usage(used: wire.UsageView, now: int) -> str:
     """`11m, 12 MB from the device and 96 MB to it, last handshake 2 minutes ago`."""
     spent = times.left(used["used"]) if used["used"] else "moments"
