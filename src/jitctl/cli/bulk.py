@@ -9,10 +9,10 @@ import typer
 
 from jitctl.api.client import Client, given
 from jitctl.cli.app import settings
-from jitctl.cli.shared import agreed, interactive, show_outcome, usage
+from jitctl.cli.shared import confirm, show_outcome
 from jitctl.render import times, words
 from jitctl.render.output import clean, disagrees, hang, out_json, say, show_error
-from jitd.core.errors import EXIT_FAILURE, JitError, exit_status
+from jitd.core.errors import JitError, exit_status
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -78,14 +78,11 @@ def decide(
     elif not possible:
         say(f"cannot {verb} any of them, as shown above", "See jitctl list --decidable.")
     elif not yes:
-        if not interactive():
-            raise usage(
-                f"cannot {verb} several requests without confirmation",
-                "Add --yes to confirm what is shown above.",
-            )
-        if not agreed(f"{verb.capitalize()} {'it' if len(possible) == 1 else f'these {len(possible)}'}?"):
-            say("nothing was changed")
-            return EXIT_FAILURE
+        confirm(
+            f"{verb.capitalize()} {'it' if len(possible) == 1 else f'these {len(possible)}'}?",
+            f"cannot {verb} several requests without confirmation",
+            "Add --yes to confirm what is shown above.",
+        )
     for number in possible:
         try:
             reply = do(id=number)

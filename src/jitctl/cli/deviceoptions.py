@@ -12,8 +12,34 @@ from jitctl.cli.shared import usage
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The device, if there are several.")]
 Interface = Annotated[
     str | None,
-    typer.Option("--interface", "-i", metavar="NAME", help="With --qr: the interface, if there are several."),
+    typer.Option(
+        "--interface", "-i", metavar="NAME", help="The interface of the configuration, if there are several."
+    ),
 ]
+
+PublicKey = Annotated[
+    str | None,
+    typer.Option(
+        "--public-key",
+        "-k",
+        metavar="KEY",
+        help="The output of wg pubkey on the device; - reads it from standard input.",
+    ),
+]
+Qr = Annotated[
+    bool,
+    typer.Option(
+        "--qr", help="For a phone: make a key here and show it as a QR code; the key is not stored."
+    ),
+]
+
+
+def check_qr(*, qr: bool, public_key: str | None, interface: str | None) -> None:
+    """Raises JitError bad_request for options that contradict each other."""
+    if qr and public_key is not None:
+        raise usage("cannot use --qr together with --public-key", "With --qr, jitctl makes the key itself.")
+    if interface is not None and not qr:
+        raise usage("cannot use --interface without --qr", "A key is the same for all interfaces.")
 
 
 def given_key(typed: str) -> str:

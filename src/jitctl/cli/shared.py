@@ -149,9 +149,24 @@ def keeping(verb: str, *typed: object) -> Iterator[None]:
         raise JitError(error.code, error.message, f"{error.hint}\n{again}".strip()) from error
 
 
-def agreed(question: str) -> bool:
-    """Ask for a yes; anything else is a no."""
-    return ask(f"{question} [y/N] ").lower() in ("y", "yes")
+def required(typed: str | None, question: str, *refusal: str) -> str:
+    """What was typed as an option, else asked for. Raises JitError bad_request, the refusal and its hint, without a terminal."""
+    if typed is None and not interactive():
+        raise usage(*refusal)
+    return ask(question) if typed is None else typed
+
+
+def confirm(
+    question: str,
+    refusal: str = "cannot continue without confirmation",
+    hint: str = "Add --yes to confirm it.",
+) -> None:
+    """Go on only after a yes; else nothing is changed, and the verb ends. Raises JitError bad_request without a terminal."""
+    if not interactive():
+        raise usage(refusal, hint)
+    if ask(f"{question} [y/N] ").lower() not in ("y", "yes"):
+        say("nothing was changed")
+        raise typer.Exit(1)
 
 
 def planned(do: Callable[..., R], body: Mapping[str, object], *, yes: bool, question: str) -> R:
@@ -161,19 +176,11 @@ def planned(do: Callable[..., R], body: Mapping[str, object], *, yes: bool, ques
     is done.
     """
     plan: wire.Plan = do(**body, plan=True)["plan"]
-    for warning in plan["warnings"]:
-        say(f"warning: {clean(warning)}")
+    warn(plan["warnings"])
     affected = plan["gains"] or plan["loses"] or plan.get("reaches") or plan.get("also")
     show_plan(plan)
     if affected and not yes:
-        if not interactive():
-            raise usage(
-                "cannot continue without confirmation of the plan above; nothing was changed",
-                "Add --yes to confirm it.",
-            )
-        if not agreed(question):
-            say("nothing was changed")
-            raise typer.Exit(1)
+        confirm(question, "cannot continue without confirmation of the plan above; nothing was changed")
     return do(**body, confirm=plan["token"])
 
 

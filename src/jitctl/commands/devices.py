@@ -11,7 +11,7 @@ import typer
 
 from jitctl.api.client import given
 from jitctl.cli.app import settings
-from jitctl.cli.deviceoptions import Interface, Name, given_key
+from jitctl.cli.deviceoptions import Interface, Name, PublicKey, Qr, check_qr, given_key
 from jitctl.cli.shared import User, Yes, answer, planned, show_plan, usage, warn
 from jitctl.render import times
 from jitctl.render.output import clean, document, next_step, out, say
@@ -26,23 +26,8 @@ _FIELDS = 3
 def add(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the device, for example laptop.")],
-    public_key: Annotated[
-        str | None,
-        typer.Option(
-            "--public-key",
-            "-k",
-            metavar="KEY",
-            help="The output of wg pubkey; - reads it from standard input.",
-        ),
-    ] = None,
-    qr: Annotated[
-        bool,
-        typer.Option(
-            "--qr",
-            help="For a phone: make a key here and show its configuration as a QR code; the key is "
-            "not stored.",
-        ),
-    ] = False,
+    public_key: PublicKey = None,
+    qr: Qr = False,
     interface: Interface = None,
     until: Annotated[
         str | None,
@@ -58,10 +43,7 @@ def add(
 
     A phone that reads a QR code: jitctl device add phone --qr
     """
-    if qr and public_key is not None:
-        raise usage("cannot use --qr together with --public-key", "With --qr, jitctl makes the key itself.")
-    if interface is not None and not qr:
-        raise usage("cannot use --interface without --qr", "A key is the same for all interfaces.")
+    check_qr(qr=qr, public_key=public_key, interface=interface)
     if qr:
         from jitctl.cli import phones
 
@@ -260,10 +242,7 @@ def owners(written: str, where: str) -> list[wire.ImportLine]:
 def config(
     context: typer.Context,
     name: Name = None,
-    interface: Annotated[
-        str | None,
-        typer.Option("--interface", "-i", metavar="NAME", help="The interface, if there are several."),
-    ] = None,
+    interface: Interface = None,
     user: User = None,
 ) -> int:
     """Print a wg-quick file for a device, without its private key. The file stays the same for all grants.

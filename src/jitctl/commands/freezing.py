@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitctl.cli.app import settings
-from jitctl.cli.shared import Yes, agreed, answer, ask, interactive, usage
+from jitctl.cli.shared import Yes, answer, confirm, required, warn
 from jitctl.render import times
-from jitctl.render.output import clean, next_step, out, say
+from jitctl.render.output import clean, next_step, out
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -29,18 +29,11 @@ def freeze(
 
     Example: jitctl freeze --reason "stolen laptop, closing until we know more" --yes
     """
-    if reason is None:
-        if not interactive():
-            raise usage("cannot freeze without a reason", 'Add the reason: jitctl freeze --yes --reason "…"')
-        reason = ask("Why? ")
+    reason = required(
+        reason, "Why? ", "cannot freeze without a reason", 'Add the reason: jitctl freeze --yes --reason "…"'
+    )
     if not yes:
-        if not interactive():
-            raise usage(
-                "cannot freeze without confirmation: all users lose access", "Add --yes to confirm it."
-            )
-        if not agreed("Block all access of all users?"):
-            say("nothing was changed")
-            return 1
+        confirm("Block all access of all users?", "cannot freeze without confirmation: all users lose access")
     return _told(context, settings(context).client().freeze(reason=reason))
 
 
@@ -64,6 +57,5 @@ def _told(context: typer.Context, reply: wire.FreezeReply) -> int:
             out(f"kept open for {clean(', '.join(reply['kept']))}")
         next_step("jitctl thaw    end it")
 
-    for warning in reply["warnings"]:
-        say(f"warning: {clean(warning)}")
+    warn(reply["warnings"])
     return answer(context, reply, tell)

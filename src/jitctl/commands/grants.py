@@ -14,12 +14,13 @@ from jitctl.cli.shared import (
     Until,
     Wait,
     Yes,
-    agreed,
     answer,
     ask,
+    confirm,
     interactive,
     keeping,
     patience_ms,
+    required,
     show_outcome,
     usage,
     wish,
@@ -112,9 +113,7 @@ def grant(
         # Somebody who chose from a list, and did not type the number, sees all of it, and is asked.
         if number is None and user is None and network is None and not yes:
             _show_plan(planned["request"], planned["now"])
-            if not agreed("Grant it?"):
-                say("nothing was changed")
-                return 1
+            confirm("Grant it?")
         else:
             say(f"will be: {words.outcome(planned['request'], planned['now'])}")
     reply = client.grant(**body)
@@ -172,12 +171,12 @@ def acknowledge(
 
     Example: jitctl acknowledge 12 --comment "was needed: the disk was full"
     """
-    if comment is None:
-        if not interactive():
-            raise usage(
-                "cannot acknowledge without a comment", f'Run: jitctl acknowledge {number} --comment "…"'
-            )
-        comment = ask("What is the result of your review? ")
+    comment = required(
+        comment,
+        "What is the result of your review? ",
+        "cannot acknowledge without a comment",
+        f'Run: jitctl acknowledge {number} --comment "…"',
+    )
     return _told(context, "acknowledge", settings(context).client().acknowledge(id=number, comment=comment))
 
 
@@ -216,9 +215,8 @@ def deny(
     chosen = number if number is not None else _choose(context, "deny")
     if reason is None and interactive() and not yes:
         reason = ask(f"Reason for denying request {chosen} (the user reads it): ") or None
-    if number is None and interactive() and not yes and not agreed(f"Deny request {chosen}?"):
-        say("nothing was changed")
-        return 1
+    if number is None and interactive() and not yes:
+        confirm(f"Deny request {chosen}?")
     with keeping("deny", chosen, "--reason", reason):
         reply = client.deny(id=chosen, comment=reason)
     return _told(context, "deny", reply)

@@ -36,6 +36,14 @@ Dns = Annotated[
         help='DNS servers and search domains for clients. May be repeated; "" for none.',
     ),
 ]
+Port = Annotated[
+    int | None,
+    typer.Option("--port", metavar="PORT", help="The UDP port to listen on (51820 for a new one)."),
+]
+Mtu = Annotated[
+    int | None,
+    typer.Option("--mtu", metavar="BYTES", help="The MTU of the interface, in bytes; 0 for the default."),
+]
 
 
 def add(
@@ -43,16 +51,9 @@ def add(
     name: Name,
     pool: Pools = None,
     endpoint: Endpoint = None,
-    port: Annotated[
-        int | None, typer.Option("--port", metavar="PORT", help="The UDP port to listen on (51820).")
-    ] = None,
+    port: Port = None,
     dns: Dns = None,
-    mtu: Annotated[
-        int | None,
-        typer.Option(
-            "--mtu", metavar="BYTES", help="The MTU of the interface, in bytes, if the default does not fit."
-        ),
-    ] = None,
+    mtu: Mtu = None,
 ) -> int:
     """Create a WireGuard interface that jitd owns, with a new key.
 
@@ -88,14 +89,9 @@ def set_(
     name: Name,
     pool: Pools = None,
     endpoint: Endpoint = None,
-    port: Annotated[
-        int | None, typer.Option("--port", metavar="PORT", help="The UDP port to listen on.")
-    ] = None,
+    port: Port = None,
     dns: Dns = None,
-    mtu: Annotated[
-        int | None,
-        typer.Option("--mtu", metavar="BYTES", help="The MTU of the interface, in bytes; 0 for the default."),
-    ] = None,
+    mtu: Mtu = None,
 ) -> int:
     """Change an interface. Settings that are not named stay the same.
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from jitctl.cli.app import settings
-from jitctl.cli.shared import Switch, Why, Yes, answer, duration_ms, planned
-from jitctl.render.output import clean, next_step, out, say
+from jitctl.cli.shared import Switch, Why, Yes, answer, duration_ms, planned, warn
+from jitctl.render.output import clean, next_step, out
 from jitd.core import durations
 from jitd.core.commandline import jitctl
 
@@ -237,8 +237,7 @@ def show(context: typer.Context, name: Name) -> int:
 def _told(context: typer.Context, reply: wire.NetworkReply, *following: str) -> int:
     def tell() -> None:
         _show(reply["network"])
-        for warning in reply.get("plan", {}).get("warnings", []):
-            say(f"warning: {clean(warning)}")
+        warn(reply.get("plan", {}).get("warnings", ()))
         next_step(*following)
 
     return answer(context, reply, tell)
@@ -295,7 +294,7 @@ def _show(one: wire.NetworkView) -> None:
     for name, value in facts:
         out(f"{name:<{width}}{clean(value)}")
     if one.get("shortage"):
-        say(f"warning: {clean(one['shortage'])}")
+        warn([one["shortage"]])
 
 
 def _plain(value: object) -> str:

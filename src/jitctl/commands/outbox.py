@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitctl.cli.app import settings
-from jitctl.cli.shared import Yes, agreed, answer, interactive, usage
+from jitctl.cli.shared import Yes, answer, confirm
 from jitctl.render import times
 from jitctl.render.output import next_step, out, say
 
@@ -90,11 +90,11 @@ def drop(context: typer.Context, numbers: Numbers = None, yes: Yes = False) -> i
     Example: jitctl outbox drop 17
     """
     if not numbers and not yes:
-        if not interactive():
-            raise usage("cannot drop all messages without confirmation", "Name messages, or add --yes.")
-        if not agreed("Drop all undelivered messages?"):
-            say("nothing was changed")
-            return 1
+        confirm(
+            "Drop all undelivered messages?",
+            "cannot drop all messages without confirmation",
+            "Name messages, or add --yes.",
+        )
     return _told(context, settings(context).client().outbox_drop(ids=numbers or None), "given up")
 
 

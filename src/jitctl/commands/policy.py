@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from jitctl.cli.app import settings
-from jitctl.cli.shared import Why, Yes, agreed, answer, interactive, show_plan, usage
+from jitctl.cli.shared import Why, Yes, answer, confirm, show_plan, usage, warn
 from jitctl.render import done
 from jitctl.render.output import clean, document, next_step, out, say
 from jitd.core.commandline import jitctl
@@ -76,14 +76,11 @@ def apply(
         status = answer(context, plan, lambda: None if plan["changes"] else out("nothing to change"))
         return EXIT_FAILURE if plan["changes"] else status
     if not yes:
-        if not interactive():
-            raise usage(
-                "cannot continue without confirmation: the policy would change as shown above",
-                "Add --yes to apply the plan.",
-            )
-        if file == "-" or not agreed("Apply it?"):
-            say("nothing was changed")
-            return EXIT_FAILURE
+        confirm(
+            "Apply it?",
+            "cannot continue without confirmation: the policy would change as shown above",
+            "Add --yes to apply the plan.",
+        )
     reply = client.policy_apply(text=text, confirm=plan["plan"]["token"], reason=reason)
     return answer(context, reply, lambda: out(f"the policy is applied: {_counted(reply)}"))
 
@@ -132,8 +129,7 @@ def _show(reply: wire.PolicyApplyReply) -> None:
             )
         )
     show_plan(reply["plan"])
-    for warning in reply["plan"]["warnings"]:
-        say(f"warning: {clean(warning)}")
+    warn(reply["plan"]["warnings"])
 
 
 def _rules(after: object) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from jitctl.api.client import given
 from jitctl.cli.app import settings
-from jitctl.cli.shared import ForNetwork, answer, usage
+from jitctl.cli.shared import ForNetwork, OfUser, answer, usage
 from jitctl.render.output import clean, document, next_step, out
 from jitd.core import durations
 from jitd.core.choices import ReportBy
@@ -57,9 +57,7 @@ def report(
         typer.Option("--by", metavar="WHAT", help="Print only the table by user, network or approver."),
     ] = None,
     network: ForNetwork = None,
-    user: Annotated[
-        str | None, typer.Option("--user", "-u", metavar="NAME", help="Only requests of this user.")
-    ] = None,
+    user: OfUser = None,
     limit: Annotated[
         int | None,
         typer.Option("--limit", metavar="N", help="The number of rows in each table (5; with --by 20)."),

@@ -193,9 +193,7 @@ def _asked(context: typer.Context, reply: wire.RequestReply, *, dry_run: bool) -
 
 def cancel(
     context: typer.Context,
-    which: Annotated[
-        str | None, typer.Argument(metavar="[ID|NETWORK]", help="The grant, if there are several.")
-    ] = None,
+    which: Which = None,
 ) -> int:
     """Withdraw a pending request.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from jitctl.cli.app import settings
-from jitctl.cli.deviceoptions import Interface, Name, given_key
+from jitctl.cli.deviceoptions import Interface, Name, PublicKey, Qr, check_qr, given_key
 from jitctl.cli.shared import User, answer, usage
 from jitctl.render.output import clean, next_step, out, say
 from jitd.core.commandline import jitctl
@@ -25,21 +25,8 @@ if TYPE_CHECKING:
 def rotate(
     context: typer.Context,
     name: Name = None,
-    public_key: Annotated[
-        str | None,
-        typer.Option(
-            "--public-key",
-            "-k",
-            metavar="KEY",
-            help="The new public key, if it was made on another machine; - reads it from standard input.",
-        ),
-    ] = None,
-    qr: Annotated[
-        bool,
-        typer.Option(
-            "--qr", help="For a phone: make the key here and show it as a QR code; it is not stored."
-        ),
-    ] = False,
+    public_key: PublicKey = None,
+    qr: Qr = False,
     interface: Interface = None,
     user: User = None,
 ) -> int:
@@ -56,10 +43,7 @@ def rotate(
 
     A phone: jitctl device rotate phone --qr
     """
-    if qr and public_key is not None:
-        raise usage("cannot use --qr together with --public-key", "With --qr, jitctl makes the key itself.")
-    if interface is not None and not qr:
-        raise usage("cannot use --interface without --qr", "A key is the same for all interfaces.")
+    check_qr(qr=qr, public_key=public_key, interface=interface)
     if qr:
         from jitctl.cli import phones
 

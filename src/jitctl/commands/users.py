@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitctl.cli.app import settings
-from jitctl.cli.shared import Why, Yes, answer, ask, interactive, planned, usage
+from jitctl.cli.shared import Why, Yes, answer, planned, required, usage
 from jitctl.render.output import clean, next_step, out
 from jitd.core.commandline import jitctl
 
@@ -79,13 +79,12 @@ def disable(
 
     Example: jitctl user disable bob --reason "left the company"
     """
-    if reason is None:
-        if not interactive():
-            raise usage(
-                "cannot disable without a reason",
-                f"Add the reason: {jitctl('user', 'disable', operands=[name], options=['--reason', '…'])}",
-            )
-        reason = ask("Why? ")
+    reason = required(
+        reason,
+        "Why? ",
+        "cannot disable without a reason",
+        f"Add the reason: {jitctl('user', 'disable', operands=[name], options=['--reason', '…'])}",
+    )
     reply = settings(context).client().user_disable(user=name, reason=reason)
     return _told(context, reply, jitctl("user", "enable", operands=[name]))
 
