@@ -13,7 +13,7 @@ from jitctl.cli.app import settings
 from jitctl.cli.shared import usage
 from jitctl.cli.terminal import key
 from jitctl.render.output import clean, control, next_step, out
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -141,6 +141,6 @@ def _advice(columns: int) -> list[str]:
 def _tell(name: str) -> None:
     out("the private key in the code was made here and is not stored")
     next_step(
-        f"{jitctl('device', 'rotate', name)} --qr  shows a new code, if this one was not scanned",
-        f"{jitctl('device', 'remove', name)} --lost  if somebody else may have seen it",
+        f"{command('device rotate', name)} --qr  shows a new code, if this one was not scanned",
+        f"{command('device remove', name)} --lost  if somebody else may have seen it",
     )

@@ -14,7 +14,7 @@ from jitctl.cli.app import settings
 from jitctl.render import words
 from jitctl.render.output import clean, disagrees, out, out_json, say
 from jitd.core import durations
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError, exit_status
 
 if TYPE_CHECKING:
@@ -131,22 +131,18 @@ def ask(question: str) -> str:
 
 
 @contextmanager
-def keeping(verb: str, *typed: object) -> Iterator[None]:
+def keeping(verb: str, *operands: object, **options: object) -> Iterator[None]:
     """What somebody has typed in answer to a question is not lost where it is refused: the error says it, in a command to
-    go on from. `typed` words that are None, and the option before each, are left away.
+    go on from. What is None is left out.
     """
     try:
         yield
     except JitError as error:
         if not interactive():
             raise
-        given = [
-            word
-            for word, behind in zip(typed, [*typed[1:], ""], strict=True)
-            if word is not None and not (behind is None and str(word).startswith("-"))
-        ]
-        again = f"The command was: {jitctl(verb, *given)}"
-        raise JitError(error.code, error.message, f"{error.hint}\n{again}".strip()) from error
+        again = command(verb, *(one for one in operands if one is not None), **options)
+        hint = f"{error.hint}\nThe command was: {again}".strip()
+        raise JitError(error.code, error.message, hint) from error
 
 
 def required(typed: str | None, question: str, *refusal: str) -> str:

@@ -31,7 +31,7 @@ from jitctl.machine.tunnel.names import name_of
 from jitctl.render import done, times, words
 from jitctl.render.line import Line
 from jitctl.render.output import clean, next_step, out, say
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import EXIT_FAILURE, EXIT_INTERRUPTED, JitError
 from jitd.core.text import meant
 from jitd.core.wireguard import REJECT_AFTER_MS
@@ -83,14 +83,14 @@ def connect(
         raise JitError(
             "not_found",
             f"cannot connect: the private key of {profile.device} {keystore.missing()}",
-            keystore.advice(f"Make one: {jitctl('setup', profile.host, '--name', profile.name)}"),
+            keystore.advice(f"Make one: {command('setup', profile.host, name=profile.name)}"),
         )
     if keystore.find_next(profile.name, profile.device) is not None:
         raise JitError(
             "conflict",
             f"cannot connect: a rotation of the key of {profile.device} was interrupted, and only the "
             "gateway knows which of the two keys is registered",
-            f"Finish it: {jitctl('device', 'rotate', '--profile', profile.name)}",
+            f"Finish it: {command('device rotate', profile=profile.name)}",
         )
     by = manager(profile.tunnel)
     client = settings(context).client()
@@ -106,8 +106,8 @@ def connect(
             "refused",
             f"cannot connect: {access.network} is open for {', '.join(access.devices)}, and not for {profile.device},"
             " which was registered after the grant",
-            f"Request it again: {jitctl('release', clean(access.network))} && "
-            f"{jitctl('connect', clean(access.network))}",
+            f"Request it again: {command('release', clean(access.network))} && "
+            f"{command('connect', clean(access.network))}",
         )
     file = client.device_config(name=profile.device, interface=access.interface)["config"]
     wish_for = wanted.read(
@@ -277,7 +277,7 @@ def _meant(reply: wire.StatusReply, network: str | None, verb: str) -> wire.Netw
         raise JitError(
             "bad_request",
             f"cannot tell which network you mean: {clean(', '.join(there))}",
-            f"Name one: {jitctl(verb, clean(there[0]))}",
+            f"Name one: {command(verb, clean(there[0]))}",
         )
     return found[0]
 
@@ -356,7 +356,7 @@ def _connected(
             out(clean(f"{access.network} is open for {access.user} until {until}, grant {access.id}"))
         if heard_ms:
             out(f"tunnel {tunnel_.name} is up, and the gateway has a handshake with {clean(profile.device)}")
-            next_step("jitctl status --watch", jitctl("disconnect", access.network))
+            next_step("jitctl status --watch", command("disconnect", access.network))
 
     status = answer(context, told, tell)
     if heard_ms is None:
@@ -367,6 +367,6 @@ def _connected(
         say(
             f"tunnel {tunnel_.name} is up, but the gateway has not heard from {clean(profile.device)} in {_PATIENCE:.0f} s"
         )
-        say(f"To find the problem: {jitctl('doctor', access.network)}")
+        say(f"To find the problem: {command('doctor', access.network)}")
         return EXIT_FAILURE
     return status

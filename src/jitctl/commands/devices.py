@@ -15,7 +15,7 @@ from jitctl.cli.deviceoptions import Interface, Name, PublicKey, Qr, check_qr, g
 from jitctl.cli.shared import User, Yes, answer, planned, show_plan, usage, warn
 from jitctl.render import times
 from jitctl.render.output import clean, document, next_step, out, say
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -60,7 +60,7 @@ def add(
     def tell() -> None:
         _line(reply["device"])
         warn(reply.get("warnings", ()))
-        next_step(f"{jitctl('device', 'config', name)}  its wg-quick file")
+        next_step(f"{command('device config', name)}  its wg-quick file")
 
     return answer(context, reply, tell)
 
@@ -212,7 +212,7 @@ def import_(
     def tell() -> None:
         for one in reply["devices"]:
             _line(one)
-        next_step(jitctl("interface", "show", interface), jitctl("interface", "enforce", interface, "on"))
+        next_step(command("interface show", interface), command("interface enforce", interface, "on"))
 
     return answer(context, reply, tell)
 

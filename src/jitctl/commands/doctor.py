@@ -12,7 +12,7 @@ from jitctl.cli.shared import User, answer, usage
 from jitctl.render.levels import LEVELS, WIDTH, total
 from jitctl.render.output import BOLD, clean, columns, joined, next_step, out, out_flush, paint
 from jitd.core.cells import wrap
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import EXIT_FAILURE, JitError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def doctor(
     """
     if what is not None and network is not None:
         raise usage(
-            "cannot examine a part and a network together", f"Type {jitctl('doctor', '--network', network)}"
+            "cannot examine a part and a network together", f"Type {command('doctor', network=network)}"
         )
     client = settings(context).client()
     try:
@@ -73,7 +73,7 @@ def _examine(
         if user is not None:
             raise usage(
                 "cannot tell which network you mean",
-                f"Name one: {jitctl('doctor', 'NETWORK', '--user', user)}",
+                f"Name one: {command('doctor', 'NETWORK', user=user)}",
             )
         if not wanted:
             out("there is no network that you may request")
@@ -139,11 +139,11 @@ class _Sections:
                 []
                 if self._far
                 else [
-                    f"{jitctl('--host', 'ssh://USER@GATEWAY', 'doctor', network)}   # on the machine with "
+                    f"{command('doctor', network, host='ssh://USER@GATEWAY')}   # on the machine with "
                     "the tunnel"
                 ]
             )
-            next_step(jitctl("why", operands=[*self._of, network]), *there)
+            next_step(command("why", *self._of, network), *there)
         return EXIT_FAILURE if "broken" in found else 0
 
     def _show(self, check: wire.Check) -> None:

@@ -217,7 +217,7 @@ def deny(
         reason = ask(f"Reason for denying request {chosen} (the user reads it): ") or None
     if number is None and interactive() and not yes:
         confirm(f"Deny request {chosen}?")
-    with keeping("deny", chosen, "--reason", reason):
+    with keeping("deny", chosen, reason=reason):
         reply = client.deny(id=chosen, comment=reason)
     return _told(context, "deny", reply)
 
@@ -233,7 +233,7 @@ def revoke(
     """
     if reason is None and interactive():
         reason = ask(f"Reason for revoking grant {number} (the user reads it; Enter for none): ") or None
-    with keeping("revoke", number, "--reason", reason):
+    with keeping("revoke", number, reason=reason):
         reply = settings(context).client().revoke(id=number, comment=reason)
     return _told(context, "revoke", reply)
 

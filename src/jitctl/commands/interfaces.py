@@ -11,7 +11,7 @@ from jitctl.cli.app import settings
 from jitctl.cli.shared import Switch, Why, Yes, answer, planned, warn
 from jitctl.render import times, words
 from jitctl.render.output import clean, next_step, out, say
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -61,9 +61,7 @@ def add(
     """
     more = given(endpoint=endpoint, port=port, dns=dns, mtu=mtu)
     reply = settings(context).client().interface_add(name=name, pools=pool or [], **more)
-    return _told(
-        context, reply, jitctl("network", "add", "office", "--interface", name, "--route", "10.0.0.0/8")
-    )
+    return _told(context, reply, command("network add", "office", interface=name, route="10.0.0.0/8"))
 
 
 def adopt(
@@ -79,8 +77,8 @@ def adopt(
     return _told(
         context,
         reply,
-        f"{jitctl('device', 'import', name)} --map FILE   assign its peers to users",
-        f"{jitctl('interface', 'enforce', name, 'on')}      let jitd control all of its peers",
+        f"{command('device import', name)} --map FILE   assign its peers to users",
+        f"{command('interface enforce', name, 'on')}      let jitd control all of its peers",
     )
 
 
@@ -197,7 +195,7 @@ def show(context: typer.Context, name: Name) -> int:
 
     def tell() -> None:
         _show(reply["interface"], reply["peers"], reply["now"])
-        next_step(f"{jitctl('device', 'import', name)} --map FILE" if nobodys else "jitctl doctor interfaces")
+        next_step(f"{command('device import', name)} --map FILE" if nobodys else "jitctl doctor interfaces")
 
     return answer(context, reply, tell)
 

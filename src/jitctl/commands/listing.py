@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -17,6 +16,7 @@ from jitctl.render import sheet, words
 from jitctl.render.output import clean, dumps, next_step, out, out_json, say
 from jitctl.render.words import decision
 from jitd.core.choices import Order, Status, Tab
+from jitd.core.commandline import command
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -125,14 +125,14 @@ def list_(
         "user": user,
         "network": network,
         "group": group,
-        "managed-by": managed_by,
+        "managed_by": managed_by,
         "since": since,
         "until": until,
         "search": search,
         "mine": mine,
         "decidable": decidable,
     }
-    filters = given(**{name.replace("-", "_"): value or None for name, value in typed.items()})
+    filters = given(**{name: value or None for name, value in typed.items()})
     filters |= given(since=past_ms(since), until=past_ms(until, last=True))
     if count:
         if limit != PAGE or after or sort or columns:
@@ -172,15 +172,16 @@ def list_(
         _list_table(reply, chosen, filtered=any(typed.values()), decidable=decidable)
     if reply["next"]:
         # Said to scripts too: a list that was cut must not look complete.
-        more = {
-            "--sort": sort,
-            "--columns": columns,
-            "--output": None if as_table else str(output),
-            "--limit": [str(limit)] if limit != PAGE else [],
-            "--after": [reply["next"]],
-        }
-        named = {f"--{name}": value for name, value in typed.items()}
-        say(f"next page: {_command('list', {**named, **more})}")
+        page = command(
+            "list",
+            **typed,
+            sort=sort,
+            columns=columns,
+            output=None if as_table else output,
+            limit=limit if limit != PAGE else None,
+            after=reply["next"],
+        )
+        say(f"next page: {page}")
     return 0
 
 
@@ -209,17 +210,6 @@ def _chosen(typed: str | None, known: Sequence[str]) -> list[str]:
 
 def _only(request: Mapping[str, Any], chosen: Sequence[str]) -> dict[str, Any]:
     return {name: request[name] for name in chosen}
-
-
-def _command(verb: str, options: Mapping[str, Any]) -> str:
-    """The command line with those of these options that have a value."""
-    words = ["jitctl", verb]
-    for option, value in options.items():
-        if value is True:
-            words.append(option)
-        for one in [value] if isinstance(value, str) else value if isinstance(value, list) else []:
-            words += [option, one]
-    return shlex.join(words)
 
 
 def _say_not_searched(reply: wire.ListReply) -> None:

@@ -11,7 +11,7 @@ from jitctl.cli.app import settings
 from jitctl.cli.shared import Switch, Why, Yes, answer, duration_ms, planned, warn
 from jitctl.render.output import clean, next_step, out
 from jitd.core import durations
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -101,7 +101,7 @@ def add(
     }
     reply = planned(client.network_add, body, yes=yes, question=f"Add {name}?")
     return _told(
-        context, reply, f'{jitctl("request", name)} --reason "…"', jitctl("network", "jit", name, "off")
+        context, reply, f'{command("request", name)} --reason "…"', command("network jit", name, "off")
     )
 
 

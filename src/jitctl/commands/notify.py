@@ -11,7 +11,7 @@ from jitctl.api.client import given
 from jitctl.cli.app import settings
 from jitctl.cli.shared import answer
 from jitctl.render.output import clean, out, out_json, say
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import EXIT_FAILURE
 
 if TYPE_CHECKING:
@@ -108,6 +108,6 @@ def _show(reply: wire.NotifyReply | wire.NotifyShowReply) -> None:
     else:
         out(
             f"{who} gets no mail, because the address is not known "
-            f"({jitctl('user', 'set', operands=[who], options=['--email', 'ADDRESS'])}, run by an "
+            f"({command('user set', who, email='ADDRESS')}, run by an "
             "administrator)"
         )

@@ -12,7 +12,7 @@ from jitctl.cli.app import settings
 from jitctl.cli.shared import Why, Yes, answer, confirm, show_plan, usage, warn
 from jitctl.render import done
 from jitctl.render.output import clean, document, next_step, out, say
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import EXIT_FAILURE
 from jitd.core.text import visible_lines
 
@@ -45,7 +45,7 @@ def export(
             raise usage(f"cannot write {output}: {error.strerror}", "Choose another file.") from None
         done.changed = True
         out(f"wrote {output}")
-        next_step(jitctl("policy", "apply", output))
+        next_step(command("policy apply", output))
 
     return answer(context, reply, tell)
 

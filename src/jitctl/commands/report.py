@@ -97,12 +97,12 @@ def report(
         from jitctl.render.report import show
 
         typed = {
-            "--since": since if since != _USUAL else None,
-            "--until": until,
-            "--network": network,
-            "--user": user,
+            "since": since if since != _USUAL else None,
+            "until": until,
+            "network": network,
+            "user": user,
         }
-        show(reply, [word for name, value in typed.items() if value is not None for word in (name, value)])
+        show(reply, typed)
         next_step(
             "jitctl report --by user|network|approver",
             "jitctl report -o html > report.html",

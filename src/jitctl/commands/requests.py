@@ -94,7 +94,7 @@ def request(
         if network is None:
             network = _which(client)
         reason = ask("Why do you need access? ")
-    with keeping("request", network, "--reason", reason, "--duration", duration, "--until", until):
+    with keeping("request", network, reason=reason, duration=duration, until=until):
         reply = client.request(
             network=network,
             reason=reason or "",

@@ -12,7 +12,7 @@ from jitctl.cli.app import settings
 from jitctl.cli.deviceoptions import Interface, Name, PublicKey, Qr, check_qr, given_key
 from jitctl.cli.shared import User, answer, usage
 from jitctl.render.output import clean, next_step, out, say
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def rotate(
         raise usage(
             "cannot make a key for another user's device: the private key has to stay on that device",
             "On that device: wg genkey | tee private.key | wg pubkey. Then: "
-            + jitctl("device", "rotate", "NAME", "--user", user, "--public-key", "KEY"),
+            + command("device rotate", "NAME", user=user, public_key="KEY"),
         )
     return _here(context, name)
 
@@ -172,15 +172,15 @@ def _elsewhere(profile: Profile, device: str, *, is_known: bool) -> JitError:
             f"cannot rotate the key of {device}: the registered one {keystore.missing()}",
             keystore.advice(
                 "The registered key was changed on another machine. Remove the device: "
-                f"{jitctl('device', 'remove', device)}; then set up this machine again:"
-                f" {jitctl('setup', profile.host, '--name', profile.name)}"
+                f"{command('device remove', device)}; then set up this machine again:"
+                f" {command('setup', profile.host, name=profile.name)}"
             ),
         )
     return usage(
         f"cannot make a key here: that of {clean(device)} {keystore.missing()}",
         keystore.advice(
             "On that device: wg genkey | tee private.key | wg pubkey | "
-            f"{jitctl('device', 'rotate', clean(device), '--public-key', '-')};"
+            f"{command('device rotate', clean(device), public_key='-')};"
             " for a phone add --qr"
         ),
     )
@@ -212,7 +212,7 @@ def _told(context: typer.Context, reply: wire.DeviceRotateReply, more: Mapping[s
                 out(f"tunnel    {name} is up with the new key")
         elif not reply["already"]:
             next_step(
-                f"{jitctl('device', 'config', clean(device['name']))}  its wg-quick file, for the new private key"
+                f"{command('device config', clean(device['name']))}  its wg-quick file, for the new private key"
             )
         if reply["preshared_key_dropped"]:
             say(

@@ -15,7 +15,7 @@ from jitctl.cli.app import settings
 from jitctl.cli.shared import usage
 from jitctl.machine import keypair, keystore, profiles
 from jitctl.render.output import clean, next_step, out, out_json
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def setup(
             "conflict",
             f"cannot use the name {called}: it belongs to {clean(before.host)}, and this machine is not "
             f"registered on {clean(address)}",
-            f"Choose another one: {jitctl('setup', clean(host), '--name', 'NAME')}",
+            f"Choose another one: {command('setup', clean(host), name='NAME')}",
         )
     with keystore.locked():
         there, where = _registered(client, called, mine, registered.get(mine))
@@ -116,7 +116,7 @@ def _taken(device: str) -> JitError:
         f"cannot use the name {device}: a device with this name is registered, and its private key "
         f"{keystore.missing()}",
         keystore.advice(
-            f"Choose another name with --device, or remove that device: {jitctl('device', 'remove', device)}"
+            f"Choose another name with --device, or remove that device: {command('device remove', device)}"
         ),
     )
 

@@ -13,7 +13,7 @@ from jitctl.render import words
 from jitctl.render.events import print_history
 from jitctl.render.output import hang, next_step, out
 from jitctl.render.words import decision
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ def _following(one: wire.RequestView, *, decides: bool) -> list[str]:
             "pending": [f"jitctl {decision(one)} | jitctl deny {number} -r …"],
             "scheduled": [f"jitctl revoke {number} -r …"],
             "active": [f"jitctl extend {number} -d 1h | jitctl revoke {number} -r …"],
-        }.get(status, [jitctl("list", "--user", one["user"])])
+        }.get(status, [command("list", user=one["user"])])
         return [*steps, f"jitctl acknowledge {number} --comment …"] if "unreviewed" in one["marks"] else steps
     switch = "resume" if "paused" in one["marks"] else "pause"
     return {
         "pending": [f"jitctl wait {number} | jitctl cancel {number}"],
         "scheduled": [f"jitctl release {number}"],
         "active": [f"jitctl extend {number} -d 1h | jitctl {switch} {number} | jitctl release {number}"],
-    }.get(status, [f"jitctl why {number}", jitctl("request", one["network"], "--again")])
+    }.get(status, [f"jitctl why {number}", command("request", one["network"], again=True)])

@@ -9,7 +9,7 @@ import typer
 from jitctl.cli.app import settings
 from jitctl.cli.shared import Why, Yes, answer, planned, required, usage
 from jitctl.render.output import clean, next_step, out
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -40,8 +40,8 @@ def add(
     return _told(
         context,
         reply,
-        jitctl("device", "add", "laptop", "--user", name, "--public-key", "KEY"),
-        jitctl("request", "NETWORK", "--user", name, "--reason", "…"),
+        command("device add", "laptop", user=name, public_key="KEY"),
+        command("request", "NETWORK", user=name, reason="…"),
     )
 
 
@@ -83,10 +83,10 @@ def disable(
         reason,
         "Why? ",
         "cannot disable without a reason",
-        f"Add the reason: {jitctl('user', 'disable', operands=[name], options=['--reason', '…'])}",
+        f"Add the reason: {command('user disable', name, reason='…')}",
     )
     reply = settings(context).client().user_disable(user=name, reason=reason)
-    return _told(context, reply, jitctl("user", "enable", operands=[name]))
+    return _told(context, reply, command("user enable", name))
 
 
 def enable(context: typer.Context, name: Name, reason: Why = None) -> int:

@@ -10,7 +10,7 @@ from jitctl.cli.app import settings
 from jitctl.cli.shared import answer, usage
 from jitctl.render import words
 from jitctl.render.output import clean, hang, next_step, out
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -64,9 +64,9 @@ def _show(reply: wire.WhyReply, *, of_other: bool) -> None:
     if made is not None:
         next_step(f"jitctl show {made['id']}")
     elif of_other:
-        next_step(jitctl("list", "--user", reply["user"], "--network", reply["network"]))
+        next_step(command("list", user=reply["user"], network=reply["network"]))
     else:
-        next_step(f'{jitctl("request", reply["network"])} --reason "…" --dry-run')
+        next_step(f'{command("request", reply["network"])} --reason "…" --dry-run')
 
 
 def _print_lines(lines: list[wire.WhyLine]) -> None:

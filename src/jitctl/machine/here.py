@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from jitd.core import parsing, text
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.parsing import Network
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _interface(
             _line(
                 "broken",
                 f"{name} on this machine talks to the gateway with a key that is not registered: {interfaces[name]}",
-                f"{jitctl('device', 'add', 'NAME', '--public-key', interfaces[name])} # or bring up the right file",
+                f"{command('device add', 'NAME', public_key=interfaces[name])} # or bring up the right file",
             )
         ]
     again = "jitctl device config > wg0.conf # then put the private key in, and: wg-quick up ./wg0.conf"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from jitctl.render import times
@@ -13,6 +13,7 @@ from jitctl.render.charts import bar, sparkline
 from jitctl.render.output import BOLD, DIM, clean, out, paint
 from jitctl.render.statuses import STATUS
 from jitd.core.cells import wrap
+from jitd.core.commandline import command
 from jitd.core.durations import DAY, HOUR, MINUTE, SECOND
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ MOST: Final = 1000
 TITLES: Final = {"user": "USER", "network": "NETWORK", "approver": "DECIDED BY"}
 
 
-def show(reply: wire.ReportReply, filters: Sequence[str] = ()) -> None:
+def show(reply: wire.ReportReply, filters: Mapping[str, object] = MappingProxyType({})) -> None:
     """Print all of it. `filters` are the options that it was asked for with."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED
     for line in wrap(f"{period(reply)}, {scope(reply)}", width, whole=True):
@@ -159,7 +160,7 @@ def _wait(ms: int | None) -> str:
     return "" if ms is None else times.left(ms)
 
 
-def _table(by: str, table: wire.ReportTable, width: int, filters: Sequence[str]) -> None:
+def _table(by: str, table: wire.ReportTable, width: int, filters: Mapping[str, object]) -> None:
     from jitctl.render.tables import Cell, Column, draw
 
     rows = table["rows"]
@@ -197,8 +198,8 @@ def _table(by: str, table: wire.ReportTable, width: int, filters: Sequence[str])
         ],
     )
     if table["of"] > len(rows):
-        command = ["jitctl", "report", "--by", by, "--limit", str(min(table["of"], MOST)), *filters]
-        out(f"and {table['of'] - len(rows)} more: {shlex.join(command)}", style=DIM)
+        again = command("report", by=by, limit=min(table["of"], MOST), **filters)
+        out(f"and {table['of'] - len(rows)} more: {again}", style=DIM)
 
 
 def _some(number: int) -> str:

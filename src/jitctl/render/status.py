@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from jitctl.render import times
 from jitctl.render.output import clean
 from jitctl.render.statuses import STATE
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.wireguard import REJECT_AFTER_MS
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def warnings(reply: wire.StatusReply) -> Iterator[str]:
     if reply.get("address") == "" and not reply["admin"]:
         yield (
             "warning: you are told nothing by mail, nobody knows your address (an administrator types"
-            f" {jitctl('user', 'set', reply['user'])} --email …)"
+            f" {command('user set', reply['user'])} --email …)"
         )
     if not reply["devices"] and not reply["admin"]:
         yield "you have no device yet: jitctl device add laptop --public-key KEY"
@@ -100,9 +100,11 @@ def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
         case "active":
             left = times.left((network["ends"] or now) - now)
             if network["paused"]:
-                return _told("paused", f"paused, {left} left{more}", jitctl("resume", name))
+                return _told("paused", f"paused, {left} left{more}", command("resume", name))
             return _told(
-                "active", f"active, {left} left{more}", f"{jitctl('pause', name)} | {jitctl('release', name)}"
+                "active",
+                f"active, {left} left{more}",
+                f"{command('pause', name)} | {command('release', name)}",
             )
         case "pending":
             since = times.local(network["since"] or now, now)
@@ -114,7 +116,7 @@ def _state(network: wire.NetworkStatus, now: int) -> tuple[str, str, str]:
         case "standing":
             return _told("standing", "always open")
         case "request":
-            return _told("request", "request", f'{jitctl("request", name)} --reason "…" --duration 2h')
+            return _told("request", "request", f'{command("request", name)} --reason "…" --duration 2h')
         case _:
             return _told(state, state)
 
@@ -141,12 +143,12 @@ def _connecting(network: wire.NetworkStatus, up: bool) -> str:
         return ""
     match network["state"]:
         case "active" if network["paused"] or not up:
-            return jitctl("connect", name)
+            return command("connect", name)
         case "active":
-            return jitctl("disconnect", name)
+            return command("disconnect", name)
         case "standing" if not up:
-            return jitctl("connect", name)
+            return command("connect", name)
         case "request":
-            return f'{jitctl("connect", name)} --reason "…" --duration 2h'
+            return f'{command("connect", name)} --reason "…" --duration 2h'
         case _:
             return ""

@@ -48,11 +48,17 @@ def parts_of(text: str) -> tuple[str | Command, ...]:
 
 
 def command(verb: str, *operands: object, **options: object) -> Hint:
-    """A command with these operands and options; `True` is an option without a value."""
+    """A command with these operands and options, each word quoted for a shell where it needs to be.
+
+    `True` is an option without a value; a list, one for each value; with None or False it is left out. Options stand
+    behind the operands; before them where an operand begins with a dash, as names of users may.
+    """
     named = [str(one) for one in operands]
     given = []
-    for name, value in options.items():
-        given += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    for name, values in options.items():
+        for value in values if isinstance(values, list) else [values]:
+            if value is not None and value is not False:
+                given += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     args = [*given, "--", *named] if any(one.startswith("-") for one in named) else [*named, *given]
     return Hint(Command(tuple(verb.split()), tuple(args)))
 
@@ -60,17 +66,6 @@ def command(verb: str, *operands: object, **options: object) -> Hint:
 def written(verb: Iterable[str], args: Iterable[str]) -> str:
     """A command as it is typed."""
     return shell("jitctl", *verb, *args).replace("'…'", '"…"')
-
-
-def jitctl(*words: object, operands: Iterable[object] = (), options: Iterable[object] = ()) -> str:
-    """`jitctl` with these words, each quoted for a shell where it needs to be.
-
-    `options` stand behind the `operands`; before them where an operand begins with a dash, as names of users may.
-    """
-    named = [str(one) for one in operands]
-    if any(one.startswith("-") for one in named):
-        return shell("jitctl", *words, *options, "--", *named)
-    return shell("jitctl", *words, *named, *options)
 
 
 def shell(*words: object) -> str:

@@ -17,7 +17,7 @@ from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from jitd.core import durations
-from jitd.core.commandline import jitctl, shell
+from jitd.core.commandline import shell, written
 from jitd.core.errors import JitError
 from jitd.core.localtime import DAYS
 from jitd.notify import facts, samples
@@ -217,7 +217,7 @@ def show_command(words: object, jitctl_host: str) -> str:
     if isinstance(words, str) or not isinstance(words, Iterable):
         raise TypeError("command wants a list of words, such as ['show', id] | command")
     host = ["--host", jitctl_host] if jitctl_host else []
-    return jitctl(*host, *words)
+    return written(host, map(str, words))
 
 
 def _worded(environment: jinja2.Environment, name: str, context: Mapping[str, object]) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import jitctl
 #: What may be put behind "jitctl …" in a text: numbers (which jitctl/answers.py holds to be some), our own words.
 PLAIN = re.compile(
     r"""one\['id'\]|made\['id'\]|self\._number|self\.id|number|pending|unreviewed|switch|waiting|waiting\[0\]|network\['id'\]
-    |pending\[0\]\['id'\]|reply\['requests'\]\[0\]\['id'\]|decision\(\w+\)|verb|verb\.name|jitctl\(.*\)|way\.host|ours""",
+    |pending\[0\]\['id'\]|reply\['requests'\]\[0\]\['id'\]|decision\(\w+\)|verb|verb\.name|command\(.*\)|way\.host|ours""",
     re.VERBOSE,
 )
 

@@ -1,7 +1,6 @@
 """What is typed, and what is printed for other programs."""
 
 import json
-from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -11,9 +10,9 @@ from jitctl.api.client import _query
 from jitctl.cli.moments import past_ms
 from jitctl.cli.shared import target
 from jitctl.commands.devices import owners
-from jitctl.commands.listing import _command
 from jitctl.render import sheet
 from jitctl.render.output import dumps
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 
 
@@ -84,12 +83,8 @@ def test_a_cell_is_no_formula(value: object, cell: str) -> None:
 
 def test_the_next_page_is_a_command_that_can_be_pasted() -> None:
     """Filters are kept, repeated and quoted for a shell."""
-    filters: Mapping[str, str | list[str] | None] = {
-        "--status": ["pending", "active"],
-        "--user": None,
-        "--search": "a b; reboot",
-    }
-    assert _command("list", {**filters, "--after": "d2"}) == (
+    filters = {"status": ["pending", "active"], "user": None, "mine": False, "search": "a b; reboot"}
+    assert command("list", **filters, after="d2") == (
         "jitctl list --status pending --status active --search 'a b; reboot' --after d2"
     )
 

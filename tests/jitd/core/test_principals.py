@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jitd.core import policyfile, principals, settings, text
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 from jitd.core.people import Answer, Person
 
@@ -44,8 +44,8 @@ def test_lists_are_read_as_they_were_written(who: list[str]) -> None:
     """What `join` writes is read back, in a list of names and in a rule, and pasted from a shell too."""
     typed = principals.join(who)
     assert [principals.read("members", one) for one in principals.split(typed, ",")] == who
-    line = jitctl(
-        "network", "set", "office", f"members={typed}", f"jit.auto_approve={typed} up to 1h, 5 a week"
+    line = command(
+        "network set", "office", f"members={typed}", f"jit.auto_approve={typed} up to 1h, 5 a week"
     )
     changes = [settings.parse_change(word) for word in shlex.split(line)[4:]]
     made = settings.with_changes(OFFICE, changes)
@@ -90,7 +90,7 @@ def test_the_words_for_odd_names() -> None:
 @given(st.lists(st.text(st.characters(exclude_characters="\0"), min_size=1), min_size=1))
 def test_operands_are_never_options(words: list[str]) -> None:
     """A name that begins with a dash stands behind `--`; everything is one word for a shell."""
-    split = shlex.split(jitctl("why", operands=words))
+    split = shlex.split(command("why", *words))
     assert split[:2] == ["jitctl", "why"]
     assert split[-len(words) :] == words
     if any(word.startswith("-") for word in words):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jitctl.api.ssh import configured
 from jitctl.api.transport import Cut
-from jitd.core.commandline import jitctl
+from jitd.core.commandline import command
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _through_its_tunnel(way: Login, why: str, found: behind.Behind) -> JitError:
     return _unreachable(
         f"cannot reach {way.host}: {why}. {found.address} is an address behind the tunnel {found.tunnel}, "
         f"which is {how}. With this address, the gateway can only be reached while you have access",
-        f"Use an address that is reachable without the tunnel: {jitctl('setup', f'ssh://{user}{other}')}; or "
+        f"Use an address that is reachable without the tunnel: {command('setup', f'ssh://{user}{other}')}; or "
         "contact an administrator in another way, who can grant access with jitctl grant --user",
     )
 
