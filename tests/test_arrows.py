@@ -128,7 +128,7 @@ def test_the_order_can_be_broken() -> None:
     assert may_import("jitd.verbs.grants", "jitd.store.requests")
     assert not may_import("jitd.store.requests", "jitd.verbs.grants")
     assert not may_import("jitctl.commands.grants", "jitd.verbs.grants")
-    assert not may_import("jitd.core.model", "jitctl.render.words")
+    assert not may_import("jitd.core.model", "jitctl.render.sentences")
 
 
 #: Run in a Python of its own: imports every module of jitctl where there is neither the daemon's side nor Linux.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
-from jitctl.render import done
+from jitctl.render import progress
 from jitd.core.commandline import written
 from jitd.core.errors import JitError
 
@@ -143,7 +143,7 @@ def decoded(text: bytes, version: str) -> dict[str, Any]:
     """An object from a jitd of this version. Raises ValueError for what is none, and JitError internal for one of
     another form.
     """
-    done.answered = True
+    progress.answered = True
     try:
         found = json.loads(text, object_hook=_said_by(version))
     except RecursionError:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from jitctl.api import transport
 from jitctl.api.transport import Channel
-from jitctl.render import done
+from jitctl.render import progress
 
 if TYPE_CHECKING:
     from jitd import wire
@@ -65,10 +65,10 @@ class Client:
 
     def _post(self, verb: str, body: Mapping[str, object]) -> Any:
         changes = not body.get("plan")
-        done.sent |= changes
+        progress.sent |= changes
         reply = self._ask("POST", f"/v1/{verb}", given(**body))
-        done.changed |= changes
-        done.sent = False
+        progress.changed |= changes
+        progress.sent = False
         return reply
 
     def _get(self, verb: str, query: Mapping[str, object]) -> Any:

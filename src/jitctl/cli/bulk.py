@@ -10,7 +10,7 @@ import typer
 from jitctl.api.client import Client, given
 from jitctl.cli.app import settings
 from jitctl.cli.shared import confirm, show_outcome
-from jitctl.render import times, words
+from jitctl.render import sentences, times
 from jitctl.render.output import clean, disagrees, hang, out_json, say, show_error
 from jitd.core.errors import JitError, exit_status
 
@@ -114,7 +114,7 @@ def _plan(client: Client, verb: str, number: int, do: Do, *, planned: bool) -> N
         raise JitError("conflict", f"cannot {verb} {number}: it is {one['status']} already")
     ends = one["ends"]
     until = f" until {times.local(ends, reply['now'])} ({times.left(ends - reply['now'])})" if ends else ""
-    wanted = words.wants(one)
-    wants = "" if ends or wanted == words.DEFAULT else f", who wants {wanted}"
+    wanted = sentences.wants(one)
+    wants = "" if ends or wanted == sentences.DEFAULT else f", who wants {wanted}"
     head = f"{verb} {number}: "
     hang(head, f"{one['user']} on {one['network']}{until}{wants}: {one['reason']}", beside=True)

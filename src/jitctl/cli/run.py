@@ -29,9 +29,9 @@ def _ended(words: list[str], *, whole: bool) -> int:
 
     `whole`: this is what the process is for. A gate hands over the words of somebody for whom it speaks.
     """
-    from jitctl.render import done
+    from jitctl.render import progress
 
-    done.sent = done.changed = done.answered = False
+    progress.sent = progress.changed = progress.answered = False
     _open_streams()
     try:
         status = _run(words, whole=whole)
@@ -78,20 +78,20 @@ def _interrupted() -> int:
     """Ctrl-C: say what that means for what was asked for."""
     import signal
 
-    from jitctl.render import done
+    from jitctl.render import progress
     from jitctl.render.output import say
 
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # this is the end: no second one in the middle of it
     if sys.stderr.isatty():
         say("")  # it stands below the ^C
-    if done.sent:
+    if progress.sent:
         say(
             "jitctl: interrupted before the reply arrived; it may have been carried out all the same, see "
             "jitctl list"
         )
     else:
-        say("jitctl: interrupted" + ("; the steps until then were carried out" if done.changed else ""))
+        say("jitctl: interrupted" + ("; the steps until then were carried out" if progress.changed else ""))
     return EXIT_INTERRUPTED
 
 
@@ -141,9 +141,9 @@ def _run(words: list[str], *, whole: bool) -> int:
     except Abort:
         raise KeyboardInterrupt from None
     except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
-        from jitctl.render import done
+        from jitctl.render import progress
 
-        if not done.answered or os.environ.get("JITCTL_TRACEBACK"):
+        if not progress.answered or os.environ.get("JITCTL_TRACEBACK"):
             raise
         show_error(_unreadable(error), as_json=as_json)
         return EXIT_FAILURE

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict, TypeVar
 import typer
 
 from jitctl.cli.app import settings
-from jitctl.render import words
+from jitctl.render import sentences
 from jitctl.render.output import clean, disagrees, out, out_json, say
 from jitd.core import durations
 from jitd.core.commandline import command
@@ -230,7 +230,7 @@ def device_profile(context: typer.Context, verb: str) -> Profile:
 
 def show_outcome(reply: wire.RequestReply) -> None:
     """Say what a verb has done with a request, and what jitd notes about it."""
-    out(words.done(reply))
+    out(sentences.done(reply))
     if reply["note"]:
         out(clean(reply["note"]))
 

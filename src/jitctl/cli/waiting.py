@@ -13,7 +13,7 @@ from jitctl.api.client import Client
 from jitctl.api.following import Lost, Moment
 from jitctl.cli.app import settings
 from jitctl.cli.shared import answer
-from jitctl.render import times, words
+from jitctl.render import sentences, times
 from jitctl.render.line import EVERY, Line
 from jitctl.render.output import clean, out, say
 from jitd.core import durations
@@ -40,7 +40,9 @@ def finish(
         return tell()
     if made["status"] != "pending" and reply["agrees"]:
         return tell() or _exit(made)
-    return decided(context, made["id"], limit_ms, [words.outcome(made, reply["now"]), clean(reply["note"])])
+    return decided(
+        context, made["id"], limit_ms, [sentences.outcome(made, reply["now"]), clean(reply["note"])]
+    )
 
 
 def decided(
@@ -257,7 +259,7 @@ class Waiting:
 
 def _became(one: wire.RequestView, now: int) -> str:
     """What became of a request, by whom and why."""
-    told = words.outcome(one, now)
+    told = sentences.outcome(one, now)
     if one["ended"] is not None and one["status"] not in ("active", "scheduled", "denied"):
         by, why = one["ended_by"], one["ended_comment"]
     elif one["status"] == "denied":

@@ -28,7 +28,7 @@ from jitctl.machine.profiles import Profile
 from jitctl.machine.tunnel import wanted
 from jitctl.machine.tunnel.manager import manager, take_down
 from jitctl.machine.tunnel.names import name_of
-from jitctl.render import done, times, words
+from jitctl.render import progress, sentences, times
 from jitctl.render.line import Line
 from jitctl.render.output import clean, next_step, out, say
 from jitd.core.commandline import command
@@ -122,7 +122,7 @@ def connect(
             take_down(wish_for.name)
         for left_out in by.up(wish_for, key):
             say(f"warning: {left_out}")
-        done.changed = True
+        progress.changed = True
         # What was heard before was another tunnel.
         since_ms = access.now
     heard_ms = _heard(client, access.network, profile.device, wish_for, since_ms)
@@ -167,7 +167,7 @@ class _Access:
             case "active":
                 reply = self._client.resume(id=self.id)
                 if not reply["agrees"]:
-                    return answer(self._context, reply, lambda: out(words.done(reply)))
+                    return answer(self._context, reply, lambda: out(sentences.done(reply)))
                 return None
             case "scheduled":
                 starts = times.local(self._status["starts"] or self.now, self.now)
@@ -186,7 +186,7 @@ class _Access:
                 if made["status"] == "active" and reply["agrees"]:
                     return None
                 return self._wait(
-                    made["id"], limit_ms, [words.outcome(made, reply["now"]), clean(reply["note"])]
+                    made["id"], limit_ms, [sentences.outcome(made, reply["now"]), clean(reply["note"])]
                 )
 
     def _wait(self, number: int, limit_ms: int | None, asked: list[str] | None) -> int | None:
@@ -243,7 +243,7 @@ def disconnect(
 
     def tell() -> None:
         for one in ended:
-            out(words.done(one))
+            out(sentences.done(one))
         for name in down:
             out(f"tunnel {name} is down")
         if named is not None and used and tunnel.is_up(name_of(profile.name, named["interface"])):

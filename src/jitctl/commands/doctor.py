@@ -97,9 +97,9 @@ def _ask(client: Client, query: dict[str, str]) -> wire.DoctorReply:
         return {"now": 0, "part": query.get("part", ""), "checks": [line]}
     tunnel = reply.get("tunnel")
     if tunnel is not None:
-        from jitctl.machine import here  # sockets and programs that no part of the gateway needs
+        from jitctl.machine import doctor  # sockets and programs that no part of the gateway needs
 
-        reply["checks"] += here.examine(tunnel, far=client.is_far)
+        reply["checks"] += doctor.examine(tunnel, far=client.is_far)
     return reply
 
 

@@ -25,7 +25,7 @@ from jitctl.cli.shared import (
     usage,
     wish,
 )
-from jitctl.render import times, words
+from jitctl.render import sentences, times
 from jitctl.render.output import clean, hang, next_step, say
 from jitd.core.errors import exit_status
 
@@ -115,7 +115,7 @@ def grant(
             _show_plan(planned["request"], planned["now"])
             confirm("Grant it?")
         else:
-            say(f"will be: {words.outcome(planned['request'], planned['now'])}")
+            say(f"will be: {sentences.outcome(planned['request'], planned['now'])}")
     reply = client.grant(**body)
     made = reply["request"]
     status = _told(context, "grant", reply)
@@ -288,8 +288,8 @@ def _choose(context: typer.Context, verb: str) -> int:
 
 
 def _for(one: wire.RequestView) -> str:
-    wanted = words.wants(one)
-    return "" if wanted == words.DEFAULT else f" for {wanted}"
+    wanted = sentences.wants(one)
+    return "" if wanted == sentences.DEFAULT else f" for {wanted}"
 
 
 def _show_plan(planned: wire.RequestView, now: int) -> None:

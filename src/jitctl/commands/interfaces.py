@@ -9,7 +9,7 @@ import typer
 from jitctl.api.client import given
 from jitctl.cli.app import settings
 from jitctl.cli.shared import Switch, Why, Yes, answer, planned, warn
-from jitctl.render import times, words
+from jitctl.render import sentences, times
 from jitctl.render.output import clean, next_step, out, say
 from jitd.core.commandline import command
 
@@ -248,8 +248,8 @@ def _show(one: wire.InterfaceView, peers: list[wire.PeerView], now: int) -> None
                 ", ".join(peer["allowed_ips"]) or "none (paused)",
                 peer["endpoint"],
                 times.ago(peer["last_handshake"], now) if peer["last_handshake"] else "never",
-                words.size(peer["rx_bytes"]),
-                words.size(peer["tx_bytes"]),
+                sentences.size(peer["rx_bytes"]),
+                sentences.size(peer["tx_bytes"]),
                 peer["public_key"],
             )
             for peer in peers

@@ -12,9 +12,9 @@ from jitctl.api.client import given
 from jitctl.cli.app import settings
 from jitctl.cli.moments import past_ms
 from jitctl.cli.shared import ForNetwork, OfUser, answer, usage
-from jitctl.render import sheet, words
+from jitctl.render import sentences, sheet
 from jitctl.render.output import clean, dumps, next_step, out, out_json, say
-from jitctl.render.words import decision
+from jitctl.render.sentences import decision
 from jitd.core.choices import Order, Status, Tab
 from jitd.core.commandline import command
 
@@ -216,7 +216,7 @@ def _say_not_searched(reply: wire.ListReply) -> None:
     """Emoji and signs, which a search does not find: the answer must not look as if there were none."""
     left_out = reply.get("not_searched")
     if left_out:
-        say(words.not_searched(left_out))
+        say(sentences.not_searched(left_out))
 
 
 def _list_table(

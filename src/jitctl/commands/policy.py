@@ -10,7 +10,7 @@ import typer
 
 from jitctl.cli.app import settings
 from jitctl.cli.shared import Why, Yes, answer, confirm, show_plan, usage, warn
-from jitctl.render import done
+from jitctl.render import progress
 from jitctl.render.output import clean, document, next_step, out, say
 from jitd.core.commandline import command
 from jitd.core.errors import EXIT_FAILURE
@@ -43,7 +43,7 @@ def export(
             output.write_text(visible_lines(reply["text"]), encoding="utf-8")
         except OSError as error:
             raise usage(f"cannot write {output}: {error.strerror}", "Choose another file.") from None
-        done.changed = True
+        progress.changed = True
         out(f"wrote {output}")
         next_step(command("policy apply", output))
 

@@ -25,7 +25,7 @@ from jitctl.cli.shared import (
     usage,
     wish,
 )
-from jitctl.render import words
+from jitctl.render import sentences
 from jitctl.render.output import clean, next_step, out, say
 from jitd.core.errors import exit_status
 
@@ -175,7 +175,7 @@ def _asked(context: typer.Context, reply: wire.RequestReply, *, dry_run: bool) -
         if made is None:
             out(clean(reply["note"]))
             return
-        out(("would be: " if dry_run else "") + words.outcome(made, reply["now"]))
+        out(("would be: " if dry_run else "") + sentences.outcome(made, reply["now"]))
         if reply["note"]:
             out(clean(reply["note"]))
         if dry_run:

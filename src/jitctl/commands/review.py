@@ -11,9 +11,9 @@ from jitctl.api.client import Client, given
 from jitctl.cli.app import settings
 from jitctl.cli.shared import ForNetwork, OfUser, ask, interactive, show_outcome, usage
 from jitctl.cli.terminal import key
-from jitctl.render import times, words
-from jitctl.render.before import lines
+from jitctl.render import sentences, times
 from jitctl.render.events import print_history
+from jitctl.render.history import lines
 from jitctl.render.output import BOLD, columns, disagrees, hang, out, say, show_error
 from jitd.core import durations
 from jitd.core.errors import JitError
@@ -116,9 +116,9 @@ def _show(history: wire.HistoryReply, waiting: int) -> None:
     out()
     out(title, style=BOLD)
     for name, value in (
-        ("status", words.status(one)),
+        ("status", sentences.status(one)),
         ("reason", one["reason"]),
-        ("wants", words.wants(one)),
+        ("wants", sentences.wants(one)),
         ("starts", times.local(one["start"], now) if one["start"] is not None else ""),
         ("requested", times.ago(one["requested"], now)),
         ("lapses", f"in {times.left(one['lapses'] - now)}"),

@@ -9,10 +9,10 @@ import typer
 from jitctl.api.client import Client
 from jitctl.cli.app import settings
 from jitctl.cli.shared import answer
-from jitctl.render import words
+from jitctl.render import sentences
 from jitctl.render.events import print_history
 from jitctl.render.output import hang, next_step, out
-from jitctl.render.words import decision
+from jitctl.render.sentences import decision
 from jitd.core.commandline import command
 from jitd.core.errors import JitError
 
@@ -36,7 +36,7 @@ def _before(client: Client, reply: wire.ShowReply) -> list[str]:
     """What helps before a decision, for those who decide about it; nothing for others, and where it is decided."""
     if reply["request"]["status"] != "pending":
         return []
-    from jitctl.render.before import lines
+    from jitctl.render.history import lines
 
     try:
         return lines(client.history(reply["request"]["id"]))
@@ -48,11 +48,11 @@ def _before(client: Client, reply: wire.ShowReply) -> list[str]:
 
 def _show(reply: wire.ShowReply, before: list[str]) -> None:
     one, now = reply["request"], reply["now"]
-    facts = [("request", str(one["id"])), *words.facts(one, now)]
+    facts = [("request", str(one["id"])), *sentences.facts(one, now)]
     if reply.get("shortage"):
         facts.append(("too few", reply["shortage"]))
     if reply["usage"] is not None:
-        facts.append(("used", words.usage(reply["usage"], now)))
+        facts.append(("used", sentences.usage(reply["usage"], now)))
     for name, value in facts:
         hang(f"{name:<11}", value)
     out()

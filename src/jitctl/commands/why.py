@@ -8,7 +8,7 @@ import typer
 
 from jitctl.cli.app import settings
 from jitctl.cli.shared import answer, usage
-from jitctl.render import words
+from jitctl.render import sentences
 from jitctl.render.output import clean, hang, next_step, out
 from jitd.core.commandline import command
 
@@ -56,7 +56,7 @@ def why(
 def _show(reply: wire.WhyReply, *, of_other: bool) -> None:
     made = reply["request"]
     if made is not None:
-        out(words.outcome(made, reply["now"]))
+        out(sentences.outcome(made, reply["now"]))
         _print_lines(reply.get("outcome", []))
         out()
     out(clean(f"{reply['user']} on {reply['network']}, by the current rules:"))

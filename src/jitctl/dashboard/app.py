@@ -29,7 +29,7 @@ from jitctl.api.client import Client
 from jitctl.api.following import Lost, Moment, follow
 from jitctl.dashboard.dialogs import Ask, Field, Show
 from jitctl.dashboard.look import COLUMNS, LEFT, TABS, Look, look, network_line, peer_lines, row
-from jitctl.render import before, times, words
+from jitctl.render import history, sentences, times
 from jitctl.render.events import entry
 from jitctl.render.events import line as event_line
 from jitctl.render.output import clean
@@ -246,7 +246,7 @@ class Dashboard(App[None]):
         self._columns(table, rows)
         for one, cells in zip(seen.requests, rows, strict=True):
             shown = [Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells]
-            shown[_NAMES.index("STATUS")].stylize(words.style(one))
+            shown[_NAMES.index("STATUS")].stylize(sentences.style(one))
             table.add_row(
                 *(cell for cell, width in zip(shown, self._widths, strict=True) if width), key=str(one["id"])
             )
@@ -258,7 +258,7 @@ class Dashboard(App[None]):
         )
         told = [empty, "(the first 200)" if seen.more else ""]
         # A search that cannot find them must not look as if there were none.
-        told += [words.not_searched(seen.not_searched)] if seen.not_searched else []
+        told += [sentences.not_searched(seen.not_searched)] if seen.not_searched else []
         self.query_one("#told", Static).update(Text(clean("; ".join(one for one in told if one))))
 
     def _columns(self, table: DataTable[Text], rows: list[list[str]]) -> None:
@@ -409,11 +409,11 @@ class Dashboard(App[None]):
         try:
             reply = self._client.show(number)
             lines = [
-                f"{name:<11}{clean(value)}" for name, value in words.facts(reply["request"], reply["now"])
+                f"{name:<11}{clean(value)}" for name, value in sentences.facts(reply["request"], reply["now"])
             ]
             lines += ["", *(event_line(event) for event in reply["events"])]
             if reply["request"]["status"] == "pending" and self._seen is not None and self._seen.decides:
-                lines += ["", "before a decision:", *before.lines(self._client.history(number))]
+                lines += ["", "before a decision:", *history.lines(self._client.history(number))]
         except JitError as error:
             lines = [clean(error.message), clean(error.hint)]
         self.call_from_thread(self.push_screen, Show(f"request {number}", lines))
@@ -423,11 +423,11 @@ class Dashboard(App[None]):
         one = self._chosen("pending")
         if one is None:
             return
-        number, wished = one["id"], words.wants(one)
+        number, wished = one["id"], sentences.wants(one)
 
         def helps() -> list[str]:
             try:
-                return before.lines(self._client.history(number), short=True)
+                return history.lines(self._client.history(number), short=True)
             except JitError as error:
                 return [clean(error.message)]
 
@@ -528,7 +528,7 @@ class Dashboard(App[None]):
     @work(thread=True)
     def _do(self, act: _Act, number: int) -> None:
         try:
-            self.call_from_thread(self._told, words.done(act(id=number)))
+            self.call_from_thread(self._told, sentences.done(act(id=number)))
         except JitError as error:
             told = f"{error.message}. {error.hint}"
             self.call_from_thread(lambda: self.notify(clean(told), severity="error", markup=False))
@@ -541,7 +541,7 @@ class Dashboard(App[None]):
         do: Callable[[Mapping[str, str]], wire.RequestReply],
         more: Callable[[], list[str]] | None = None,
     ) -> None:
-        self.push_screen(Ask(title, facts, fields, lambda typed: words.done(do(typed)), more), self._told)
+        self.push_screen(Ask(title, facts, fields, lambda typed: sentences.done(do(typed)), more), self._told)
 
     def _told(self, done: str | None) -> None:
         if done:

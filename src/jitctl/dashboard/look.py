@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from jitctl.api.client import Client, given
-from jitctl.render import times, words
+from jitctl.render import sentences, times
 from jitctl.render.output import clean
 from jitctl.render.requests import bar
 from jitctl.render.tables import Column
@@ -75,14 +75,14 @@ def _peers(client: Client) -> list[tuple[str, wire.PeerView]]:
 
 def row(one: wire.RequestView, now: int) -> tuple[str, ...]:
     """A request as the cells of COLUMNS."""
-    left = words.time_left(one, now)
+    left = sentences.time_left(one, now)
     return (
         str(one["id"]),
         one["user"],
         one["network"],
-        words.status(one),
+        sentences.status(one),
         times.ago(one["requested"], now),
-        words.wants(one),
+        sentences.wants(one),
         f"{left:>7} {bar(one, now)}" if left else "",
         one["reason"],
     )
@@ -123,6 +123,6 @@ def peer_line(interface: str, peer: wire.PeerView, now: int) -> str:
         clean(f"{peer['user']}/{peer['device']}") if peer["user"] else f"unmanaged {peer['public_key'][:12]}…"
     )
     seen = times.ago(peer["last_handshake"], now) if peer["last_handshake"] else "never"
-    moved = f"{words.size(peer['rx_bytes'])} in, {words.size(peer['tx_bytes'])} out"
+    moved = f"{sentences.size(peer['rx_bytes'])} in, {sentences.size(peer['tx_bytes'])} out"
     addresses = " ".join(peer["allowed_ips"]) or "closed"
     return f"{interface:<6}{who:<22}{seen:<16}{moved:<24}{addresses}"

@@ -13,7 +13,7 @@ import os
 import sys
 from typing import Final, TextIO
 
-from jitctl.render import done
+from jitctl.render import progress
 from jitd.core import cells, text
 from jitd.core.errors import EXIT_FAILURE, JitError
 
@@ -94,7 +94,7 @@ def say(*lines: str, style: str = "") -> None:
 
 
 def _write(words: str, *, flush: bool = False) -> None:
-    if _failed is not None and done.changed:
+    if _failed is not None and progress.changed:
         return
     try:
         sys.stdout.write(words)
@@ -102,7 +102,7 @@ def _write(words: str, *, flush: bool = False) -> None:
             sys.stdout.flush()
     except OSError as error:
         give_up(error)
-        if not done.changed:
+        if not progress.changed:
             raise
 
 
@@ -132,9 +132,9 @@ def finish(status: int) -> int:
     if _failed is None:
         return status
     if not isinstance(_failed, BrokenPipeError):  # else whoever read it has enough
-        also = "; what was asked for is done" if done.changed and not status else ""
+        also = "; what was asked for is done" if progress.changed and not status else ""
         say(f"jitctl: cannot write to standard output: {_failed.strerror}{also}")
-    return status if done.changed else status or EXIT_FAILURE
+    return status if progress.changed else status or EXIT_FAILURE
 
 
 def disagrees(waiting: str) -> None:

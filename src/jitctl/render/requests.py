@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from jitctl.render import times, words
+from jitctl.render import sentences, times
 from jitctl.render.tables import Cell, Column, draw
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ COLUMNS: Final[Mapping[str, tuple[Column, Show]]] = {
     "id": (Column("ID", right=True), lambda one, _: str(one["id"])),
     "user": (Column("USER", least=6), lambda one, _: one["user"]),
     "network": (Column("NETWORK", least=7), lambda one, _: one["network"]),
-    "status": (Column("STATUS"), lambda one, _: Cell(words.status(one), words.style(one))),
+    "status": (Column("STATUS"), lambda one, _: Cell(sentences.status(one), sentences.style(one))),
     "requested": (Column("REQUESTED", spare=3), lambda one, now: times.ago(one["requested"], now)),
-    "wants": (Column("WANTS", spare=4), lambda one, _: words.wants(one)),
-    "granted": (Column("GRANTED", spare=5), lambda one, _: words.granted(one)),
+    "wants": (Column("WANTS", spare=4), lambda one, _: sentences.wants(one)),
+    "granted": (Column("GRANTED", spare=5), lambda one, _: sentences.granted(one)),
     "reason": (Column("REASON", squeezed=True, least=8, spare=1), lambda one, _: one["reason"]),
     "managed-by": (Column("BY", least=4, spare=2), lambda one, _: one["managed_by"]),
-    "left": (Column("LEFT", right=True), words.time_left),
+    "left": (Column("LEFT", right=True), sentences.time_left),
     "bar": (Column("", spare=6), bar),
     "comment": (Column("COMMENT", squeezed=True, least=12), lambda one, _: one["comment"]),
     "devices": (Column("DEVICES", least=8), lambda one, _: ", ".join(one["devices"])),

@@ -1,4 +1,4 @@
-"""What this process has done so far, for its last word: whether what failed afterwards, or was interrupted, is done."""
+"""What this process has changed so far, for its last message when it fails or is interrupted."""
 
 #: A change was sent, and there is no answer to it yet.
 sent = False

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from jitctl.machine import here
+from jitctl.machine import doctor
 
 KEY = "mDrIFJvLLi3GuTRdlQkUPYhTrzpMcFc1Sz8vrqMoH0Y="
 
 
 def told(endpoint: str) -> tuple[str, str]:
     """(level, words) of the one line."""
-    (line,) = here._way(endpoint)
+    (line,) = doctor._way(endpoint)
     return line["level"], line["what"]
 
 
@@ -78,7 +78,7 @@ def test_a_gateway_writes_no_command(changed: dict[str, Any]) -> None:
         "devices": [{"name": "laptop", "public_key": KEY}],
         **changed,
     }
-    (line,) = here.examine(facts, far=True)
+    (line,) = doctor.examine(facts, far=True)
     assert line["level"] == "broken"
     assert line["what"].startswith("the gateway says what cannot be used of its tunnel")
     assert line["fix"] == ""

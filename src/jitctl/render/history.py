@@ -1,10 +1,10 @@
-"""What helps before a decision, in words: the history behind a request."""
+"""The history behind a request, in sentences, for the people who decide."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jitctl.render import times, words
+from jitctl.render import sentences, times
 from jitctl.render.output import clean
 from jitctl.render.report import length, percent
 from jitd.core import durations
@@ -63,7 +63,7 @@ def used(one: wire.PastRequest) -> str:
     spent = min(found["used"], one["lasted"])
     return (
         f"used for {times.left(spent)} of {times.left(one['lasted'])} ({percent(spent, one['lasted']) or '0%'}),"
-        f" {words.size(found['rx_bytes'])} from the device and {words.size(found['tx_bytes'])} to it"
+        f" {sentences.size(found['rx_bytes'])} from the device and {sentences.size(found['tx_bytes'])} to it"
     )
 
 
@@ -72,8 +72,8 @@ def past(one: wire.PastRequest, now: int) -> str:
     each = one["request"]
     by = f" by {each['managed_by']}" if each["status"] in ("denied", "revoked") and each["managed_by"] else ""
     return (
-        f"{each['id']} {each['network']} {words.status(each)}{by}, {times.ago(each['requested'], now)},"
-        f" {words.granted(each) or words.wants(each)}: {each['reason'] or 'no reason given'}"
+        f"{each['id']} {each['network']} {sentences.status(each)}{by}, {times.ago(each['requested'], now)},"
+        f" {sentences.granted(each) or sentences.wants(each)}: {each['reason'] or 'no reason given'}"
     )
 
 

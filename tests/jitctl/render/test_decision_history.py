@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from jitctl.api.client import Client
-from jitctl.render import before
+from jitctl.render import history
 from support.command_result import RunCommand
 from support.in_process_daemon import InProcessDaemon
 
@@ -29,7 +29,7 @@ def asked(daemon: InProcessDaemon, **more: object) -> int:
 
 def said(daemon: InProcessDaemon, number: int) -> list[str]:
     """The lines about a request."""
-    return before.lines(Client(socket=str(daemon.socket), host="").history(number))
+    return history.lines(Client(socket=str(daemon.socket), host="").history(number))
 
 
 def test_before_the_first_request(daemon: InProcessDaemon, utc: None) -> None:

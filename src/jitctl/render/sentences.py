@@ -1,4 +1,4 @@
-"""Requests in words: one place for what each status is called. events.py does the same for events."""
+"""The sentences about a request, and the words for its status. events.py has those of events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What doctor sees on the machine where it is typed: the tunnel's interface and key, and the way to the gateway."""
+"""The part of doctor for the machine on which it is typed: the interface and key of the tunnel, the way to the gateway."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jitctl.render import events, words
+from jitctl.render import events, sentences
 from jitd import wire
 
 NOW = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
@@ -73,37 +73,40 @@ def event(kind: str, **data: object) -> wire.EventView:
 
 def test_each_status_has_a_symbol_of_its_own_kind() -> None:
     """Symbol, word and marks: what colour says is said without it too."""
-    assert words.status(request()) == "? pending"
-    assert words.status(request(status="active", marks=["paused", "cutting"])) == "* active (paused, cutting)"
-    assert words.status(request(status="frozen-by-a-newer-daemon")) == "frozen-by-a-newer-daemon"
+    assert sentences.status(request()) == "? pending"
+    assert (
+        sentences.status(request(status="active", marks=["paused", "cutting"]))
+        == "* active (paused, cutting)"
+    )
+    assert sentences.status(request(status="frozen-by-a-newer-daemon")) == "frozen-by-a-newer-daemon"
 
 
 def test_wants_stays_what_was_wished() -> None:
     """Also once something else is granted, which stands beside it."""
-    assert words.wants(request()) == "default"
-    assert words.wants(request(wanted=HOUR)) == "1h"
+    assert sentences.wants(request()) == "default"
+    assert sentences.wants(request(wanted=HOUR)) == "1h"
     given = request(wanted=HOUR, starts=NOW, ends=NOW + 2 * HOUR)
-    assert (words.wants(given), words.granted(given)) == ("1h", "2h")
-    assert words.granted(request(wanted=HOUR)) == ""
+    assert (sentences.wants(given), sentences.granted(given)) == ("1h", "2h")
+    assert sentences.granted(request(wanted=HOUR)) == ""
 
 
 def test_an_end_is_told_with_whoever_made_it() -> None:
     """And why, where somebody said so; there is no blank before the colon where nobody ended it."""
-    assert words.ended(request()) == ""
-    assert words.ended(request(ended=NOW)) == "2026-09-21 14:13:20 UTC"
-    assert words.ended(request(ended=NOW, ended_comment="lost")) == "2026-09-21 14:13:20 UTC: lost"
-    told = words.ended(request(ended=NOW, ended_by="carol", ended_comment="lost"))
+    assert sentences.ended(request()) == ""
+    assert sentences.ended(request(ended=NOW)) == "2026-09-21 14:13:20 UTC"
+    assert sentences.ended(request(ended=NOW, ended_comment="lost")) == "2026-09-21 14:13:20 UTC: lost"
+    told = sentences.ended(request(ended=NOW, ended_by="carol", ended_comment="lost"))
     assert told == "2026-09-21 14:13:20 UTC by carol: lost"
 
 
 def test_time_left_comes_from_the_reply() -> None:
     """It is counted from the daemon's now, and only for a grant that lives."""
     active = request(status="active", starts=NOW, ends=NOW + 2 * HOUR)
-    assert words.time_left(active, NOW + 1) == "2h 00m"
-    assert words.time_left(active, NOW + 2 * HOUR - 9000) == "9s"
-    assert words.time_left(request(status="expired", starts=NOW, ends=NOW), NOW) == ""
+    assert sentences.time_left(active, NOW + 1) == "2h 00m"
+    assert sentences.time_left(active, NOW + 2 * HOUR - 9000) == "9s"
+    assert sentences.time_left(request(status="expired", starts=NOW, ends=NOW), NOW) == ""
     later = request(status="scheduled", starts=NOW + HOUR, ends=NOW + 3 * HOUR)
-    assert words.time_left(later, NOW) == "in 1h 00m"
+    assert sentences.time_left(later, NOW) == "in 1h 00m"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +133,7 @@ def test_time_left_comes_from_the_reply() -> None:
 )
 def test_what_a_verb_has_done_is_one_sentence(given: dict[str, object], told: str) -> None:
     """Each status that a verb can lead to."""
-    assert words.outcome(request(**given), NOW) == told
+    assert sentences.outcome(request(**given), NOW) == told
 
 
 @pytest.mark.parametrize(
