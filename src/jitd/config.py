@@ -147,7 +147,7 @@ def _check_mail(mail: Mail) -> None:
     if not is_mail_address(mail.sender):
         raise JitError(
             "bad_request",
-            f"cannot use [mail] sender = {mail.sender!r}: it is no mail address",
+            f"cannot use [mail] sender = {mail.sender!r}: it is not a mail address",
             'Name where mails come from, for example sender = "jitd@example.org".',
         )
     if mail.email_domain and not is_mail_address(f"alice@{mail.email_domain}"):
@@ -209,6 +209,6 @@ def _refuse_foreign(path: Path, status: os.stat_result) -> None:
     if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise JitError(
             "bad_request",
-            f"cannot use {path}: somebody besides root may write it",
-            f"Mend it with: {shell('chown', 'root', path)} && {shell('chmod', '644', path)}",
+            f"cannot use {path}: users other than root may write it",
+            f"Repair it with: {shell('chown', 'root', path)} && {shell('chmod', '644', path)}",
         )

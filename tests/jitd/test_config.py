@@ -33,7 +33,7 @@ from jitd.core.errors import JitError
         ),
         (
             "[mail]\nserver = 'mx'\nsender = 'jitd'",
-            "cannot use [mail] sender = 'jitd': it is no mail address",
+            "cannot use [mail] sender = 'jitd': it is not a mail address",
             'Name where mails come from, for example sender = "jitd@example.org".',
         ),
         (
@@ -99,7 +99,7 @@ def test_root_obeys_no_file_that_others_may_write(tmp_path: Path) -> None:
     for mode, owner in ((0o666, 0), (0o664, 0), (0o644, 1000)):
         path.chmod(mode)
         os.chown(path, owner, 0)
-        with pytest.raises(JitError, match="somebody besides root may write it"):
+        with pytest.raises(JitError, match="users other than root may write it"):
             config.load(path)
 
 

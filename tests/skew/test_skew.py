@@ -145,7 +145,7 @@ def test_an_error_that_an_older_jitctl_does_not_know(
         said = typed("show 99")
     assert (said.status, said.err) == (
         1,
-        "jitctl: cannot find a request 99\nSee jitctl list for the numbers that exist.\n",
+        "jitctl: cannot find a request 99\njitctl list shows the numbers.\n",
     )
 
 

@@ -184,7 +184,7 @@ def _from_file(file: Path) -> str | None:
         if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 or status.st_uid != os.geteuid():
             raise JitError(
                 "bad_request",
-                f"cannot use {file}: others may read or change it",
+                f"cannot use {file}: other users may read or change it",
                 f"Its key may be known to others: jitctl device remove, take the file away, and set up again;"
                 f" or, where you are sure: {shell('chmod', '600', file)}",
             )

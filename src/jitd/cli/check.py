@@ -78,6 +78,7 @@ def policy_problems(path: Path) -> tuple[list[str], int]:
         if unclear is not None:
             one, other, route = unclear
             found.append(
-                f"the route {route} is in both {one.name} and {other.name}: nothing says which decides"
+                f"the route {route} is in both {one.name} and {other.name}: it is not clear which network "
+                "applies"
             )
     return found + policyfile.failures(networks, policy.cases), len(policy.cases)

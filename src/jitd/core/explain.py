@@ -52,7 +52,7 @@ def explain(facts: Facts) -> list[Line]:
     one = facts.network
     lines = [_verdict("does the account count", facts.same, _enabling(facts))]
     if facts.frozen is not None and not facts.kept:
-        why = f"{facts.frozen.by} has frozen everything: {facts.frozen.reason}"
+        why = f"{facts.frozen.by} has frozen all access: {facts.frozen.reason}"
         lines.append(Line("is everything frozen", "yes", why, command("thaw")))
     member = policy.may_use(one, facts.person, facts.admin)
     lines.append(_verdict("may they use it", member, _set(one, f"members+={_named(facts)}")))
@@ -160,7 +160,7 @@ def _closed(facts: Facts) -> Verdict | None:
     if not facts.same:
         return facts.same
     if facts.frozen is not None and not facts.kept:
-        return Verdict(Answer.NO, "everything is frozen")
+        return Verdict(Answer.NO, "all access is frozen")
     member = policy.may_use(facts.network, facts.person, facts.admin)
     if not member:
         return member

@@ -20,7 +20,7 @@ HIGHEST_MTU: Final = 65535
 #: Seconds; WireGuard has 16 bits for it.
 HIGHEST_KEEPALIVE: Final = 65535
 _COMMENT_LENGTH: Final = 200
-_PRESHARED: Final = "# This peer came with a preshared key: keep the PresharedKey line of the old file."
+_PRESHARED: Final = "# This peer has a preshared key: keep the PresharedKey line of the old file."
 _KNOWN: Final = {
     "interface": frozenset({"privatekey", "address", "dns", "mtu"}),
     "peer": frozenset({"publickey", "endpoint", "allowedips", "persistentkeepalive"}),
@@ -70,7 +70,7 @@ def write(tunnel: TunnelFile, key: PrivateKey | str) -> str:
     lines = [f"# {text.clean(tunnel.comment)[:_COMMENT_LENGTH]}"] if text.clean(tunnel.comment) else []
     lines.append("[Interface]")
     if key is PrivateKey.PLACE:
-        lines.append("# Put the private key of this device here; it never leaves this machine.")
+        lines.append("# Insert the private key of this device here; it never leaves this machine.")
     lines.append(key.value if isinstance(key, PrivateKey) else f"PrivateKey = {parsing.key(key)}")
     lines.append(f"Address = {', '.join(map(parsing.write_interface, tunnel.addresses))}")
     if tunnel.dns:

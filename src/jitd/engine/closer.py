@@ -59,9 +59,10 @@ class Closer:
             self._state.look_again()
             if closing.verb is removal.remove and closing.body.get("lost"):
                 hint = (
-                    "Nothing is known to be open for that device. Report it again when the store can be written: see "
+                    "No open access is known for that device. Report it again when the store can be written; "
+                    "see "
                     + command("status")
-                    + ". An administrator closes everything with "
+                    + ". An administrator can block all access with "
                     + command("freeze")
                 )
                 return JitError(error.code, error.message, hint)
@@ -112,7 +113,9 @@ class Closer:
             plans.State(frozenset(passage for access in part for passage in access.passages))
             for part in ([one.before for one in taken], [one.rest for one in taken])
         )
-        plan = plans.make(before, after, ["the store does not answer: this is what is open now"])
+        plan = plans.make(
+            before, after, ["the store does not answer: the plan is made from the access that is open now"]
+        )
         plan["token"] = MADE_BESIDE + plan["token"]
         return {"now": now.wall_ms, "plan": plan, "done": False, "agrees": True, "waiting": ""}
 
@@ -129,7 +132,7 @@ class Closer:
         agrees = self._state.reconciler.close(scope.held).agrees(CUT_SECONDS)
         if agrees:
             self._state.unrecorded.seen_cut(closing, now)
-        return unrecorded_error(scope, JitError("store", "the store has not taken it in time"), agrees=agrees)
+        return unrecorded_error(scope, JitError("store", "the store did not answer in time"), agrees=agrees)
 
     def close_over(self) -> int | None:
         """Cut the grants whose time is over, while the worker is busy or hangs with the disk.

@@ -158,7 +158,7 @@ class Service:
         self._is_stuck = seconds > STUCK_SECONDS and not self._state.waits_for_disk
         if seconds <= STUCK_SECONDS:
             return ""
-        why = "it is stuck" if self._is_stuck else "it waits for the disk; what closes is cut all the same"
+        why = "it is stuck" if self._is_stuck else "it waits for the disk; access is still cut on time"
         return f"nothing has been recorded for {seconds:.0f} s: {why}"
 
     @property
@@ -254,7 +254,7 @@ class Service:
         await self._look_up(verb, actor, query)
         machine = self._machine
         if machine is None:
-            raise JitError("refused", "cannot examine this machine: nobody has told this jitd how")
+            raise JitError("refused", "cannot examine this machine: jitd was started without examinations")
         links: Links = {}
 
         def needs_links(rows: Rows) -> bool:
@@ -458,12 +458,12 @@ class Service:
         except TimeoutError as error:
             raise JitError(
                 "busy",
-                f"cannot say yet what became of this: no answer within {LONGEST_WAIT:.0f} s",
-                "It goes on; see with "
+                f"cannot tell the outcome yet: no answer within {LONGEST_WAIT:.0f} s",
+                "It may still be carried out; check with "
                 + command("list")
                 + " or "
                 + command("status")
-                + " whether it was done.",
+                + ".",
             ) from error
 
 

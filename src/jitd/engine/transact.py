@@ -79,9 +79,9 @@ class Transactor:
         self._state.committed()
         return JitError(
             "pending",
-            f"cannot do this alone: {'; '.join(needed.need.what)}; it waits as change {number}, and {agreed} of"
-            f" {needed.need.quorum} have agreed",
-            "Somebody else who decides types: " + command("change approve", number),
+            f"cannot do this alone: {'; '.join(needed.need.what)}; it waits as change {number}, with "
+            f"{agreed} of {needed.need.quorum} approvals",
+            "Another approver can run: " + command("change approve", number),
         )
 
     def _settle(self, call: Call, render: Render[Reply]) -> Reply:

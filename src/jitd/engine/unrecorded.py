@@ -194,12 +194,13 @@ class Unrecorded:
         if not self._held:
             return []
         if self.memory.held.freeze is not None:
-            return ["the store cannot be written: everything is frozen, and that is not recorded yet"]
+            return ["the store cannot be written: all access is frozen, but that is not recorded yet"]
         said = [one.said for one in self._held.values()]
         more = f" and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
         what = ", ".join(said[:_NAMED]) + more
         return [
-            f"the store cannot be written: {what} {'is' if len(said) == 1 else 'are'} done, and not recorded yet"
+            f"the store cannot be written: {what} {'is' if len(said) == 1 else 'are'} done, but not recorded "
+            "yet"
         ]
 
 
@@ -213,13 +214,13 @@ def _fact(one: Tombstone) -> str:
 def unrecorded_error(scope: Scope, error: JitError, *, agrees: bool) -> JitError:
     """What to tell the caller of something that was closed, and could not be recorded because of `error`."""
     done = "cut" if agrees else "not cut yet"
-    stays = "Access stays out"
+    stays = "Access stays cut"
     if scope.held.freeze is not None:
         done, stays = "closed" if agrees else "not closed yet", "It stays closed"
     why = error.message.removesuffix("; nothing was changed")
     return JitError(
         "unrecorded",
         f"{done}: {scope.what}; it cannot be recorded yet: {why}",
-        f"{stays}, and the record follows as soon as the store can be written. Mend that: see "
+        f"{stays}, and it is recorded as soon as the store can be written. Repair the store; see "
         + command("status"),
     )

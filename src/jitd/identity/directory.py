@@ -305,7 +305,9 @@ class SystemDirectory:
             log.warning("can look up %s again", text.clean(what))
         elif not available and what not in self._unavailable and len(self._unavailable) < UNAVAILABLE:
             self._unavailable.add(what)
-            log.warning("cannot look up %s: the system's users and groups do not answer", text.clean(what))
+            log.warning(
+                "cannot look up %s: the user database of the system does not answer", text.clean(what)
+            )
 
 
 def _remember(strangers: dict[str, float], name: str) -> None:

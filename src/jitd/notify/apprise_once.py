@@ -33,7 +33,7 @@ def main() -> None:
     ):
         said = ""
     else:
-        said = " ".join(words.getvalue().split()) or "the service did not take it, and said nothing"
+        said = " ".join(words.getvalue().split()) or "the service rejected it without a message"
     json.dump(said, answer)
 
 

@@ -58,7 +58,7 @@ class ChatChannel:
         destination = first.recipient
         url = self._config.urls.get(destination)
         if url is None:
-            raise DeliveryError(f"there is no {destination} in [chat] urls any more", permanent=True)
+            raise DeliveryError(f"{destination} is no longer in [chat] urls", permanent=True)
         kept = ""
         if PLACEHOLDER in url:
             try:

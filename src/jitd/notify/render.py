@@ -40,7 +40,7 @@ _DIGEST_LINES: Final = 500
 #: What makes markup or links of a text, which no template may do with what somebody typed.
 _FORBIDDEN_FILTERS: Final = ("safe", "urlize", "xmlattr", "tojson")
 _GLOBALS: Final = ("range", "dict", "cycler", "joiner", "namespace")
-_HINT: Final = "Mend it, or take it away: jitd then uses its own. What may stand in a template: docs/mail.md."
+_HINT: Final = "Correct it, or remove it: jitd then uses its own template. docs/mail.md describes templates."
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Templates:
         if review_url and not re.match(r"https?://[^\s\"'<>]+\Z", review_url, re.ASCII):
             raise JitError(
                 "bad_request",
-                f"cannot use review_url = {review_url[:60]!r}: it is no address of a page",
+                f"cannot use review_url = {review_url[:60]!r}: it is not a URL",
                 "Write it as https://jit.example/requests/{id}.",
             )
         self._review_url = review_url
@@ -182,9 +182,7 @@ class Templates:
             what = misplaced(made.html, samples.MARKER, samples.NAME_MARKER)
             if what:
                 path, line = self._place(name, sample, own)
-                raise _at(
-                    path, line, f"what a user typed would become {what}; it may only stand between tags"
-                )
+                raise _at(path, line, f"text of a user would become {what}; it may only stand between tags")
 
     def _place(self, name: str, sample: Mapping[str, object], own: Mapping[str, _Source]) -> tuple[str, int]:
         """(path, line) of the expression that puts a text where it must not be: without it, all is well."""
@@ -215,7 +213,7 @@ def show_when(at_ms: int, zone: tzinfo | None) -> str:
 def show_command(words: object, jitctl_host: str) -> str:
     """What to type: jitctl with the words of a list, each quoted for a shell where it needs to be."""
     if isinstance(words, str) or not isinstance(words, Iterable):
-        raise TypeError("command wants a list of words, such as ['show', id] | command")
+        raise TypeError("command needs a list of words, such as ['show', id] | command")
     host = ["--host", jitctl_host] if jitctl_host else []
     return written(host, map(str, words))
 
@@ -293,7 +291,7 @@ def _overriding(directory: Path, shipped: Mapping[str, _Source]) -> tuple[dict[s
     _refuse_foreign(directory)
     for path in paths:
         if path.name not in shipped:
-            warnings.append(f"{path} is no template that jitd knows, and is not used")
+            warnings.append(f"{path} is not the name of a template, and is not used")
             continue
         try:
             _refuse_foreign(path)
@@ -325,8 +323,8 @@ def _refuse_foreign(path: Path) -> None:
     if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise JitError(
             "bad_request",
-            f"cannot use {path}: somebody besides root may write it",
-            f"Mend it with: {shell('chown', 'root', path)} && {shell('chmod', 'go-w', path)}",
+            f"cannot use {path}: users other than root may write it",
+            f"Repair it with: {shell('chown', 'root', path)} && {shell('chmod', 'go-w', path)}",
         )
 
 
@@ -343,17 +341,19 @@ def _refuse_forbidden(environment: jinja2.Environment, source: _Source) -> None:
     ):
         match node:
             case nodes.EvalContextModifier():
-                raise _at(source.path, node.lineno, "autoescape is not for templates to change")
+                raise _at(source.path, node.lineno, "a template must not change autoescape")
             case nodes.Getattr(attr=str(attribute)) | nodes.Getitem(arg=nodes.Const(value=str(attribute))):
                 if attribute.startswith("_"):
-                    raise _at(source.path, node.lineno, f"{attribute!r} is not for templates")
+                    raise _at(source.path, node.lineno, f"{attribute!r} cannot be used in templates")
             case (
                 nodes.Extends(template=nodes.Const(value=str(other)))
                 | nodes.Include(template=nodes.Const(value=str(other)))
                 | nodes.Import(template=nodes.Const(value=str(other)))
             ) if name.endswith(".html") and not other.endswith(".html"):
                 raise _at(
-                    source.path, node.lineno, f"a page cannot take in {other!r}: nothing is escaped there"
+                    source.path,
+                    node.lineno,
+                    f"an HTML template cannot include {other!r}, which is not escaped",
                 )
             case _:
                 pass
@@ -373,7 +373,7 @@ def _unusable(error: Exception, name: str, own: Mapping[str, _Source]) -> JitErr
             path, line = trace.tb_frame.f_code.co_filename, trace.tb_lineno
         trace = trace.tb_next
     why = str(error) or type(error).__name__
-    return _at(path or ", ".join(sorted(paths)), line, f"{why} (tried with the message {name!r})")
+    return _at(path or ", ".join(sorted(paths)), line, f"{why} (tested with the message {name!r})")
 
 
 def _at(path: str, line: int, why: str) -> JitError:
@@ -407,5 +407,5 @@ def _paragraphs(text: str) -> list[dict[str, object]]:
 
 def _number(value: object, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{what} wants a number of milliseconds, and got {value!r}")
+        raise TypeError(f"{what} needs a number of milliseconds, not {value!r}")
     return value

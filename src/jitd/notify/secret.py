@@ -25,7 +25,8 @@ def find(name: str, *, keyring: str, directory: Path) -> str:
             return one
     raise JitError(
         "bad_request",
-        f"cannot find the password for {name}: it is in no keyring, in no credential of systemd and not in"
+        f"cannot find the password for {name}: it is neither in a keyring, nor in a systemd credential, nor "
+        "in"
         f" {directory / name}",
         f"Store it: sudo jitd secret set {name} (or LoadCredential={name}:PATH in the unit).",
     )
@@ -86,7 +87,7 @@ def _unusable(keyring: str, name: str, error: Exception) -> JitError:
     return JitError(
         "bad_request",
         f"cannot use the keyring {keyring}: {error}",
-        f'A server has none as a rule: set keyring = "" in [mail], and type sudo jitd secret set {name}'
+        f'A server usually has no keyring: set keyring = "" in [mail], and type sudo jitd secret set {name}'
         f" (or LoadCredential={name}:PATH in the unit).",
     )
 
@@ -126,8 +127,8 @@ def _from_file(path: Path) -> str:
     if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid()):
         raise JitError(
             "bad_request",
-            f"cannot use {path}: others may read or change it",
-            f"Mend it with: {shell('chown', 'root', path)} && {shell('chmod', '600', path)}",
+            f"cannot use {path}: other users may read or change it",
+            f"Repair it with: {shell('chown', 'root', path)} && {shell('chmod', '600', path)}",
         )
     return _read(path)
 

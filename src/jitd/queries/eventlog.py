@@ -45,7 +45,9 @@ def events_(view: View, query: wire.EventsQuery) -> Page:
             raise JitError(
                 "not_permitted",
                 f"cannot show the events of {user} to {view.actor.user}",
-                "Your own: " + command("events") + f". For others ask {view.administrators}.",
+                "To see your own events: "
+                + command("events")
+                + f". For other users, ask {view.administrators}.",
             )
         names = {number: networks.by_id(view.rows, number).name for number in decided}
         concerns = events.Concerns(view.actor.user, view.actor.uid, names)

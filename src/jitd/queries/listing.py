@@ -27,7 +27,7 @@ def list_(view: View, query: wire.ListQuery) -> wire.ListReply:
     if not 1 <= limit <= LONGEST_PAGE:
         raise JitError(
             "bad_request",
-            f"cannot list {limit} at once",
+            f"cannot list {limit} requests at once",
             f"Use --limit with a number from 1 to {LONGEST_PAGE}.",
         )
     whose = whose_requests(view)

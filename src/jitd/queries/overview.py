@@ -114,7 +114,7 @@ def _gateway(view: View) -> wire.GatewayStatus:
         warnings.append(restoring.sentence(doubted))
     frozen = freezes.current(view.rows)
     if frozen is not None:
-        warnings.append(f"{frozen.by} has frozen everything: {frozen.reason} (" + command("thaw") + ")")
+        warnings.append(f"{frozen.by} has frozen all access: {frozen.reason} (" + command("thaw") + ")")
     waiting = outbox.counts(view.rows)
     if waiting.waiting and view.config.notifies:
         why = next((one.error for one in outbox.waiting(view.rows, 50) if one.error), "")
@@ -128,7 +128,8 @@ def _gateway(view: View) -> wire.GatewayStatus:
     if unreviewed:
         numbers = ", ".join(map(str, unreviewed[:5]))
         warnings.append(
-            f"break-glass, or decided by who registered the device, and not acknowledged by anybody else: {numbers} ("
+            "not acknowledged by another approver (break-glass, or decided by the person who registered the "
+            f"device): {numbers} ("
             + command("show", unreviewed[0])
             + ", then "
             + command("acknowledge", unreviewed[0], comment="…")
@@ -157,15 +158,15 @@ def _gateway(view: View) -> wire.GatewayStatus:
     broken = [one["what"] for one in view.drift.around if one["level"] == "broken"]
     warnings += [f"{what} (" + command("doctor") + ")" for what in broken[:3]]
     if len(broken) > 3:
-        warnings.append(f"and {len(broken) - 3} more of the kind: see " + command("doctor"))
+        warnings.append(f"and {len(broken) - 3} more: see " + command("doctor"))
     if view.backend == "memory":
         warnings.append("the memory backend enforces nothing: it is for dry runs")
     unsure = [account.name for account in devices.owners(view.rows) if _is_unsure(view, account)]
     if unsure:
         hours = GRACE_MS // 3_600_000
         warnings.append(
-            f"cannot look up {', '.join(unsure[:5])}{' and others' if len(unsure) > 5 else ''}: standing access"
-            f" keeps its last answer for {hours} h"
+            f"cannot look up {', '.join(unsure[:5])}{' and others' if len(unsure) > 5 else ''}: standing "
+            f"access continues on the last answer for {hours} h"
         )
     return {
         "version": VERSION,

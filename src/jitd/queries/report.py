@@ -37,7 +37,9 @@ def report(view: View, query: wire.ReportQuery) -> wire.ReportReply:
     named = query.get("by")
     limit = query.get("limit", LONG if named else SHORT)
     if not 1 <= limit <= MOST:
-        raise JitError("bad_request", f"cannot report {limit} at once", f"Use a number from 1 to {MOST}.")
+        raise JitError(
+            "bad_request", f"cannot report {limit} rows at once", f"Use a number from 1 to {MOST}."
+        )
     # Of one's own requests there is one user.
     usual: list[ReportBy] = ["network", "approver"] if scope == "own" else ["user", "network", "approver"]
     kinds = [named] if named else usual
@@ -79,7 +81,7 @@ def about(view: View, query: wire.ReportQuery) -> Object | None:
     hidden = JitError(
         "not_permitted",
         f"cannot report on {user[:40]} to {view.actor.user}",
-        "Whoever decides about a network may: about yourself, type " + command("report"),
+        "Only approvers may report on other users. For your own requests: " + command("report"),
     )
     decided = (one for one in networks.all_(view.rows) if view.decides(one) and name in (None, one.name))
     return Object(hidden, networks=tuple(decided))
@@ -176,7 +178,7 @@ def _marks(view: View, span: Span, size_ms: int) -> list[wire.ReportMark]:
 def _hours(view: View, span: Span, offset_ms: int) -> list[int]:
     """Requests in each hour of a week on the caller's clocks."""
     if abs(offset_ms) > _WIDEST_OFFSET:
-        raise JitError("bad_request", "cannot use this offset: no clocks are so far from UTC")
+        raise JitError("bad_request", "cannot use this offset: no time zone is that far from UTC")
     found = store.hours(view.rows, span, offset_ms)
     return [found.get(hour, 0) for hour in range(7 * 24)]
 

@@ -23,8 +23,8 @@ def explained(view: View, query: wire.WhyQuery) -> Object | None:
     if not name:
         raise JitError(
             "bad_request",
-            "cannot tell what to explain: there is neither a number nor a network",
-            "Type "
+            "cannot explain: neither a number nor a network is given",
+            "Use "
             + command("why", "NETWORK")
             + ", "
             + command("why", "USER", "NETWORK")
@@ -43,8 +43,9 @@ def explained(view: View, query: wire.WhyQuery) -> Object | None:
         return None
     hidden = JitError(
         "not_permitted",
-        f"cannot explain {text.clean(user)[:40]} to {view.actor.user}: only who decides about {network.name} may ask that",
-        "About yourself: " + command("why", network.name),
+        f"cannot explain {text.clean(user)[:40]} to {view.actor.user}: only approvers of {network.name} may "
+        "see that",
+        "To explain your own access: " + command("why", network.name),
     )
     return Object(hidden, networks=(network,))
 
@@ -108,7 +109,7 @@ def _other(view: View, network: Network, user: str) -> Account:
         if known is None or store.last_reason(view.rows, known.id, network.id) is None:
             raise JitError(
                 "not_found",
-                f"cannot find anything that {text.clean(user)[:40]!r} has asked for on {network.name}",
+                f"cannot find a request of {text.clean(user)[:40]!r} for {network.name}",
                 "See " + command("list", network=network.name),
             )
         return known

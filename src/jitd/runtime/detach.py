@@ -34,7 +34,7 @@ def detach(serve: Callable[[Callable[[], None]], int], *, log_path: Path, keep: 
         told = pipe.read()
     if told == _READY:
         return EXIT_DONE
-    reason = told.decode("utf-8", "replace") or "cannot start: it ended without a word"
+    reason = told.decode("utf-8", "replace") or "cannot start: the process ended without a message"
     sys.stderr.write(f"jitd: {reason}\nIts log, {log_path}:\n{_tail(log_path, before)}")
     return EXIT_FAILURE
 
@@ -73,7 +73,7 @@ def _background(
         say(error.message.encode())
         status = error.exit_status
     except Exception as error:
-        log.exception("jitd ends by a mistake of its own")
+        log.exception("jitd stops because of an internal error")
         _write_log()
         say(f"cannot go on: {error}".encode())
     finally:

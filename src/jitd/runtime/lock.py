@@ -57,8 +57,8 @@ class Lock:
             os.close(self.fd)
             raise JitError(
                 "conflict",
-                f"cannot start: another jitd (pid {holder}) works in {state_dir}",
-                "Stop that one first, or give this one a state_dir of its own.",
+                f"cannot start: another jitd (pid {holder}) uses {state_dir}",
+                "Stop the other jitd first, or set another state_dir for this one.",
             ) from None
         self.write_pid()
 
@@ -94,8 +94,8 @@ class NamespaceLock:
             pid = others[0].removeprefix(_PREFIX).partition(b"/")[0].decode("ascii", "replace")
             raise JitError(
                 "conflict",
-                f"cannot start: another jitd (pid {pid}) guards the interfaces of this machine",
-                'Stop that one first. A dry run beside it works with backend = "memory".',
+                f"cannot start: another jitd (pid {pid}) manages the interfaces of this machine",
+                'Stop the other jitd first. A dry run beside it works with backend = "memory".',
             )
 
     def release(self) -> None:

@@ -72,7 +72,7 @@ class Output:
         now, since, lost = time.monotonic(), self._busy_since, self._lost
         told = f"; {lost} lines are lost" if lost else ""
         if since is not None and now - since > _STUCK_SECONDS:
-            return f"cannot write its log: nobody has taken a line for {now - since:.0f} s{told}"
+            return f"cannot write its log: no line was written for {now - since:.0f} s{told}"
         if self._error:
             return f"cannot write its log: {self._error}{told}"
         if lost and now - self._lost_at < _TOLD_SECONDS:

@@ -159,7 +159,8 @@ class Admission:
                 sock,
                 JitError(
                     "limit",
-                    "cannot serve another connection: too many wait for the system to say who they are",
+                    "cannot serve another connection: too many connections wait for the look-up of their "
+                    "users",
                     "Try again in a few seconds.",
                 ),
             )
@@ -203,13 +204,13 @@ def _no_name(uid: int) -> JitError:
     return JitError(
         "not_permitted",
         f"cannot tell who you are: the system has no name for uid {uid}",
-        "jitd knows people by their user names: see `getent passwd` on the gateway.",
+        "jitd identifies people by user names; see `getent passwd` on the gateway.",
     )
 
 
 def _no_answer(uid: int) -> JitError:
     return JitError(
         "not_permitted",
-        f"cannot tell who you are: the system's users do not answer for uid {uid}",
+        f"cannot tell who you are: the user database of the system does not answer for uid {uid}",
         "Try again when `getent passwd` answers on the gateway.",
     )

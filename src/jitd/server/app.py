@@ -295,8 +295,8 @@ class Server:
         except TimeoutError:
             raise JitError(
                 "busy",
-                f"cannot answer in {self._longest:g} seconds: jitd has too much to do, or something hangs",
-                "What was asked may still be done: look before trying again.",
+                f"cannot answer within {self._longest:g} seconds: jitd is overloaded, or an operation hangs",
+                "The request may still be carried out: check before you try again.",
             ) from None
 
     async def _ask(self, route: Route, actor: Actor, given: Mapping[str, Any]) -> Reply:

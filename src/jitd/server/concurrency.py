@@ -35,8 +35,9 @@ class ConcurrencyLimiter:
         if len(queue) >= self._waiting:
             raise JitError(
                 "limit",
-                f"cannot take another request: {self._at_once} of yours are worked on and {len(queue)} wait",
-                "Wait for their answers first.",
+                f"cannot take another request: {self._at_once} of your requests are in progress and "
+                f"{len(queue)} wait",
+                "Wait for the replies first.",
             )
         slot = asyncio.get_running_loop().create_future()
         queue.append(slot)

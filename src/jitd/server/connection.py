@@ -245,7 +245,7 @@ class Connection(web.RequestHandler):
         self._refuse(
             JitError(
                 "limit",
-                "cannot keep this connection open: all places are taken, and it was idle",
+                "cannot keep this connection open: all connections are in use, and this one was idle",
                 "Try again.",
             )
         )

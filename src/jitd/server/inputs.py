@@ -63,7 +63,7 @@ def query(text: str, takes: type) -> dict[str, Any]:
         if get_origin(kinds[key]) is list:
             found.setdefault(key, []).append(_scalar(key, value, get_args(kinds[key])[0]))
         elif key in found:
-            raise JitError("bad_request", f"cannot read the query string: {key} is there twice")
+            raise JitError("bad_request", f"cannot read the query string: {key} is given twice")
         else:
             found[key] = _scalar(key, value, kinds[key])
     _check_values(found)
@@ -128,13 +128,11 @@ def _check_values(value: object, where: str = "", key: str = "") -> None:
         case str() if "\0" in value:
             raise JitError(
                 "bad_request",
-                f"cannot use {where}: it has a NUL character in it",
-                "Leave that character out.",
+                f"cannot use {where}: it contains a NUL character",
+                "Remove that character.",
             )
         case "" if key not in _MAY_BE_EMPTY:
-            raise JitError(
-                "bad_request", f"cannot use {where}: it is empty", "Leave it out, or say something."
-            )
+            raise JitError("bad_request", f"cannot use {where}: it is empty", "Omit it, or give a value.")
         case dict():
             for name, inner in value.items():
                 _check_values(inner, f"{where}.{name}" if where else name, name)

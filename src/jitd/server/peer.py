@@ -83,14 +83,14 @@ async def identify(peer: Peer, directory: Directory, executor: Executor) -> Acto
         raise JitError(
             "not_permitted",
             f"cannot tell who is asking: process {peer.pid} has ended, or is hidden from jitd",
-            "Ask again, and keep the program that connects running until the answer is there.",
+            "Try again, and keep the connecting program running until the reply arrives.",
         )
     user = await directory.refresh_uid(peer.uid)
     if not user:
         raise JitError(
             "not_permitted",
             f"cannot tell who you are: the system has no name for uid {peer.uid}",
-            "jitd knows people by their user names: see `getent passwd` on the gateway.",
+            "jitd identifies people by user names; see `getent passwd` on the gateway.",
         )
     login_user = None if evidence.login_uid is None else await directory.refresh_uid(evidence.login_uid)
     return Actor(

@@ -116,7 +116,9 @@ class Places:
         pool = self._with_room(person, pools)
         if pool is None:
             raise JitError(
-                "limit", "cannot serve another connection: all places are taken", "Try again in a minute."
+                "limit",
+                "cannot serve another connection: all connections are in use",
+                "Try again in a minute.",
             )
         place = Place(person, admin, pool, self._now())
         pool.add(place)

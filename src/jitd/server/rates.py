@@ -60,8 +60,9 @@ class Rates:
                 within = "a minute" if span_ms == durations.MINUTE else "a day"
                 raise JitError(
                     "limit",
-                    f"cannot change more for now: {actor.user} may make {factor * most} changes within {within}",
-                    f"Try again in {durations.show(wait_ms)}. What closes access is never refused: revoke, release, pause,"
+                    f"cannot change more now: {actor.user} may make {factor * most} changes within {within}",
+                    f"Try again in {durations.show(wait_ms)}. Verbs that close access are never limited: "
+                    "revoke, release, pause,"
                     " deny, cancel, device remove.",
                 )
         for allowance in self._of[person]:

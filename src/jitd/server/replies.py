@@ -72,7 +72,7 @@ def unexpected(what: str, error: Exception) -> JitError:
     log.error("%s failed unexpectedly (reference %s)", what, reference, exc_info=error)
     return JitError(
         "internal",
-        f"cannot answer: jitd made a mistake (reference {reference})",
+        f"cannot answer: internal error of jitd (reference {reference})",
         "Its log has the details: journalctl -u jitd",
     )
 

@@ -71,10 +71,10 @@ class SocketFile:
     def problem(self) -> str:
         """What is or was wrong within the hour; empty when nothing was."""
         if self._wrong:
-            return f"nobody reaches {self._path}: {self._wrong}"
+            return f"users cannot reach {self._path}: {self._wrong}"
         ago = time.monotonic() - self._put_back_at
         if ago < _TOLD_SECONDS:
-            return f"{self._path} was gone {ago / 60:.0f} min ago, and was put back: something removes it"
+            return f"{self._path} was gone {ago / 60:.0f} min ago and was created again: another program removes it"
         return ""
 
     def _log_problem(self, wrong: str) -> None:

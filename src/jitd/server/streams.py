@@ -101,8 +101,9 @@ class Streamer:
                 response,
                 JitError(
                     "limit",
-                    f"cannot go on sending events: nobody has read them for {self.slowest:g} seconds",
-                    "Nothing is lost: go on behind the last one that came (?after=SEQ).",
+                    f"cannot continue to send events: the client has not read them for {self.slowest:g} "
+                    "seconds",
+                    "No event is lost: continue after the last event that was received (?after=SEQ).",
                 ),
             )
         except TimeoutError:
@@ -112,8 +113,8 @@ class Streamer:
                 response,
                 JitError(
                     "busy",
-                    f"cannot read events within {self.page_limit:g} seconds: jitd has too much to do",
-                    "Go on behind the last one that came (?after=SEQ).",
+                    f"cannot read events within {self.page_limit:g} seconds: jitd is overloaded",
+                    "Continue after the last event that was received (?after=SEQ).",
                 ),
             )
         except Exception as error:  # noqa: BLE001 - a mistake of ours becomes a last line here, and is logged

@@ -38,7 +38,7 @@ BUSY_MS: Final = 2000
 _OPERATIONS: Final = 100_000
 _COMPLAINTS: Final = 5
 
-_HINT: Final = "See that the disk is not full and that no other program holds the database, then try again."
+_HINT: Final = "Check that the disk is not full and that no other program uses the database, then try again."
 
 Params = Sequence[object] | Mapping[str, object]
 
@@ -95,8 +95,8 @@ class Rows:
                 raise
             raise JitError(
                 "limit",
-                f"cannot look through that much: it takes longer than {seconds:g} s",
-                "Ask for less: a shorter time, one network, or one user.",
+                f"cannot read that much: it takes longer than {seconds:g} s",
+                "Limit it to a shorter time, one network or one user.",
             ) from error
         finally:
             connection.set_progress_handler(None, 0)
@@ -176,7 +176,7 @@ class Store:
             raise JitError(
                 "store",
                 f"cannot use the database {path}: {error}",
-                "Restore it from a backup, or move it away to begin with an empty one.",
+                "Restore it from a backup, or move it away to start with an empty one.",
             ) from error
         except JitError:
             self._database.close()
@@ -251,14 +251,14 @@ def _refuse_torn(path: Path, log_path: Path, *, has_log: bool) -> None:
     if has_log and not path.exists():
         raise JitError(
             "store",
-            f"cannot use the database {path}: it is gone, and what was written last to it is still in {log_path}",
-            f"Put both files back together, or remove {log_path} to begin with an empty database.",
+            f"cannot use the database {path}: it is missing, and its last changes are still in {log_path}",
+            f"Put both files back together, or remove {log_path} to start with an empty database.",
         )
     if path.exists() and not path.stat().st_size:
         raise JitError(
             "store",
-            f"cannot use the database {path}: it has 0 bytes, as a copy that failed",
-            "Restore it from a backup (jitd backup makes them), or remove it to begin with an empty one.",
+            f"cannot use the database {path}: it has 0 bytes, like a failed copy",
+            "Restore it from a backup (jitd backup makes them), or remove it to start with an empty one.",
         )
 
 
@@ -318,8 +318,9 @@ def _prepare(database: Database, path: Path, *, has_log: bool) -> None:
     if version == 0 and path.stat().st_size and not has_log:
         raise JitError(
             "store",
-            f"cannot use the database {path}: there is nothing in it, as in a copy of a live one without its -wal file",
-            "Restore it from a backup (jitd backup makes them), or remove it to begin with an empty one.",
+            f"cannot use the database {path}: it is empty, like a copy of a live database without its -wal "
+            "file",
+            "Restore it from a backup (jitd backup makes them), or remove it to start with an empty one.",
         )
     if version > len(MIGRATIONS):
         raise upgrade.newer(path, version)

@@ -205,7 +205,7 @@ def _cursor(tiers: Mapping[str, _Tier], after: str) -> tuple[str, tuple[int, ...
     raise JitError(
         "bad_request",
         f"cannot continue after {after[:40]!r}",
-        "Use what the page before gave as its next page, with the same --sort.",
+        "Use the next page that the page before printed, with the same --sort.",
     )
 
 

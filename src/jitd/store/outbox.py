@@ -18,7 +18,7 @@ _COLUMNS: Final = (
 
 
 #: What is said of messages that wait to be told together.
-COLLECTED: Final = "many at once: it goes out together with others"
+COLLECTED: Final = "many messages at once: it is sent together with others"
 
 
 @dataclass(frozen=True, slots=True)

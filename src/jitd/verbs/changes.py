@@ -49,14 +49,16 @@ def approve(call: Call, body: wire.ChangeBody) -> Render[wire.ChangeApproveReply
     if not foureyes.counts(call.actor):
         raise JitError(
             "not_permitted",
-            f"cannot approve change {change.id} as root: several people have to agree, and no login tells who this is",
-            "Do it as yourself, or through sudo from a login.",
+            f"cannot approve change {change.id} as root: several approvals are needed, and no login "
+            "identifies this person",
+            "Use your own account, or sudo from a login.",
         )
     if _has_agreed(call, change):
         raise JitError(
             "conflict",
-            f"cannot approve change {change.id} twice: you have agreed already, and {change.quorum} different people have to",
-            "Somebody else who may decide has to do it.",
+            f"cannot approve change {change.id} twice: you have approved it already, and {change.quorum} "
+            "different people are needed",
+            "Another approver has to do it.",
         )
     standing = [one for one in store.votes(call.rows, change.id) if _counts(call, change, one.uid, one.name)]
     store.vote(call.rows, change.id, quorums.mine(call, text.comment(body.get("comment"))))
@@ -109,8 +111,8 @@ def _run(call: Call, change: Change, more: Mapping[str, object]) -> None:
     if quorums.digest(now) != change.basis:
         raise JitError(
             "conflict",
-            f"cannot make change {change.id}: the rules that it would change are others by now",
-            "Reject it (" + command("change reject", change.id) + "), and propose it anew.",
+            f"cannot make change {change.id}: the rules that it would change have been changed meanwhile",
+            "Reject it (" + command("change reject", change.id) + "), and propose it again.",
         )
     VERBS[change.verb](call, {**change.body, **more})
 

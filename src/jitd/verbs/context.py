@@ -85,8 +85,10 @@ class View:
         if actor.uid <= REGISTERED or actor.user not in self.config.daemon.gate_users or self.by_admin:
             raise JitError(
                 "not_permitted",
-                f"cannot speak for somebody else as {actor.user}: the configuration does not trust this account for it",
-                "An administrator names a shared account that is no administrator: [daemon] gate_users in jitd.toml.",
+                f"cannot act for another user as {actor.user}: the configuration does not allow it for this "
+                "account",
+                "An administrator adds the shared account, which must not be an administrator, to [daemon] "
+                "gate_users in jitd.toml.",
             )
 
     def decides(self, network: Network) -> bool:
@@ -104,7 +106,7 @@ class View:
             raise JitError(
                 "not_permitted",
                 f"cannot {what} as {self.actor.user}: {verdict.why}",
-                f"Ask {self.deciders(network)}, or use sudo. Those who are to decide for good are named with "
+                f"Ask {self.deciders(network)}, or use sudo. Permanent approvers are set with "
                 + command("network set", network.name, f"approvers+={principals.as_value(self.actor.user)}"),
             )
 
@@ -134,8 +136,9 @@ class View:
             if not self.by_admin:
                 raise JitError(
                     "not_permitted",
-                    f"cannot act for {user} as {self.actor.user}: only administrators may act for someone else",
-                    f"Leave --user away, or ask {self.administrators}.",
+                    f"cannot act for {user} as {self.actor.user}: only administrators may act for other "
+                    "users",
+                    f"Omit --user, or ask {self.administrators}.",
                 )
             return self.somebody(user)
         uid, name = self.person_behind
@@ -143,13 +146,13 @@ class View:
             raise JitError(
                 "not_permitted",
                 f"cannot do this as {name}: several people share this account",
-                "Its authorized_keys has to say who you are: see " + command("gate", help=True),
+                "Its authorized_keys has to identify you; see " + command("gate", help=True),
             )
         if not self._may_own(uid):
             raise JitError(
                 "not_permitted",
-                f"cannot do this as {name}: root and system accounts own no devices and ask for nothing",
-                "Run it as the person it is for, or name the person with --user.",
+                f"cannot do this as {name}: root and system accounts have no devices and no requests",
+                "Run it as that user, or name the user with --user.",
             )
         return uid, name
 
@@ -166,7 +169,7 @@ class View:
             if uid is None or accounts.find(self.rows, uid, name) is None:
                 raise JitError(
                     "not_found",
-                    f"cannot find {text.clean(typed)[:40]!r}: nobody of this name and uid is known here",
+                    f"cannot find {text.clean(typed)[:40]!r}: no user with this name and uid is known here",
                     "See " + command("user list"),
                 )
             return uid, name
@@ -199,17 +202,17 @@ class View:
             raise JitError(
                 "busy",
                 f"cannot look up the user {name[:40]!r} now: the system's user database does not answer",
-                "Try again when it does (getent passwd shows whether it does).",
+                "Try again when getent passwd answers.",
             )
         if person.exists is Answer.NO or person.uid is None:
             raise JitError(
                 "not_found",
                 f"cannot find a user {name[:40]!r} on this system",
-                "See getent passwd for the names that exist.",
+                "getent passwd lists the users.",
             )
         if not self._may_own(person.uid):
             raise JitError(
-                "refused", f"cannot use {name}: root and system accounts own no devices and ask for nothing"
+                "refused", f"cannot use {name}: root and system accounts have no devices and no requests"
             )
         return person.uid
 

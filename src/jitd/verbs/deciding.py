@@ -28,7 +28,7 @@ def shortage(rows: Rows, people: People, network: Network, asker: str = "") -> s
         return ""
     if found.unknown:
         return None
-    needed = f"{network.approvals} different people have to agree, and " if network.approvals > 1 else ""
+    needed = f"{network.approvals} different approvers are needed, and " if network.approvals > 1 else ""
     who = ", ".join(there) or "root"
     missing = [*_missing(people, network), *([f"{asker} asks"] if asker in found.names else [])]
     why = f" ({'; '.join(missing)})" if missing else ""
@@ -54,7 +54,7 @@ def _missing(people: People, network: Network) -> list[str]:
         if people.directory.group_exists(group) is Answer.NO:
             found.append(f"there is no group {group}")
         elif people.directory.members(group) == frozenset():
-            found.append(f"nobody is in {group}")
+            found.append(f"{group} has no members")
     return found
 
 

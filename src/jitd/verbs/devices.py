@@ -31,13 +31,32 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render[wire.DeviceReply]:
             "Choose another name, or remove it first: " + command("device remove", name),
         )
     _refuse_known_key(call, public_key, account, takes_over=call.by_admin)
+<<<<<<< HEAD
     limits.check_devices(call, account, name, len(mine))
+=======
+    limit = call.config.limits.devices_per_user
+    if len(mine) >= limit and not call.by_admin:
+        raise JitError(
+            "limit",
+            f"cannot add {name}: {account.name} has {len(mine)} devices, the limit is {limit}",
+            "Remove a device that is no longer used: " + command("device list"),
+        )
+    most = call.config.limits.devices_added_per_month
+    if not call.by_admin and store.added_since(call.rows, account.id, call.now.wall_ms - _MONTH_MS) >= most:
+        raise JitError(
+            "limit",
+            f"cannot add {name}: {account.name} has added {most} devices within 30 days, which is the limit",
+            "To replace the key of an existing device: "
+            + command("device rotate")
+            + f". Otherwise ask {call.administrators}.",
+        )
+>>>>>>> 1bde34a (Write the daemon's refusals in plain technical English)
     ends_ms = body.get("until")
     if ends_ms is not None and not call.now.wall_ms < ends_ms <= call.now.wall_ms + durations.LONGEST_MS:
         raise JitError(
             "bad_request",
             f"cannot add {name} until then: it is not within the next 365 days",
-            "Name a date to come, for example --until 2027-03-31, or none to keep it.",
+            "Use a future date, for example --until 2027-03-31, or omit it to keep the device.",
         )
     foureyes.refuse_open_for_others(call, account, networks.all_(call.rows))
     device = store.add(call.rows, account.id, name, public_key, call.now.wall_ms, ends_ms)
@@ -110,8 +129,9 @@ def rotate(call: Call, body: wire.DeviceRotateBody) -> Render[wire.DeviceRotateR
         if not interface.enforced and _unmanaged(call, interface, device.public_key):
             raise JitError(
                 "refused",
-                f"cannot rotate the key of {device.name}: {interface.name} is not enforced, and its owner lets that key in",
-                "An administrator changes it there, or enforces: "
+                f"cannot rotate the key of {device.name}: {interface.name} is not enforced, and its owner "
+                "has that key as a peer",
+                "An administrator replaces it there, or enforces the interface: "
                 + command("interface enforce", interface.name, "on")
                 + ". If somebody else may have the key: "
                 + command("device remove", device.name, lost=True),
@@ -153,8 +173,8 @@ def _rotated(
 def _moved_on(device: Device) -> JitError:
     return JitError(
         "conflict",
-        f"cannot rotate the key of {device.name}: another one is registered than the one to be replaced",
-        "Somebody has rotated it meanwhile: " + command("device list") + " shows the registered key.",
+        f"cannot rotate the key of {device.name}: the registered key is not the key to be replaced",
+        "The key was rotated meanwhile; " + command("device list") + " shows the registered key.",
     )
 
 
@@ -258,7 +278,7 @@ def named(
             f"cannot find a device {text.clean(name or '')[:40]!r} of {user}",
             f"There are: {names}.",
         )
-    raise JitError("bad_request", f"cannot tell which device is meant: {names}", "Name one of them.")
+    raise JitError("bad_request", f"cannot tell which device you mean: {names}", "Choose one of them.")
 
 
 def _refuse_known_key(call: Call, public_key: str, account: Account, *, takes_over: bool) -> None:
@@ -266,8 +286,8 @@ def _refuse_known_key(call: Call, public_key: str, account: Account, *, takes_ov
     if store.is_lost(call.rows, public_key):
         raise JitError(
             "refused",
-            "cannot use this public key: it is that of a device that was reported lost",
-            "Such a key is never let in again: make another one with wg genkey.",
+            "cannot use this public key: it belongs to a device that was reported lost",
+            "Such a key can never be registered again; make a new key with wg genkey.",
         )
     known = store.by_key(call.rows, public_key)
     if known is not None:
@@ -281,7 +301,7 @@ def _refuse_known_key(call: Call, public_key: str, account: Account, *, takes_ov
         raise JitError(
             "conflict",
             f"cannot use this public key: {whose} already",
-            f"Every device has a key of its own: make one with wg genkey.{free if gone else ''}",
+            f"Every device needs its own key; make one with wg genkey.{free if gone else ''}",
         )
     for interface in interfaces.all_(call.rows):
         if public_key == interface.public_key:
@@ -291,8 +311,8 @@ def _refuse_known_key(call: Call, public_key: str, account: Account, *, takes_ov
         if _unmanaged(call, interface, public_key) and not takes_over:
             raise JitError(
                 "not_permitted",
-                f"cannot use this public key: it is a peer of {interface.name} already, and nobody has said whose",
-                "An administrator gives it to you: "
+                f"cannot use this public key: it is an unmanaged peer of {interface.name}",
+                "An administrator can assign it to you: "
                 + command("device add", "NAME", user="NAME", public_key="KEY"),
             )
 
@@ -327,7 +347,7 @@ def _import_line(call: Call, interface: Interface, line: wire.ImportLine) -> tup
     if all(peer.public_key != public_key for peer in interfaces.unmanaged(call.rows, interface.id)):
         raise JitError(
             "not_found",
-            f"cannot import {public_key}: it is no unmanaged peer of {interface.name}",
+            f"cannot import {public_key}: it is not an unmanaged peer of {interface.name}",
             "See " + command("interface show", interface.name),
         )
     uid = call.existing_user(line["user"])
@@ -339,7 +359,7 @@ def _import_line(call: Call, interface: Interface, line: wire.ImportLine) -> tup
         raise JitError(
             "conflict",
             f"cannot import {public_key}: {account.name} has a device {name} already",
-            "Name it otherwise.",
+            "Use another name.",
         )
     foureyes.refuse_open_for_others(call, account, networks.of_interface(call.rows, interface.id))
     device = store.add(call.rows, account.id, name, public_key, call.now.wall_ms)

@@ -28,7 +28,7 @@ def more_of(
     rule, why = granting.rule_for(call, grant.account, network, term.duration_ms)
     asked, term = ask_for_more(call, grant, network, wish, reason, own=True, rule=rule)
     if rule is None:
-        return shown(asked.id, why and f"people decide: {why}")
+        return shown(asked.id, why and f"needs a decision: {why}")
     granting.lengthen(call, grant, network, term, by="policy", comment=why, asked=asked, auto_rule=str(rule))
     capped = f"; {term.why}" if term.why else ""
     return shown(grant.id, f"extended by {why}{capped}")
@@ -59,7 +59,7 @@ def ask_for_more(
                 f"cannot ask for more of {grant.id}: request {other.id} is pending",
                 "Wait for it ("
                 + command("show", other.id)
-                + "), or take it back: "
+                + "), or withdraw it: "
                 + command("cancel", other.id),
             )
     limits.check_requests(call, account)

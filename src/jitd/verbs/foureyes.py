@@ -43,8 +43,8 @@ def refuse_own_making(
     which = f"{request_id}" if request_id is not None else f"access to {account.name}"
     raise JitError(
         "refused",
-        f"cannot {verb} {which}: {why}, and on {network.name} somebody else has to decide about that",
-        f"Ask {view.deciders(network)} who is somebody else; or {account.name} puts another key in its place: "
+        f"cannot {verb} {which}: {why}, and on {network.name} another approver has to decide about that",
+        f"Ask {view.deciders(network)} who is not involved; or {account.name} replaces the key: "
         + command("device rotate"),
     )
 
@@ -62,8 +62,9 @@ def refuse_nameless(view: View, verb: str, network: Network) -> None:
     if not foureyes.counts(view.actor):
         raise JitError(
             "not_permitted",
-            f"cannot {verb} as root: several people have to agree on {network.name}, and no login tells who this is",
-            f"Do it as yourself, or through sudo from a login: ask {view.deciders(network)}.",
+            f"cannot {verb} as root: {network.name} needs several approvals, and no login identifies this "
+            "person",
+            f"Use your own account, or sudo from a login; or ask {view.deciders(network)}.",
         )
 
 
@@ -80,8 +81,8 @@ def reason(call: Call, given: str | None, what: str) -> str:
     if not said and call.config.policy.reasons:
         raise JitError(
             "bad_request",
-            f"cannot {what} without a reason: this gateway wants one ([policy] reasons in jitd.toml)",
-            'Say why: --reason "ticket 1234"',
+            f"cannot {what} without a reason: this gateway requires one ([policy] reasons in jitd.toml)",
+            'Add --reason "ticket 1234"',
         )
     return said
 
@@ -94,7 +95,7 @@ def refuse_open_for_others(call: Call, account: Account, networks: list[Network]
         if holds(call, network) and call.people.has_standing(network, account.uid, account.name):
             raise JitError(
                 "refused",
-                f"cannot register a key for {account.name}: {network.name} would be open for it at once, and there"
-                " nobody decides that alone",
+                f"cannot register a key for {account.name}: {network.name} would be open for it at once, and "
+                "that needs several approvals there",
                 f"{account.name} registers it: " + command("device add", "NAME", public_key="KEY"),
             )

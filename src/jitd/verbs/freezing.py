@@ -31,7 +31,7 @@ def thaw(call: Call, _body: object) -> Render[wire.FreezeReply]:
         if call.people.memory.held.freeze is not None:
             raise JitError(
                 "store",
-                "cannot thaw: the freeze itself is not recorded yet; nothing was changed",
+                "cannot thaw: the freeze is not recorded yet; nothing was changed",
                 "See " + command("status"),
             )
         return lambda call: {**_shown(call), "already": True}

@@ -129,7 +129,7 @@ def devices_for(call: View, account: Account, network: Network) -> list[Device]:
     if not mine:
         raise JitError(
             "refused",
-            f"cannot grant {network.name} to {account.name}: {account.name} has no device that it could be opened for",
+            f"cannot grant {network.name} to {account.name}: {account.name} has no device",
             "Add one: " + command("device add", "laptop", user=account.name, public_key="KEY"),
         )
     return mine
@@ -143,7 +143,7 @@ def _own_devices(call: View, account: Account, network: Network, mine: list[Devi
         raise JitError(
             "refused",
             f"cannot open {network.name} by break-glass: {foureyes.others_making(call, account)}",
-            "Put another key in its place: " + command("device rotate"),
+            "Replace the key: " + command("device rotate"),
         )
     return found
 
@@ -154,8 +154,8 @@ def refuse_frozen(call: View, network: Network) -> None:
     if frozen is not None:
         raise JitError(
             "refused",
-            f"cannot open {network.name}: {frozen.by} has frozen everything: {frozen.reason}",
-            "An administrator ends that with " + command("thaw"),
+            f"cannot open {network.name}: {frozen.by} has frozen all access: {frozen.reason}",
+            "An administrator ends the freeze with " + command("thaw"),
         )
 
 
@@ -172,7 +172,7 @@ def refuse_open(call: View, account: Account, network: Network) -> None:
     if standing:
         raise JitError(
             "refused",
-            f"cannot grant {network.name} to {account.name}: it is open already, {standing.why}",
+            f"cannot grant {network.name} to {account.name}: access is open already, {standing.why}",
             "See " + command("why", account.name, network.name),
         )
 
@@ -182,7 +182,7 @@ def refuse_own(call: View, verb: str, account: Account, network: Network, reques
     if policy.may_be_own(call.actor, account):
         which = f"{request_id}" if request_id is not None else f"access to {account.name}"
         own = (call.actor.uid == account.uid) or policy.is_own(call.actor, account)
-        whose = "it is your own" if own else f"your login is that of {account.name}"
+        whose = "it is your own request" if own else f"you are logged in as {account.name}"
         raise JitError(
             "refused",
             f"cannot {verb} {which}: {whose}, and nobody decides on their own request",
@@ -207,5 +207,5 @@ def rule_for(
         if made:
             return None, made
     if rule is not None and freezes.current(call.rows) is not None:
-        return None, "everything is frozen"
+        return None, "all access is frozen"
     return rule, why

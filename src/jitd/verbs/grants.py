@@ -108,8 +108,8 @@ def revoke(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply]:
     if request.extends_id is not None:
         raise JitError(
             "conflict",
-            f"cannot revoke {request.id}: it only lengthened grant {request.extends_id}",
-            "End that one: " + command("revoke", request.extends_id),
+            f"cannot revoke {request.id}: it only extended grant {request.extends_id}",
+            "Revoke that grant: " + command("revoke", request.extends_id),
         )
     ending = Ending(how=Status.REVOKED, at_ms=call.now.wall_ms, by=call.actor.user, comment=comment)
     if not store.end(call.rows, request.id, ending):
@@ -130,7 +130,7 @@ def acknowledge(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply
     if not request.break_glass and not request.unreviewed:
         raise JitError(
             "conflict",
-            f"cannot acknowledge {request.id}: nobody has to look at it, it is no break-glass",
+            f"cannot acknowledge {request.id}: it needs no review, because it is not a break-glass grant",
             "See " + command("list"),
         )
     made = foureyes.own_making(call, request.account)
@@ -147,7 +147,7 @@ def acknowledge(call: Call, body: wire.DecisionBody) -> Render[wire.RequestReply
         assert request.review is not None
         raise JitError(
             "conflict",
-            f"cannot acknowledge {request.id}: {request.review.by} has done so already",
+            f"cannot acknowledge {request.id}: {request.review.by} has acknowledged it already",
             "See " + command("show", request.id) + " for its history.",
         )
     call.event(EventKind.ACKNOWLEDGED, Comment(comment=comment), request=request)
@@ -167,7 +167,7 @@ def _asked(call: Call, body: wire.GrantBody) -> tuple[Request, Network]:
         raise JitError(
             "bad_request",
             "cannot grant by number and by user and network at once",
-            "Type " + command("grant", "ID") + ", or " + command("grant", user="NAME", network="NAME"),
+            "Use " + command("grant", "ID") + ", or " + command("grant", user="NAME", network="NAME"),
         )
     request_id = body["id"]
     assert request_id is not None
@@ -180,8 +180,8 @@ def _unasked(call: Call, body: wire.GrantBody, comment: str) -> tuple[Request, N
     if not user or not network_name:
         raise JitError(
             "bad_request",
-            "cannot tell what to grant: there is neither a number nor a user and a network",
-            "Type "
+            "cannot grant: neither a number nor a user and a network are given",
+            "Use "
             + command("grant", "ID")
             + ", or "
             + command("grant", user="NAME", network="NAME", duration="2h"),
@@ -226,7 +226,8 @@ def extended_by(call: View, request: Request) -> Request | None:
     if extended.grant is None or extended.status(call.now) is not Status.ACTIVE:
         raise JitError(
             "ended",
-            f"cannot grant {request.id}: grant {extended.id}, which it would lengthen, is {extended.status(call.now)}",
+            f"cannot grant {request.id}: grant {extended.id}, which it would extend, is "
+            f"{extended.status(call.now)}",
             "See " + command("show", extended.id),
         )
     return extended
@@ -259,13 +260,15 @@ def _agreed(
         if policy.same_person(call.actor.uid, call.actor.login_uid, vote.uid, vote.login_uid):
             raise JitError(
                 "conflict",
-                f"cannot grant {request.id} twice: you have agreed already, and {network.approvals} different people"
-                " have to",
-                "Somebody else who may decide has to do it.",
+                f"cannot grant {request.id} twice: you have approved it already, and {network.approvals} "
+                "different people are needed",
+                "Another approver has to do it.",
             )
         right = call.people.may_decide(network, vote.uid, vote.name)
         if right.answer is Answer.UNAVAILABLE:
-            raise JitError("busy", f"cannot count the yes of {vote.name}: {right.why}", "Try again later.")
+            raise JitError(
+                "busy", f"cannot count the approval of {vote.name}: {right.why}", "Try again later."
+            )
         if right:
             standing.append(vote)
         else:
@@ -293,4 +296,4 @@ def _agreed(
     )
     if shortest >= term.duration_ms:
         return term
-    return Term(term.starts_ms, term.starts_ms + shortest, "the shortest duration that was agreed to")
+    return Term(term.starts_ms, term.starts_ms + shortest, "the shortest duration that was approved")

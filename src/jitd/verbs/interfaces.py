@@ -34,7 +34,7 @@ def add(call: Call, body: wire.InterfaceAddBody) -> Render[wire.InterfaceReply]:
         raise JitError(
             "conflict",
             f"cannot add {name}: the machine has an interface of this name",
-            "Take part in it with " + command("interface adopt", name) + ", or choose another name.",
+            "Manage its peers with " + command("interface adopt", name) + ", or choose another name.",
         )
     private, public = keypair.generate()
     interface = Interface(
@@ -71,14 +71,14 @@ def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render[wire.InterfaceRep
         raise JitError(
             "refused",
             f"cannot adopt {name}: {owner.path} cannot be read ({owner.unreadable})",
-            "Mend it first.",
+            "Repair the file first.",
         )
     if owner.saves_config:
         raise JitError(
             "refused",
-            f"cannot adopt {name}: {owner.path} has SaveConfig = true, so that wg-quick would write down who is let"
-            " in at the moment and let them in again at the next boot",
-            f"Set SaveConfig = false in {owner.path}, then try again. The interface may stay up.",
+            f"cannot adopt {name}: {owner.path} has SaveConfig = true, so wg-quick would save the current "
+            "peers and add them again at the next boot",
+            f"Set SaveConfig = false in {owner.path}, then try again. The interface can stay up.",
         )
     state = _read(call, name)
     if state is None:
@@ -92,7 +92,8 @@ def adopt(call: Call, body: wire.InterfaceAdoptBody) -> Render[wire.InterfaceRep
         if state.public_key and state.public_key == other.public_key:
             raise JitError(
                 "conflict",
-                f"cannot adopt {name}: it has the key of {other.name}, and may be that one under another name",
+                f"cannot adopt {name}: it has the key of {other.name}, and may be the same interface under "
+                "another name",
                 "See " + command("doctor", "interfaces") + f", or remove {other.name} first.",
             )
     pools = placing.pools(body.get("pools") or _own_pools(state))
@@ -131,15 +132,16 @@ def set_(call: Call, body: wire.InterfaceSetBody) -> Render[wire.InterfaceReply]
     if before.adopted and owners:
         raise JitError(
             "refused",
-            f"cannot change the {' and '.join(owners)} of {before.name}: it is adopted, they belong to its owner",
+            f"cannot change the {' and '.join(owners)} of {before.name}: it is adopted, and its owner sets "
+            "them",
             f"Change them where {before.name} is made, for example in /etc/wireguard/{before.name}.conf.",
         )
     pools = placing.pools(body["pools"]) if "pools" in body else placing.Pools(before.pool4, before.pool6)
     if pools == placing.Pools() and not before.adopted:
         raise JitError(
             "bad_request",
-            f"cannot take the pools of {before.name} away: its devices would have no addresses",
-            "Name the one that stays: --pool 10.9.0.0/24",
+            f"cannot remove the pools of {before.name}: its devices would have no addresses",
+            "Name the pool that stays: --pool 10.9.0.0/24",
         )
     port = body.get("port", before.port)
     after = replace(
@@ -177,7 +179,7 @@ def remove(call: Call, body: wire.NameBody) -> Render[wire.InterfaceReply]:
         names = ", ".join(network.name for network in behind)
         raise JitError(
             "conflict",
-            f"cannot remove {interface.name}: these networks are reached through it: {names}",
+            f"cannot remove {interface.name}: these networks use it: {names}",
             "Remove them first: " + command("network remove", behind[0].name),
         )
     passing = plans.state(call, [interface])
@@ -209,7 +211,7 @@ def _opened(call: Call, interface: Interface) -> quorums.Need | None:
     if not found:
         return None
     most = max(core.quorum(one, everywhere=call.config.policy.four_eyes) for one in found)
-    what = f"peers of {interface.name} that nobody was named for reach {', '.join(one.name for one in found)}"
+    what = f"unmanaged peers of {interface.name} reach {', '.join(one.name for one in found)}"
     return quorums.Need(tuple(found), most, (what,), quorums.digest(found))
 
 
@@ -218,7 +220,7 @@ def enforce(call: Call, body: wire.InterfaceEnforceBody) -> Render[wire.Interfac
     before = named(call, body["name"])
     if not before.adopted and not body["on"]:
         raise JitError(
-            "refused", f"cannot stop enforcing {before.name}: it is jitd's own, and has no unmanaged peers"
+            "refused", f"cannot stop enforcing {before.name}: jitd created it, and it has no unmanaged peers"
         )
     passing = plans.state(call, [before])
     after = replace(before, enforced=body["on"])
@@ -318,7 +320,7 @@ def _refuse_known(call: Call, name: str) -> None:
     if store.by_name(call.rows, name) is not None:
         raise JitError(
             "conflict",
-            f"cannot use {name} again: jitd has it already",
+            f"cannot use {name} again: jitd manages it already",
             "See " + command("interface show", name),
         )
 
@@ -333,7 +335,7 @@ def _read(call: Call, name: str) -> LinkState | None:
         raise JitError(
             "enforcement",
             f"cannot look at {name}: {error}",
-            "Choose another name where that one is taken; " + command("status") + " has the backend.",
+            "Choose another name if this one is taken; " + command("status") + " shows the backend.",
         ) from error
 
 

@@ -27,7 +27,7 @@ def check_requests(call: Call, account: Account) -> None:
             "limit",
             f"cannot ask for more: {opened} requests of {account.name} are pending, the limit is"
             f" {limits.requests_open_per_user}",
-            "Take one back with " + command("cancel") + ", or wait until they are decided.",
+            "Withdraw one with " + command("cancel") + ", or wait for decisions.",
         )
     made, first = requests.count_since(call.rows, account.id, call.now.wall_ms - durations.HOUR)
     if made >= limits.requests_per_hour and first is not None:
@@ -49,14 +49,14 @@ def check_devices(call: Call, account: Account, name: str, there: int) -> None:
         raise JitError(
             "limit",
             f"cannot add {name}: {account.name} has {there} devices, the limit is {limits.devices_per_user}",
-            "Remove one that is not used any more: " + command("device list"),
+            "Remove a device that is no longer used: " + command("device list"),
         )
     most = limits.devices_added_per_month
     if devices.added_since(call.rows, account.id, call.now.wall_ms - _MONTH_MS) >= most:
         raise JitError(
             "limit",
             f"cannot add {name}: {account.name} has added {most} devices within 30 days, which is the limit",
-            "To replace the key of a device that is there: "
+            "To replace the key of an existing device: "
             + command("device rotate")
             + f". Otherwise ask {call.administrators}.",
         )

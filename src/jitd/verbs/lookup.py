@@ -57,7 +57,7 @@ def _unknown(request_id: int) -> JitError:
     return JitError(
         "not_found",
         f"cannot find a request {request_id}",
-        "See " + command("list") + " for the numbers that exist.",
+        command("list") + " shows the numbers.",
     )
 
 
@@ -81,12 +81,12 @@ def own(call: Call, body: wire.IdBody, *wanted: Status, verb: str) -> Request:
     states = " or ".join(wanted)
     if not candidates:
         raise JitError(
-            "not_found", f"cannot {verb}: {name} has nothing that is {states}", "See " + command("status")
+            "not_found", f"cannot {verb}: {name} has no request that is {states}", "See " + command("status")
         )
     numbers = ", ".join(f"{one.id} ({networks.by_id(call.rows, one.network_id).name})" for one in candidates)
     raise JitError(
         "bad_request",
-        f"cannot tell which one to {verb}: {numbers}",
+        f"cannot tell which request to {verb}: {numbers}",
         f"Name one: jitctl {verb} {candidates[0].id}",
     )
 
@@ -131,7 +131,7 @@ def chosen_network(view: View, user: str, uid: int, name: str | None) -> Network
         return usable[0]  # open already, which is worth saying
     if not askable:
         raise JitError(
-            "not_found", f"cannot find a network that {user} has to ask for", "See " + command("status")
+            "not_found", f"cannot find a network that {user} has to request", "See " + command("status")
         )
     raise JitError(
         "bad_request",
@@ -186,7 +186,7 @@ def refuse_second(
                 f"cannot {verb}: request {other.id} is pending",
                 "Wait for it ("
                 + command("show", other.id)
-                + "), or take it back: "
+                + "), or withdraw it: "
                 + command("cancel", other.id)
                 if policy.is_own(call.actor, account)
                 else "Grant that one: " + command("grant", other.id),

@@ -35,7 +35,7 @@ def add(call: Call, body: wire.NetworkAddBody) -> Render[wire.NetworkReply]:
     if store.by_name(call.rows, name) is not None:
         raise JitError(
             "conflict",
-            f"cannot add the network {name}: there is one of this name",
+            f"cannot add the network {name}: the name is taken",
             "Change it with " + command("network set", name) + ", or choose another name.",
         )
     interface = _chosen_interface(call, body.get("interface"))
@@ -240,7 +240,7 @@ def _chosen_interface(call: Call, name: str | None) -> Interface:
         names = ", ".join(interface.name for interface in every)
         raise JitError(
             "bad_request",
-            f"cannot tell which interface is meant: {names}",
+            f"cannot tell which interface you mean: {names}",
             f"Add --interface {every[0].name}",
         )
     found = interfaces.by_name(call.rows, name)
@@ -271,7 +271,7 @@ def refuse_together(
             raise JitError(
                 "refused",
                 'cannot limit a network to ports: enforce.firewall is "none", so that a grant would open all ports',
-                'Leave --port away, or set firewall = "nftables" in jitd.toml.',
+                'Omit --port, or set firewall = "nftables" in jitd.toml.',
             )
         if added and len(every) > 1:
             raise JitError(
@@ -287,8 +287,9 @@ def refuse_together(
         one, other, route = unclear
         raise JitError(
             "conflict",
-            f"cannot use the route {route} in both {one.name} and {other.name}: nothing says which of them decides",
-            "Give one of them another route, or ports that the other does not have (--port tcp/5432).",
+            f"cannot use the route {route} in both {one.name} and {other.name}: it is not clear which "
+            "network applies",
+            "Use different routes, or ports that do not overlap (--port tcp/5432).",
         )
 
 
@@ -328,7 +329,7 @@ def _existing(call: Call, name: str) -> int:
             return known.uid  # who was known here by the name; somebody else is not let in by it
         if error.code == "not_found" and call.people.directory.group_exists(name) is Answer.YES:
             raise JitError(
-                error.code, error.message, f"Did you mean the group? Write {principals.of_group(name)}."
+                error.code, error.message, f"For the group, write {principals.of_group(name)}."
             ) from None
         raise
 
@@ -341,8 +342,9 @@ def _refuse_undecidable(call: Call, network: Network) -> None:
     if network.approvers and not named.names and not named.unknown:
         raise JitError(
             "refused",
-            f"cannot leave {network.name} to {', '.join(network.approvers)}: nobody is in {', '.join(network.approvers)}",
-            "Name somebody who is there, or none: administrators decide everywhere.",
+            f"cannot leave {network.name} to {', '.join(network.approvers)}: {', '.join(network.approvers)} "
+            "has no members",
+            "Name existing approvers, or none: administrators decide about every network.",
         )
     # Who cannot be looked up now may well be enough. Root is one of those who are named, behind sudo, and none more; on a
     # machine without an admin group nobody knows who that is, so it is one.
@@ -350,7 +352,8 @@ def _refuse_undecidable(call: Call, network: Network) -> None:
         raise JitError(
             "refused",
             f"cannot ask for {network.approvals} approvals on {network.name}: only"
-            f" {', '.join(sorted(deciders.names)) or 'root'} may decide there, and root counts as who is behind it",
+            f" {', '.join(sorted(deciders.names)) or 'root'} may decide there, and root counts as the person "
+            "who is logged in",
             "Name more approvers first: " + command("network set", "NAME", "approvers+=@leads"),
         )
 
@@ -388,8 +391,8 @@ def _missing_groups(call: Call, named: Iterable[str]) -> list[str]:
 def _outlived(call: Call, network: Network) -> list[str]:
     """The grants that were made under a longer maximum: a new one does not shorten them."""
     return [
-        f"grant {request.id} of {request.account.name} is longer than the maximum, and runs on: "
-        + command("revoke", request.id)
+        f"grant {request.id} of {request.account.name} is longer than the maximum and stays active; to end "
+        "it: " + command("revoke", request.id)
         for request in (stored_requests.live(call.rows, network_ids=[network.id]) if network.id else [])
         if request.grant is not None
         and not network.extend_beyond_max

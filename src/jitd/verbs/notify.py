@@ -97,13 +97,13 @@ def _recipients(call: Call, body: wire.NotifyTestBody) -> list[tuple[str, str, s
             raise JitError(
                 "bad_request",
                 f"cannot send a test to {text.clean(to)[:60]!r}: it is "
-                + ("no mail address" if mail.server else "no room, and there is no mail server")
+                + ("not a mail address" if mail.server else "not a chat room, and there is no mail server")
                 + (
-                    f", and none of the rooms {', '.join(destinations)}"
+                    f", and none of the chat rooms {', '.join(destinations)}"
                     if destinations and mail.server
                     else ""
                 ),
-                "Type --to you@example.org, or the name of a room in [chat] urls.",
+                "Type --to you@example.org, or the name of a chat room in [chat] urls.",
             )
         return [("mail", email(to), email(to))]
     found = [("chat", one, "") for one in destinations]
@@ -114,7 +114,7 @@ def _recipients(call: Call, body: wire.NotifyTestBody) -> list[tuple[str, str, s
     if not found:
         raise JitError(
             "bad_request",
-            f"cannot send a test: nobody knows where {name} gets mail",
+            f"cannot send a test: the mail address of {name} is not known",
             "Type --to you@example.org.",
         )
     return found

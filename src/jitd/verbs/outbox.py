@@ -54,8 +54,8 @@ def _refuse_others(call: Call, verb: str, body: wire.OutboxBody) -> None:
         if not store.waits(call.rows, number):
             raise JitError(
                 "not_found",
-                f"cannot {verb} message {number}: it does not wait",
-                "See " + command("outbox list") + " for those that do; nothing was changed.",
+                f"cannot {verb} message {number}: it is not waiting for delivery",
+                command("outbox list") + " shows the waiting messages; nothing was changed.",
             )
 
 
@@ -79,9 +79,9 @@ def _has_channel(view: View, one: Message) -> bool:
 def _why(view: View, one: Message) -> str:
     """Why it was not delivered yet."""
     if not _has_channel(view, one):
-        there = f"no room {one.recipient} in [chat] urls" if one.way == "chat" else "no [mail] server"
-        return f"it cannot be told any more: there is {there} in jitd.toml"
-    return one.error or "it was not tried yet"
+        there = f"no chat room {one.recipient} in [chat] urls" if one.way == "chat" else "no [mail] server"
+        return f"it can no longer be delivered: there is {there} in jitd.toml"
+    return one.error or "not tried yet"
 
 
 def _view(view: View, one: Message) -> wire.MessageView:

@@ -76,7 +76,7 @@ def check_interface(call: Call, before: Interface | None, after: Interface) -> l
             _refuse(
                 found,
                 f"cannot use the endpoint {after.endpoint}",
-                "Name an address that clients reach without a tunnel.",
+                "Use an address that clients reach without the tunnel.",
             )
             warnings += [f"the endpoint {after.endpoint}: {one}" for one in found.overlaps]
     warnings += _unlike_port(before, after)
@@ -93,7 +93,8 @@ def _unlike_port(before: Interface | None, after: Interface) -> list[str]:
     if port == after.port:
         return []
     return [
-        f"clients are sent to port {port}, and {after.name} listens on {after.port}: right only where something forwards it"
+        f"clients are sent to port {port}, and {after.name} listens on {after.port}: correct only if another "
+        "device forwards that port"
     ]
 
 
@@ -115,7 +116,7 @@ def check_network(call: Call, interface: Interface, before: Network | None, afte
             _refuse(
                 found,
                 f"cannot use the route {route}",
-                "Name what is behind the gateway, and not the way to it.",
+                "Use the destinations behind the gateway, not the route to it.",
             )
             warnings += [f"{after.name} opens {route}: {one}" for one in found.overlaps]
     return warnings
@@ -141,7 +142,8 @@ def doubles(view: View, interface: Interface) -> list[str]:
         *(Taken(parsing.single(one), "the gateway") for one in view.gateway(interface.id)),
     ]
     return [
-        f"the unmanaged peer {peer.public_key} has {ip}, which {other.whose} has also: only one of them passes"
+        f"the unmanaged peer {peer.public_key} has {ip}, which {other.whose} has, too: only one of them can "
+        "use it"
         for peer in interfaces.unmanaged(view.rows, interface.id)
         for ip in sorted(peer.allowed_ips, key=str)
         for other in taken
@@ -165,7 +167,7 @@ def _pool(call: Call, interface: Interface, pool: Pool, host: Host) -> list[str]
         own = [one for one in found.collisions if "this machine has" not in one]
         moved = tuple(one for one in found.collisions if one not in own)
         found = Findings(tuple(own), (*moved, *found.overlaps))
-    _refuse(found, f"cannot use the pool {pool}", "Choose a network that nobody uses.")
+    _refuse(found, f"cannot use the pool {pool}", "Choose an address range that is not in use.")
     return [f"the pool {pool}: {one}" for one in found.overlaps]
 
 
@@ -193,7 +195,7 @@ def _port(call: Call, interface: Interface) -> None:
         if other.id != interface.id and other.port == port:
             raise _port_taken(port, f"{other.name} does")
     if call.host.port_taken(port):
-        raise _port_taken(port, "another program of this machine does")
+        raise _port_taken(port, "another program uses it")
 
 
 def _port_taken(port: int, who: str) -> JitError:

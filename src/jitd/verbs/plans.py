@@ -91,8 +91,8 @@ def settle(
     if confirmed and confirmed != plan["token"]:
         raise JitError(
             "conflict",
-            "cannot go on: who gains or loses access has changed since the plan was shown",
-            "Look at the new plan and confirm that one.",
+            "cannot continue: the plan has changed since it was shown",
+            "Check the new plan and confirm it.",
         )
     return plan
 

@@ -33,8 +33,8 @@ def apply(call: Call, body: wire.PolicyApplyBody) -> Render[wire.PolicyApplyRepl
     if failed:
         raise JitError(
             "refused",
-            f"cannot apply this policy: {len(failed)} of its cases do not come out: {'; '.join(failed[:5])}",
-            "Mend the rules or the cases; nothing was changed.",
+            f"cannot apply this policy: {len(failed)} of its cases fail: {'; '.join(failed[:5])}",
+            "Correct the rules or the cases; nothing was changed.",
         )
     every = interfaces.all_(call.rows)
     need = quorums.needed(call, list(before.values()), after)
@@ -105,7 +105,7 @@ def _interface_id(call: Call, entry: policyfile.Entry, before: Network | None) -
             raise JitError(
                 "refused",
                 f"cannot move {entry.name} from {interface.name} to {entry.interface}",
-                "Remove it first, or give the new one another name.",
+                "Remove it first, or use another name.",
             )
         return interface.id
     named = [one for one in every if one.name == entry.interface or (not entry.interface and len(every) == 1)]
@@ -114,7 +114,7 @@ def _interface_id(call: Call, entry: policyfile.Entry, before: Network | None) -
         raise JitError(
             "not_found",
             f"cannot find the interface of {entry.name}",
-            f'Write interface = "…" with one of those that there are: {names}.',
+            f'Write interface = "…" with one of: {names}.',
         )
     return named[0].id
 

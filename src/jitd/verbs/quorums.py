@@ -29,7 +29,7 @@ class Need:
     @property
     def warning(self) -> str:
         """For the plan of the change."""
-        return f"{self.quorum} people have to agree to this: {'; '.join(self.what)}"
+        return f"{self.quorum} approvals are needed for this: {'; '.join(self.what)}"
 
 
 class QuorumNeeded(Exception):

@@ -33,7 +33,7 @@ def request(call: Call, body: wire.RequestBody) -> Render[wire.RequestReply]:
         raise JitError(
             member.code,
             f"cannot ask for {network.name} as {name}: {member.why}",
-            f"What {name} may ask for: " + command("status") + f". To be let in, ask {call.administrators}.",
+            command("status") + f" lists the networks of {name}. For membership, ask {call.administrators}.",
         )
     standing = call.people.has_standing(network, uid, name)
     if standing:
@@ -54,7 +54,7 @@ def request(call: Call, body: wire.RequestBody) -> Render[wire.RequestReply]:
     if not devices.of_account(call.rows, account.id):
         raise JitError(
             "refused",
-            f"cannot ask for {network.name}: {name} has no device that it could be opened for",
+            f"cannot ask for {network.name}: {name} has no device",
             "Add one first: wg genkey | tee private.key | wg pubkey | "
             + command("device add", "laptop", public_key="-"),
         )
@@ -145,10 +145,10 @@ def _start(call: Call, body: wire.RequestBody) -> int | None:
         raise JitError(
             "bad_request",
             "cannot begin in the past",
-            'Name a start that is still to come, such as --start "tomorrow 09:00", or none to begin at once.',
+            'Use a future start, such as --start "tomorrow 09:00", or omit it to begin at once.',
         )
     if starts_ms > call.now.wall_ms + durations.LONGEST_MS:
-        raise JitError("bad_request", "cannot begin in more than 365 days", "Ask again nearer to it.")
+        raise JitError("bad_request", "cannot begin in more than 365 days", "Request it again later.")
     return starts_ms if starts_ms > call.now.wall_ms else None
 
 
@@ -170,7 +170,9 @@ def _decided_at_once(call: Call, asked: Request, network: Network, term: terms.T
             by=call.actor.user,
             comment="break-glass",
         )
-        return f"break-glass: administrators are told, and one of them has to acknowledge it{_and(term.why)}"
+        return (
+            f"break-glass: administrators are notified, and one of them has to acknowledge it{_and(term.why)}"
+        )
     rule, why = granting.rule_for(call, asked.account, network, term.duration_ms)
     if rule is None:
         call.event(EventKind.REQUESTED, wish, request=asked)
@@ -179,7 +181,7 @@ def _decided_at_once(call: Call, asked: Request, network: Network, term: terms.T
         call.event(EventKind.REQUESTED, wish, request=asked)
         granting.open_(call, asked, network, term, by="policy", comment=why, auto_rule=str(rule))
         return f"granted by {why}{_and(term.why)}"
-    said = [f"people decide: {why}"] if why else []
+    said = [f"needs a decision: {why}"] if why else []
     said.append(deciding.of_request(call.rows, call.people, asked, network, call.now))
     return "; ".join(filter(None, said))
 
@@ -194,23 +196,23 @@ def _refuse_break_glass(call: Call, account: Account, network: Network, starts_m
         raise JitError(
             right.code,
             f"cannot open {network.name} by break-glass as {account.name}: {right.why}",
-            "Ask for it: " + command("request", network.name, urgent=True, reason="…"),
+            "Request access: " + command("request", network.name, urgent=True, reason="…"),
         )
     if not policy.is_own(call.actor, account):
         raise JitError(
             "refused",
-            f"cannot use break-glass for {account.name}: only {account.name} may",
+            f"cannot use break-glass for {account.name}: only the user may use it",
             "Give access with " + command("grant", user="NAME", network="NAME"),
         )
     if starts_ms is not None:
-        raise JitError("bad_request", "cannot use break-glass in advance", "Leave --start away.")
+        raise JitError("bad_request", "cannot use break-glass in advance", "Omit --start.")
     used = store.break_glass_since(call.rows, account.id, network.id, call.now.wall_ms - WEEK_MS)
     if used >= network.jit_break_glass_quota:
         raise JitError(
             "limit",
-            f"cannot open {network.name} by break-glass again: {account.name} did {used} times within a week, the limit"
-            f" is {network.jit_break_glass_quota}",
-            "Ask for it: " + command("request", network.name, urgent=True, reason="…"),
+            f"cannot open {network.name} by break-glass again: {account.name} did so {used} times within a "
+            f"week, and the limit is {network.jit_break_glass_quota}",
+            "Request access: " + command("request", network.name, urgent=True, reason="…"),
         )
 
 

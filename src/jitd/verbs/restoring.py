@@ -23,7 +23,7 @@ def accept_restored(call: Call, body: wire.AcceptRestoredBody) -> Render[wire.Ac
     if found is None:
         raise JitError(
             "conflict",
-            "cannot accept a restored store: nothing is in doubt",
+            "cannot accept a restored store: the store was not restored",
             "See " + command("status"),
         )
     every = interfaces.all_(call.rows)
@@ -39,7 +39,8 @@ def accept_restored(call: Call, body: wire.AcceptRestoredBody) -> Render[wire.Ac
 def sentence(found: Restored) -> str:
     """For `status` and `doctor`."""
     return (
-        f"the store was restored from an older copy ({found.behind} events are missing): what was closed since may stand in it as open, so that its grants and keys stay closed ("
+        f"the store was restored from an older copy ({found.behind} events are missing): access that was "
+        "closed since may be open in it, so its grants and keys stay closed ("
         + command("accept-restored")
         + ")"
     )

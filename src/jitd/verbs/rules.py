@@ -57,7 +57,7 @@ def stale(rows: Rows, people: People) -> list[Stale]:
                 key = fields[where]
                 found.append(Stale(network.name, key, name, why, _without(network, where, key, name)))
         for where, name in network.unbound():
-            key, why = fields[where], "nobody could tell yet which uid is meant"
+            key, why = fields[where], "the uid of this user is not known yet"
             found.append(Stale(network.name, key, name, why, _without(network, where, key, name)))
     return found
 
@@ -74,10 +74,10 @@ def _without(network: Network, where: str, key: str, name: str) -> str:
 def _gone(rows: Rows, people: People, name: str, uid: int) -> str:
     if uid <= REGISTERED:
         now = accounts.registered(rows, name)
-        return "" if now is not None and now.uid == uid else "somebody else is registered by this name now"
+        return "" if now is not None and now.uid == uid else "another person is registered with this name now"
     person = people.directory.person(name)
     if person.exists is Answer.NO:
-        return "there is no such user any more"
+        return "this user no longer exists"
     if person.uid is not None and person.uid != uid:
-        return f"uid {uid} was meant, and uid {person.uid} has the name now"
+        return f"uid {uid} had this name, and now uid {person.uid} has it"
     return ""

@@ -47,7 +47,7 @@ def fill(call: Call, interface: Interface) -> list[str]:
         try:
             devices.add_addresses(call.rows, tunnel, [free.take(pool) for pool in missing])
         except JitError as error:
-            return [f"not every device has an address of each family: {error.message}"]
+            return [f"some devices have no address of each family: {error.message}"]
     return []
 
 
@@ -83,7 +83,7 @@ class _Free:
         raise JitError(
             "refused",
             f"cannot give out another address on {interface.name}: the pool {pool} is used up",
-            "Remove devices that are not needed, or widen it: "
+            "Remove devices that are not needed, or enlarge it: "
             + command("interface set", interface.name, pool="CIDR"),
         )
 

@@ -25,12 +25,12 @@ def add(call: Call, body: wire.UserAddBody) -> Render[wire.UserReply]:
             raise JitError(
                 "conflict",
                 f"cannot register {name}: the system has a user of this name",
-                "Users of the system need no registration; choose another name for somebody else.",
+                "Users of the system need no registration; choose another name for another person.",
             )
         case Answer.UNAVAILABLE:
             raise JitError(
                 "busy",
-                f"cannot register {name}: nobody knows now whether the system has such a user",
+                f"cannot register {name}: the system cannot tell now whether it has such a user",
                 "Try again later.",
             )
     ends_ms = _end(call, body["until"])
@@ -38,7 +38,7 @@ def add(call: Call, body: wire.UserAddBody) -> Render[wire.UserReply]:
     if known is not None and (known.ends_ms is None or known.ends_ms > call.now.wall_ms):
         raise JitError(
             "conflict",
-            f"cannot register {name}: there is one of this name",
+            f"cannot register {name}: the name is taken",
             "Change it with " + command("user set", name, until="DATE"),
         )
     # Whose time is over is not asked whether it is the same person: this is another one, with nothing of the first.
@@ -66,7 +66,8 @@ def set_(call: Call, body: wire.UserSetBody) -> Render[wire.UserReply]:
         if not before.is_registered:
             raise JitError(
                 "refused",
-                f"cannot set an end for {before.name}: it is a user of the system, which knows when accounts expire",
+                f"cannot set an end for {before.name}: it is a user of the system, which sets when accounts "
+                "expire",
                 f"Use {shell('chage', '-E', 'DATE', '--', before.name)} or "
                 + command("user disable", before.name),
             )
@@ -144,8 +145,8 @@ def confirm(call: Call, body: wire.UserConfirmBody) -> Render[wire.UserConfirmRe
     if bool(names) == bool(body.get("all")):
         raise JitError(
             "bad_request",
-            "cannot tell who is to be confirmed",
-            "Type " + command("user confirm", "NAME") + ", or --all for all who are back.",
+            "cannot confirm: no user is given",
+            "Use " + command("user confirm", "NAME") + ", or --all for all users that are back.",
         )
     if names:
         found = [one for name in names if (one := _confirmable(call, name)) is not None]
@@ -180,7 +181,7 @@ def _confirmable(call: Call, name: str) -> Account | None:
         raise JitError(
             there.code,
             f"cannot confirm {text.clean(name)}: {there.why}",
-            "What is stored is removed with " + command("device remove", "NAME", user=name),
+            "To remove stored devices: " + command("device remove", "NAME", user=name),
         )
     return account
 
@@ -203,12 +204,12 @@ def gate(view: View, body: wire.GateBody) -> wire.GateReply:
     if account is None:
         raise JitError(
             "not_permitted",
-            f"cannot speak for {name[:40]!r}: nobody of this name is registered",
-            "An administrator registers them: " + command("user add", "NAME", until="DATE"),
+            f"cannot act for {name[:40]!r}: no user with this name is registered",
+            "An administrator registers the user: " + command("user add", "NAME", until="DATE"),
         )
     same = view.people.same(account, view.now)
     if not same:
-        raise JitError("refused", f"cannot speak for {name}: {same.why}")
+        raise JitError("refused", f"cannot act for {name}: {same.why}")
     return {"now": view.now.wall_ms, "user": account.name, "uid": account.uid}
 
 
@@ -236,8 +237,8 @@ def _end(call: Call, until_ms: int) -> int:
     if not call.now.wall_ms < until_ms <= call.now.wall_ms + durations.LONGEST_MS:
         raise JitError(
             "bad_request",
-            "cannot use this end: it is not within the next 365 days",
-            "Name a date to come, for example --until 2027-03-31. To shut somebody out now: "
+            "cannot use this end date: it is not within the next 365 days",
+            "Use a future date, for example --until 2027-03-31. To block a user now: "
             + command("user disable", "NAME"),
         )
     return until_ms

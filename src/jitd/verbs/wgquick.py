@@ -25,7 +25,7 @@ def prepare(call: Call, account: Account, device: Device, name: str | None) -> I
     if not interface.endpoint:
         raise JitError(
             "refused",
-            f"cannot write a configuration for {interface.name}: nobody has said how clients reach it",
+            f"cannot write a configuration for {interface.name}: it has no endpoint for clients",
             "An administrator sets it: "
             + command("interface set", interface.name, endpoint="vpn.example.org:51820"),
         )
@@ -43,7 +43,7 @@ def file(view: View, account: Account, device: Device, interface: Interface) -> 
     ]
     # The gateway's own tunnel addresses, so that the tunnel can be tried with a ping.
     gateways = [parsing.single(one) for one in view.gateway(interface.id) if not one.is_link_local]
-    comment = f"{account.name}'s {device.name} on {interface.name}. Keep this file to yourself (chmod 600)."
+    comment = f"{account.name}'s {device.name} on {interface.name}. Keep this file private (chmod 600)."
     try:
         return tunnelfile.write(
             TunnelFile(
@@ -63,7 +63,7 @@ def file(view: View, account: Account, device: Device, interface: Interface) -> 
         raise JitError(
             "refused",
             f"cannot write a configuration for {interface.name}: {error}",
-            "An administrator sees more: " + command("doctor", "interfaces"),
+            "An administrator can examine it: " + command("doctor", "interfaces"),
         ) from error
 
 
@@ -82,12 +82,12 @@ def _interface(call: Call, account: Account, name: str | None) -> Interface:
         return reachable[0]
     if not reachable:
         raise JitError(
-            "not_found", f"cannot write a configuration: there is no network that {account.name} may ask for"
+            "not_found", f"cannot write a configuration: there is no network that {account.name} may request"
         )
     names = ", ".join(interface.name for interface in reachable)
     raise JitError(
         "bad_request",
-        f"cannot tell which interface is meant: {names}",
+        f"cannot tell which interface you mean: {names}",
         f"Add --interface {reachable[0].name}",
     )
 
@@ -112,5 +112,5 @@ def _usable(call: Call, account: Account, name: str) -> Interface:
     raise JitError(
         "refused",
         f"cannot write a configuration for {name}: {account.name} may use no network on it",
-        "See " + command("network list") + " for the networks, and who may use them.",
+        "See " + command("network list") + " for the networks and their members.",
     )

@@ -248,7 +248,7 @@ def test_a_gate_that_says_no(daemon: InProcessDaemon, tmp_path: Path, jitctl: Ru
     finally:
         door.stop()
     assert said.status == 7
-    assert said.err.startswith("jitctl: cannot speak for somebody else as admin")
+    assert said.err.startswith("jitctl: cannot act for another user as admin")
 
 
 def test_ssh_asks_at_the_terminal(door: LocalSshd, daemon: InProcessDaemon) -> None:

@@ -22,16 +22,16 @@ def test_a_change_that_waits(daemon: InProcessDaemon, jitctl: RunCommand) -> Non
         5,
         [
             "jitctl: cannot do this alone: office: approvals: 2 -> 1; it waits as change 1, and 0 of 2 have agreed",
-            "Somebody else who decides types: jitctl change approve 1",
+            "Another approver can run: jitctl change approve 1",
         ],
     )
-    assert said.err.startswith("warning: 2 people have to agree to this: office: approvals: 2 -> 1\n")
+    assert said.err.startswith("warning: 2 approvals are needed for this: office: approvals: 2 -> 1\n")
     assert "jitctl change list" in jitctl("list").err
     listed = jitctl("change").out.splitlines()
     assert listed[0] == "1  network set, proposed by admin: office: approvals: 2 -> 1"
     assert listed[1].startswith("    holidays; 0 of 2 approvals (nobody); lapses at ")
     said = jitctl("change", "approve", "1", "-y")
-    assert (said.status, "no login tells who this is" in said.err) == (7, True)
+    assert (said.status, "no login identifies this person" in said.err) == (7, True)
     daemon.post_as("carol", "/v1/change/approve", id=1)
     assert "1 of 2 approvals (carol)" in jitctl("change", "list").out
     daemon.post_as("dave", "/v1/change/approve", id=1)

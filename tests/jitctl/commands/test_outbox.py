@@ -87,7 +87,10 @@ def test_what_waits_and_why(daemon: InProcessDaemon, post: Controller, jitctl: R
     assert (first["error"], first["next"], first["attempts"]) == (NO, None, 1)
     assert f"2 messages wait to be delivered: {NO} (jitctl outbox list)" in jitctl("status", "--json").out
     said = jitctl("outbox", "retry", "4", "7")
-    assert (said.status, said.err.splitlines()[0]) == (10, "jitctl: cannot retry message 7: it does not wait")
+    assert (said.status, said.err.splitlines()[0]) == (
+        10,
+        "jitctl: cannot retry message 7: it is not waiting for delivery",
+    )
     post.handler.said = "250 OK"
     assert jitctl("outbox", "retry", "4").out == "1 message is tried again; 2 wait\n"
     until(lambda: "requested" not in jitctl("outbox").out, "it is delivered")

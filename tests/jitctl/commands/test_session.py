@@ -174,7 +174,7 @@ def test_errors_say_what_to_type(jitctl: RunCommand) -> None:
         (
             ("grant", "99"),
             10,
-            "jitctl: cannot find a request 99\nSee jitctl list for the numbers that exist.\n",
+            "jitctl: cannot find a request 99\njitctl list shows the numbers.\n",
         ),
         (
             ("request", "office", "-r", "x", "-u", "alice", "-d", "8"),

@@ -329,7 +329,9 @@ async def test_break_glass_is_acknowledged(daemon: InProcessDaemon) -> None:
         await pilot.press(*"needed", "enter")
         await until(
             pilot,
-            lambda: "it is no break-glass" in str(pilot.app.screen.query_one("#error", Static).render()),
+            lambda: (
+                "it is not a break-glass grant" in str(pilot.app.screen.query_one("#error", Static).render())
+            ),
             "jitd has answered",
         )
 

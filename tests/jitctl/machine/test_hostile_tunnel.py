@@ -19,7 +19,7 @@ from support.hostile import FakeGateway
 
 KEY = "mDrIFJvLLi3GuTRdlQkUPYhTrzpMcFc1Sz8vrqMoH0Y="
 FILE = """\
-# alice's laptop on wg0. Keep this file to yourself (chmod 600).
+# alice's laptop on wg0. Keep this file private (chmod 600).
 [Interface]
 PrivateKey = REPLACE_WITH_PRIVATE_KEY
 Address = 10.9.0.2/32, fd00::2/128

@@ -92,7 +92,7 @@ def test_a_key_in_a_file_is_its_users_alone(keys: Path) -> None:
     assert keystore.find(*OFFICE) == "secret"
     file.chmod(0o644)
     for look in (lambda: keystore.find(*OFFICE), all_of):
-        with pytest.raises(JitError, match="others may read or change it"):
+        with pytest.raises(JitError, match="other users may read or change it"):
             look()
     file.unlink()
     file.symlink_to("/etc/hostname")

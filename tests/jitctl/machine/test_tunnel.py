@@ -9,7 +9,7 @@ from jitd.core.errors import JitError
 KEY = "mDrIFJvLLi3GuTRdlQkUPYhTrzpMcFc1Sz8vrqMoH0Y="
 PEER = "JEvGZFLDx4ViPoWFLVUNIVIHnXQ6p9hjYdV3n4Hp6QM="
 FILE = f"""\
-# alice's laptop on wg0. Keep this file to yourself (chmod 600).
+# alice's laptop on wg0. Keep this file private (chmod 600).
 [Interface]
 PrivateKey = REPLACE_WITH_PRIVATE_KEY
 Address = 10.9.0.2/32, fd00::2/128
@@ -126,7 +126,8 @@ def test_what_is_printed_is_written_anew() -> None:
     assert wanted.rewritten(
         FILE.replace("Address = ", "ADDRESS=").replace("fd00::2/128", "FD00:0::2")
     ) == FILE.replace(
-        "PrivateKey", "# Put the private key of this device here; it never leaves this machine.\nPrivateKey"
+        "PrivateKey",
+        "# Insert the private key of this device here; it never leaves this machine.\nPrivateKey",
     )
     code = wanted.with_key(FILE, KEY)
     assert "#" not in code

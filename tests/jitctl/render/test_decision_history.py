@@ -67,8 +67,8 @@ def test_before_a_decision_that_cannot_be_a_yes(daemon: InProcessDaemon, utc: No
     number = asked(daemon)
     daemon.post("/v1/freeze", reason="intruder")
     assert said(daemon, number)[-1] == (
-        "a yes      is not possible: cannot open office: admin has frozen everything: intruder. An administrator ends that"
-        " with jitctl thaw"
+        "a yes      is not possible: cannot open office: admin has frozen all access: intruder. An "
+        "administrator ends the freeze with jitctl thaw"
     )
 
 

@@ -55,7 +55,7 @@ async def test_a_question_of_a_user_has_an_end(office: World, monkeypatch: pytes
         with pytest.raises(JitError) as caught:
             await office.ask(endless, ALICE)
         assert caught.value.code == "limit"
-        assert caught.value.message == "cannot look through that much: it takes longer than 0.05 s"
+        assert caught.value.message == "cannot read that much: it takes longer than 0.05 s"
     assert (await office.ask(overview.status, ALICE))["user"] == "alice"
 
 

@@ -46,7 +46,7 @@ async def test_revoke_under_a_locked_database_cuts_and_is_recorded_later(office:
         assert office.peers() == {}
         assert office.entries() == {}
         status = await office.ask(overview.status, ROOT)
-        assert "is done, and not recorded yet" in status["gateway"]["waiting"][0]
+        assert "is done, but not recorded yet" in status["gateway"]["waiting"][0]
         with pytest.raises(JitError) as refused:
             await office.asked(BOB)
         assert refused.value.code == "store"
@@ -166,7 +166,7 @@ async def test_freeze_closes_without_the_store(office: World, *, restarted: bool
         assert caught.value.message.startswith("closed: everything; it cannot be recorded yet")
         assert (office.peers(), office.entries()) == ({}, {})
         status = await office.ask(overview.status, ROOT)
-        assert "everything is frozen, and that is not recorded yet" in status["gateway"]["waiting"][0]
+        assert "all access is frozen, but that is not recorded yet" in status["gateway"]["waiting"][0]
         await office.service.compare()
         assert (office.peers(), office.entries()) == ({}, {})
         if restarted:

@@ -113,7 +113,7 @@ async def test_what_cannot_be_delivered_says_why(tmp_path: Path) -> None:
     assert "jitd secret set chat-ops" in errors[0]
     assert errors[1:] == [
         "apprise knows no such address",
-        "there is no gone in [chat] urls any more",
+        "gone is no longer in [chat] urls",
     ]
 
 

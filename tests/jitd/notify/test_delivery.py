@@ -384,7 +384,7 @@ def test_a_password_that_others_may_read_is_refused(tmp_path: Path, mode: int) -
     file = tmp_path / "smtp"
     file.write_text("secret\n")
     file.chmod(mode)
-    with pytest.raises(JitError, match="others may read or change it"):
+    with pytest.raises(JitError, match="other users may read or change it"):
         secret.find("smtp", keyring="", directory=tmp_path)
 
 

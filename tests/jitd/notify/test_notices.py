@@ -383,7 +383,7 @@ async def test_the_outbox_for_administrators(telling: World) -> None:
     assert (await telling.ask(outbox.list_, CAROL))["stuck"] == 0
     # What is dropped, or was never there, waits no more; and nothing is done about the rest of them.
     for verb in (outbox.retry, outbox.drop):
-        with pytest.raises(JitError, match=f"message {ids[0]}: it does not wait"):
+        with pytest.raises(JitError, match=f"message {ids[0]}: it is not waiting for delivery"):
             await telling.do(verb, CAROL, ids=[ids[1], ids[0]])
     assert (await telling.ask(outbox.list_, CAROL))["messages_waiting"] == 2
 
@@ -459,7 +459,7 @@ async def test_everybody_has_a_switch(telling: World) -> None:
     assert await told(telling) == [("requested", "dave@example.org")]
     await forget(telling)
     assert not (await telling.ask(notify.show, ALICE))["told"]
-    with pytest.raises(JitError, match="only administrators may act for someone else"):
+    with pytest.raises(JitError, match="only administrators may act for other users"):
         await telling.do(notify.on, BOB, user="alice")
     await telling.do(notify.on, ALICE)
     await telling.do(requests.cancel, ALICE, id=1)
@@ -484,7 +484,7 @@ async def test_a_test_goes_to_whom_one_says(telling: World) -> None:
     result = await telling.ask(notify.result, CAROL, id=mail)
     assert (result["state"], result["error"]) == ("failed", "550 no")
     with pytest.raises(
-        JitError, match=r"cannot send a test to 'nowhere': it is no mail address, and none of"
+        JitError, match=r"cannot send a test to 'nowhere': it is not a mail address, and none of"
     ):
         await telling.do(notify.test, ROOT, to="nowhere")
     with pytest.raises(JitError, match="nobody knows where root gets mail"):

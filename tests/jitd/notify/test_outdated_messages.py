@@ -272,5 +272,5 @@ async def test_what_has_no_way_any_more_is_not_said_to_be_tried(post: Post) -> N
     assert [said[key] for key in ("number", "unreachable")] == [0, 3]
     listed = (await post.world.ask(outbox.list_, ROOT))["messages"]
     assert {one["error"] for one in listed} == {
-        "it cannot be told any more: there is no [mail] server in jitd.toml"
+        "it can no longer be delivered: there is no [mail] server in jitd.toml"
     }

@@ -394,7 +394,7 @@ def test_what_is_no_template_is_named(tmp_path: Path, caplog: pytest.LogCaptureF
     """A file that jitd does not know is not used, and the log says so: its name may be a slip."""
     with caplog.at_level(logging.WARNING):
         mine = templates(own(tmp_path, grantde_txt="{{ nonsense"))
-    assert mine.warnings == [f"{tmp_path / 'grantde.txt'} is no template that jitd knows, and is not used"]
+    assert mine.warnings == [f"{tmp_path / 'grantde.txt'} is not the name of a template, and is not used"]
     assert "grantde.txt" in caplog.text
 
 
@@ -430,7 +430,7 @@ SUBJECT = "Subject: x\n"
         ("granted.html", "<script>\nx = '{{ comment }}'</script>", 2, "part of a <script>"),
         ("granted.html", "<p>\n<!-- {{ reason }} -->", 2, "a comment"),
         ("granted.html", "{% if urgent %}\n<p {{ reason }}>{% endif %}", 2, "an attribute"),
-        ("granted.html", "<p>\n{% include 'granted.txt' %}", 2, "nothing is escaped there"),
+        ("granted.html", "<p>\n{% include 'granted.txt' %}", 2, "which is not escaped"),
         (
             "layout.html",
             "<p>\n<a href='{{ reason }}'>{% block content %}{% endblock %}",
@@ -465,7 +465,7 @@ def test_root_takes_no_template_that_others_write(tmp_path: Path) -> None:
     """Where jitd is root, a template that somebody else may write is refused."""
     own(tmp_path, granted_txt=SUBJECT)
     (tmp_path / "granted.txt").chmod(0o666)
-    with pytest.raises(JitError, match="somebody besides root may write it"):
+    with pytest.raises(JitError, match="users other than root may write it"):
         templates(tmp_path)
 
 

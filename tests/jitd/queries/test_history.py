@@ -122,14 +122,14 @@ async def test_what_stands_against_a_yes_is_told(office: World) -> None:
     await office.do(freezing.freeze, ROOT, reason="intruder")
     found = await before(office, number)
     assert (found["refused"], found["ends"]) == (
-        "cannot open office: root has frozen everything: intruder",
+        "cannot open office: root has frozen all access: intruder",
         None,
     )
     await office.do(freezing.thaw, ROOT)
     await office.do(networks.set_, ROOT, name="office", changes=["jit.admins_too=on"])
     await office.do(devices.add, CAROL, name="laptop", public_key=key("carol"))
     own = await office.asked(CAROL)
-    assert "it is your own" in (await before(office, own, CAROL))["refused"]
+    assert "it is your own request" in (await before(office, own, CAROL))["refused"]
     assert (await before(office, own))["refused"] == ""
 
 

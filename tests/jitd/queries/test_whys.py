@@ -95,7 +95,7 @@ async def test_what_shuts_out_is_told_first(office: World) -> None:
         "an administrator has disabled alice: left",
         "jitctl user enable alice",
     )
-    assert lines["is everything frozen"] == ("yes", "root has frozen everything: intruder", "jitctl thaw")
+    assert lines["is everything frozen"] == ("yes", "root has frozen all access: intruder", "jitctl thaw")
 
 
 async def test_a_request_is_explained_with_its_history(office: World) -> None:
@@ -292,7 +292,7 @@ async def test_how_several_decided(office: World) -> None:
         ("who agreed", "carol", "1 of 2 (approvals): an hour will do"),
         ("who agreed", "dave", "2 of 2 (approvals)"),
         ("who decided", "dave", "granted"),
-        ("how long was given", "1h", "the shortest duration that was agreed to"),
+        ("how long was given", "1h", "the shortest duration that was approved"),
         ("how much longer", "1h", "as decided by carol"),
         ("what ended it", "revoked", "by carol: enough"),
     ]
@@ -365,7 +365,7 @@ async def test_what_does_not_exist_for_somebody(office: World) -> None:
             "not_found",
             f"cannot find a network {network!r}",
         )
-    with pytest.raises(JitError, match="own no devices and ask for nothing") as caught:
+    with pytest.raises(JitError, match="have no devices and no requests") as caught:
         await office.ask(why.why, ROOT, network="office")
     assert caught.value.hint == "Name the person: jitctl why USER office"
 
@@ -374,7 +374,7 @@ async def test_an_approver_asks_about_those_who_asked(office: World) -> None:
     """Of everybody else he learns nothing, not even whether they are there."""
     await settle(office, "approvers=bob")
     for user in ("alice", "carol", "nobodyhere"):
-        with pytest.raises(JitError, match="cannot find anything that") as caught:
+        with pytest.raises(JitError, match="cannot find a request of") as caught:
             await office.ask(why.why, BOB, user=user, network="office")
         assert caught.value.code == "not_found"
     await office.asked(ALICE)

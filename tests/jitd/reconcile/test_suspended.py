@@ -61,7 +61,7 @@ async def test_a_name_that_comes_back_has_no_right_of_the_old_one(office: World)
         in (await refusal(office, requests.request, SECOND, **emergency)).message
     )
     said = await advice(office)
-    assert "uid 61002 was meant, and uid 61777 has the name now" in said
+    assert "uid 61002 had this name, and now uid 61777 has it" in said
     assert "jitctl network set office approvers-=bob" in said
     # The stale entry is taken away, and the name is given anew: now it is the new one.
     await office.do(networks.set_, ROOT, name="office", changes=["approvers=alice"])
@@ -213,7 +213,7 @@ async def test_rules_of_an_older_jitd_mean_who_was_known_here(office: World) -> 
     store.close()
     await office.start_anew()
     assert office.peers() == {}  # bob was uid 61002 here, and is somebody else now
-    assert "dave, and nobody could tell yet which uid is meant" in await advice(office)
+    assert "dave, and the uid of this user is not known yet" in await advice(office)
     become(office, "bob", BOB.uid)
     office.people.people["dave"] = Person(name="dave", exists=Answer.YES, uid=61004)
     await office.service.check()

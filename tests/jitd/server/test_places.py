@@ -51,12 +51,12 @@ def test_when_everybody_has_one_the_reserve_is_left(clock: Clock) -> None:
     places = Places(total=16, reserved=8, per_user=16, now=clock)
     for person in range(1, 9):
         busy(places, person)
-    with pytest.raises(JitError, match="all places are taken"):
+    with pytest.raises(JitError, match="all connections are in use"):
         busy(places, 9)
     for admin in (0, 77, 78):
         busy(places, admin, admin=True)
     # Nor does one of them hold the others out.
-    with pytest.raises(JitError, match="all places are taken"):
+    with pytest.raises(JitError, match="all connections are in use"):
         for _ in range(8):
             busy(places, 77, admin=True)
     busy(places, 0, admin=True)
@@ -77,7 +77,7 @@ def test_idle_ones_give_way_those_first_who_have_most(clock: Clock) -> None:
     assert gone == [0, 1]
     busy(places, 6)
     assert gone == [0, 1, 2]
-    with pytest.raises(JitError, match="all places are taken"):
+    with pytest.raises(JitError, match="all connections are in use"):
         busy(places, 7)
     assert places.taken == 4
 
@@ -89,7 +89,7 @@ def test_nobody_gives_way_for_the_second_place_of_another(clock: Clock) -> None:
     for person in (1, 2, 3, 4):
         places.enter(person, admin=False).give_way = lambda: gone.append(1)
     clock.now = 100
-    with pytest.raises(JitError, match="all places are taken"):
+    with pytest.raises(JitError, match="all connections are in use"):
         places.enter(1, admin=False)
     assert gone == []
 
@@ -119,7 +119,9 @@ def test_whoever_speaks_through_a_gate_counts_for_themselves(clock: Clock) -> No
 
 
 def test_administrators_are_remembered_over_a_restart(tmp_path: Path) -> None:
-    """Attack: all places are taken when jitd starts, and nobody has told it yet who is an administrator."""
+    """Attack: all connections are in use when jitd starts, and nobody has told it yet who is an
+    administrator.
+    """
     before = Administrators(0, tmp_path)
     assert before.learn(1004, admin=True)
     assert not before.learn(1004, admin=True)

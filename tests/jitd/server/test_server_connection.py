@@ -356,7 +356,7 @@ async def test_a_directory_that_hangs_holds_nobody_at_the_door(
         waiting = [await here.open() for _ in range(4)]
         refused = parse(await here.raw(GET))
         assert (refused.status, refused.code) == (429, "limit")
-        assert "wait for the system to say who they are" in refused.text
+        assert "wait for the look-up of their users" in refused.text
         assert here.server._places.taken == 0
         answer.set()
         for reader, writer in waiting:

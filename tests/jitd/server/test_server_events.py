@@ -188,7 +188,7 @@ async def test_a_dropped_watcher_is_told(socket_path: Path) -> None:
         *seqs, last = [json.loads(line) for line in answer.text.splitlines() if line.startswith("{")]
         assert [event["seq"] for event in seqs] == list(range(1, len(seqs) + 1))
         assert last["error"]["code"] == "limit"
-        assert "nobody has read them for 0.3 seconds" in last["error"]["message"]
+        assert "the client has not read them for 0.3 seconds" in last["error"]["message"]
         rest = parse(await here.raw(get(f"?after={len(seqs)}", "1.0")))
         assert [json.loads(line)["seq"] for line in rest.text.splitlines()] == list(range(len(seqs) + 1, 301))
 

@@ -66,7 +66,7 @@ async def test_a_slow_follower_is_dropped_told_and_goes_on(socket_path: Path) ->
         here.service.happen()
         await follower.end()
         assert follower.seen == list(range(1, 401))
-        assert "cannot go on sending events: nobody has read them for 0.3 seconds" in follower.told
+        assert "cannot continue to send events: the client has not read them for 0.3 seconds" in follower.told
         assert follower.told.count("listening") == 2
 
 

@@ -125,7 +125,7 @@ async def test_a_socket_that_was_removed_is_put_back(socket_path: Path) -> None:
             (told,) = await here.server.look()
         finally:
             os.umask(before)
-        assert told == f"{socket_path} was gone 0 min ago, and was put back: something removes it"
+        assert told == f"{socket_path} was gone 0 min ago and was created again: another program removes it"
         assert here.server.is_reachable
         assert stat.S_IMODE(socket_path.stat().st_mode) == 0o666
         assert stat.S_IMODE(socket_path.parent.stat().st_mode) == 0o755

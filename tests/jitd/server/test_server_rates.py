@@ -83,8 +83,10 @@ def test_a_refusal_says_when_to_try_again() -> None:
     _taken(rates, ALICE)
     with pytest.raises(JitError) as caught:
         rates.take(ALICE)
-    assert caught.value.message == ("cannot change more for now: alice may make 5 changes within a minute")
-    assert caught.value.hint.startswith("Try again in 12s. What closes access is never refused: revoke,")
+    assert caught.value.message == ("cannot change more now: alice may make 5 changes within a minute")
+    assert caught.value.hint.startswith(
+        "Try again in 12s. Verbs that close access are never limited: revoke,"
+    )
     clock.advance(12_000)
     rates.take(ALICE)
 

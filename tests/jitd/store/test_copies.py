@@ -76,7 +76,7 @@ def test_what_is_left_of_a_database_is_not_an_empty_one(live: Store, tmp_path: P
         Store(copy)
     assert caught.value.code == "store"
     assert caught.value.message.startswith(f"cannot use the database {copy}: ")
-    assert "to begin with an empty" in caught.value.hint
+    assert "to start with an empty" in caught.value.hint
     assert {path.name: path.read_bytes() for path in tmp_path.glob("copy.db*")} == before
 
 

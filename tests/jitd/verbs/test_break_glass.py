@@ -41,13 +41,17 @@ async def test_it_opens_at_once_and_is_unreviewed(glass: World) -> None:
         made["id"] + 1,
     ]
     warnings = (await glass.ask(overview.status, ROOT))["gateway"]["warnings"]
-    assert any("not acknowledged by anybody else: 1" in one for one in warnings)
+    assert any(
+        "not acknowledged by another approver (break-glass, or decided by the person who registered "
+        "the device): 1" in one
+        for one in warnings
+    )
     await glass.advance(HOUR)
     assert glass.peers() == {}
     assert (await glass.ask(show.show, ROOT, id=made["id"]))["request"]["marks"] == ["unreviewed"]
     after = (await glass.do(grants.acknowledge, CAROL, id=made["id"], comment="it was"))["request"]
     assert (after["marks"], after["reviewed_by"], after["reviewed_comment"]) == ([], "carol", "it was")
-    with pytest.raises(JitError, match="carol has done so already"):
+    with pytest.raises(JitError, match="carol has acknowledged it already"):
         await glass.do(grants.acknowledge, ROOT, id=made["id"], comment="again")
 
 
@@ -141,7 +145,7 @@ async def test_nothing_opens_while_frozen(glass: World) -> None:
         (CAROL, grants.grant, {"id": asked["request"]["id"]}),
         (ALICE, requests.request, {"network": "office", "reason": REASON, "break_glass": True}),
     ):
-        with pytest.raises(JitError, match="root has frozen everything: intruder"):
+        with pytest.raises(JitError, match="root has frozen all access: intruder"):
             await glass.do(verb, actor, **body)
     assert glass.peers() == {}
 

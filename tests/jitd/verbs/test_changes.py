@@ -69,7 +69,7 @@ async def test_nobody_widens_a_rule_alone(strict: World, change: str) -> None:
     assert (said.code, "it waits as change 1, and 1 of 2 have agreed" in said.message) == ("pending", True)
     assert await rules(strict) == before
     for again in (CAROL, SUDO_CAROL):
-        assert "you have agreed already" in (await refusal(strict, changes.approve, again, id=1)).message
+        assert "you have approved it already" in (await refusal(strict, changes.approve, again, id=1)).message
     assert "no login tells" in (await refusal(strict, changes.approve, ROOT, id=1)).message
     assert (await refusal(strict, changes.approve, ALICE, id=1)).code == "not_found"
     plan = await strict.do(changes.approve, BOB, id=1, plan=True)
@@ -140,7 +140,7 @@ async def test_an_agreement_is_about_the_rules_of_then(strict: World) -> None:
     await refusal(strict, networks.set_, CAROL, name="office", changes=["members+=carol"])
     await strict.do(networks.set_, DAVE, name="office", changes=["max_duration=3h"])
     said = await refusal(strict, changes.approve, BOB, id=1)
-    assert (said.code, "the rules that it would change are others by now" in said.message) == (
+    assert (said.code, "the rules that it would change have been changed meanwhile" in said.message) == (
         "conflict",
         True,
     )

@@ -184,7 +184,7 @@ async def test_a_disabled_user_does_nothing_with_what_is_left(office: World) -> 
         ({"user": "yan", "until": 0}, "not within the next 365 days"),
         ({"user": "yan", "until": 366 * DAY}, "not within the next 365 days"),
         ({"user": "yan", "until": DAY, "email": "a@b, c@d"}, "as a mail address"),
-        ({"user": "zoe", "until": DAY}, "there is one of this name"),
+        ({"user": "zoe", "until": DAY}, "the name is taken"),
     ],
 )
 async def test_who_cannot_be_registered(zoe: World, body: dict[str, Any], message: str) -> None:

@@ -58,7 +58,7 @@ async def test_it_is_told_when_it_happens(office: World, happens: Callable[[Worl
     happens(office)
     await office.service.check()
     await office.service.check()
-    said = f"3 different people have to agree, and only carol, dave may decide about office{why}"
+    said = f"3 different approvers are needed, and only carol, dave may decide about office{why}"
     assert await told(office) == [("undecidable", said)]
     found = await office.examine(ROOT, part="config")
     assert ("broken", said) in [(one["level"], one["what"]) for one in found["checks"]]
@@ -72,7 +72,7 @@ async def test_a_request_says_that_too_few_can_decide(office: World) -> None:
     await with_team(office)
     removed(office)
     await office.service.check()
-    said = "3 different people have to agree, and only carol, dave may decide about office (there is no group team)"
+    said = "3 different approvers are needed, and only carol, dave may decide about office (there is no group team)"
     reply = await office.do(requests.request, ALICE, network="office", reason="x")
     assert reply["note"] == said
     number = reply["request"]["id"]

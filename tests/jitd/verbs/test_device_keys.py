@@ -247,7 +247,7 @@ async def test_a_lost_device_is_cut_without_the_store(office: World, *, restarte
         assert set(office.peers()) == {"alice"}
         assert set(office.entries()) == {"1 10.9.0.2", "2 10.9.0.2"}
         status = await office.ask(overview.status, ROOT)
-        assert "the loss of alice's phone is done, and not recorded yet" in status["gateway"]["waiting"][0]
+        assert "the loss of alice's phone is done, but not recorded yet" in status["gateway"]["waiting"][0]
         await office.service.compare()
         assert set(office.peers()) == {"alice"}
         if restarted:

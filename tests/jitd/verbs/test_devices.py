@@ -59,9 +59,9 @@ async def test_the_configuration_never_changes_with_a_grant(office: World) -> No
     before = (await office.do(devices.config, ALICE))["config"]
     gateway = office.wireguard.read("wg0")
     assert before == (
-        "# alice's laptop on wg0. Keep this file to yourself (chmod 600).\n"
+        "# alice's laptop on wg0. Keep this file private (chmod 600).\n"
         "[Interface]\n"
-        "# Put the private key of this device here; it never leaves this machine.\n"
+        "# Insert the private key of this device here; it never leaves this machine.\n"
         "PrivateKey = REPLACE_WITH_PRIVATE_KEY\n"
         "Address = 10.9.0.2/32\n"
         "\n"

@@ -106,7 +106,10 @@ async def test_its_user_extends_by_the_rule_others_do_not(office: World) -> None
     assert (reply["request"]["status"], reply["request"]["extends"]) == ("pending", bobs)
     await office.do(freezing.freeze, ROOT, reason="incident")
     reply = await office.do(grants.extend, ALICE, id=number, duration=HOUR, comment="not done")
-    assert (reply["request"]["status"], reply["note"]) == ("pending", "people decide: everything is frozen")
+    assert (reply["request"]["status"], reply["note"]) == (
+        "pending",
+        "needs a decision: all access is frozen",
+    )
 
 
 async def test_what_a_shift_cuts_is_not_missed(office: World) -> None:

@@ -59,7 +59,7 @@ async def test_a_revoked_grant_takes_its_extensions_with_it(office: World) -> No
     second = (await office.do(grants.extend, ALICE, id=number, duration=HOUR))["request"]["id"]
     with pytest.raises(JitError) as caught:
         await office.do(grants.revoke, ROOT, id=first)
-    assert caught.value.hint == f"End that one: jitctl revoke {number}"
+    assert caught.value.hint == f"Revoke that grant: jitctl revoke {number}"
     await office.do(grants.revoke, ROOT, id=number)
     await office.asked(ALICE)
     statuses = [(await shown(office, one))["status"] for one in (number, first, second)]

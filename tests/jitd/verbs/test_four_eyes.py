@@ -97,7 +97,7 @@ async def test_root_without_a_login_is_nobody_of_several(strict: World) -> None:
     number = await strict.asked(ALICE)
     await strict.do(grants.grant, CAROL, id=number)
     for actor in (ROOT, ROOT_LOGIN):
-        assert "no login tells who this is" in await refusal(strict, grants.grant, actor, id=number)
+        assert "no login identifies this person" in await refusal(strict, grants.grant, actor, id=number)
     assert "agreed already" in await refusal(strict, grants.grant, SUDO_CAROL, id=number)
     assert (await strict.do(grants.grant, SUDO_DAVE, id=number))["request"]["status"] == "active"
 

@@ -111,7 +111,7 @@ async def test_a_name_that_another_kind_of_interface_has(world: World) -> None:
             await world.do(verb, ROOT, name="eth0", **body)
         assert (caught.value.code, caught.value.hint.split(";")[0]) == (
             "enforcement",
-            "Choose another name where that one is taken",
+            "Choose another name if this one is taken",
         )
     assert (await world.service.peek(interfaces.list_, ROOT, {}))["interfaces"] == []
 

@@ -124,7 +124,7 @@ async def test_an_endpoint_inside_is_refused(office: World, endpoint: str, words
 async def test_a_port_that_is_taken_is_refused(office: World) -> None:
     """What another program or interface listens on is refused, by add and by set; its own port is no other's."""
     office.host.ports = {53530, 51820}
-    await refused(office, interfaces.set_, "another program of this machine does", name="wg0", port=53530)
+    await refused(office, interfaces.set_, "another program uses it", name="wg0", port=53530)
     await refused(office, interfaces.add, "another program", name="wg1", pools=["10.8.0.0/24"], port=53530)
     await office.do(interfaces.add, ROOT, name="wg1", pools=["10.8.0.0/24"], port=51821)
     await refused(office, interfaces.set_, "wg1 does", name="wg0", port=51821)

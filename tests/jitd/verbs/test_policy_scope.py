@@ -145,7 +145,7 @@ async def test_changes_name_what_is_wrong(office: World) -> None:
     for change, message, hint in (
         ("jit.exemt+=alice", "there is no such setting", "Did you mean jit.exempt?"),
         ("members+=nobodyhere", "cannot find a user 'nobodyhere'", "getent passwd"),
-        ("members+=staff", "cannot find a user 'staff'", "Did you mean the group? Write @staff."),
+        ("members+=staff", "cannot find a user 'staff'", "For the group, write @staff."),
         ("approvals+=1", "cannot use += with approvals", "Write approvals=VALUE"),
         ("members-=bob", "it is not there", "There is nothing."),
         ("approvals=0", "cannot ask for 0 approvals", "from 1 to 10"),

@@ -84,7 +84,7 @@ async def test_a_backup_revives_nothing(office: World) -> None:
     await office.do(restoring.accept_restored, CAROL, confirm=plan["token"])
     assert set(office.peers()) == {"bob"}
     assert await warnings(office) == []
-    with pytest.raises(JitError, match="nothing is in doubt"):
+    with pytest.raises(JitError, match="the store was not restored"):
         await office.do(restoring.accept_restored, CAROL)
 
 

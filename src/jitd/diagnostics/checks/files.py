@@ -59,7 +59,7 @@ def state_dir_problem(state_dir: Path) -> tuple[str, str] | None:
         if path.is_file() and not os.access(path, os.R_OK | os.W_OK):
             return (
                 f"{path} cannot be read and written: it belongs to uid {path.stat().st_uid}",
-                f"Mend it with: {shell('chown', os.geteuid(), path)} && {shell('chmod', '600', path)}",
+                f"Repair it with: {shell('chown', os.geteuid(), path)} && {shell('chmod', '600', path)}",
             )
     return None
 
