@@ -79,5 +79,5 @@ class SocketFile:
 
     def _log_problem(self, wrong: str) -> None:
         if wrong != self._wrong:
-            log.error("nobody reaches %s: %s", self._path, wrong)
+            log.error("users cannot reach %s: %s", self._path, wrong)
         self._wrong = wrong

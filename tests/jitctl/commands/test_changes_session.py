@@ -21,7 +21,7 @@ def test_a_change_that_waits(daemon: InProcessDaemon, jitctl: RunCommand) -> Non
     assert (said.status, said.err.splitlines()[1:]) == (
         5,
         [
-            "jitctl: cannot do this alone: office: approvals: 2 -> 1; it waits as change 1, and 0 of 2 have agreed",
+            "jitctl: cannot do this alone: office: approvals: 2 -> 1; it waits as change 1, with 0 of 2 approvals",
             "Another approver can run: jitctl change approve 1",
         ],
     )

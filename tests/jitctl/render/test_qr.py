@@ -1,4 +1,4 @@
-"""A phone's configuration as a QR code: shown once at a terminal, read by a scanner, and kept nowhere."""
+"""A phone's configuration as a QR code: shown once at a terminal, read by a scanner, and not stored."""
 
 import re
 import subprocess
@@ -65,7 +65,7 @@ def test_a_phone_is_added_by_a_code_and_gets_another(daemon: InProcessDaemon, tm
         assert read.splitlines() == [line.replace("REPLACE_WITH_PRIVATE_KEY", private) for line in plain]
         before, _, after = terminal.seen.rpartition("\x1b[?1049l")
         assert "\x1b[?1049h" in before.partition(BEGIN)[0]
-        assert "kept nowhere" in after
+        assert "not stored" in after
         assert (drawn(after), KEY.findall(terminal.seen)) == ([], [])
         keys.append(private)
     assert keys[0] != keys[1]

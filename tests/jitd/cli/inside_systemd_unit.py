@@ -166,7 +166,7 @@ def test_a_removed_run_directory_is_put_back() -> None:
     until(SOCKET.exists, "the socket is there again", 30, every=0.2)
     assert call("GET", "/v1/health")["pid"] == int(show("MainPID"))
     assert stat.S_IMODE(SOCKET.parent.stat().st_mode) == 0o755
-    until(lambda: "was put back" in show("StatusText"), "systemd has been told", 30, every=0.5)
+    until(lambda: "was created again" in show("StatusText"), "systemd has been told", 30, every=0.5)
 
 
 def test_a_reload_and_a_broken_configuration() -> None:

@@ -91,7 +91,7 @@ def test_a_second_start_is_refused_with_the_pid_of_the_first(daemon: Daemon) -> 
     second = daemon.jitd("run")
     assert second.returncode == 8
     assert second.stderr.startswith(
-        f"jitd: cannot start: another jitd (pid {daemon.process.pid}) works in {daemon.state_dir}\n"
+        f"jitd: cannot start: another jitd (pid {daemon.process.pid}) uses {daemon.state_dir}\n"
     )
     assert daemon.answers()
 

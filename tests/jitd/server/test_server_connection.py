@@ -441,7 +441,7 @@ async def test_an_idle_connection_gives_way(socket_path: Path) -> None:
         await until(lambda: here.server._places.taken == 1)
         here.server._places._now = lambda: time.monotonic() + 2
         assert parse(await here.raw(GET)).status == 200
-        assert "it was idle" in parse(await asyncio.wait_for(reader.read(), 5)).text
+        assert "this one was idle" in parse(await asyncio.wait_for(reader.read(), 5)).text
         writer.close()
 
 

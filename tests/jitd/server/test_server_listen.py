@@ -170,7 +170,7 @@ async def test_a_socket_that_cannot_be_put_back_is_told(socket_path: Path) -> No
         socket_path.unlink()
         socket_path.mkdir()
         (told,) = await here.server.look()
-        assert told.startswith(f"nobody reaches {socket_path}: cannot listen on {socket_path}: it exists")
+        assert told.startswith(f"users cannot reach {socket_path}: cannot listen on {socket_path}: it exists")
         assert not is_reachable()
         socket_path.rmdir()
         with socket.socket(socket.AF_UNIX) as other:

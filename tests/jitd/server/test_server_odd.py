@@ -108,7 +108,7 @@ async def test_a_connection_that_gives_way_while_its_body_comes_runs_nothing(soc
         here.server._places.leave(place)
         place.give_way()
         writer.write(b'{"reason":"x"}')
-        assert b"it was idle" in await asyncio.wait_for(reader.read(), 5)
+        assert b"this one was idle" in await asyncio.wait_for(reader.read(), 5)
         writer.close()
         assert (await here.ask("GET", "/v1/whoami")).status == 200
         assert here.service.done == []
@@ -133,4 +133,4 @@ async def test_a_connection_that_gives_way_before_it_begins_is_told_so(
             return place
 
         monkeypatch.setattr(places, "enter", enter_and_go)
-        assert b"it was idle" in await here.raw(b"")
+        assert b"this one was idle" in await here.raw(b"")

@@ -84,7 +84,7 @@ async def test_a_quota_limits_it(glass: World) -> None:
         (ALICE, {"reason": "quickly"}, "at least 15"),
         (ALICE, {"duration": 2 * HOUR}, "break_glass_max is 1h"),
         (ALICE, {"start": 4_000_000_000_000}, "in more than 365 days"),
-        (CAROL, {"user": "alice"}, "only alice may"),
+        (CAROL, {"user": "alice"}, "only the user may use it"),
     ],
 )
 async def test_who_may_not(glass: World, actor: Actor, more: dict[str, object], message: str) -> None:

@@ -70,7 +70,7 @@ async def test_nobody_widens_a_rule_alone(strict: World, change: str) -> None:
     assert await rules(strict) == before
     for again in (CAROL, SUDO_CAROL):
         assert "you have approved it already" in (await refusal(strict, changes.approve, again, id=1)).message
-    assert "no login tells" in (await refusal(strict, changes.approve, ROOT, id=1)).message
+    assert "no login identifies" in (await refusal(strict, changes.approve, ROOT, id=1)).message
     assert (await refusal(strict, changes.approve, ALICE, id=1)).code == "not_found"
     plan = await strict.do(changes.approve, BOB, id=1, plan=True)
     assert await rules(strict) == before
@@ -144,7 +144,7 @@ async def test_an_agreement_is_about_the_rules_of_then(strict: World) -> None:
         "conflict",
         True,
     )
-    await strict.do(changes.reject, BOB, id=1, comment="propose it anew")
+    await strict.do(changes.reject, BOB, id=1, comment="propose it again")
     assert (await refusal(strict, changes.approve, DAVE, id=1)).message.endswith("bob rejected it")
 
 

@@ -168,7 +168,7 @@ async def test_automatic_approval_names_its_rule(office: World) -> None:
         await office.advance(HOUR)
     third = await office.do(requests.request, ALICE, network="office", reason="logs", duration=HOUR)
     assert third["request"]["status"] == "pending"
-    assert third["note"] == 'people decide: the rule "@staff up to 1h, 2 a week" is used up for this week'
+    assert third["note"] == 'needs a decision: the rule "@staff up to 1h, 2 a week" is used up for this week'
     await office.do(requests.cancel, ALICE, id=third["request"]["id"])
     await office.advance(7 * DAY)
     longer = await office.do(requests.request, ALICE, network="office", reason="logs", duration=2 * HOUR)

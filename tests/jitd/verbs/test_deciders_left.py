@@ -49,7 +49,7 @@ def ended(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("happens", "why"),
-    [(emptied, " (nobody is in team)"), (removed, " (there is no group team)"), (ended, "")],
+    [(emptied, " (team has no members)"), (removed, " (there is no group team)"), (ended, "")],
 )
 async def test_it_is_told_when_it_happens(office: World, happens: Callable[[World], None], why: str) -> None:
     """An event, once, with what is missing; doctor, status, the network, a request and `why` say it, too."""

@@ -71,7 +71,7 @@ async def test_a_rule_gives_no_more_than_it_says_in_all(office: World) -> None:
     await office.advance(20 * MINUTE)
     asked = await ensure(office)
     assert (asked["request"]["status"], asked["request"]["extends"]) == ("pending", number)
-    assert asked["note"] == 'people decide: it is longer than the rule "alice up to 2h, 50 a week" allows'
+    assert asked["note"] == 'needs a decision: it is longer than the rule "alice up to 2h, 50 a week" allows'
     assert await ends(office, number) == 40 * MINUTE
     # What somebody else has given is no more for a rule to go on from.
     await office.do(grants.grant, CAROL, id=asked["request"]["id"])

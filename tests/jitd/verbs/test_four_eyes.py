@@ -70,7 +70,7 @@ async def test_nobody_decides_for_a_person_whom_they_made(everywhere: World) -> 
     await everywhere.do(users.add, CAROL, user="svc-x", until=everywhere.clock.now_ms() + 24 * HOUR)
     await everywhere.do(devices.add, CAROL, name="d", user="svc-x", public_key=key("carol"))
     said = await refusal(everywhere, grants.grant, CAROL, user="svc-x", network="office")
-    assert said.startswith("cannot grant access to svc-x: you registered svc-x, and on office somebody else")
+    assert said.startswith("cannot grant access to svc-x: you registered svc-x, and on office another approver")
     given = await everywhere.do(grants.grant, DAVE, user="svc-x", network="office")
     assert given["request"]["status"] == "active"
 
@@ -98,7 +98,7 @@ async def test_root_without_a_login_is_nobody_of_several(strict: World) -> None:
     await strict.do(grants.grant, CAROL, id=number)
     for actor in (ROOT, ROOT_LOGIN):
         assert "no login identifies this person" in await refusal(strict, grants.grant, actor, id=number)
-    assert "agreed already" in await refusal(strict, grants.grant, SUDO_CAROL, id=number)
+    assert "approved it already" in await refusal(strict, grants.grant, SUDO_CAROL, id=number)
     assert (await strict.do(grants.grant, SUDO_DAVE, id=number))["request"]["status"] == "active"
 
 
@@ -113,12 +113,12 @@ async def test_a_rule_decides_for_no_foreign_key(everywhere: World) -> None:
     asked = await everywhere.do(requests.request, BOB, network="office", reason="logs", duration=HOUR)
     assert (asked["request"]["status"], asked["note"]) == (
         "pending",
-        "people decide: carol registered bob's device bobs",
+        "needs a decision: carol registered bob's device bobs",
     )
     hers = await everywhere.do(
         requests.request, CAROL, network="office", reason="x", duration=HOUR, user="alice"
     )
-    assert (hers["request"]["status"], hers["note"]) == ("pending", "people decide: carol asks for alice")
+    assert (hers["request"]["status"], hers["note"]) == ("pending", "needs a decision: carol asks for alice")
     await everywhere.do(requests.request, BOB, network="office", reason="it is on fire", break_glass=True)
     assert set(everywhere.peers()) == {"bob"}
 
@@ -141,7 +141,7 @@ async def test_root_with_a_login_decides_where_too_few_are_left(strict: World) -
     number = await strict.asked(ALICE)
     strict.people.take_out_of("dave", "admins")
     assert (await strict.do(grants.grant, CAROL, id=number))["request"]["status"] == "pending"
-    assert "no login tells" in await refusal(strict, grants.grant, ROOT, id=number)
+    assert "no login identifies" in await refusal(strict, grants.grant, ROOT, id=number)
     assert (await strict.do(grants.grant, SUDO_DAVE, id=number))["request"]["status"] == "active"
     (alone,) = (await strict.ask(eventlog.events_, ROOT, kind="decided_alone"))["events"]
     assert "only carol may decide about office" in alone["data"]["comment"]

@@ -137,7 +137,7 @@ async def test_a_tighter_rule_does_not_begin_its_count_anew(office: World) -> No
         )
         assert (reply["request"]["status"], reply["note"]) == (
             "pending",
-            f'people decide: the rule "{rule}" is used up for this week',
+            f'needs a decision: the rule "{rule}" is used up for this week',
         )
     await office.advance(7 * 24 * HOUR)
     reply = await office.do(requests.request, ALICE, network="office", reason="logs", duration=HOUR)

@@ -194,8 +194,8 @@ async def test_a_peer_with_somebodys_address_is_named(world: World) -> None:
         for one in (await world.examine(ROOT, part="interfaces"))["checks"]
         if one["level"] == "broken"
     ]
-    assert any(f"{key('bob')} has 10.8.0.2/32, which alice's laptop has also" in one for one in told)
-    assert any(f"{key('carol')} has 10.8.0.1/32, which the gateway has also" in one for one in told)
+    assert any(f"{key('bob')} has 10.8.0.2/32, which alice's laptop has, too" in one for one in told)
+    assert any(f"{key('carol')} has 10.8.0.1/32, which the gateway has, too" in one for one in told)
     for verb, body in (
         (devices.add, {"name": "desk", "user": "bob", "public_key": key("bob")}),
         (

@@ -154,7 +154,7 @@ async def test_changes_name_what_is_wrong(office: World) -> None:
         ("jit.auto_approve=@dev for ever", "cannot read the rule", "up to 1h, 5 a week"),
         ("reason_pattern=[", "is no regular expression", ""),
         ("jit.enabled=maybe", "cannot use 'maybe' for jit.enabled", "true or false"),
-        ("approvers=@nosuch", "nobody is in @nosuch", ""),
+        ("approvers=@nosuch", "@nosuch has no members", ""),
         ("approvals=5", "only carol, dave may decide there", ""),
     ):
         with pytest.raises(JitError) as caught:
