@@ -31,26 +31,7 @@ def add(call: Call, body: wire.DeviceAddBody) -> Render[wire.DeviceReply]:
             "Choose another name, or remove it first: " + command("device remove", name),
         )
     _refuse_known_key(call, public_key, account, takes_over=call.by_admin)
-<<<<<<< HEAD
     limits.check_devices(call, account, name, len(mine))
-=======
-    limit = call.config.limits.devices_per_user
-    if len(mine) >= limit and not call.by_admin:
-        raise JitError(
-            "limit",
-            f"cannot add {name}: {account.name} has {len(mine)} devices, the limit is {limit}",
-            "Remove a device that is no longer used: " + command("device list"),
-        )
-    most = call.config.limits.devices_added_per_month
-    if not call.by_admin and store.added_since(call.rows, account.id, call.now.wall_ms - _MONTH_MS) >= most:
-        raise JitError(
-            "limit",
-            f"cannot add {name}: {account.name} has added {most} devices within 30 days, which is the limit",
-            "To replace the key of an existing device: "
-            + command("device rotate")
-            + f". Otherwise ask {call.administrators}.",
-        )
->>>>>>> 1bde34a (Write the daemon's refusals in plain technical English)
     ends_ms = body.get("until")
     if ends_ms is not None and not call.now.wall_ms < ends_ms <= call.now.wall_ms + durations.LONGEST_MS:
         raise JitError(

@@ -66,7 +66,7 @@ async def test_nobody_widens_a_rule_alone(strict: World, change: str) -> None:
     """
     before = await rules(strict)
     said = await refusal(strict, networks.set_, CAROL, name="office", changes=[change])
-    assert (said.code, "it waits as change 1, and 1 of 2 have agreed" in said.message) == ("pending", True)
+    assert (said.code, "it waits as change 1, with 1 of 2 approvals" in said.message) == ("pending", True)
     assert await rules(strict) == before
     for again in (CAROL, SUDO_CAROL):
         assert "you have approved it already" in (await refusal(strict, changes.approve, again, id=1)).message

@@ -70,7 +70,9 @@ async def test_nobody_decides_for_a_person_whom_they_made(everywhere: World) -> 
     await everywhere.do(users.add, CAROL, user="svc-x", until=everywhere.clock.now_ms() + 24 * HOUR)
     await everywhere.do(devices.add, CAROL, name="d", user="svc-x", public_key=key("carol"))
     said = await refusal(everywhere, grants.grant, CAROL, user="svc-x", network="office")
-    assert said.startswith("cannot grant access to svc-x: you registered svc-x, and on office another approver")
+    assert said.startswith(
+        "cannot grant access to svc-x: you registered svc-x, and on office another approver"
+    )
     given = await everywhere.do(grants.grant, DAVE, user="svc-x", network="office")
     assert given["request"]["status"] == "active"
 
