@@ -189,6 +189,7 @@ def test_the_manual_of_the_configuration_names_every_key() -> None:
             configuration.Mail,
             configuration.Chat,
             configuration.Policy,
+            configuration.Metrics,
         )
         for key in dataclasses.fields(table)
     ]

@@ -13,7 +13,7 @@ import msgspec
 
 from jitd.core import notices
 from jitd.core.commandline import shell
-from jitd.core.configuration import PLACEHOLDER, TABLES, Chat, Config, Daemon, Key, Mail, keys
+from jitd.core.configuration import PLACEHOLDER, TABLES, Chat, Config, Daemon, Key, Mail, Metrics, keys
 from jitd.core.errors import JitError
 from jitd.core.release import VERSION
 from jitd.core.text import is_host_name, is_mail_address, meant
@@ -75,6 +75,7 @@ def parse(tables: Mapping[str, Any]) -> Config:
     _check_daemon(config)
     _check_mail(config.mail)
     _check_chat(config.chat)
+    _check_metrics(config.metrics)
     return config
 
 
@@ -168,6 +169,21 @@ def _check_mail(mail: Mail) -> None:
             'cannot use [mail] user with security = "none": the password would cross the network as it is',
             'Use security = "starttls" or "tls".',
         )
+
+
+def _check_metrics(metrics: Metrics) -> None:
+    """What a file and an address for metrics cannot be. Raises JitError bad_request."""
+    path = metrics.textfile
+    if path and not (path.startswith("/") and path.endswith(".prom") and "\0" not in path):
+        raise JitError(
+            "bad_request",
+            f"cannot use [metrics] textfile = {path!r}: node_exporter reads files whose names end with .prom",
+            "Use an absolute path, such as /var/lib/prometheus/node-exporter/jitd.prom.",
+        )
+    try:
+        metrics.address()
+    except JitError as error:
+        raise JitError(error.code, f"cannot use [metrics] listen: {error.message}", error.hint) from error
 
 
 def _check_chat(chat: Chat) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from jitd.core.configuration import Mail
+from jitd.core.configuration import Mail, Metrics
 from jitd.core.errors import JitError
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
 from jitd.diagnostics import doctor
-from jitd.queries import eventlog, history, listing, overview, report, show, why
+from jitd.queries import eventlog, history, listing, metrics, overview, report, show, why
 from jitd.server.route import Kind, Route
 from jitd.server.routes import RULES
 from jitd.store import restored
@@ -37,6 +37,7 @@ from support.service import ALICE, BOB, CAROL, DAVE, ROOT, World, key
 ERIN = Actor(uid=61005, user="erin", login_uid=61005, login_user="erin")
 SERVICE = Actor(uid=1, user="daemon")
 GATE = Actor(uid=61009, user="jit", login_uid=61009, login_user="jit")
+SCRAPER = Actor(uid=112, user="prometheus")  # a system account, member of [metrics] group
 SUDO_CAROL = Actor(uid=0, user="root", login_uid=61003, login_user="carol")
 CALLERS = {
     "owner": ALICE,
@@ -47,6 +48,7 @@ CALLERS = {
     "sudo": SUDO_CAROL,
     "system": SERVICE,
     "gate": GATE,
+    "metrics": SCRAPER,
 }
 
 #: For each verb: a body that works in the world below.
@@ -112,13 +114,17 @@ BODIES: dict[Callable[..., Any], Mapping[str, Any]] = {
     overview.status: {},
     eventlog.events_: {},
     overview.health: {},
+    metrics.metrics: {},
     doctor.doctor: {"network": "office", "user": "alice"},
 }
 
 
 async def furnish(world: World, verb: Callable[..., Any], caller: str) -> None:
     """Make the world that the bodies are for, as this verb of this caller finds it."""
-    world.service.reload(replace(world.config, mail=Mail(server="localhost", sender="jitd@example.org")))
+    mail, reader = Mail(server="localhost", sender="jitd@example.org"), Metrics(group="monitoring")
+    world.service.reload(replace(world.config, mail=mail, metrics=reader))
+    scraper = Person(name="prometheus", exists=Answer.YES, uid=112, groups=frozenset({"monitoring"}))
+    world.people.people["prometheus"] = scraper
     world.people.people["erin"] = Person(name="erin", exists=Answer.YES, uid=61005, groups=frozenset())
     await world.furnish()
     await world.do(devices.add, ERIN, name="laptop", public_key=key("erin"))
@@ -170,6 +176,7 @@ LET_IN = {
     Role.OWNER: {"owner"},
     Role.PERSON: {"owner", "other", "decider", "admin", "sudo"},
     Role.GATE: {"gate"},
+    Role.METRICS: {"metrics", *ADMINS},
     Role.ANY: set(CALLERS),
 }
 #: Of several people who have to agree, root in nobody's name is none.

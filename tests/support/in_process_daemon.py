@@ -11,9 +11,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from jitd import app
-from jitd.core.configuration import Config, Enforce, Limits, Mail
+from jitd.core.configuration import Config, Enforce, Limits, Mail, Metrics
 from jitd.core.configuration import Daemon as DaemonTable
 from jitd.store.database import FILE_NAME
 from support.clock import TestClock
@@ -25,7 +26,13 @@ from support.static_directory import StaticDirectory
 class InProcessDaemon(Daemon):
     """A daemon that is reached over its socket like any other, and whose time and people stand still until moved."""
 
-    def __init__(self, directory: Path, limits: Limits | None = None, mail: Mail | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        limits: Limits | None = None,
+        mail: Mail | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
         super().__init__(directory, init=False)
         self.state_dir.mkdir(mode=0o700)
         self.settings = Config(
@@ -33,6 +40,7 @@ class InProcessDaemon(Daemon):
             enforce=Enforce(backend="memory"),
             limits=limits or Limits(),
             mail=mail or Mail(),
+            metrics=metrics or Metrics(),
         )
         self.clock = TestClock()
         me = os.getuid()
@@ -94,23 +102,30 @@ class InProcessDaemon(Daemon):
         self._loop.call_soon_threadsafe(self.clock.advance, ms)
 
     def post_as(self, user: str, path: str, **body: object) -> None:
-        """Call a verb as a user of this world, from a process of theirs where root runs the tests."""
+        """Call a verb as a user of this world."""
+        status, reply = self._as(user, "POST", path, json.dumps(body))
+        assert status == 200, reply
+
+    def get_as(self, user: str, path: str) -> tuple[int, Any]:
+        """Ask as a user of this world."""
+        return self._as(user, "GET", path, "")
+
+    def _as(self, user: str, method: str, path: str, text: str) -> tuple[int, Any]:
+        """From a process of theirs, where root runs the tests."""
         uid = self.people.people[user].uid
         assert uid is not None
         if uid == os.getuid():
-            status, reply = self.post(path, **body)
-            assert status == 200, reply
-            return
+            return self.call(method, path, json.loads(text) if text else None)
         self.directory.chmod(0o755)
-        text = json.dumps(body)
-        request = f"POST {path} HTTP/1.0\r\nContent-Length: {len(text)}\r\n\r\n{text}"
+        request = f"{method} {path} HTTP/1.0\r\nContent-Length: {len(text)}\r\n\r\n{text}"
         script = (
             "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
             "s.sendall(sys.argv[2].encode()); print(s.makefile().read())"
         )
         words = ["/usr/bin/python3", "-I", "-c", script, str(self.socket), request]
         done = subprocess.run(words, user=uid, capture_output=True, text=True, check=True)
-        assert " 200 " in done.stdout.splitlines()[0], done.stdout
+        head, _, answer = done.stdout.partition("\n\n")
+        return int(head.split()[1]), json.loads(answer)
 
     def furnish(self) -> None:
         """An interface, the network office, and a laptop for alice and for bob."""
@@ -139,11 +154,13 @@ KEY_OF = {
 
 
 @contextmanager
-def in_process_daemon(limits: Limits | None = None, mail: Mail | None = None) -> Iterator[InProcessDaemon]:
+def in_process_daemon(
+    limits: Limits | None = None, mail: Mail | None = None, metrics: Metrics | None = None
+) -> Iterator[InProcessDaemon]:
     """A running daemon in a directory of its own, stopped at the end."""
     # pytest's own directories have names that are too long for a socket.
     with tempfile.TemporaryDirectory(prefix="jitd-") as directory:
-        made = InProcessDaemon(Path(directory), limits, mail)
+        made = InProcessDaemon(Path(directory), limits, mail, metrics)
         made.start()
         try:
             yield made

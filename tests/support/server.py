@@ -10,6 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 from jitd.core.configuration import Config, Daemon, Enforce, Limits
 from jitd.core.errors import JitError
+from jitd.core.metrics import Sample
 from jitd.core.model import Actor
 from jitd.core.people import Answer, Person
 from jitd.engine.feed import EventFeed
@@ -101,6 +102,11 @@ class TinyService:
 
     query = change
     peek = change
+    measure = change
+
+    async def measured(self) -> list[Sample]:
+        """Nothing is known here."""
+        return []
 
     async def actor_admin(self, actor: Actor) -> bool:
         """Whether the test said so."""

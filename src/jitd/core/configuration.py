@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_ori
 import msgspec
 
 from jitd.core.firewall import Always
-from jitd.core.ports import parse_always
+from jitd.core.ports import parse_always, parse_loopback
 
 Backend = Literal["auto", "kernel", "userspace", "memory"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -120,6 +120,19 @@ class Policy:
 
     four_eyes: Annotated[bool, _key("Whether all networks are treated like those with two or more approvals: nobody decides about a device that they registered for another user, or about a user whom they registered; and a change of rules that lets more users in, or asks for fewer approvals, needs as many people as the network asks for, at least two. With false, such a grant stays unreviewed until another person acknowledges it.", live=True)] = False
     reasons: Annotated[bool, _key("Whether changes of rules and users need a reason (--reason).", live=True)] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Metrics for Prometheus, see docs/metrics.md. On the socket, members of the group read them with: curl --unix-socket /run/jitd/jitd.sock http://jitd/v1/metrics"""
+
+    group: Annotated[str, _key("The group whose members may read the metrics on the socket; administrators may as well. Empty: only administrators.", live=True, examples=["prometheus"])] = ""
+    textfile: Annotated[str, _key("The file that jitd writes every 15 seconds for the textfile collector of node_exporter, such as /var/lib/prometheus/node-exporter/jitd.prom; its mode is 0644. Empty: none.", examples=["/var/lib/prometheus/node-exporter/jitd.prom"])] = ""
+    listen: Annotated[str, _key("The loopback address and the port at which a Prometheus on this machine reads the metrics, such as 127.0.0.1:9586. Every local user can read them there. Empty: none.", examples=["127.0.0.1:9586"])] = ""
+
+    def address(self) -> tuple[str, int] | None:
+        """`listen`, as it was read; None for none. Raises JitError bad_request."""
+        return parse_loopback(self.listen) if self.listen else None
 # fmt: on
 
 
@@ -133,6 +146,12 @@ class Config:
     mail: Mail = field(default_factory=Mail)
     chat: Chat = field(default_factory=Chat)
     policy: Policy = field(default_factory=Policy)
+    metrics: Metrics = field(default_factory=Metrics)
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups whose members may do what others may not."""
+        return frozenset({*self.daemon.admin_groups, self.metrics.group} - {""})
 
     @property
     def notifies(self) -> bool:

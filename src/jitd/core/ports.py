@@ -1,6 +1,7 @@
-"""Ports as people type them: `tcp/5432`, `udp/6000-6100`; always-allowed destinations: `udp/53`, `ping@10.0.0.1`."""
+"""Ports as people type them: `tcp/5432`, `udp/6000-6100`; always-allowed destinations: `udp/53`, `ping@10.0.0.1`; an address and a port."""
 
 import re
+from ipaddress import ip_address
 from typing import Final
 
 from jitd.core import parsing
@@ -45,3 +46,25 @@ def parse_always(text: str) -> Always:
             "bad_request", f"cannot use the range in {text[:60]!r}", "Name one port, such as udp/53."
         )
     return Always(to=to, protocol=ports.protocol, port=ports.first)
+
+
+def parse_loopback(text: str) -> tuple[str, int]:
+    """Read `127.0.0.1:9586` or `[::1]:9586`: an address that no other machine reaches. Raises JitError bad_request."""
+    matched = re.fullmatch(r"(?:\[([0-9a-f:]+)\]|([0-9.]+)):([0-9]{1,5})", text, re.ASCII)
+    try:
+        address = ip_address(matched[1] or matched[2]) if matched is not None else None
+    except ValueError:
+        address = None
+    if matched is None or address is None or not 1 <= int(matched[3]) <= _HIGHEST:
+        raise JitError(
+            "bad_request",
+            f"cannot read the address and port {text[:60]!r}",
+            "Write an address of this machine alone and a port: 127.0.0.1:9586 or [::1]:9586.",
+        )
+    if not address.is_loopback:
+        raise JitError(
+            "bad_request",
+            f"cannot listen on {address}: other machines could reach it, and nothing there asks who they are",
+            "Use 127.0.0.1 or [::1], and let a Prometheus elsewhere come through ssh or a proxy that asks who it is.",
+        )
+    return str(address), int(matched[3])

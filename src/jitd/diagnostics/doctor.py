@@ -44,7 +44,7 @@ def links(call: Call, query: wire.DoctorQuery) -> Links:
             found[interface.name] = error
         else:
             # Whoever connects looks here, and then at their status.
-            call.drift.hear(state)
+            call.drift.hear(interface.name, state)
     return found
 
 

@@ -20,6 +20,7 @@ class Reader(Enum):
     USERS = ("jitd-users-reader", 2)
     ADMINS = ("jitd-admins-reader", 1)
     LONG = ("jitd-long-reader", 1)  # what may read for seconds
+    METRICS = ("jitd-metrics-reader", 1)  # what monitoring reads, every few seconds
     EXAMINATIONS = ("jitd-examiner", 2)  # each may wait for other programs and servers for up to 10 seconds
 
 

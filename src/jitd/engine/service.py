@@ -13,6 +13,7 @@ from jitd import wire
 from jitd.core.commandline import command
 from jitd.core.configuration import Config
 from jitd.core.errors import JitError
+from jitd.core.metrics import Sample
 from jitd.core.model import Actor
 from jitd.diagnostics import doctor, registry
 from jitd.diagnostics.doctor import ExamineVerb
@@ -24,13 +25,15 @@ from jitd.engine.closings import CLOSING, MADE_BESIDE, Closing
 from jitd.engine.deadlines import Deadlines
 from jitd.engine.feed import EventFeed
 from jitd.engine.late_records import LateRecords
+from jitd.engine.measuring import Measuring
 from jitd.engine.ports import Ports
 from jitd.engine.readers import Reader, Readers
 from jitd.engine.state import Deadline, WorkerState, concerned
 from jitd.engine.transact import Transactor
 from jitd.engine.worker import Priority
 from jitd.notify import planner, recipients
-from jitd.queries import report
+from jitd.queries import metrics, report
+from jitd.queries.metrics import MeasureVerb
 from jitd.reconcile.access import Memory, People
 from jitd.store.database import FILE_NAME, Rows
 from jitd.verbs.access import Rule
@@ -95,6 +98,7 @@ class Service:
         self._closer = Closer(self._state, self._transactor)
         self._checks = Checks(self._state, self._deadlines, late)
         self._readers = Readers(config.daemon.state_dir / FILE_NAME, ports.threads)
+        self._measuring = Measuring(self._state, self._worker, self._readers, config.daemon.state_dir)
         self._machine = ports.machine
         self._offset_ms = self._clock.now_ms() - self._clock.boot_ms()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -117,6 +121,7 @@ class Service:
         self._loop = asyncio.get_running_loop()
         self._worker.start()
         names = await self._worker.run(self._state.open, Priority.ENDING)
+        await self._worker.run(self._measuring.begin, Priority.ENDING)
         await self._directory.refresh(names, self._state.groups)
         # What ended while jitd was not there is cut before anything else happens.
         await self._worker.run(lambda: startup.begin(self._state, self._deadlines), Priority.ENDING)
@@ -275,6 +280,17 @@ class Service:
             return verb(examination, query)
 
         return await self._bounded(self._readers.read(work, Reader.EXAMINATIONS))
+
+    async def measure(self, verb: MeasureVerb[T], actor: Actor, query: Body) -> T:
+        """Run a verb that tells how jitd does. Nothing of it waits for a store that hangs."""
+        await self._look_up(verb, actor, query)
+        # Who may is a matter of groups; the rows of this view are not read.
+        self._state.authorise(verb, self._state.view(self._state.rows, actor), query)
+        return verb(await self._measuring.measure(), query)
+
+    async def measured(self) -> list[Sample]:
+        """How jitd does, for what the configuration names to read it."""
+        return metrics.metrics(await self._measuring.measure(), {})
 
     # --- time ---
 

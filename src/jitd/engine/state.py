@@ -81,7 +81,7 @@ class WorkerState:
         self.people = people
         self.api = api
         self._publish = committed
-        self._started_ms = clock.now_ms()
+        self.started_ms = clock.now_ms()
         self._store_or_none: Store | None = None
         self.record_event = RecordEvent(lambda: self.store, clock.now_ms)
         drift = Drift()
@@ -118,13 +118,13 @@ class WorkerState:
         )
         self.unconfirmed: list[Request] = []  # endings that the kernel does not agree with yet
         #: Every group that a rule names, for whoever asks the system about people.
-        self.groups: frozenset[str] = frozenset(config.daemon.admin_groups)
+        self.groups: frozenset[str] = config.groups
 
     def reload(self, config: Config, people: People) -> None:
         """Take over what may change while running. May be called in any thread: each value is replaced as a whole."""
         self.config = config
         self.people = self.reconciler.people = people
-        self.groups |= frozenset(config.daemon.admin_groups)
+        self.groups |= config.groups
 
     @property
     def drift(self) -> Drift:
@@ -207,7 +207,7 @@ class WorkerState:
             "firewall": self.reconciler.firewall_reconciler.firewall,
             "rules": self.reconciler.firewall_reconciler.rules,
             "gateway": self.reconciler.firewall_reconciler.gateway,
-            "started_ms": self._started_ms,
+            "started_ms": self.started_ms,
             "owner_of": self.ports.owner_of,
         }
 
@@ -282,4 +282,4 @@ class WorkerState:
     def listed_groups(self, rows: Rows) -> frozenset[str]:
         """Every group that a rule names."""
         named = {one for network in networks.all_(rows) for one in network.principals}
-        return frozenset(principals.groups(named)) | frozenset(self.config.daemon.admin_groups)
+        return frozenset(principals.groups(named)) | self.config.groups

@@ -4,14 +4,17 @@ import asyncio
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from jitd.core.errors import JitError
 
 T = TypeVar("T")
 _Job = Callable[[], None]
+#: The longest turn is remembered by the minute, for so many minutes.
+_MINUTES: Final = 5
 
 
 class Priority(IntEnum):
@@ -32,6 +35,20 @@ class Worker:
         self._number = itertools.count()
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._begun: float | None = None  # when the job that runs now began, monotonic seconds
+        self._longest: tuple[tuple[int, float], ...] = ()  # (minute, seconds), replaced as a whole
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait. In any thread."""
+        return self._jobs.qsize()
+
+    def longest_turn(self) -> float:
+        """The longest that one job took in the last five minutes, the one that runs now included; seconds. In any thread."""
+        now, begun = time.monotonic(), self._begun
+        oldest = int(now // 60) - _MINUTES
+        running = 0.0 if begun is None else now - begun
+        return max([running, *(seconds for minute, seconds in self._longest if minute > oldest)])
 
     def start(self) -> None:
         """Start the thread."""
@@ -82,4 +99,13 @@ class Worker:
             _, _, job = self._jobs.get()
             if job is None:
                 return
+            self._begun = begun = time.monotonic()
             job()
+            self._begun, now = None, time.monotonic()
+            self._note(int(now // 60), now - begun)
+
+    def _note(self, minute: int, seconds: float) -> None:
+        if not self._longest or self._longest[-1][0] != minute:
+            self._longest = (*self._longest[1 - _MINUTES :], (minute, seconds))
+        elif seconds > self._longest[-1][1]:
+            self._longest = (*self._longest[:-1], (minute, seconds))

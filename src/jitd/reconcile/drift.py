@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from jitd import wire
 from jitd.core.model import IPNetwork
 from jitd.enforce.port import LinkState
+from jitd.reconcile.traffic import Traffic
 
 
 @dataclass(slots=True)
@@ -24,9 +25,13 @@ class Drift:
     settled: int = 0  # the SEQ up to which the kernel was compared with what was recorded
     #: When each public key had its last handshake, milliseconds UTC, as it was read last: at most 30 s ago.
     heard: dict[str, int] = field(default_factory=dict)
+    #: What passed each interface, by its name.
+    traffic: dict[str, Traffic] = field(default_factory=dict)
+    retries: int = 0  # how often an interface was tried again since the start
 
-    def hear(self, state: LinkState) -> None:
-        """Keep the handshakes of an interface that was read."""
+    def hear(self, name: str, state: LinkState) -> None:
+        """Keep the handshakes and the traffic of an interface that was read, by the name that it has here."""
+        self.traffic = {**self.traffic, name: self.traffic.get(name, Traffic()).after(state)}
         self.heard.update(
             {key: peer.last_handshake_ms for key, peer in state.peers.items() if peer.last_handshake_ms}
         )
@@ -65,6 +70,9 @@ class Drift:
 
     def forget(self, interface_id: int) -> None:
         """Forget a removed interface."""
+        self.traffic = {
+            name: one for name, one in self.traffic.items() if name != self.names.get(interface_id)
+        }
         self.set_interface(interface_id, "", "", frozenset())
 
     def waiting(self) -> list[str]:

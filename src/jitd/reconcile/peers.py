@@ -52,7 +52,7 @@ class PeerReconciler:
     wireguard: Exchanges
     record_event: RecordEvent
     boot_ms: Callable[[], int]
-    hear: Callable[[LinkState], None]
+    hear: Callable[[str, LinkState], None]
     sampler: Sampler = field(default_factory=Sampler)
     #: How the peers of an interface were left, by key: what is otherwise later is somebody else's doing.
     left: dict[int, dict[str, Passing]] = field(default_factory=dict)
@@ -137,7 +137,7 @@ class PeerReconciler:
             if known:
                 self.record_event(EventKind.INTERFACE_RECREATED, interface=interface.name)
         state = self.wireguard.read(interface.name)
-        self.hear(state)
+        self.hear(interface.name, state)
         if self._indexes.setdefault(interface.id, state.index) != state.index:
             # Its peers are those of its owner's file, and not somebody's doing one by one.
             self._indexes[interface.id] = state.index

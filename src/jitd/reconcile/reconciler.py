@@ -133,6 +133,7 @@ class Reconciler:
         """Try again what failed and is due."""
         for interface_id, retry in list(self._retries.items()):
             if retry.at_boot_ms <= now.boot_ms:
+                self.drift.retries += 1
                 self.interface(rows, interfaces.by_id(rows, interface_id), now, touched=True)
 
     def forget(self, interface_id: int) -> None:

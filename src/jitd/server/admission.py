@@ -5,7 +5,7 @@ import errno
 import logging
 import socket
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from jitd.core.errors import JitError
@@ -69,6 +69,11 @@ class Admission:
             else:
                 self._refusals.refuse(arrived, why)
         sock.close()
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How many connections were refused, by code of the error."""
+        return self._refusals.by_code
 
     def problem(self) -> str:
         """What keeps connections out now, or did a minute ago; empty when nothing does."""

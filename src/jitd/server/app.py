@@ -22,6 +22,7 @@ from jitd.server.administrators import Administrators
 from jitd.server.admission import Admission
 from jitd.server.concurrency import ConcurrencyLimiter, Watchers
 from jitd.server.connection import Connection, ServerContext, connection_of
+from jitd.server.monitoring import Monitoring
 from jitd.server.places import Person, Places, affordable
 from jitd.server.rates import Rates
 from jitd.server.replies import error_reply, of_http, reply, unexpected, wants_data
@@ -99,6 +100,7 @@ class Server:
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="jitd-peer")
         self._executor_of_administrators = ThreadPoolExecutor(1, thread_name_prefix="jitd-admins-peer")
         self._stopping = asyncio.Event()
+        self._monitoring = Monitoring(config.metrics, service.measured)
         self._streamer = Streamer(service, self._stopping, heartbeat, longest, slowest)
         self._asked: dict[int, int] = {}  # uid -> boot time of the last question, milliseconds
         self._asking: set[asyncio.Task[None]] = set()
@@ -130,15 +132,22 @@ class Server:
         self._admission = Admission(context, self._administrators, self._directory)
         await self._admission.open()
         self._socket.serve(self._admission)
+        admission = self._admission
+        self._monitoring.connections = lambda: (self._places.taken, admission.refused)
+        await self._monitoring.start()
 
     async def look(self) -> list[str]:
         """Put right what keeps clients out, and say what is wrong, one sentence each."""
         assert self._socket is not None
         assert self._admission is not None
         await self._socket.keep()
-        return [
-            problem for problem in (self._socket.problem(), self._admission.problem(), self._few) if problem
+        problems = [
+            self._socket.problem(),
+            self._admission.problem(),
+            self._few,
+            *await self._monitoring.look(),
         ]
+        return [problem for problem in problems if problem]
 
     @property
     def is_reachable(self) -> bool:
@@ -151,6 +160,7 @@ class Server:
         socket, self._socket = self._socket, None
         if socket is not None:
             socket.close(_STOPPING)
+        await self._monitoring.close()
         await self._runner.cleanup()
         for task in self._asking:
             task.cancel()
@@ -190,6 +200,8 @@ class Server:
                 actor = await connection.actor()
                 answer = document if route.kind is Kind.DOCUMENT else await self._ask(route, actor, given)
             self._learn(actor)
+            if route.kind is Kind.MEASURE:
+                return await self._monitoring.reply(cast("Any", answer), request.headers.get("Accept", ""))
             if route.kind is Kind.GATE:
                 connection.speak_for(cast("int", answer["uid"]), given["user"])
             return reply(answer, as_data=wants_data(request))
@@ -230,13 +242,17 @@ class Server:
         except ConnectionError:
             raise  # nobody is there, or it was answered already
         except JitError as error:
+            self._monitoring.errors[error.code] += 1
             return error_reply(error, as_data=wants_data(request))
         except web.HTTPException as error:
-            response = error_reply(of_http(error, request))
+            problem = of_http(error, request)
+            self._monitoring.errors[problem.code] += 1
+            response = error_reply(problem)
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
             return response
         except Exception as error:  # noqa: BLE001 - a mistake of ours becomes a reply here, and is logged
+            self._monitoring.errors["internal"] += 1
             return error_reply(unexpected(f"{request.method} {request.path!r}", error))
 
     def _check_head(self, request: web.Request) -> None:
@@ -310,6 +326,8 @@ class Server:
                 return await self._service.peek(route.verb, actor, given)
             case Kind.EXAMINE:
                 return await self._service.examine(route.verb, actor, given)
+            case Kind.MEASURE:
+                return await self._service.measure(route.verb, actor, given)
             case _:
                 return await self._service.query(route.verb, actor, given)
 

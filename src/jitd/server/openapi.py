@@ -12,12 +12,16 @@ from jitd.wire import ErrorBody
 
 _REF: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"
+_MEDIA: Final = {Kind.STREAM: "application/jsonl", Kind.MEASURE: "application/openmetrics-text"}
 _SCALARS: Final[dict[Any, str]] = {str: "string", int: "integer", bool: "boolean"}
 
 
 def describe(table: Sequence[Route], version: str) -> dict[str, Any]:
     """The document for the routes of `table`; `version` is jitd's."""
-    wire_types = {ErrorBody, *(route.gives for route in table if route.kind is not Kind.DOCUMENT)}
+    wire_types = {
+        ErrorBody,
+        *(route.gives for route in table if route.kind not in (Kind.DOCUMENT, Kind.MEASURE)),
+    }
     wire_types |= {route.takes for route in table if route.method == "POST"}
     ordered = sorted(wire_types, key=lambda wire_type: wire_type.__name__)
     schemas, components = msgspec.json.schema_components(ordered, schema_hook=_anything, ref_template=_REF)
@@ -42,15 +46,16 @@ def describe(table: Sequence[Route], version: str) -> dict[str, Any]:
 
 
 def _operation(route: Route, refs: dict[type, dict[str, Any]]) -> dict[str, Any]:
-    media = "application/jsonl" if route.kind is Kind.STREAM else _JSON
-    gives = refs.get(route.gives, {"type": "object"})
+    media = _MEDIA.get(route.kind, _JSON)
+    gives = {"type": "string"} if route.kind is Kind.MEASURE else refs.get(route.gives, {"type": "object"})
+    says = route.gives.__doc__ if route.gives in refs else None
     operation: dict[str, Any] = {
         "operationId": route.path.removeprefix("/v1/").replace("/", "_").replace(".", "_"),
         "summary": route.summary,
         "x-access": [role.name.lower() for role in Role if role in route.access.roles and role.name],
         "responses": {
             "200": {
-                "description": (route.gives.__doc__ or route.summary).strip(),
+                "description": (says or route.summary).strip(),
                 "content": {media: {"schema": gives}},
             },
             "default": {

@@ -7,6 +7,7 @@ moment.
 
 import asyncio
 import socket
+from collections import Counter
 from typing import Final
 
 from jitd.core.errors import JitError
@@ -25,10 +26,12 @@ class Refusals:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self.by_code: Counter[str] = Counter()  # how many, by code of the error
         self._open: dict[socket.socket, tuple[asyncio.TimerHandle, int]] = {}
 
     def refuse(self, sock: socket.socket, error: JitError) -> None:
         """Say why, and close. The socket is non-blocking, and nothing was written to it yet, so that all of this fits."""
+        self.by_code[error.code] += 1
         try:
             sock.send(raw_error(error))
             sock.shutdown(socket.SHUT_WR)

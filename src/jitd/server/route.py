@@ -1,10 +1,11 @@
 """What one line of the API's table says, and what the server needs of the service. No sockets here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
+from jitd.core.metrics import Sample
 from jitd.core.model import Actor
 from jitd.verbs.access import Access
 from jitd.verbs.concerned import NOBODY, Concerned
@@ -22,6 +23,7 @@ class Kind(Enum):
     EXAMINE = "examine"  # asks other programs and servers too, in threads of its own
     STREAM = "stream"  # a query whose pages are sent as JSON lines
     GATE = "gate"  # a query whose answer makes its connection speak for somebody else from then on
+    MEASURE = "measure"  # what is counted in memory too, as the text that Prometheus reads
     DOCUMENT = "document"  # answered by the server itself
 
 
@@ -74,6 +76,14 @@ class Service(Protocol):
 
     async def examine(self, verb: Callable[..., T], actor: Actor, query: Mapping[str, Any]) -> T:
         """Run a verb that examines the machine. Raises JitError."""
+
+    async def measure(self, verb: Callable[..., T], actor: Actor, query: Mapping[str, Any]) -> T:
+        """Run a verb that tells how jitd does. Raises JitError."""
+        ...
+
+    async def measured(self) -> Sequence[Sample]:
+        """How jitd does, for what the configuration names to read it."""
+        ...
 
     async def actor_admin(self, actor: Actor) -> bool:
         """Whether the caller administers this gateway."""

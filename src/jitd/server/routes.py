@@ -9,7 +9,7 @@ from typing import Any, Final, TypedDict
 
 from jitd import wire
 from jitd.diagnostics import doctor
-from jitd.queries import eventlog, history, listing, overview, report, show, why
+from jitd.queries import eventlog, history, listing, metrics, overview, report, show, why
 from jitd.server.route import Kind, Route
 from jitd.verbs import (
     changes,
@@ -175,6 +175,8 @@ ROUTES: Final[tuple[Route, ...]] = (
           wire.DoctorQuery, wire.DoctorReply, "Examine a part of the gateway, or whether a network works", concerns=about.USER),
     Route("GET", "/v1/health", _QUERY, overview.health, _ANY,
           NoQuery, wire.Health, "Who answers"),
+    Route("GET", "/v1/metrics", Kind.MEASURE, metrics.metrics, Access(Role.METRICS, "read the metrics"), NoQuery,
+          NoQuery, "Metrics as OpenMetrics text"),
     Route("GET", "/v1/events", Kind.STREAM, eventlog.events_, _ANY,
           wire.EventsQuery, wire.EventView, "What happened, and with follow what happens", concerns=about.USER_OR_REQUEST),
     Route("GET", "/v1/openapi.json", Kind.DOCUMENT, None, _ANY,

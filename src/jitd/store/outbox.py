@@ -210,6 +210,12 @@ def counts(rows: Rows) -> Counts:
     return Counts(row["waiting"], row["stuck"])
 
 
+def oldest_ms(rows: Rows) -> int | None:
+    """When the oldest message that waits was made, milliseconds UTC; None where none does."""
+    found: int | None = rows.value(f"SELECT min(created_ms) FROM message WHERE {_WAITING}")
+    return found
+
+
 def retry(rows: Rows, ids: Iterable[int], now_ms: int) -> None:
     """Try messages again at once."""
     for number in ids:

@@ -21,6 +21,7 @@ class Role(Flag):
     OWNER = auto()  # whom the request, the grant or the device belongs to
     PERSON = auto()  # anybody for themselves, but root, system accounts and shared accounts
     GATE = auto()  # a shared account, which says whom it speaks for
+    METRICS = auto()  # reads metrics: members of [metrics] group, and administrators
     ANY = auto()  # everybody; what they see depends on who they are
 
 
@@ -52,7 +53,7 @@ class Access:
     def __post_init__(self) -> None:
         """A table with a line that could not be checked, or refused in words, must not start."""
         depends = bool(self.roles & (Role.OWNER | Role.DECIDER | Role.PERSON))
-        alone = self.roles in (Role.ADMIN, Role.OWNER, Role.DECIDER)
+        alone = self.roles in (Role.ADMIN, Role.OWNER, Role.DECIDER, Role.METRICS)
         if not self.roles or bool(self.action) != alone or bool(self.loader) != depends:
             raise ValueError(f"{self.roles} with the action {self.action!r} and the loader {self.loader}")
 
@@ -60,6 +61,8 @@ class Access:
         """Let only those go on who have one of the roles. Raises JitError not_permitted, or what the loader raises."""
         if self.roles is Role.ADMIN:
             view.require_admin(self.action)
+        if self.roles is Role.METRICS:
+            view.require_metrics(self.action)
         if self.roles is Role.GATE:
             view.require_gate()
         found = self.loader(view, body) if self.loader is not None else None

@@ -79,6 +79,26 @@ class View:
                 f"Ask {self.administrators}, or use sudo.",
             )
 
+    def require_metrics(self, what: str) -> None:
+        """Let only those go on who may read metrics. `what` ends the sentence "cannot …"."""
+        if self.by_admin:
+            return
+        group, actor = self.config.metrics.group, self.actor
+        member = self.people.person(actor.uid, actor.user).in_group(group) if group else Answer.NO
+        if member is Answer.YES:
+            return
+        why = (
+            f"only members of the group {group} and administrators may"
+            if group
+            else "only administrators may"
+        )
+        unknown = ", and who is a member cannot be looked up now" if member is Answer.UNAVAILABLE else ""
+        raise JitError(
+            "not_permitted",
+            f"cannot {what} as {actor.user}: {why}{unknown}",
+            f"Ask {self.administrators}, or use sudo. [metrics] group in jitd.toml names the group of those who may.",
+        )
+
     def require_gate(self) -> None:
         """Let only shared accounts go on that the configuration trusts to say whom they speak for."""
         actor = self.actor
