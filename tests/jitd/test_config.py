@@ -56,6 +56,39 @@ from jitd.core.errors import JitError
             "cannot use [limits] connections_reserved: it leaves no connection for users",
             "Use a number below connections = 10.",
         ),
+        (
+            "[metrics]\nlisten = '0.0.0.0:9586'",
+            "cannot use [metrics] listen: cannot listen on 0.0.0.0: other machines could reach it, and nothing there asks who"
+            " they are",
+            "Use 127.0.0.1 or [::1], and let a Prometheus elsewhere come through ssh or a proxy that asks who it is.",
+        ),
+        (
+            "[metrics]\nlisten = '[2001:db8::1]:9586'",
+            "cannot use [metrics] listen: cannot listen on 2001:db8::1: other machines could reach it, and nothing there"
+            " asks who they are",
+            "Use 127.0.0.1 or [::1], and let a Prometheus elsewhere come through ssh or a proxy that asks who it is.",
+        ),
+        *(
+            (
+                f"[metrics]\nlisten = '{address}'",
+                f"cannot use [metrics] listen: cannot read the address and port '{address}'",
+                "Write an address of this machine alone and a port: 127.0.0.1:9586 or [::1]:9586.",
+            )
+            for address in (
+                "9586",
+                "localhost:9586",
+                "127.0.0.1",
+                "127.0.0.1:0",
+                "127.0.0.1:65536",
+                "127.1:80",
+                "::1:80",
+            )
+        ),
+        (
+            "[metrics]\ntextfile = '/var/lib/jitd.txt'",
+            "cannot use [metrics] textfile = '/var/lib/jitd.txt': node_exporter reads files whose names end with .prom",
+            "Use an absolute path, such as /var/lib/prometheus/node-exporter/jitd.prom.",
+        ),
         ("daemon = 1", "cannot use daemon: it is a table, write [daemon]", ""),
     ],
 )

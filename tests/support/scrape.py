@@ -32,7 +32,7 @@ def fetch(where: Path | tuple[str, int], path: str, **headers: str) -> tuple[int
 
 def families(text: str) -> dict[str, Family]:
     """By name. The parser is strict: it refuses what is not OpenMetrics."""
-    return {family.name: family for family in text_string_to_metric_families(text)}
+    return {family.name: family for family in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]
 
 
 def value(text: str, name: str, labels: Mapping[str, str] | None = None) -> float:

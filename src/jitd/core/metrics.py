@@ -42,7 +42,7 @@ class Metric(Enum):
     # fmt: off
     # Requests and decisions.
     PENDING = Row("jitd_requests_pending", _GAUGE, "Requests that wait for a decision.", ("network",))
-    OLDEST_PENDING = Row("jitd_requests_oldest_pending_seconds", _GAUGE, "How long the oldest of them has waited; 0 when none waits.")
+    OLDEST_PENDING = Row("jitd_requests_oldest_pending_seconds", _GAUGE, "How long the oldest pending request has waited; 0 when none waits.")
     DECISIONS = Row("jitd_decisions", _COUNTER, "Requests that were decided, or ended undecided, by outcome.", ("outcome",))
     DECISION_SECONDS = Row("jitd_decision_seconds", _HISTOGRAM, "Time from a request to the decision of somebody who was asked.", (), _DECISION_SECONDS)
     # Access.
@@ -52,16 +52,16 @@ class Metric(Enum):
     UNCONFIRMED = Row("jitd_cuts_unconfirmed", _GAUGE, "Ended grants that the kernel was not seen to have cut yet.")
     FROZEN = Row("jitd_frozen", _GAUGE, "Whether everything is frozen (jitctl freeze): 1 or 0.")
     # Agreement with the kernel.
-    DRIFT = Row("jitd_drift", _GAUGE, "What does not agree with the store: interfaces, peers, and closings that are not recorded yet.", ("what",))
+    DRIFT = Row("jitd_drift", _GAUGE, "Number of interfaces and peers that do not agree with the store, and of closings that are not recorded yet.", ("what",))
     REPAIRS = Row("jitd_repairs", _COUNTER, "Changes by others to interfaces, peers or the firewall that were undone, by event.", ("event",))
-    RETRIES = Row("jitd_reconcile_retries", _COUNTER, "Times that an interface was tried again because it had not agreed.")
+    RETRIES = Row("jitd_reconcile_retries", _COUNTER, "Further attempts at interfaces that did not agree.")
     PEERS = Row("jitd_peers", _GAUGE, "Peers of an interface, as it was read last (at most 30 s ago).", ("interface",))
-    PEERS_CONNECTED = Row("jitd_peers_connected", _GAUGE, "Those of them with a handshake within the last three minutes.", ("interface",))
+    PEERS_CONNECTED = Row("jitd_peers_connected", _GAUGE, "Peers with a handshake within the last three minutes.", ("interface",))
     RECEIVED = Row("jitd_received_bytes", _COUNTER, "Bytes received from peers of an interface, sampled when it is read.", ("interface",))
     SENT = Row("jitd_sent_bytes", _COUNTER, "Bytes sent to peers of an interface, sampled when it is read.", ("interface",))
     # Messages, store and the daemon itself.
     OUTBOX = Row("jitd_outbox_messages", _GAUGE, "Messages that are not delivered: waiting for their next attempt, or failed (not tried again by themselves).", ("state",))
-    OUTBOX_OLDEST = Row("jitd_outbox_oldest_seconds", _GAUGE, "Age of the oldest of them; 0 when there is none.")
+    OUTBOX_OLDEST = Row("jitd_outbox_oldest_seconds", _GAUGE, "Age of the oldest message that is not delivered; 0 when there is none.")
     STORE_READABLE = Row("jitd_store_readable", _GAUGE, "Whether the store could be read in time for this answer: 1 or 0. With 0, metrics that are read from it are missing, and counters stand still.")
     STORE_BYTES = Row("jitd_store_bytes", _GAUGE, "Size of the store's files.", ("file",))
     LAST_BACKUP = Row("jitd_last_backup_timestamp_seconds", _GAUGE, "When the last backup was made, seconds since 1970; missing when none is known.")
@@ -70,9 +70,9 @@ class Metric(Enum):
     CONNECTIONS = Row("jitd_connections", _GAUGE, "Connections to the API that are open.")
     REFUSED = Row("jitd_connections_refused", _COUNTER, "Connections to the API that were refused, by code of the error.", ("code",))
     ERRORS = Row("jitd_errors", _COUNTER, "Requests to the API that were answered with an error, by its code (limit: too many changes).", ("code",))
-    PROBLEMS = Row("jitd_problems", _GAUGE, "What is wrong with jitd's own socket, log, worker, metrics and store (jitctl status names it).")
+    PROBLEMS = Row("jitd_problems", _GAUGE, "Number of problems with jitd's own socket, log, worker, metrics and store (jitctl status lists them).")
     START_TIME = Row("jitd_start_time_seconds", _GAUGE, "When jitd started, seconds since 1970. Counters begin at 0 then.")
-    BUILD = Row("jitd_build", _INFO, "What runs.", ("version", "backend", "firewall"))
+    BUILD = Row("jitd_build", _INFO, "The version of jitd, and its backends.", ("version", "backend", "firewall"))
     # fmt: on
 
     @property
