@@ -77,7 +77,7 @@ def judge(answer: Answer, what: str, shown: str, found: Findings) -> None:
     if answer.status >= 500:
         found.add(f"{what}: status {answer.status}", f"{shown}\n    {answer.body[:300]!r}")
         return
-    if answer.kind.partition(";")[0] == "application/jsonl":
+    if answer.kind.partition(";")[0] in ("application/jsonl", "application/openmetrics-text", "text/plain"):
         return
     try:
         body = json.loads(answer.body)

@@ -103,9 +103,10 @@ def test_the_description_of_the_api_is_true(daemon: InProcessDaemon) -> None:
     """Every path of the OpenAPI description is answered by something else than "no such route"."""
     status, described = daemon.get("/v1/openapi.json")
     assert status == 200
-    assert "/v1/events" in described["paths"]  # a stream, seen to work in test_flow
+    no_json = {"/v1/events", "/v1/metrics"}  # seen to work in test_flow and test_metrics
+    assert no_json < described["paths"].keys()
     for path, operations in described["paths"].items():
-        if path == "/v1/events":
+        if path in no_json:
             continue
         for method in operations:
             got, reply = daemon.call(method.upper(), path, {} if method == "post" else None)
