@@ -11,6 +11,19 @@ from jitd.core import settings
 from jitd.core.firewall import NetworkRules, moved
 from jitd.core.model import Actor, Network, Ports
 
+#: Settings whose changes never widen a rule. `widened` decides about every other setting.
+NEUTRAL = frozenset(
+    {
+        "default_duration",
+        "min_duration",
+        "pending_ttl",
+        "reason",
+        "reason_min_length",
+        "reason_pattern",
+        "reason_expected",
+        "jit.break_glass_reason_min_length",
+    }
+)
 #: So many people have to agree to a change where four eyes hold, and the network itself asks for fewer.
 FEWEST = 2
 
@@ -66,7 +79,7 @@ def widened(before: Network, after: Network) -> list[str]:
         and after.jit_break_glass_quota > before.jit_break_glass_quota,
         "jit.auto_approve": _approves_more(before, after),
     }
-    return [key for key in settings.BY_KEY if found.get(key)]
+    return [key for key in settings.BY_KEY if key not in NEUTRAL and found[key]]
 
 
 def around(network: Network, before: Sequence[Network], after: Sequence[Network]) -> list[str]:
