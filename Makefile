@@ -7,7 +7,7 @@ BIN := .venv/bin
 LINTED := src tests packaging
 TYPED := src tests packaging
 
-.PHONY: help planted demo screenshots bench faults simulate fuzz test test-fast lint format venv packages clean
+.PHONY: help planted dist lock demo screenshots bench faults simulate fuzz test test-fast lint format venv packages clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -55,6 +55,15 @@ test: ## run all tests; as an ordinary user, those that need no root, and list t
 test-fast: ## run the tests that need neither root nor a virtual machine (under a minute)
 	@$(SETUP)/venv
 	@$(BIN)/python tests/support/run.py fast
+
+dist: ## build wheel, source archive, Debian packages, SBOM and checksums into dist/ (RELEASE=trixie for Debian 13)
+	@$(SETUP)/packages dist
+	@$(SETUP)/venv
+	@RELEASE=$(RELEASE) packaging/dist
+
+lock: ## write the lock files of the Debian packages anew (packaging/locks)
+	@$(SETUP)/venv
+	@packaging/lock
 
 lint: ## check style and types (ruff, mypy --strict)
 	@$(SETUP)/venv

@@ -1,13 +1,19 @@
-"""What comes along with the daemon: the list that packages are made from, and that pip is not wanted."""
+"""What the Debian packages bundle: the lock files that they are made from, and that pip is not wanted."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 
-LIST = Path(__file__).parent.parent / "packaging" / "bundled.txt"
+LOCKS = Path(__file__).parent.parent / "packaging" / "locks"
+#: The release of Debian whose Python has this minor version.
+RELEASES = {11: "bookworm", 13: "trixie"}
+#: Each package, and the extras that are in it.
+HALVES = {"jitctl": "jitctl[dashboard]", "jitd": "jitctl[daemon,detach,chat]"}
 #: Imports every module of both programs where pip cannot be imported, and opens a store.
 WITHOUT_PIP = """
 import importlib, pathlib, pkgutil, sys, tempfile
@@ -40,12 +46,30 @@ def wanted(*names: str) -> set[str]:
     return found
 
 
-def test_the_list_of_what_is_bundled() -> None:
-    """packaging/bundled.txt has all that the daemon and the dashboard want, and nothing else; pip is left out."""
-    listed = [line for line in LIST.read_text().splitlines() if not line.startswith("#")]
-    of_python = {"importlib-metadata", "backports.tarfile", "zipp"}  # wanted below Python 3.12 alone
-    assert set(listed) - of_python == wanted("jitctl[daemon,dashboard]") - {"pip"} - of_python
-    assert listed == sorted(listed)
+def locked(release: str, half: str) -> dict[str, tuple[str, int]]:
+    """What a lock file holds: by name the version, and how many hashes of it."""
+    text = (LOCKS / f"{release}-{half}.txt").read_text()
+    found = re.findall(r"^([a-z0-9-]+)==(\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", text, re.MULTILINE)
+    assert len(found) == text.count("=="), "make lock"
+    return {name: (version, hashes.count("--hash")) for name, version, hashes in found}
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_what_is_bundled(half: str) -> None:
+    """A package has all that its half wants, and nothing else; pip is left out. After a new dependency: make lock."""
+    wants = {re.sub(r"[-_.]+", "-", name) for name in wanted(HALVES[half])} - {"pip"}
+    assert set(locked(RELEASES.get(sys.version_info.minor, "bookworm"), half)) == wants
+    # Later versions of Python want less beside them.
+    assert set(locked("trixie", half)) <= wants
+
+
+@pytest.mark.parametrize("release", ["bookworm", "trixie"])
+def test_the_halves_agree(release: str) -> None:
+    """What both packages have is of one version, and each file has hashes: what was looked at is what is installed."""
+    laptop, gateway = (locked(release, half) for half in HALVES)
+    assert {name: laptop[name] for name in laptop.keys() & gateway} == {
+        name: gateway[name] for name in laptop.keys() & gateway
+    }
 
 
 def test_nothing_needs_pip() -> None:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
 #: What the wheel is built of.
-PARTS = ("pyproject.toml", "README.md", "LICENSE", "src", "man", "completions")
+PARTS = ("pyproject.toml", "README.md", "LICENSE", "src", "man", "completions", "packaging")
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 #: Libraries of the daemon and of the dashboard.
 OTHERS = (
@@ -130,6 +130,8 @@ def test_manuals_and_completions_come_along(bare: Path) -> None:
     share = bare.parent / "share"
     for name, origin in {
         "man/man1/jitctl.1": "man/jitctl.1",
+        "man/man1/jitctl-network.1": "man/jitctl-network.1",
+        "jitd/jitd.service": "packaging/jitd.service",
         "bash-completion/completions/jitctl.bash": "completions/jitctl.bash",
         "fish/vendor_completions.d/jitctl.fish": "completions/jitctl.fish",
         "zsh/site-functions/_jitctl": "completions/_jitctl",
