@@ -110,7 +110,7 @@ def _expected(key: Key) -> str:
         return f"Use one of {', '.join(key.choices)}."
     if key.type is int:
         return f"Use a number from {key.meta.ge} to {key.meta.le}."
-    simple = {Path: "Use an absolute path.", str: "Use a text in quotes.", bool: "Use true or false."}
+    simple = {Path: "Use an absolute path.", str: "Use text in quotes.", bool: "Use true or false."}
     if key.type in simple:
         return simple[key.type]
     example = (key.meta.examples or [[]])[0]
@@ -149,24 +149,24 @@ def _check_mail(mail: Mail) -> None:
         raise JitError(
             "bad_request",
             f"cannot use [mail] sender = {mail.sender!r}: it is not a mail address",
-            'Name where mails come from, for example sender = "jitd@example.org".',
+            'Set the address of the sender, for example sender = "jitd@example.org".',
         )
     if mail.email_domain and not is_mail_address(f"alice@{mail.email_domain}"):
         raise JitError(
             "bad_request",
-            f"cannot use [mail] email_domain = {mail.email_domain!r}: it is no domain",
+            f"cannot use [mail] email_domain = {mail.email_domain!r}: it is not a domain",
             'Name what stands behind the @ of people\'s addresses, for example email_domain = "example.org".',
         )
     if mail.ehlo and not is_host_name(mail.ehlo):
         raise JitError(
             "bad_request",
-            f"cannot use [mail] ehlo = {mail.ehlo!r}: it is no name that a mail server takes",
-            'Name this machine as others know it, for example ehlo = "gateway.example.org".',
+            f"cannot use [mail] ehlo = {mail.ehlo!r}: it is not a host name that a mail server accepts",
+            'Set the public name of this machine, for example ehlo = "gateway.example.org".',
         )
     if mail.user and mail.security == "none":
         raise JitError(
             "bad_request",
-            'cannot use [mail] user with security = "none": the password would cross the network as it is',
+            'cannot use [mail] user with security = "none": the password would be sent unencrypted',
             'Use security = "starttls" or "tls".',
         )
 
@@ -193,20 +193,21 @@ def _check_chat(chat: Chat) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name, re.ASCII):
             raise JitError(
                 "bad_request",
-                f"cannot use {where}: this is no name",
+                f"cannot use {where}: it is not a valid name",
                 "Use lower-case letters, digits, - and _.",
             )
         if "://" not in url and url != PLACEHOLDER:
             raise JitError(
                 "bad_request",
-                f"cannot use {where}: it is no address",
-                f'Write it as apprise does, such as "ntfy://ntfy.example.org/jit", or "{PLACEHOLDER}" where all of it is one.',
+                f"cannot use {where}: it is not an address",
+                f'Write it as apprise does, such as "ntfy://ntfy.example.org/jit", or "{PLACEHOLDER}" if the '
+                "whole address is secret.",
             )
         if re.search(r"://[^/?#]*:[^/?#]+@", url.replace(PLACEHOLDER, "")):
             raise JitError(
                 "bad_request",
-                f"cannot use {where}: a password stands in it, and everybody may read this file",
-                f"Write {PLACEHOLDER} in its place, and keep it with: jitd secret set chat-{name}",
+                f"cannot use {where}: it contains a password, and every user can read this file",
+                f"Write {PLACEHOLDER} in its place, and store it with: jitd secret set chat-{name}",
             )
     for one in chat.about:
         if one not in notices.TEMPLATES:

@@ -68,4 +68,4 @@ def test_a_contractor_through_the_gate(tmp_path: Path) -> None:
         assert time.time() >= ends
         assert not running.connects("bob")
         done = world.run([*ssh, "jitctl request office --reason more"], user=SHARED, where="bob", check=False)
-        assert (done.returncode, "the time of zoe at this gateway is over" in done.stderr) == (3, True)
+        assert (done.returncode, "the end date of zoe has passed" in done.stderr) == (3, True)

@@ -34,12 +34,12 @@ from jitd.core.errors import JitError
         (
             "[mail]\nserver = 'mx'\nsender = 'jitd'",
             "cannot use [mail] sender = 'jitd': it is not a mail address",
-            'Name where mails come from, for example sender = "jitd@example.org".',
+            'Set the address of the sender, for example sender = "jitd@example.org".',
         ),
         (
             "[mail]\nserver = 'mx'\nsender = 'jitd@example.org'\nemail_domain = '@example.org'",
-            "cannot use [mail] email_domain = '@example.org': it is no domain",
-            """Name what stands behind the @ of people's addresses, for example email_domain = "example.org".""",
+            "cannot use [mail] email_domain = '@example.org': it is not a domain",
+            """Set the domain of people's addresses, for example email_domain = "example.org".""",
         ),
         (
             "[limits]\nconnections = 0",
@@ -166,7 +166,7 @@ def test_a_running_jitd_takes_over_only_what_may_change() -> None:
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("[enforce]\nwireguard_go = ''", "[enforce] wireguard_go = ''", "Use a text in quotes."),
+        ("[enforce]\nwireguard_go = ''", "[enforce] wireguard_go = ''", "Use text in quotes."),
         ("[enforce]\nclose_local_users = 1", "[enforce] close_local_users = 1", "Use true or false."),
         ("[mail]\nport = 65536", "[mail] port = 65536", "Use a number from 1 to 65535."),
         ("[mail]\nsecrets = '~/x'", "[mail] secrets = '~/x'", "Use an absolute path."),

@@ -63,4 +63,4 @@ class SharedWireGuard(MemoryWireGuard):
 
     def _refuse_other(self, name: str) -> None:
         if name in self._others:
-            raise EnforceError(f"there is an interface {name} that is no WireGuard interface")
+            raise EnforceError(f"there is an interface {name} that is not a WireGuard interface")

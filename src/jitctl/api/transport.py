@@ -39,7 +39,9 @@ _NONE: Final = "the connection ended without one"
 
 
 class Cut(NamedTuple):
-    """How a channel ended without an answer: what is missing, in words, and whether its time was over (`late`)."""
+    """How a channel ended without an answer: what is missing, in words, and whether its granted time was over
+    (`late`).
+    """
 
     why: str
     late: bool = False

@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--log-level",
         choices=configuration.LOG_LEVELS,
-        help="the log level, instead of the one in the configuration file",
+        help="the log level, the socket, instead of the one in the configuration file",
     )
     run.set_defaults(act=_run)
 
@@ -93,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
         parents=[common],
         help="remove all access, jitd's interfaces and its firewall rules; files stay, and are listed",
     )
-    uninstall.add_argument("--yes", action="store_true", help="do not ask")
+    uninstall.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     uninstall.set_defaults(act=_uninstall)
 
     check = verbs.add_parser(
@@ -198,7 +198,7 @@ def _check_policy(path: Path) -> int:
         print(f"jitd: {path}: {problem}", file=sys.stderr)
     if problems:
         return EXIT_FAILURE
-    print(f"{path}: ok, {cases} cases come out as they say")
+    print(f"{path}: ok, {cases} cases passed")
     return EXIT_DONE
 
 
@@ -280,9 +280,11 @@ def _uninstall(asked: argparse.Namespace) -> int:
 
 def _agreed() -> bool:
     if not sys.stdin.isatty() or not sys.stdout.isatty():
-        raise JitError("bad_request", "cannot ask: this is no terminal", "Type it again with --yes.")
+        raise JitError(
+            "bad_request", "cannot ask for confirmation: this is not a terminal", "Run it again with --yes."
+        )
     try:
-        return input("Go on? [y/N] ").strip().lower() in ("y", "yes")
+        return input("Continue? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         return False
 

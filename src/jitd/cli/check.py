@@ -39,7 +39,8 @@ def problems(config: Config) -> list[str]:
         choose_firewall(enforce.firewall, enforce.backend, closed=None, boot_ms=lambda: 0).close()
     except EnforceError as error:
         found.append(
-            f'[enforce] firewall: {error}; firewall = "none" does without, and leaves access open while jitd is dead'
+            f'[enforce] firewall: {error}; firewall = "none" works without it, but leaves access open while '
+            "jitd is dead"
         )
     return found
 

@@ -90,7 +90,7 @@ def everybody(config: Config) -> Done:
         done = cut(found, lambda: open_wireguard(config), lambda: open_firewall(config))
         if found and not done.left:
             done.told.append(
-                "Grants stay as they are: who still has one is let in again when jitd is started."
+                "Grants stay as they are: access that is still granted opens again when jitd is started."
             )
         return done
 
@@ -105,8 +105,8 @@ def locked(state_dir: Path) -> Iterator[None]:
             raise
         raise JitError(
             "conflict",
-            f"cannot cut: a jitd was started again in {state_dir} meanwhile",
-            "Stop that one, too.",
+            f"cannot cut: jitd was started again in {state_dir} meanwhile",
+            "Stop it, too.",
         ) from error
     try:
         yield

@@ -69,7 +69,7 @@ def initialise(
         raise JitError(
             "conflict",
             f"cannot write {path}: it exists",
-            f"Look at it with: jitd check --config {path}, or write it anew with --force.",
+            f"Check it with: jitd check --config {path}, or overwrite it with --force.",
         )
     new = path.with_name(f".{path.name}.new")
     try:
@@ -86,7 +86,7 @@ def initialise(
         raise JitError(
             "bad_request",
             f"cannot write {failed}: {error.strerror}",
-            "Run it as root, or name other places with --config, --state-dir and --socket.",
+            "Run it as root, or set other paths with --config, --state-dir and --socket.",
         ) from error
     told = [f"wrote {path}", f"state directory {state_dir} (mode 0700)"]
     if admin_group:
@@ -102,9 +102,7 @@ def _missing(group: str) -> list[str]:
         if nss.group_by_name(group) is not None:
             return []
     except nss.Unavailable:
-        return [
-            f"the group {group} cannot be looked up now; until it can be, it makes nobody an administrator"
-        ]
+        return [f"the group {group} cannot be looked up now; until then, it makes nobody an administrator"]
     return [f"there is no group {group} yet; make it with: groupadd --system {group}"]
 
 
@@ -117,8 +115,8 @@ def _make_state_dir(state_dir: Path) -> None:
         if not state_dir.is_dir() or state_dir.is_symlink() or state_dir.stat().st_uid != os.geteuid():
             raise JitError(
                 "bad_request",
-                f"cannot use {state_dir}: it is no directory of this user",
-                "Name another one with --state-dir.",
+                f"cannot use {state_dir}: it is not a directory of this user",
+                "Set another one with --state-dir.",
             ) from None
         state_dir.chmod(0o700)
 

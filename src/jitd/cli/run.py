@@ -187,7 +187,7 @@ def _write_pid(path: Path) -> None:
         raise JitError(
             "bad_request",
             f"cannot write the pid file {path}: {error.strerror}",
-            "Name another one with --pidfile.",
+            "Set another one with --pidfile.",
         ) from error
 
 

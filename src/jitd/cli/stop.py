@@ -55,9 +55,7 @@ def refuse_service(pid: int, hint: str) -> None:
     except OSError:
         return  # it ends just now
     if any(UNIT in line.rpartition(":")[2].split("/") for line in groups.splitlines()):
-        raise JitError(
-            "refused", f"cannot stop jitd (pid {pid}) in this way: systemd would start it again at once", hint
-        )
+        raise JitError("refused", f"cannot stop jitd (pid {pid}): systemd would start it again at once", hint)
 
 
 def _is_locked(path: Path) -> bool:
@@ -148,6 +146,6 @@ def _unending(path: Path, pid: int | None) -> JitError:
         )
     return JitError(
         "busy",
-        f"cannot stop jitd (pid {pid}): it was told to end and has not",
-        f"End it with: kill -KILL {pid}",
+        f"cannot stop jitd (pid {pid}): it did not stop in time",
+        f"Stop it with: kill -KILL {pid}",
     )

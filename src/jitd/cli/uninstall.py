@@ -36,7 +36,9 @@ def plan(config: Config) -> list[str]:
             lines.append(f"  remove the interface {name} and all its peers; its key stays in the store")
     if config.enforce.firewall == "nftables":
         lines.append("  remove jitd's tables from nftables, and the file that closes them at boot")
-    lines.append("The configuration, the store and units stay; how to remove those is said afterwards.")
+    lines.append(
+        "The configuration, the store and units stay; the commands to remove them are printed at the end."
+    )
     return lines
 
 
@@ -96,7 +98,7 @@ def _remove_link(name: str, wireguard: WireGuard, done: Done) -> None:
 def _leftovers(config: Config, path: Path) -> list[str]:
     units = [Path(directory) / unit for directory in UNIT_DIRECTORIES for unit in UNITS]
     there = [unit for unit in units if unit.exists()]
-    lines = ["These are left; to remove them as well, type:"]
+    lines = ["These files are left; to remove them, run:"]
     if there:
         lines.append(f"  systemctl disable {' '.join(sorted({unit.name for unit in there}))}")
     files = [one for one in (path, SSHD, *there) if one.exists()]

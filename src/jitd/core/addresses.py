@@ -25,7 +25,8 @@ def endpoint(typed: str, port: int) -> str:
         raise JitError(
             "bad_request",
             f"cannot read the endpoint {text.clean(typed)[:60]!r}: {text.clean(str(error))}",
-            "Type what clients reach the gateway by, for example vpn.example.org:51820 or [2001:db8::1]:51820.",
+            "Type the address of the gateway for clients, for example vpn.example.org:51820 or "
+            "[2001:db8::1]:51820.",
         ) from None
 
 
@@ -77,7 +78,7 @@ def routes(texts: Iterable[str]) -> tuple[IPNetwork, ...]:
             ) from error
     if not found:
         raise JitError(
-            "bad_request", "cannot use a network without routes", "Name what it opens: --route 10.0.0.0/8"
+            "bad_request", "cannot use a network without routes", "Add a destination: --route 10.0.0.0/8"
         )
     if len(set(found)) < len(found):
         raise JitError("bad_request", "cannot use the same route twice", "Name each --route once.")

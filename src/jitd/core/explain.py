@@ -50,26 +50,26 @@ class Facts:
 def explain(facts: Facts) -> list[Line]:
     """Every question in the order in which they decide."""
     one = facts.network
-    lines = [_verdict("does the account count", facts.same, _enabling(facts))]
+    lines = [_verdict("is the account valid", facts.same, _enabling(facts))]
     if facts.frozen is not None and not facts.kept:
         why = f"{facts.frozen.by} has frozen all access: {facts.frozen.reason}"
-        lines.append(Line("is everything frozen", "yes", why, command("thaw")))
+        lines.append(Line("is all access frozen", "yes", why, command("thaw")))
     member = policy.may_use(one, facts.person, facts.admin)
     lines.append(_verdict("may they use it", member, _set(one, f"members+={_named(facts)}")))
     asks = policy.must_ask(one, facts.person, facts.admin, facts.unresolved)
     other = (
         _asking_after_all(facts) if asks.answer is Answer.NO else _set(one, f"jit.exempt+={_named(facts)}")
     )
-    lines.append(Line("must they ask", asks.answer.value, asks.why, other))
+    lines.append(Line("do they have to request access", asks.answer.value, asks.why, other))
     standing = policy.has_standing(one, facts.person, facts.admin, facts.unresolved)
-    lines.append(_verdict("have they access without asking", standing, ""))
+    lines.append(_verdict("do they have standing access", standing, ""))
     lines.append(_open(facts, standing))
     if not facts.has_device:
         lines.append(
             Line(
-                "have they a device",
+                "do they have a device",
                 "no",
-                "access opens for devices",
+                "access opens for these devices",
                 command("device add", "laptop", user=facts.person.name, public_key="KEY"),
             )
         )
@@ -90,9 +90,7 @@ def _asking(facts: Facts) -> list[Line]:
         lines.append(_hours(facts))
     cap = _smallest_cap(facts)
     if cap is not None:
-        lines.append(
-            Line("until when at most, from now", show_moment(cap.latest_ms, zone_of_hours(one)), cap.why)
-        )
+        lines.append(Line("the latest end from now", show_moment(cap.latest_ms, zone_of_hours(one)), cap.why))
     lines.append(_reason(one))
     if one.jit_break_glass:
         lines.append(_break_glass(facts))
@@ -111,11 +109,11 @@ def _deciding(facts: Facts) -> list[Line]:
         Line(
             "who decides",
             who,
-            f"{several}; nobody on their own request{f'; {facts.shortage}' if facts.shortage else ''}",
+            f"{several}; never on their own request{f'; {facts.shortage}' if facts.shortage else ''}",
             _set(one, "approvers+=…"),
         ),
         _verdict(
-            "do they decide about others",
+            "may they decide about requests of others",
             right,
             _set(one, f"approvers+={_named(facts)}"),
         ),
@@ -164,12 +162,12 @@ def _closed(facts: Facts) -> Verdict | None:
     member = policy.may_use(facts.network, facts.person, facts.admin)
     if not member:
         return member
-    return None if facts.has_device else Verdict(Answer.NO, "there is no device that it could be opened for")
+    return None if facts.has_device else Verdict(Answer.NO, "there is no device")
 
 
 def _open(facts: Facts, standing: Verdict) -> Line:
     """Whether packets pass now, and by what."""
-    question, name = "is it open now", facts.network.name
+    question, name = "is access open now", facts.network.name
     closed = _closed(facts)
     if closed is not None and closed.answer is Answer.NO:
         return Line(question, "no", closed.why)
@@ -184,14 +182,18 @@ def _open(facts: Facts, standing: Verdict) -> Line:
         until = show_moment(one.grant.ends_ms, zone_of_hours(facts.network))
         return Line(question, "yes", f"grant {one.id}, until {until}", command("revoke", one.id))
     if standing.answer is Answer.UNAVAILABLE or (standing and closed is not None):
-        return Line(question, "unavailable", "standing access keeps its last sure answer for a while")
+        return Line(
+            question,
+            "unavailable",
+            "standing access continues for a limited time on the last answer of the directory",
+        )
     for one in facts.mine:
         match one.status(facts.now):
             case Status.SCHEDULED if one.grant is not None:
                 begins = show_moment(one.grant.starts_ms, zone_of_hours(facts.network))
                 return Line(question, "no", f"grant {one.id} begins at {begins}", command("show", one.id))
             case Status.PENDING:
-                return Line(question, "no", f"request {one.id} waits for a yes", command("grant", one.id))
+                return Line(question, "no", f"request {one.id} is pending", command("grant", one.id))
             case _:
                 continue
     return Line(question, "no", "nothing is granted", command("request", name, reason="…"))
@@ -205,7 +207,7 @@ def _smallest_cap(facts: Facts) -> Cap | None:
     except JitError:
         return None
     if facts.devices_end_ms is not None:
-        found.append(Cap(facts.devices_end_ms, "the last device is removed then"))
+        found.append(Cap(facts.devices_end_ms, "the last device is removed at that time"))
     most = Cap(now_ms + one.max_duration_ms, f"max_duration is {durations.show(one.max_duration_ms)}")
     return min([most, *found], key=lambda cap: cap.latest_ms)
 
@@ -230,7 +232,7 @@ def _break_glass(facts: Facts) -> Line:
 
 def _automatic(facts: Facts) -> Line:
     """Which rule grants what is asked for now without a duration, as a request is judged."""
-    one, question = facts.network, "is it granted without waiting"
+    one, question = facts.network, "is it granted automatically"
     closed = _closed(facts)
     if closed is not None:
         return Line(question, closed.answer.value, closed.why)
@@ -240,7 +242,7 @@ def _automatic(facts: Facts) -> Line:
         return Line(question, "no", error.message)
     rule, why = policy.auto_approval(one, facts.person, term.duration_ms, facts.auto_used)
     if rule is None:
-        return Line(question, "no", why or "no rule of jit.auto_approve is for them")
+        return Line(question, "no", why or "no rule of jit.auto_approve applies to them")
     return Line(question, "yes", f"{why}; {_left_of(facts, rule)} left this week")
 
 
@@ -259,11 +261,11 @@ def _hours(facts: Facts) -> Line:
             if shift.end_ms is not None
             else "around the clock"
         )
-        return Line("is it the time for it", "yes", f"jit.hours: {listed}; {ends}")
+        return Line("is access allowed at this time", "yes", f"jit.hours: {listed}; {ends}")
     opens_ms = hours.next_open(one.jit_hours, facts.now.wall_ms)
     opens = f"; it opens at {show_moment(opens_ms, zone_of_hours(one))}" if opens_ms is not None else ""
     return Line(
-        "is it the time for it",
+        "is access allowed at this time",
         "no",
         f"jit.hours: {listed}{opens}",
         command("request", one.name, start="…", reason="…"),
@@ -272,11 +274,11 @@ def _hours(facts: Facts) -> Line:
 
 def _reason(one: Network) -> Line:
     if not one.reason_required:
-        return Line("must they say why", "no", 'reason = "optional"')
+        return Line("is a reason required", "no", 'reason = "optional"')
     wanted = [f"at least {one.reason_min_length} characters"] if one.reason_min_length > 1 else []
     if one.reason_pattern:
         wanted.append(one.reason_expected or f"matching {one.reason_pattern}")
-    return Line("must they say why", "yes", ", ".join(wanted) or 'reason = "required"')
+    return Line("is a reason required", "yes", ", ".join(wanted) or 'reason = "required"')
 
 
 def _verdict(question: str, verdict: Verdict, change: str) -> Line:

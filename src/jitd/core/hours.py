@@ -88,7 +88,7 @@ def parse_hours(typed: str) -> Window:
             typed, "they end when they begin", 'Type 00:00-24:00 for whole days, as in "Sat 00:00-24:00 UTC".'
         )
     if start == _DAY_MINUTES:
-        raise _unreadable(typed, "nothing begins at 24:00", "Type 00:00 and the next day.")
+        raise _unreadable(typed, "a time cannot begin at 24:00", "Type 00:00 and the next day.")
     days = _days(typed, matched["days"])
     if matched["zone"] is None:
         text = f"{matched['days']} {matched['start']}-{matched['end']}"

@@ -12,5 +12,5 @@ def public_key(text: str) -> str:
         raise JitError(
             "bad_request",
             f"cannot use this public key: {error}",
-            "Type what wg pubkey prints: 44 characters that end with =.",
+            "Type the output of wg pubkey: 44 characters that end with =.",
         ) from None

@@ -23,7 +23,7 @@ def became(request: Request, network: Network, now: Now, history: Sequence[Event
         lines.append(_review(request))
     if request.extends_id is not None and request.grant is not None:
         more = durations.show(request.grant.ends_ms - request.grant.starts_ms)
-        lines.append(Line("how long was given", more, f"more of grant {request.extends_id}"))
+        lines.append(Line("the granted duration", more, f"more of grant {request.extends_id}"))
     for event in history:
         if event.kind in GIVES:
             lines.append(_length(request, network, event))
@@ -37,7 +37,7 @@ def _votes(history: Sequence[Event]) -> list[Line]:
             counted = f"{event.data['number']} of {event.data['of']} (approvals)"
             lines.append(Line("who agreed", _by(event), _with_comment(counted, event)))
         elif event.kind == EventKind.APPROVAL_VOID:
-            lines.append(Line("whose yes does not count", str(event.data["by"]), str(event.data["comment"])))
+            lines.append(Line("a withdrawn approval", str(event.data["by"]), str(event.data["comment"])))
     return lines
 
 
@@ -62,40 +62,40 @@ def _decision(request: Request, network: Network, now: Now, history: Sequence[Ev
 
 def _review(request: Request) -> Line:
     if request.review is not None:
-        return Line("who looked at it", request.review.by, request.review.comment)
+        return Line("the review", request.review.by, request.review.comment)
     change = command("acknowledge", request.id, comment="…")
-    return Line("who looked at it", "nobody yet", "somebody else has to acknowledge it", change)
+    return Line("the review", "nobody yet", "another approver has to acknowledge it", change)
 
 
 def _length(request: Request, network: Network, event: Event) -> Line:
     given, cap = event.data["duration"], event.data.get("cap")
     assert isinstance(given, int)
     if event.kind == EventKind.EXTENDED:
-        return Line("how much longer", durations.show(given), str(cap or f"as decided by {_by(event)}"))
+        return Line("the time added", durations.show(given), str(cap or f"as decided by {_by(event)}"))
     if cap:
         why = str(cap)
     elif request.wanted_ms == given:
-        why = "as it was asked for"
+        why = "as requested"
     elif event.kind == EventKind.BREAK_GLASS and given == network.jit_break_glass_max_ms:
         why = "jit.break_glass_max"
     elif event.actor is None or event.kind == EventKind.BREAK_GLASS:
-        why = "until when it was asked for" if request.wanted_until_ms is not None else "default_duration"
+        why = "the requested end" if request.wanted_until_ms is not None else "default_duration"
     else:
         why = f"as decided by {_by(event)}"
-    return Line("how long was given", durations.show(given), why)
+    return Line("the granted duration", durations.show(given), why)
 
 
 def _end(request: Request, network: Network, now: Now, history: Sequence[Event]) -> list[Line]:
-    status, question = request.status(now), "what ended it"
+    status, question = request.status(now), "the end"
     if status in (Status.ACTIVE, Status.SCHEDULED) and request.extends_id is None:
         assert request.grant is not None
         ends = show_moment(request.grant.ends_ms, zone_of_hours(network))
-        return [Line("when does it end", ends, "its time is over then", command("revoke", request.id))]
+        return [Line("the end", ends, "its granted time is over then", command("revoke", request.id))]
     if status is Status.EXPIRED:
         clock = next((one.data.get("clock") for one in history if one.kind == EventKind.EXPIRED), None)
         # Both, where nobody has set one of them.
-        alone = f", by the {clock} clock alone" if clock in ("boot", "wall") else ""
-        return [Line(question, "expired", f"its time was over{alone}")]
+        alone = f", by the {clock} clock only" if clock in ("boot", "wall") else ""
+        return [Line(question, "expired", f"its granted time was over{alone}")]
     if status is Status.LAPSED:
         return [Line(question, "lapsed", "nobody decided in time (pending_ttl)")]
     if request.ending is None:

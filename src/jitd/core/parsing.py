@@ -73,7 +73,7 @@ def network4(text: str) -> IPv4Network:
     """An IPv4 network."""
     found = network(text)
     if not isinstance(found, IPv4Network):
-        raise ValueError("it is no IPv4 network")  # noqa: TRY004 - of the text
+        raise ValueError("it is not an IPv4 network")  # noqa: TRY004 - of the text
     return found
 
 
@@ -81,7 +81,7 @@ def network6(text: str) -> IPv6Network:
     """An IPv6 network."""
     found = network(text)
     if not isinstance(found, IPv6Network):
-        raise ValueError("it is no IPv6 network")  # noqa: TRY004 - of the text
+        raise ValueError("it is not an IPv6 network")  # noqa: TRY004 - of the text
     return found
 
 
@@ -172,7 +172,7 @@ def peer_endpoint(text: str) -> tuple[Address, str, int]:
     plain, percent, scope = where.removeprefix("[").removesuffix("]").partition("%")
     found = address(plain)
     if (found.version == 6) != where.startswith("[") or (percent and found.version == 4):
-        raise ValueError("it is no address with a port")
+        raise ValueError("it is not an address with a port")
     return found, interface_name(scope) if percent else "", port(number)
 
 
@@ -237,7 +237,7 @@ def key(text: str) -> str:
     canonical = base64.b64encode(raw).decode()
     if canonical != text:
         # The last character carries unused bits: two spellings of one key would be two devices.
-        raise ValueError("its last character has stray bits")
+        raise ValueError("its last character is not valid")
     if not any(raw):
         raise ValueError("it is all zeros")
     return canonical
@@ -248,8 +248,8 @@ def _require_prefix(text: str) -> None:
     if not _ADDRESS.fullmatch(plain):
         raise ValueError(_why_no_address(plain))
     if slash and not _PREFIX.fullmatch(prefix):
-        raise ValueError("the length of its prefix is no number")
+        raise ValueError("the prefix length is not a number")
 
 
 def _why_no_address(text: str) -> str:
-    return "an IPv6 zone (%) is not taken" if "%" in text else "it is no IPv4 or IPv6 address"
+    return "an IPv6 zone (%) is not allowed" if "%" in text else "it is not an IPv4 or IPv6 address"

@@ -81,12 +81,12 @@ def pool(
     ]
     if gateway is not None:
         collisions += [
-            f"{one.whose} has {one.network}, which the gateway would take"
+            f"{one.whose} has {one.network}, and the gateway would get that address"
             for one in devices
             if overlap(one.network, parsing.single(gateway))
         ]
     collisions += [
-        f"{one.whose} is reached at {one.network.network_address}, which is in it"
+        f"{one.whose} is reached at {one.network.network_address}, which is inside it"
         for one in endpoints
         if overlap(one.network, wanted)
     ]
@@ -108,18 +108,19 @@ def pool(
 def route(wanted: Network, *, pools: Iterable[Taken], endpoints: Iterable[Taken]) -> Findings:
     """A route of a network. `pools` are those of all interfaces, `endpoints` the one of its interface."""
     if wanted.prefixlen == 0:
-        return Findings((), ("it takes everything that its users' machines send",))
-    collisions = [f"it has nothing but {what}" for nowhere, what in _NOWHERE if within(wanted, nowhere)]
+        return Findings((), ("it takes all traffic of its users' machines",))
+    collisions = [f"it contains only {what}" for nowhere, what in _NOWHERE if within(wanted, nowhere)]
     collisions += [
-        f"{one.whose} is reached at {one.network.network_address}, which is in it: the tunnel would have to go"
+        f"{one.whose} is reached at {one.network.network_address}, which is inside it: the tunnel would have "
+        "to go"
         " through itself"
         for one in endpoints
         if overlap(one.network, wanted)
     ]
     overlaps = [
-        f"the pool {one.network} of {one.whose} is in it, where clients are"
+        f"the pool {one.network} of {one.whose} is inside it"
         if within(one.network, wanted)
-        else f"it is in the pool {one.network} of {one.whose}, where clients are"
+        else f"it is inside the pool {one.network} of {one.whose}"
         for one in pools
         if overlap(one.network, wanted)
     ]
@@ -149,7 +150,7 @@ def dns(where: Address) -> Findings:
 def _unreachable(where: Address) -> list[str]:
     """Why another machine does not reach an address, which is warned of: a client may run on the same machine."""
     return [
-        f"it is one of the {what}, which no other machine reaches"
+        f"it is one of the {what}, which other machines cannot reach"
         for nowhere, what in _NOWHERE
         if within(parsing.single(where), nowhere)
     ]

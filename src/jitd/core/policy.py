@@ -65,7 +65,7 @@ def is_same_account(account: Account, person: Person, now_ms: int) -> Verdict:
 def is_there(account: Account, person: Person, now_ms: int) -> Verdict:
     """Whether the person of an account is there now and its time is not over, whatever an administrator has said."""
     if account.ends_ms is not None and now_ms >= account.ends_ms:
-        return Verdict(Answer.NO, f"the time of {account.name} at this gateway is over")
+        return Verdict(Answer.NO, f"the end date of {account.name} has passed")
     if account.is_registered:
         return Verdict(Answer.YES, f"{account.name} is registered here")
     if person.exists is Answer.UNAVAILABLE:
@@ -74,7 +74,7 @@ def is_there(account: Account, person: Person, now_ms: int) -> Verdict:
         return Verdict(Answer.NO, f"there is no user {account.name} any more")
     if person.uid != account.uid:
         return Verdict(
-            Answer.NO, f"{account.name} is another person now: uid {person.uid}, it was {account.uid}"
+            Answer.NO, f"{account.name} is another person now: uid {person.uid} instead of {account.uid}"
         )
     if not person.can_log_in:
         return Verdict(Answer.NO, f"the account of {account.name} has expired or may not log in")
@@ -84,7 +84,7 @@ def is_there(account: Account, person: Person, now_ms: int) -> Verdict:
 def may_use(network: Network, person: Person, admin: Verdict) -> Verdict:
     """Whether this user may use the network at all, and so may ask for it."""
     if not network.members:
-        return Verdict(Answer.YES, f"every user may ask for {network.name}")
+        return Verdict(Answer.YES, f"every user may request {network.name}")
     if admin:
         return Verdict(Answer.YES, f"administrators may use {network.name}")
     answer = person.matches(network.members, network.uids("members"))
@@ -118,7 +118,7 @@ def _must_user_ask(network: Network, person: Person, unresolved: Verdict | None)
     exempt = person.matches(network.jit_exempt, network.uids("jit_exempt"))
     named = ", ".join(network.jit_exempt)
     if exempt is Answer.YES:
-        return Verdict(Answer.NO, f"{named} never have to ask for {network.name} (jit.exempt)")
+        return Verdict(Answer.NO, f"{named} never have to request {network.name} (jit.exempt)")
     asks = _is_in_scope(network, person, unresolved)
     if exempt is Answer.UNAVAILABLE and asks.answer is not Answer.NO:
         return Verdict(exempt, _cannot_ask(person, f"jit.exempt of {network.name}: {named}"))
@@ -139,8 +139,8 @@ def _is_in_scope(network: Network, person: Person, unresolved: Verdict | None) -
     if scoped is Answer.UNAVAILABLE:
         return Verdict(scoped, _cannot_ask(person, f"jit.groups of {network.name}: {named}"))
     if scoped is Answer.YES:
-        return Verdict(Answer.YES, f"{named} have to ask for {network.name} (jit.groups)")
-    return Verdict(Answer.NO, f"only {named} have to ask for {network.name} (jit.groups)")
+        return Verdict(Answer.YES, f"{named} have to request {network.name} (jit.groups)")
+    return Verdict(Answer.NO, f"only {named} have to request {network.name} (jit.groups)")
 
 
 def has_standing(network: Network, person: Person, admin: Verdict, unresolved: Verdict | None) -> Verdict:

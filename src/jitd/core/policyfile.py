@@ -78,14 +78,14 @@ def read(typed: str) -> Policy:
     except (ValueError, RecursionError) as error:  # no TOML; also a number of thousands of digits
         why = "it is nested too deeply" if isinstance(error, RecursionError) else text.clean(str(error))
         raise JitError(
-            "bad_request", f"cannot read the policy: {why}", "Mend that line; nothing was changed."
+            "bad_request", f"cannot read the policy: {why}", "Correct that line; nothing was changed."
         ) from None
     lines = _Lines(typed)
     _refuse_unknown(found, ("network", "case"), lines, "")
     tables = found.get("network", {})
     if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
         raise _wrong(
-            lines.of("", "network"), "network is no table", "Write [network.office] and its keys below it."
+            lines.of("", "network"), "network is not a table", "Write [network.office] and its keys below it."
         )
     return Policy(
         tuple(_entry(name, table, lines) for name, table in tables.items()),
@@ -104,12 +104,14 @@ def _entry(name: str, table: dict[str, Any], lines: "_Lines") -> Entry:
     _refuse_unknown(table, known, lines, place)
     inner = table.get("jit", {})
     if not isinstance(inner, dict):
-        raise _wrong(lines.of(place, "jit"), "jit is no table", f"Write [{place}.jit] and its keys below it.")
+        raise _wrong(
+            lines.of(place, "jit"), "jit is not a table", f"Write [{place}.jit] and its keys below it."
+        )
     jit_keys = [key.removeprefix(_JIT) for key in settings.BY_KEY if key.startswith(_JIT)]
     _refuse_unknown(inner, jit_keys, lines, f"{place}.jit")
     interface = table.get("interface", "")
     if not isinstance(interface, str):
-        raise _wrong(lines.of(place, "interface"), "interface is no text", 'Write interface = "wg0".')
+        raise _wrong(lines.of(place, "interface"), "interface is not text", 'Write interface = "wg0".')
     if interface:
         try:
             text.interface_name(interface)
@@ -243,7 +245,7 @@ def _cases(found: dict[str, Any], lines: "_Lines") -> list[dict[str, Any]]:
     cases = found.get("case", [])
     if not isinstance(cases, list) or not all(isinstance(one, dict) for one in cases):
         raise _wrong(
-            lines.of("", "case"), "case is no list of tables", "Write [[case]] and its keys below it."
+            lines.of("", "case"), "case is not a list of tables", "Write [[case]] and its keys below it."
         )
     return cases
 
@@ -263,7 +265,7 @@ def _case(number: int, one: dict[str, Any], lines: "_Lines") -> Case:
             )
     groups = one.get("groups", [])
     if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
-        raise _wrong(line, "groups of a case are no list of names", 'Write groups = ["staff"].')
+        raise _wrong(line, "groups of a case is not a list of names", 'Write groups = ["staff"].')
     for key in ("admin", "break_glass", "decides"):
         if not isinstance(one.get(key, False), bool):
             raise _wrong(line, f"{key} of a case is neither true nor false", f"Write {key} = true.")

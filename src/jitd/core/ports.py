@@ -23,7 +23,9 @@ def parse_ports(text: str) -> Ports:
     if not 1 <= first <= _HIGHEST or not 1 <= last <= _HIGHEST:
         raise JitError("bad_request", f"cannot use the port {text!r}: ports go from 1 to {_HIGHEST}", hint)
     if last < first:
-        raise JitError("bad_request", f"cannot use the port range {text!r}: it is upside down", hint)
+        raise JitError(
+            "bad_request", f"cannot use the port range {text!r}: its start is greater than its end", hint
+        )
     return Ports(protocol, first, last)
 
 
@@ -36,7 +38,7 @@ def parse_always(text: str) -> Always:
         raise JitError(
             "bad_request",
             f"cannot read the address in {text[:60]!r}",
-            "Type it as udp/53@10.0.0.53, or leave @… away for the gateway itself.",
+            "Type it as udp/53@10.0.0.53, or omit @… for the gateway itself.",
         ) from None
     if what == "ping":
         return Always(to=to, protocol="icmp")

@@ -22,7 +22,7 @@ def check(network: Network, typed: str, *, break_glass: bool = False) -> str:
         raise JitError(
             "refused",
             f"cannot use this reason for {network.name}: it has {len(reason)} characters, at least {least} are needed",
-            "Say what you need it for, so that whoever decides understands it.",
+            "Describe the purpose, so that the approver understands it.",
         )
     if network.reason_pattern and not break_glass and not matches(network.reason_pattern, reason):
         expected = network.reason_expected or f"a reason that matches {network.reason_pattern}"
@@ -43,6 +43,6 @@ def matches(pattern: str, reason: str) -> bool:
     except TimeoutError:
         raise JitError(
             "refused",
-            "cannot check this reason: the pattern of the network takes too long on it",
-            "Say it shorter; an administrator simplifies reason_pattern.",
+            "cannot check this reason: matching it with the pattern of the network takes too long",
+            "Make it shorter, or ask an administrator to simplify reason_pattern.",
         ) from None

@@ -168,7 +168,8 @@ def _is_daily(habit: Habit, weeks: float) -> bool:
 def _exempt(habit: Habit) -> Suggestion:
     return Suggestion(
         f"{habit.user} asked for {habit.network} on {habit.days} days and got it each time: it was open for"
-        f" {_hours(habit.open_ms)}, and used. Standing access would spare {_times(habit.granted)} of asking",
+        f" {_hours(habit.open_ms)}, and used. Standing access would have saved {_times(habit.granted)} of "
+        "requesting",
         _set(habit.network, "jit.exempt+=", principals.as_value(habit.user)),
     )
 
@@ -185,8 +186,8 @@ def _automatic(habits: Sequence[Habit], network: Network, weeks: float) -> list[
     granted = sum(one.granted for one in most)
     return [
         Suggestion(
-            f"{who} asked for {network.name} nearly every week and got it each time, {_times(granted)}. A rule would"
-            f" spare the waiting, and keep the record",
+            f"{who} asked for {network.name} nearly every week and got it each time, {_times(granted)}. An "
+            "automatic approval rule would save the wait, and keep the record",
             _set(
                 network.name,
                 "jit.auto_approve+=",
@@ -204,24 +205,25 @@ def _of_network(network: Network, tally: Tally) -> list[Suggestion]:
         if shorter < network.default_duration_ms:
             found.append(
                 Suggestion(
-                    f"{name} was open for {_hours(tally.open_ms)} and used in {_hours(tally.used_ms)} of that. A shorter"
-                    f" default leaves less open ({durations.show(network.default_duration_ms)} now)",
+                    f"{name} was open for {_hours(tally.open_ms)} and used in {_hours(tally.used_ms)} of "
+                    "that. A shorter default would leave less unused access open "
+                    f"({durations.show(network.default_duration_ms)} now)",
                     _set(name, "default_duration=", durations.show(shorter)),
                 )
             )
     if tally.lapsed >= _LEAST_LAPSED and tally.lapsed * 5 >= tally.asked:
         found.append(
             Suggestion(
-                f"{tally.lapsed} of {tally.asked} requests for {name} lapsed because nobody decided. Somebody more who"
-                " decides would help",
+                f"{tally.lapsed} of {tally.asked} requests for {name} lapsed because nobody decided. Another "
+                "approver would help",
                 _set(name, "approvers+=", "NAME"),
             )
         )
     elif tally.break_glass >= _LEAST_EMERGENCIES and tally.break_glass * 20 >= tally.asked:
         found.append(
             Suggestion(
-                f"{name} was opened by break-glass {_times(tally.break_glass)}. Somebody who decides at such times would"
-                " help",
+                f"{name} was opened by break-glass {_times(tally.break_glass)}. An approver for such times "
+                "would help",
                 _set(name, "approvers+=", "NAME"),
             )
         )

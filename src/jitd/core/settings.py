@@ -66,13 +66,13 @@ def parse_auto_approval(typed: str) -> AutoApproval:
         raise JitError(
             "bad_request",
             f"cannot read the rule {text.clean(typed)[:80]!r}",
-            'Write it as "@dev,alice up to 1h, 5 a week": who, for how long at most, how often.',
+            'Write it as "@dev,alice up to 1h, 5 a week": users, the longest duration, uses per week.',
         )
     who = tuple(sorted({names.read("jit.auto_approve", one) for one in names.split(found["who"], ",")}))
     rule = AutoApproval(who, durations.parse(found["most"]), int(found["number"]))
     if rule.a_week < 1:
         raise JitError(
-            "bad_request", f"cannot use the rule {typed!r}: it approves nothing", "Take it away instead."
+            "bad_request", f"cannot use the rule {typed!r}: it approves nothing", "Remove the rule instead."
         )
     return rule
 
@@ -100,7 +100,7 @@ def _pattern(key: str, value: Any) -> str:
     except regex.error as error:
         raise JitError(
             "bad_request",
-            f"cannot use {key}: {text.clean(typed)!r} is no regular expression: {error}",
+            f"cannot use {key}: {text.clean(typed)!r} is not a regular expression: {error}",
             'Write one for the whole reason, for example "OPS-[0-9]+.*".',
         ) from None
     return typed
@@ -271,7 +271,7 @@ def _changed(one: Setting, change: Change, before: Plain) -> Plain:
     if missing:
         raise JitError(
             "bad_request",
-            f"cannot take {text.clean(missing[0])[:80]!r} from {one.key}: it is not there",
+            f"cannot take {text.clean(missing[0])[:80]!r} from {one.key}: it is not in the list",
             f"There is {', '.join(before) or 'nothing'}.",
         )
     return [value for value in before if value not in named]
@@ -321,16 +321,16 @@ def check(network: Network) -> None:
     if not network.members and not network.jit_enabled:
         raise JitError(
             "refused",
-            f"cannot leave {network.name} open without members: with just-in-time access off, its members have"
-            " standing access, and nobody is named",
-            "Name them first: " + command("network set", network.name, member="@staff"),
+            f"cannot leave {network.name} without members: with just-in-time access off, its members have "
+            "standing access, so they have to be named",
+            "Add members first: " + command("network set", network.name, member="@staff"),
         )
     if not network.members and network.jit_groups:
         raise JitError(
             "refused",
-            f"cannot let only {', '.join(network.jit_groups)} ask on {network.name}: everybody else would have"
-            " standing access, and nobody is named",
-            "Name who may use it first: " + command("network set", network.name, member="@staff"),
+            f"cannot let only {', '.join(network.jit_groups)} ask on {network.name}: all other members would "
+            "have standing access, so the members have to be named",
+            "Add members first: " + command("network set", network.name, member="@staff"),
         )
     if not durations.SECOND <= network.jit_break_glass_max_ms <= durations.LONGEST_MS:
         raise JitError("bad_request", "cannot use jit.break_glass_max", "Use a duration from 1s to 365d.")

@@ -106,7 +106,7 @@ def caps(network: Network, account: Account, starts_ms: int, *, break_glass: boo
         if shift.end_ms is not None:
             found.append(Cap(shift.end_ms, f"the shift ends at {_at(network, shift.end_ms)}"))
     if account.ends_ms is not None:
-        found.append(Cap(account.ends_ms, f"the time of {account.name} at this gateway ends then"))
+        found.append(Cap(account.ends_ms, f"the end date of {account.name} is then"))
     return found
 
 
@@ -154,7 +154,7 @@ def extended(network: Network, account: Account, grant: Grant, wish: Wish) -> Te
         hint = (
             f"Use --duration {durations.show(left)} or less."
             if left >= durations.SECOND
-            else "It has all of it already."
+            else "It has the whole maximum already."
         )
         from_where = "for each extension" if network.extend_beyond_max else "from the start"
         raise JitError(
@@ -167,7 +167,7 @@ def extended(network: Network, account: Account, grant: Grant, wish: Wish) -> Te
         raise JitError(
             "refused",
             f"cannot extend access to {network.name}: {after.why}",
-            "It has all of that already.",
+            "It ends at that time already.",
         )
     return after
 
@@ -204,7 +204,7 @@ def _capped(starts_ms: int, ends_ms: int, caps: Iterable[Cap]) -> Term:
     if first is None or ends_ms <= first.latest_ms:
         return Term(starts_ms, ends_ms, "")
     if first.latest_ms - starts_ms < durations.SECOND:
-        raise JitError("refused", f"cannot give access: {first.why}", "There is no time left before that.")
+        raise JitError("refused", f"cannot give access: {first.why}", "No time is left before that.")
     return Term(starts_ms, first.latest_ms, first.why)
 
 

@@ -65,14 +65,14 @@ def reason(text: str, what: str = "reason") -> str:
         raise JitError(
             "bad_request",
             f"cannot use this {what}: it has {len(text)} characters, at most {REASON_LENGTH} are kept",
-            f"Say it shorter, and put the rest into the ticket that the {what} names.",
+            f"Make it shorter, and put the rest into the ticket that the {what} names.",
         )
     cleaned = clean(text)
     if not cleaned:
         raise JitError(
             "bad_request",
-            f"cannot go on without a {what}",
-            'Say why, for example --reason "ticket 1234: logs".',
+            f"cannot continue without a {what}",
+            'Give a reason, for example --reason "ticket 1234: logs".',
         )
     return cleaned
 
@@ -105,7 +105,7 @@ def _refuse_number(text: str, what: str) -> None:
         raise JitError(
             "bad_request",
             f"cannot use {text[:40]!r} as the name of a {what}: it is a number",
-            "Numbers are those of requests. Put a letter in front of it.",
+            "Numbers identify requests. Put a letter in front of it.",
         )
 
 

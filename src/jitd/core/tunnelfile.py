@@ -118,15 +118,13 @@ def _sections(lines: list[str]) -> dict[str, dict[str, str]]:
         if words.startswith("["):
             section = words.strip("[]").lower()
             if section not in _KNOWN or section in found:
-                raise ValueError(f"it has a section {words[:40]} too many")
+                raise ValueError(f"it has an unexpected section {words[:40]}")
             found[section] = {}
             continue
         key, equals, value = words.partition("=")
         key = key.strip().lower()
         if not equals or key not in _KNOWN.get(section, ()) or key in found[section]:
-            raise ValueError(
-                f"it has the line {words[:60]!r}, and only a plain tunnel is taken from a gateway"
-            )
+            raise ValueError(f"it has the line {words[:60]!r}, which is not allowed in the file of a gateway")
         found[section][key] = value.strip()
     return found
 

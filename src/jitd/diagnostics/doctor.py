@@ -63,9 +63,7 @@ def asked(view: View, query: Mapping[str, Any]) -> Asked:
     """
     part, network = query.get("part"), query.get("network")
     if part is not None and network is not None:
-        raise JitError(
-            "bad_request", "cannot examine a part and a network at once", "Type one after the other."
-        )
+        raise JitError("bad_request", "cannot examine a part and a network together", "Run it once for each.")
     if part is None and network is None:
         return Asked()
     if part in PARTS and view.by_admin:

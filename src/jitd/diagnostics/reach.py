@@ -78,12 +78,12 @@ def _access(
     """(the ids of the devices for which it is open now, why or why not)."""
     same = view.people.same(account, view.now) if account else None
     if same is not None and same.answer is Answer.NO:
-        return set(), [broken(f"nothing is open to {who}: {same.why}", command("why", network.name))]
+        return set(), [broken(f"{who} has no access: {same.why}", command("why", network.name))]
     frozen = freezes.current(view.rows)
     if frozen is not None and not (account is not None and view.people.is_kept(account)):
         return set(), [
             broken(
-                f"everything is closed since {frozen.by} has frozen it",
+                f"all access is frozen by {frozen.by}",
                 "an administrator types: " + command("thaw"),
             )
         ]
@@ -119,7 +119,7 @@ def _granted(
         wait = scheduled.grant.starts_ms - now.wall_ms
         if wait <= 0:
             return None, broken(
-                f"grant {scheduled.id} waits: the gateway's clock is not right yet",
+                f"grant {scheduled.id} waits for the gateway's clock to be right",
                 command("doctor", "clock"),
             )
         return None, broken(
@@ -133,7 +133,7 @@ def _granted(
         )
     what = f"{who} has no grant for {name}"
     if elsewhere:
-        what += f", but for {', '.join(sorted(elsewhere))}: is it the right network?"
+        what += f", but for {', '.join(sorted(elsewhere))}: check the name of the network"
     return None, broken(what, command("request", name, reason="…"))
 
 
@@ -146,7 +146,7 @@ def _gateway(interface: Interface, links: Links) -> list[wire.Check]:
     link = _link(interface, links)
     tell = "tell an administrator, who sees more with: " + command("doctor", "interfaces")
     if link is None:
-        return [broken(f"the gateway's {interface.name} is gone or cannot be read", tell)]
+        return [broken(f"the gateway's {interface.name} is missing or cannot be read", tell)]
     if not link.up:
         return [broken(f"the gateway's {interface.name} is down", tell)]
     if link.public_key != interface.public_key:
@@ -171,7 +171,7 @@ def _peers(
             if device.id in expected:
                 found.append(
                     broken(
-                        f"the gateway does not let {device.name} in yet, although it should",
+                        f"the gateway has not opened access for {device.name} yet",
                         "jitd tries again by itself; if it stays so, an administrator looks with: "
                         + command("doctor"),
                     )
@@ -180,7 +180,9 @@ def _peers(
                 found.append(ok(f"{device.name} is registered with the key {device.public_key}"))
             continue
         heard.append(device)
-        found.append(ok(f"the gateway knows {device.name} by the registered key {device.public_key}"))
+        found.append(
+            ok(f"the gateway has {device.name} as a peer with the registered key {device.public_key}")
+        )
     found += _handshakes(view, heard, interface, link)
     return found
 
@@ -203,11 +205,12 @@ def _handshakes(view: View, heard: list[Device], interface: Interface, link: Lin
                 ok(line) if fresh else warning(line, f"wg show # on {device.name}; then send something")
             )
         elif fresh:
-            found.append(ok(f"{device.name}: no handshake, it is not in use"))
+            found.append(ok(f"{device.name}: no handshake; the tunnel is not in use"))
         else:
             found.append(
                 warning(
-                    f"{device.name}: the gateway has not heard from it: its tunnel is down, has another key, or UDP to"
+                    f"{device.name}: the gateway had no handshake: the tunnel is down, has a different key, "
+                    "or UDP to"
                     f" {interface.endpoint or f'port {interface.port}'} does not get through",
                     f"wg-quick up FILE # on {device.name}; then send something, and look with: wg show",
                 )
@@ -215,8 +218,8 @@ def _handshakes(view: View, heard: list[Device], interface: Interface, link: Lin
     if heard and not fresh:
         found.append(
             unknown(
-                "WireGuard is silent to whom it does not know: from the gateway, a wrong key and a network that drops"
-                " UDP look alike"
+                "WireGuard does not answer unknown keys: the gateway cannot tell a wrong key from a network "
+                "that drops UDP"
             )
         )
     return found

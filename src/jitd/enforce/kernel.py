@@ -147,7 +147,7 @@ class KernelWireGuard:
                     return wgmessages.device(dump)
         except NetlinkError as error:
             raise _translated(link.name, error) from error
-        raise EnforceError(f"{link.name} cannot be read: its peers were changed by others all the time")
+        raise EnforceError(f"{link.name} cannot be read: its peers kept changing")
 
     def _set(self, link: Link, attributes: list[list[Any]]) -> None:
         async def ask() -> None:
@@ -188,7 +188,7 @@ def _of_ours(link: Link) -> Link:
     if link.kind != KIND:
         kind = f" (it is a {link.kind} device)" if link.kind else ""
         raise EnforceError(
-            f"there is an interface {link.name} that is no WireGuard interface of the kernel{kind}"
+            f"there is an interface {link.name} that is not a WireGuard interface of the kernel{kind}"
         )
     return link
 
@@ -197,5 +197,5 @@ def _translated(name: str, error: NetlinkError) -> EnforceError:
     if error.code == errno.ENODEV:
         return InterfaceGone(f"there is no interface {name}")
     if error.code == errno.EOPNOTSUPP:
-        return EnforceError(f"there is an interface {name} that is no WireGuard interface of the kernel")
+        return EnforceError(f"there is an interface {name} that is not a WireGuard interface of the kernel")
     return EnforceError(f"{name}: the kernel's WireGuard says: {refusal(error)}")

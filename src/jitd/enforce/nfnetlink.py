@@ -142,7 +142,7 @@ class NftSocket:
             messages = self._dump(kind, family, body)
             if messages is not None:
                 return messages
-        raise EnforceError("nftables changes all the time: it could not be read from one state")
+        raise EnforceError("nftables keeps changing: no consistent state could be read")
 
     def _dump(self, kind: Kind, family: Family, body: bytes) -> list[Message] | None:
         number = next(self._sequence)

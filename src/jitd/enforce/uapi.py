@@ -68,7 +68,7 @@ def device(reply: bytes) -> Device:
                 private_key = _base64(first.get("private_key", ""))
                 port = int(first.get("listen_port", 0))
     except (ValueError, binascii.Error) as error:
-        raise EnforceError(f"userspace WireGuard said something that cannot be read: {error}") from error
+        raise EnforceError(f"userspace WireGuard sent a reply that cannot be read: {error}") from error
     return Device(private_key=private_key, public_key=_public(private_key), port=port, peers=peers)
 
 

@@ -125,7 +125,7 @@ class UserspaceWireGuard:
             raise _other(link, name)
         if not _answers(name):
             if _path(name).exists():
-                raise InterfaceGone(f"the process that carried {name} has ended")
+                raise InterfaceGone(f"the process of {name} has ended")
             raise _other(link, name)
         return link
 
@@ -186,18 +186,18 @@ def _has_its_address(link: Link, known: Known) -> bool:
 
 def _other(link: Link, name: str) -> EnforceError:
     if link.kind == "wireguard":
-        return EnforceError(f'the kernel carries {link.name} itself: set backend = "kernel" (or "auto")')
+        return EnforceError(f'{link.name} is an interface of the kernel: set backend = "kernel" (or "auto")')
     kind = f"a {link.kind} device" if link.kind else "a network card"
     return EnforceError(
-        f"there is an interface {link.name} that is no WireGuard interface"
+        f"there is an interface {link.name} that is not a WireGuard interface"
         f" (it is {kind}, and nobody answers on {_path(name)})"
     )
 
 
 def _out_of_sight(name: str) -> OutOfSight:
     return OutOfSight(
-        f"{name} is out of sight (in another network namespace, or without its addresses under another name), and its"
-        " process runs"
+        f"{name} cannot be found (it may be in another network namespace, or have another name and other "
+        "addresses), but its process runs"
     )
 
 
@@ -257,12 +257,12 @@ def _exchange(name: str, operation: bytes) -> bytes:
                     break
                 reply += part
         except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError, BrokenPipeError) as error:
-            raise InterfaceGone(f"the process that carried {name} has ended") from error
+            raise InterfaceGone(f"the process of {name} has ended") from error
         except (TimeoutError, BlockingIOError) as error:
             # Blocking: so many wait already that no more may.
-            raise NoAnswer(f"the process that carries {name} did not answer within {LIMIT:.0f} s") from error
+            raise NoAnswer(f"the process of {name} did not answer within {LIMIT:.0f} s") from error
         except OSError as error:
             raise EnforceError(f"{_path(name)}: {error.strerror or error}") from error
     if not reply:
-        raise InterfaceGone(f"the process that carried {name} has ended")
+        raise InterfaceGone(f"the process of {name} has ended")
     return bytes(reply)

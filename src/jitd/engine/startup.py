@@ -22,7 +22,8 @@ def begin(state: WorkerState, deadlines: Deadlines) -> None:
     now = state.now()
     if now.wall_ms < state.high_water_ms:
         log.error(
-            "the clock is %d ms behind what it was: grants of an earlier boot stay closed until it is right",
+            "the clock is %d ms behind its highest value: grants from before the last boot stay closed until "
+            "it is right",
             state.high_water_ms - now.wall_ms,
         )
     with state.store.transaction() as rows:

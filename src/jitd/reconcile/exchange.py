@@ -190,4 +190,4 @@ class Exchanges:
 
 
 def _no_answer(name: str) -> NoAnswer:
-    return NoAnswer(f"what carries {name} does not answer")
+    return NoAnswer(f"{name} does not answer")

@@ -430,7 +430,7 @@ class Reconciler:
                 interface, "; ".join(dict.fromkeys(map(str, errors))), wrong | set(expected), now
             )
         if wrong:
-            error = f"{len(wrong)} of its peers are not as they should be after a change"
+            error = f"{len(wrong)} of its peers differ from the store after a change"
             return self._failed(interface, error, wrong, now)
         if self.drift.errors.get(interface.id):
             log.warning("%s agrees again", interface.name)

@@ -75,7 +75,7 @@ def _still_connected_process(sock: socket.socket | TransportSocket, pid: int, ui
 async def identify(peer: Peer, directory: Directory, executor: Executor) -> Actor:
     """The Actor for a connected process; /proc is read in `executor`, names are asked of the directory.
 
-    Raises JitError not_permitted when the uid has no name or the process cannot be looked at: an unknown
+    Raises JitError not_permitted when the uid has no name or the process cannot be examined: an unknown
     caller has no access, and one whose login uid cannot be read could approve their own request.
     """
     evidence = await asyncio.get_running_loop().run_in_executor(executor, _evidence, peer)

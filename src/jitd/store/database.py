@@ -232,7 +232,9 @@ def back_up(path: Path, target: Path) -> None:
     Raises JitError conflict, not_found, and store.
     """
     if not path.exists():
-        raise JitError("not_found", f"cannot back up {path}: it is not there", "Nothing was granted yet.")
+        raise JitError(
+            "not_found", f"cannot back up {path}: it is not in the list", "Nothing was granted yet."
+        )
     if target.exists():
         raise JitError("conflict", f"cannot back up to {target}: it exists", "Name a file that does not.")
     try:

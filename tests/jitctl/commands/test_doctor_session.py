@@ -34,8 +34,8 @@ def test_one_part(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
     assert said.out == (
         "warning  the memory backend enforces nothing: it is for dry runs\n"
         '         -> set backend = "auto" under [enforce] in jitd.toml, then restart jitd\n'
-        "BROKEN   wg0 is gone: nobody passes through it\n"
-        "         -> jitd tries again by itself; its log says more: journalctl -u jitd\n"
+        "BROKEN   wg0 does not exist: no traffic passes\n"
+        "         -> jitd tries again by itself; see its log: journalctl -u jitd\n"
     )
 
 

@@ -108,7 +108,7 @@ def test_what_a_change_of_routes_does_is_asked_for(jitctl: RunCommand) -> None:
         (
             ("network", "set", "office", "--route", "10.0.0.0/9", "--route", "172.31.0.0/16"),
             [
-                "warning: office opens 10.0.0.0/9: the pool 10.9.0.0/24 of wg0 is in it, where clients are",
+                "warning: office opens 10.0.0.0/9: the pool 10.9.0.0/24 of wg0 is inside it",
                 "+ alice reaches more of office now: 172.31.0.0/16 (grant 1)",
                 "- alice reaches less of office now: 10.0.0.0/8 (grant 1)",
             ],
@@ -190,7 +190,8 @@ def test_errors_say_what_to_type(jitctl: RunCommand) -> None:
         (
             ("request", "office", "-u", "alice"),
             2,
-            'jitctl: cannot go on without a reason\nSay why, for example --reason "ticket 1234: logs".\n',
+            'jitctl: cannot continue without a reason\nGive a reason, for example --reason "ticket 1234: '
+            'logs".\n',
         ),
     ):
         said = jitctl(*words)

@@ -26,7 +26,10 @@ def test_a_dead_jitd_is_told(daemon: Daemon) -> None:
     daemon.kill(signal.SIGKILL)
     said = daemon.jitd("check")
     assert said.returncode == 0
-    assert f"jitd: jitd does not run: nobody answers on {daemon.socket} (Connection refused)\n" in said.stderr
+    assert (
+        f"jitd: jitd does not run: no process answers on {daemon.socket} (Connection refused)\n"
+        in said.stderr
+    )
     assert "      -> systemctl start jitd" in said.stderr
 
 

@@ -23,8 +23,8 @@ expect = "standing"
 @pytest.mark.parametrize(
     ("text", "status", "out", "err"),
     [
-        (POLICY, 0, "ok, 1 cases come out as they say", ""),
-        ("", 0, "ok, 0 cases come out as they say", ""),
+        (POLICY, 0, "ok, 1 cases passed", ""),
+        ("", 0, "ok, 0 cases passed", ""),
         (POLICY.replace('"standing"', '"ask"'), 1, "", "line 6: alice on office is standing, and not ask"),
         (POLICY.replace("exempt", "exemt"), 2, "", "line 5: cannot use 'exemt'"),
         (POLICY + '[network.lab]\nroutes = ["10.0.0.0/8"]\n', 1, "", "the route 10.0.0.0/8 is in both"),

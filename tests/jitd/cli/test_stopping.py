@@ -66,9 +66,9 @@ def test_one_that_does_not_end_is_named(daemon: Daemon) -> None:
     daemon.start()
     assert daemon.process is not None
     daemon.process.send_signal(SIGSTOP)
-    with pytest.raises(JitError, match="was told to end and has not") as raised:
+    with pytest.raises(JitError, match="did not stop in time") as raised:
         stop.stop(daemon.state_dir, hint="", seconds=0.3)
-    assert raised.value.hint == f"End it with: kill -KILL {daemon.process.pid}"
+    assert raised.value.hint == f"Stop it with: kill -KILL {daemon.process.pid}"
     daemon.process.send_signal(SIGCONT)
     assert daemon.process.wait(10) == 0
 
@@ -174,7 +174,10 @@ def test_uninstall_does_nothing_unasked(daemon: Daemon) -> None:
     refused = daemon.jitd("uninstall")
     assert refused.returncode == 2
     assert refused.stdout.startswith("This will\n  stop jitd (pid ")
-    assert refused.stderr == "jitd: cannot ask: this is no terminal\nType it again with --yes.\n"
+    assert (
+        refused.stderr
+        == "jitd: cannot ask for confirmation: this is not a terminal\nRun it again with --yes.\n"
+    )
     assert daemon.answers()
 
 

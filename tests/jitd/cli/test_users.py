@@ -30,8 +30,8 @@ def test_root_and_others() -> None:
         written = world.path("/etc/jitd/jitd.toml").read_text()
         world.path("/root/private").mkdir(mode=0o700)
         for arguments, status, said in (
-            (["run"], 2, "jitd: cannot start: /var/lib/jitd belongs to somebody else (uid 0)\n"),
-            (["check"], 1, "jitd: [daemon] state_dir: /var/lib/jitd belongs to somebody else (uid 0). "),
+            (["run"], 2, "jitd: cannot start: /var/lib/jitd belongs to another user (uid 0)\n"),
+            (["check"], 1, "jitd: [daemon] state_dir: /var/lib/jitd belongs to another user (uid 0). "),
             (["init"], 8, "jitd: cannot write /etc/jitd/jitd.toml: it exists\n"),
             (["init", "--force"], 2, "jitd: cannot write /etc/jitd/jitd.toml: Permission denied\n"),
             (

@@ -87,7 +87,7 @@ def test_reads_what_people_type(typed: str, days: str, start: int, end: int, can
         ("Mon 08:00-08:00 UTC", "they end when they begin", "00:00-24:00"),
         ("Mon 00:00-00:00 UTC", "they end when they begin", "00:00-24:00"),
         ("Mon 24:00-24:00 UTC", "they end when they begin", "00:00-24:00"),
-        ("Mon 24:00-06:00 UTC", "nothing begins at 24:00", "the next day"),
+        ("Mon 24:00-06:00 UTC", "a time cannot begin at 24:00", "the next day"),
         ("Mon 08:00-24:01 UTC", "there is no time of day 24:01", "for example"),
         ("Mon 08:60-18:00 UTC", "there is no time of day 08:60", "for example"),
         ("Mon 99:00-18:00 UTC", "there is no time of day 99:00", "for example"),

@@ -78,7 +78,7 @@ def test_access_ends_with_the_shift_and_says_so() -> None:
     assert term.why.startswith("the shift ends at 2026-11-23 18:00")
     soon = replace(ALICE, ends_ms=NOON + HOUR)
     term = terms.term(SHIFT, soon, NOON, [Wish(8 * HOUR)])
-    assert (term.ends_ms, term.why) == (NOON + HOUR, "the time of alice at this gateway ends then")
+    assert (term.ends_ms, term.why) == (NOON + HOUR, "the end date of alice is then")
 
 
 def test_nothing_opens_outside_the_hours() -> None:

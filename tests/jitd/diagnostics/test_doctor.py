@@ -87,11 +87,11 @@ async def test_the_interfaces_part_compares_with_the_store(office: World) -> Non
     assert said(fine, "ok") == ["wg0 is up on UDP port 51820 with the key that clients have; peers: 0"]
     office.wireguard.remove_link("wg0")
     gone = await office.examine(ROOT, part="interfaces")
-    assert "wg0 is gone: nobody passes through it" in said(gone, "broken")
+    assert "wg0 does not exist: no traffic passes" in said(gone, "broken")
     office.wireguard.add_foreign_link("wg0", addresses=["10.9.0.1/24"], port=9)
     assert said(await office.examine(ROOT, part="interfaces"), "broken") == [
-        "wg0 has another key than the one that clients were given: no client of it can connect",
-        "wg0 listens on UDP port 9 and not on 51820, which clients were given",
+        "wg0 has a different key than its clients expect: no client can connect",
+        "wg0 listens on UDP port 9 instead of 51820, which its clients use",
     ]
 
 
@@ -104,7 +104,7 @@ async def test_an_interface_without_an_endpoint_is_worth_a_warning(office: World
 
 
 async def test_a_clock_that_was_set_is_told(office: World) -> None:
-    """Forward it is a warning; back behind what it was it is broken."""
+    """Forward it is a warning; back behind its highest value it is broken."""
     assert "the clock was not set since jitd started" in said(await office.examine(ROOT, part="clock"), "ok")
     office.clock.step(HOUR)
     forward = said(await office.examine(ROOT, part="clock"), "warning")
@@ -112,7 +112,7 @@ async def test_a_clock_that_was_set_is_told(office: World) -> None:
     await office.asked()
     office.clock.step(-3 * HOUR)
     (behind,) = said(await office.examine(ROOT, part="clock"), "broken")
-    assert behind.startswith("the clock is 3h behind what it was")
+    assert behind.startswith("the clock is 3h behind its highest value")
 
 
 async def test_from_nothing_to_a_handshake(world: World) -> None:
@@ -140,7 +140,7 @@ async def test_from_nothing_to_a_handshake(world: World) -> None:
         f"grant {number} is active, 1h left",
         "office is 10.0.0.0/8, only tcp/443, through wg0",
         "the gateway's wg0 is up and listens on UDP port 51820",
-        f"the gateway knows laptop by the registered key {key('alice')}",
+        f"the gateway has laptop as a peer with the registered key {key('alice')}",
     ]
     assert len(said(found, "warning")) == len(said(found, "unknown")) == 1
 
@@ -157,7 +157,7 @@ async def test_a_peer_that_is_not_there_is_broken(office: World) -> None:
     await office.granted()
     office.wireguard.apply("wg0", [RemovePeer(key("alice"))])
     assert said(await office.examine(ALICE, part="office"), "broken") == [
-        "the gateway does not let laptop in yet, although it should"
+        "the gateway has not opened access for laptop yet"
     ]
 
 
@@ -166,7 +166,7 @@ async def test_a_grant_for_another_network_is_named(office: World) -> None:
     await office.do(networks.add, ROOT, name="lab", routes=["192.0.2.0/24"])
     await office.granted()
     assert said(await office.examine(ALICE, part="lab"), "broken") == [
-        "alice has no grant for lab, but for office: is it the right network?"
+        "alice has no grant for lab, but for office: check the name of the network"
     ]
 
 
@@ -174,8 +174,8 @@ async def test_a_grant_for_another_network_is_named(office: World) -> None:
     ("verb", "actor", "body", "expected"),
     [
         (holding.release, ALICE, {"network": "office"}, "alice has no grant for office"),
-        (freezing.freeze, ROOT, {"reason": "breach"}, "everything is closed since root has frozen it"),
-        (users.disable, ROOT, {"user": "alice", "reason": "left"}, "nothing is open to alice: "),
+        (freezing.freeze, ROOT, {"reason": "breach"}, "all access is frozen by root"),
+        (users.disable, ROOT, {"user": "alice", "reason": "left"}, "alice has no access: "),
     ],
 )
 async def test_what_closes_is_told(
@@ -262,11 +262,9 @@ async def test_an_endpoint_with_another_port(office: World) -> None:
     (check,) = [
         one
         for one in (await office.examine(ROOT, part="interfaces"))["checks"]
-        if "told to call" in one["what"]
+        if "clients use UDP port" in one["what"]
     ]
-    assert (
-        "clients are told to call UDP port 443 ([2001:db8::1]:443), and wg0 listens on 51820" in check["what"]
-    )
+    assert "clients use UDP port 443 ([2001:db8::1]:443), and wg0 listens on 51820" in check["what"]
     assert (check["level"], check["fix"]) == (
         "warning",
         "jitctl interface set wg0 --endpoint '[2001:db8::1]:51820'",
@@ -279,7 +277,7 @@ async def test_a_renamed_interface_is_worth_a_warning(office: World) -> None:
     (check,) = [
         one for one in (await office.examine(ROOT, part="interfaces"))["checks"] if "is called" in one["what"]
     ]
-    assert check["what"].startswith("wg0 is called wg'0 on this machine: it is guarded under both names")
+    assert check["what"].startswith("wg0 is called wg'0 on this machine: the firewall covers both names")
     assert check["fix"].startswith("""ip link set 'wg'"'"'0' down; ip link set""")
 
 
@@ -299,7 +297,7 @@ async def test_what_the_owners_file_would_bring_back(world: World) -> None:
     )
     found = await world.examine(ROOT, part="interfaces")
     assert any(line.startswith(f"{path} has SaveConfig = true") for line in said(found, "broken"))
-    (saved,) = (line for line in said(found, "warning") if "are jitd's to let in" in line)
+    (saved,) = (line for line in said(found, "warning") if "that jitd manages" in line)
     assert f"alice's laptop ({key('alice')})." in saved
     assert key("old") not in saved
     await world.service.look_around()

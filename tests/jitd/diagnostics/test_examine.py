@@ -88,25 +88,27 @@ def test_the_socket_as_it_should_be(tmp_path: Path) -> None:
         listening.listen()
         fine = apisocket.examine(path, pid=os.getpid())
         assert f"process {os.getpid()} listens on {path}" in said(fine, "ok")
-        assert f"somebody else listens on {path}: process {os.getpid()}, and jitd is process 1" in said(
+        assert f"another process listens on {path}: process {os.getpid()}, while jitd is process 1" in said(
             apisocket.examine(path, pid=1), "broken"
         )
         path.chmod(0o600)
-        assert f"{path} has the mode 0600: not everyone can ask jitd for access" in said(
+        assert f"{path} has the mode 0600: some users cannot reach jitd" in said(
             apisocket.examine(path, pid=os.getpid()), "broken"
         )
-    assert f"nobody answers on {path}: Connection refused" in said(apisocket.examine(path, pid=1), "broken")
+    assert f"no process answers on {path}: Connection refused" in said(
+        apisocket.examine(path, pid=1), "broken"
+    )
 
 
 def test_no_socket(tmp_path: Path) -> None:
     """Without a running jitd that is to be expected; with one it is broken."""
     path = tmp_path / "jitd.sock"
     assert said(apisocket.examine(path, pid=None), "unknown") == [
-        f"jitd does not run: there is no socket {path}"
+        f"jitd does not run: the socket {path} does not exist"
     ]
     assert len(said(apisocket.examine(path, pid=1), "broken")) == 1
     path.write_text("")
-    assert said(apisocket.examine(path, pid=1), "broken") == [f"{path} is no socket"]
+    assert said(apisocket.examine(path, pid=1), "broken") == [f"{path} is not a socket"]
 
 
 def test_files_that_others_may_read_or_change(tmp_path: Path, state_dir: Path) -> None:
@@ -132,7 +134,7 @@ def test_files_that_others_may_read_or_change(tmp_path: Path, state_dir: Path) -
         f"chmod 600 {secrets / 'smtp'}",
     ]
     state_dir.chmod(0o755)
-    assert f"{state_dir} is open to others" in said(files.examine(running, file), "broken")
+    assert f"other users may read {state_dir}" in said(files.examine(running, file), "broken")
     assert stat.S_IMODE(state_dir.stat().st_mode) == 0o755  # it looks, and changes nothing
 
 
@@ -148,7 +150,7 @@ def test_templates_that_others_may_write_or_nobody_can_use(tmp_path: Path, state
     (templates / "granted.txt").unlink()
     templates.chmod(0o777)
     line = said(files.examine(running, None), "broken")[0]
-    assert line.startswith(f"somebody besides root may change {templates} ")
+    assert line.startswith(f"users other than root may change {templates} ")
 
 
 def test_the_configuration_on_disk_against_what_runs(tmp_path: Path) -> None:
@@ -156,7 +158,9 @@ def test_the_configuration_on_disk_against_what_runs(tmp_path: Path) -> None:
     file = tmp_path / "jitd.toml"
     file.write_text("")
     running = config.load(file)
-    assert "what runs is what the file says" in said(configfile.examine(running, file, config.load), "ok")
+    assert "jitd runs with the settings of the file" in said(
+        configfile.examine(running, file, config.load), "ok"
+    )
     file.write_text("[limits]\nrequests_per_hour = 5\nconnections = 99\n")
     changed = configfile.examine(running, file, config.load)
     assert [
@@ -168,7 +172,7 @@ def test_the_configuration_on_disk_against_what_runs(tmp_path: Path) -> None:
     assert "limits.connections" in said(changed, "warning")[0]
     file.write_text("[limits]\nrequest_per_hour = 5\n")
     (line,) = said(configfile.examine(running, file, config.load), "broken")
-    assert line.startswith("jitd runs, and could not start again: cannot use [limits] request_per_hour")
+    assert line.startswith("jitd runs, but could not be restarted: cannot use [limits] request_per_hour")
     assert Config(limits=Limits()) == running
 
 

@@ -38,7 +38,7 @@ async def test_all_is_well_and_nothing_is_sent(tmp_path: Path) -> None:
     # The test's certificate is one for a day.
     assert found[1][0] == "warning"
     assert f"the certificate of localhost:{port} ends in 0 days: " in found[1][1]
-    assert found[2:] == [("ok", "jitd can log in; a real mail is sent by: jitctl notify test")]
+    assert found[2:] == [("ok", "jitd can log in; to send a test mail: jitctl notify test")]
     assert post.mails == []
 
 
@@ -51,7 +51,7 @@ async def test_a_wrong_certificate_is_broken(tmp_path: Path, name: str, named: b
     assert found[0] == ("ok", f"localhost:{port} answers")
     ((level, what),) = found[1:]
     assert level == "broken"
-    assert what.startswith(f"the certificate of localhost:{port} is not believed: ")
+    assert what.startswith(f"the certificate of localhost:{port} is not trusted: ")
     assert ("mismatch" in what) is named
 
 
@@ -73,7 +73,7 @@ async def test_without_starttls_it_is_broken() -> None:
     async with serving(Post()) as port:
         assert (await lines(usual(port)))[1:] == [("broken", f"localhost:{port} does not offer STARTTLS")]
         found = await lines(usual(port, security="none"))
-    assert found[1:] == [("ok", "it is not encrypted, and does not leave this machine")]
+    assert found[1:] == [("ok", "it is not encrypted, but does not leave this machine")]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_mail_in_the_clear(address: str, level: str) -> None:
     """Only a server that answers from this machine has nobody on the way, whatever its name is."""
     check = mail.unencrypted(usual(25, security="none"), address)
     assert check["level"] == level
-    assert ("in the clear" in check["what"]) is (level == "warning")
+    assert ("unencrypted" in check["what"]) is (level == "warning")
 
 
 @pytest.mark.parametrize("security", ["none", "starttls"])
@@ -96,7 +96,7 @@ async def test_a_refused_greeting_is_told_apart(tmp_path: Path, security: str) -
         ((level, what),) = await lines(settings)
     assert level == "broken"
     assert what == (
-        f"localhost:{port} answers, and refuses the greeting of gateway.example.org: 504 need another name"
+        f"localhost:{port} answers, but refuses the greeting of gateway.example.org: 504 need another name"
     )
 
 
@@ -116,7 +116,7 @@ async def test_nobody_there() -> None:
     ((level, what),) = await lines(usual(port, server="mail.invalid"))
     assert level == "broken"
     assert "mail.invalid" in what
-    assert await lines(Mail()) == [("ok", "nobody is told by mail: [mail] server is empty")]
+    assert await lines(Mail()) == [("ok", "no mail is sent: [mail] server is empty")]
 
 
 async def test_a_server_that_says_nothing_is_given_up() -> None:

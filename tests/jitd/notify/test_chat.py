@@ -128,9 +128,9 @@ def test_a_message_is_for_its_own_channel(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("chat", "said"),
     [
-        ({"urls": {"ops": "json://me:pw@host/"}}, "cannot use [chat] urls.ops: a password stands in it"),
-        ({"urls": {"Ops!": "json://host/"}}, "cannot use [chat] urls.Ops!: this is no name"),
-        ({"urls": {"ops": "host"}}, "cannot use [chat] urls.ops: it is no address"),
+        ({"urls": {"ops": "json://me:pw@host/"}}, "cannot use [chat] urls.ops: it contains a password"),
+        ({"urls": {"Ops!": "json://host/"}}, "cannot use [chat] urls.Ops!: it is not a valid name"),
+        ({"urls": {"ops": "host"}}, "cannot use [chat] urls.ops: it is not an address"),
         ({"urls": ["json://host/"]}, "cannot use [chat] urls = ['json://host/']"),
         ({"about": ["request"]}, "cannot use [chat] about request: there is no such key"),
     ],

@@ -23,17 +23,17 @@ async def told(world: World, actor: Actor = ALICE, **query: object) -> dict[str,
 async def test_an_ordinary_user(office: World) -> None:
     """Everything that decides about alice, with the setting that says so and what would change it."""
     lines = await told(office)
-    assert lines["does the account count"] == ("yes", "alice is a user of this system", "")
-    assert lines["may they use it"] == ("yes", "every user may ask for office", "")
-    assert lines["must they ask"] == (
+    assert lines["is the account valid"] == ("yes", "alice is a user of this system", "")
+    assert lines["may they use it"] == ("yes", "every user may request office", "")
+    assert lines["do they have to request access"] == (
         "yes",
         "just-in-time access is on for office",
         "jitctl network set office jit.exempt+=alice",
     )
-    assert lines["have they access without asking"][0] == "no"
+    assert lines["do they have standing access"][0] == "no"
     assert lines["for how long"][0] == "2h, from 1s to 8h"
-    assert lines["who decides"][:2] == ("administrators", "one of them; nobody on their own request")
-    assert lines["do they decide about others"] == (
+    assert lines["who decides"][:2] == ("administrators", "one of them; never on their own request")
+    assert lines["may they decide about requests of others"] == (
         "no",
         "only administrators decide about office",
         "jitctl network set office approvers+=alice",
@@ -61,11 +61,11 @@ async def test_every_rule_has_its_line(office: World) -> None:
     )
     assert lines["who decides"][:2] == (
         "administrators, bob, carol",
-        "2 different people of them; nobody on their own request",
+        "2 different people of them; never on their own request",
     )
-    assert lines["is it the time for it"][0] == "no"
-    assert "it opens at" in lines["is it the time for it"][1]
-    assert lines["must they say why"] == ("yes", "a ticket", "")
+    assert lines["is access allowed at this time"][0] == "no"
+    assert "it opens at" in lines["is access allowed at this time"][1]
+    assert lines["is a reason required"] == ("yes", "a ticket", "")
     assert lines["may they use break-glass"][:2] == (
         "no",
         "the members of office are @dev; break-glass on office is for alice",
@@ -76,10 +76,10 @@ async def test_every_rule_has_its_line(office: World) -> None:
         "yes",
         "break-glass on office is for alice; 1h at most, 3 of 3 left this week",
     )
-    assert lines["is it granted without waiting"][0] == "no"
-    assert "its hours are daily 00:00-00:01 UTC" in lines["is it granted without waiting"][1]
+    assert lines["is it granted automatically"][0] == "no"
+    assert "its hours are daily 00:00-00:01 UTC" in lines["is it granted automatically"][1]
     await agreed(office, "jit.hours=")
-    assert (await told(office))["is it granted without waiting"][:2] == (
+    assert (await told(office))["is it granted automatically"][:2] == (
         "no",
         'it is longer than the rule "alice up to 1h, 3 a week" allows',
     )
@@ -90,12 +90,12 @@ async def test_what_shuts_out_is_told_first(office: World) -> None:
     await office.do(users.disable, ROOT, user="alice", reason="left")
     await office.do(freezing.freeze, ROOT, reason="intruder")
     lines = await told(office, ROOT, user="alice")
-    assert lines["does the account count"] == (
+    assert lines["is the account valid"] == (
         "no",
         "an administrator has disabled alice: left",
         "jitctl user enable alice",
     )
-    assert lines["is everything frozen"] == ("yes", "root has frozen all access: intruder", "jitctl thaw")
+    assert lines["is all access frozen"] == ("yes", "root has frozen all access: intruder", "jitctl thaw")
 
 
 async def test_a_request_is_explained_with_its_history(office: World) -> None:
@@ -211,10 +211,10 @@ async def test_what_why_says_is_what_happens(office: World, situation: str) -> N
     at_once, emergency = await tried(), await tried(break_glass=True)
     await office.service.check()
     is_open = "alice" in office.peers()
-    assert (lines["is it open now"][0] == "yes") is is_open
-    assert (at_once == "standing") is (lines["have they access without asking"][0] == "yes" and is_open)
+    assert (lines["is access open now"][0] == "yes") is is_open
+    assert (at_once == "standing") is (lines["do they have standing access"][0] == "yes" and is_open)
     assert (at_once == "active") is (
-        lines.get("is it granted without waiting", ("no",))[0] == "yes" and at_once != "standing"
+        lines.get("is it granted automatically", ("no",))[0] == "yes" and at_once != "standing"
     )
     assert (emergency == "active") is (lines.get("may they use break-glass", ("no",))[0] == "yes")
 
@@ -239,11 +239,11 @@ async def test_what_is_open_is_told_with_its_grant(office: World) -> None:
     """Nothing, waiting, open, paused: each with the number that it is about and what to type."""
 
     async def now() -> tuple[str, str, str]:
-        return (await told(office))["is it open now"]
+        return (await told(office))["is access open now"]
 
     assert await now() == ("no", "nothing is granted", 'jitctl request office --reason "…"')
     number = await office.asked(ALICE)
-    assert await now() == ("no", f"request {number} waits for a yes", f"jitctl grant {number}")
+    assert await now() == ("no", f"request {number} is pending", f"jitctl grant {number}")
     await office.do(grants.grant, ROOT, id=number, duration=HOUR)
     answer, because, change = await now()
     assert (answer, change) == ("yes", f"jitctl revoke {number}")
@@ -258,7 +258,7 @@ async def test_the_smallest_cap_is_told(office: World) -> None:
     """The maximum, the end of the shift, of the user's time, of the last device: whichever comes first."""
 
     async def cap(user: str = "alice") -> str:
-        return (await told(office, ROOT, user=user))["until when at most, from now"][1]
+        return (await told(office, ROOT, user=user))["the latest end from now"][1]
 
     assert await cap() == "max_duration is 8h"
     soon = datetime.fromtimestamp(office.clock.now_ms() / 1000, UTC) + timedelta(hours=4)
@@ -266,9 +266,9 @@ async def test_the_smallest_cap_is_told(office: World) -> None:
     assert "the shift ends at" in await cap()
     ends = office.clock.now_ms() + 2 * HOUR
     await office.do(users.add, ROOT, user="zoe", until=ends)
-    assert await cap("zoe") == "the time of zoe at this gateway ends then"
+    assert await cap("zoe") == "the end date of zoe is then"
     await office.do(devices.add, ROOT, name="laptop", public_key=key("phone"), user="zoe", until=ends - HOUR)
-    assert await cap("zoe") == "the last device is removed then"
+    assert await cap("zoe") == "the last device is removed at that time"
 
 
 async def outcome(world: World, number: int, actor: Actor = ALICE) -> list[tuple[str, str, str]]:
@@ -292,9 +292,9 @@ async def test_how_several_decided(office: World) -> None:
         ("who agreed", "carol", "1 of 2 (approvals): an hour will do"),
         ("who agreed", "dave", "2 of 2 (approvals)"),
         ("who decided", "dave", "granted"),
-        ("how long was given", "1h", "the shortest duration that was approved"),
-        ("how much longer", "1h", "as decided by carol"),
-        ("what ended it", "revoked", "by carol: enough"),
+        ("the granted duration", "1h", "the shortest duration that was approved"),
+        ("the time added", "1h", "as decided by carol"),
+        ("the end", "revoked", "by carol: enough"),
     ]
 
 
@@ -304,10 +304,10 @@ async def test_a_rule_that_decided_is_named(office: World) -> None:
     number = await office.asked(ALICE)
     assert (await outcome(office, number))[1:3] == [
         ("who decided", "nobody", 'the rule "alice up to 2h, 3 a week" granted it (jit.auto_approve)'),
-        ("how long was given", "2h", "default_duration"),
+        ("the granted duration", "2h", "default_duration"),
     ]
     await office.advance(2 * HOUR)
-    assert (await outcome(office, number))[-1] == ("what ended it", "expired", "its time was over")
+    assert (await outcome(office, number))[-1] == ("the end", "expired", "its granted time was over")
 
 
 async def test_an_emergency_names_who_looked_at_it(office: World) -> None:
@@ -316,10 +316,10 @@ async def test_an_emergency_names_who_looked_at_it(office: World) -> None:
     number = await office.asked(ALICE, break_glass=True, reason="the database burns")
     lines = await outcome(office, number)
     assert lines[1] == ("who decided", "alice", "on their own, by break-glass (jit.break_glass)")
-    assert lines[2] == ("who looked at it", "nobody yet", "somebody else has to acknowledge it")
-    assert lines[3] == ("how long was given", "1h", "jit.break_glass_max")
+    assert lines[2] == ("the review", "nobody yet", "another approver has to acknowledge it")
+    assert lines[3] == ("the granted duration", "1h", "jit.break_glass_max")
     await office.do(grants.acknowledge, CAROL, id=number, comment="it did")
-    assert (await outcome(office, number))[2] == ("who looked at it", "carol", "it did")
+    assert (await outcome(office, number))[2] == ("the review", "carol", "it did")
 
 
 async def test_what_was_not_granted(office: World) -> None:
@@ -331,12 +331,12 @@ async def test_what_was_not_granted(office: World) -> None:
     await office.do(requests.cancel, ALICE, id=cancelled)
     assert (await outcome(office, cancelled))[1:] == [
         ("who decided", "nobody", "it ended before"),
-        ("what ended it", "cancelled", "by alice"),
+        ("the end", "cancelled", "by alice"),
     ]
     lapsed = await office.asked(ALICE)
     await office.advance(24 * HOUR)
     assert (await outcome(office, lapsed))[-1] == (
-        "what ended it",
+        "the end",
         "lapsed",
         "nobody decided in time (pending_ttl)",
     )
@@ -351,7 +351,7 @@ async def test_a_request_for_more_names_its_grant(office: World) -> None:
     await office.do(grants.grant, CAROL, id=more)
     assert (await outcome(office, more))[1:] == [
         ("who decided", "carol", "granted"),
-        ("how long was given", "1h", f"more of grant {number}"),
+        ("the granted duration", "1h", f"more of grant {number}"),
     ]
 
 
@@ -378,7 +378,7 @@ async def test_an_approver_asks_about_those_who_asked(office: World) -> None:
             await office.ask(why.why, BOB, user=user, network="office")
         assert caught.value.code == "not_found"
     await office.asked(ALICE)
-    assert (await told(office, BOB, user="alice"))["must they ask"][0] == "yes"
+    assert (await told(office, BOB, user="alice"))["do they have to request access"][0] == "yes"
 
 
 async def test_who_is_gone_or_in_doubt_is_explained(office: World) -> None:
@@ -388,11 +388,11 @@ async def test_who_is_gone_or_in_doubt_is_explained(office: World) -> None:
     office.people.unavailable("alice")
     for actor, query in ((ALICE, {}), (ROOT, {"user": "alice"})):
         lines = await told(office, actor, **query)
-        assert lines["does the account count"][0] == lines["may they use it"][0] == "unavailable"
-        assert lines["have they access without asking"][0] == "unavailable"
+        assert lines["is the account valid"][0] == lines["may they use it"][0] == "unavailable"
+        assert lines["do they have standing access"][0] == "unavailable"
     office.people.remove("alice")
     lines = await told(office, ROOT, user="alice")
-    assert lines["does the account count"] == ("no", "there is no user alice any more", "")
+    assert lines["is the account valid"] == ("no", "there is no user alice any more", "")
     with pytest.raises(JitError) as caught:
         await office.ask(why.why, ROOT, user="nobodyhere", network="office")
     assert caught.value.code == "not_found"
@@ -402,8 +402,8 @@ async def test_an_end_that_has_come_is_mended_by_another(office: World) -> None:
     """For a contractor whose time is over the change is a later end, and not to enable him."""
     await office.do(users.add, ROOT, user="zoe", until=office.clock.now_ms() + HOUR)
     await office.advance(2 * HOUR)
-    assert (await told(office, ROOT, user="zoe"))["does the account count"] == (
+    assert (await told(office, ROOT, user="zoe"))["is the account valid"] == (
         "no",
-        "the time of zoe at this gateway is over",
+        "the end date of zoe has passed",
         "jitctl user set zoe --until DATE",
     )

@@ -154,7 +154,7 @@ async def test_many_who_go_at_once_are_a_fault_of_the_directory(office: World) -
     assert (office.peers(), office.entries()) == ({}, {})
     (fault,) = (await office.ask(eventlog.events_, ROOT, kind="directory_fault"))["events"]
     assert (fault["data"]["number"], fault["data"]["users"]) == (2, ["alice", "bob"])
-    assert "was lost by the directory with others" in await advice(office)
+    assert "is missing from the directory with others" in await advice(office)
     await office.advance(30 * 60_000)
     office.people.people = known
     await office.service.check()
@@ -218,4 +218,4 @@ async def test_rules_of_an_older_jitd_mean_who_was_known_here(office: World) -> 
     office.people.people["dave"] = Person(name="dave", exists=Answer.YES, uid=61004)
     await office.service.check()
     assert set(office.peers()) == {"bob"}
-    assert "everybody whom rules name" in await advice(office)
+    assert "all users in the rules" in await advice(office)

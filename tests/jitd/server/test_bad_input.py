@@ -18,13 +18,13 @@ REQUEST = {"network": "office", "reason": "x", "user": "alice"}
             "not_found",
             "cannot find a user 'nosuch' on this system",
         ),
-        ("/v1/request", {**REQUEST, "reason": ""}, 400, "bad_request", "cannot go on without a reason"),
+        ("/v1/request", {**REQUEST, "reason": ""}, 400, "bad_request", "cannot continue without a reason"),
         (
             "/v1/request",
             {**REQUEST, "reason": "\x1b\x07"},
             400,
             "bad_request",
-            "cannot go on without a reason",
+            "cannot continue without a reason",
         ),
         (
             "/v1/request",

@@ -38,7 +38,7 @@ async def test_somebody_else_asks_for_a_contractor(zoe: World) -> None:
     assert (asked["request"]["user"], asked["request"]["requested_by"]) == ("zoe", "carol")
     await zoe.advance(DAY - 4 * HOUR)
     granted = await zoe.do(grants.grant, ROOT, id=asked["request"]["id"], duration=8 * HOUR)
-    assert granted["note"] == "the time of zoe at this gateway ends then"
+    assert granted["note"] == "the end date of zoe is then"
     assert set(zoe.peers()) == {"phone"}
     await zoe.advance(4 * HOUR)
     assert (zoe.peers(), zoe.entries()) == ({}, {})
@@ -53,7 +53,7 @@ async def test_after_the_date_nothing_works(zoe: World) -> None:
         (requests.request, ZOE, {"network": "office", "reason": "x"}),
         (grants.grant, ROOT, {"user": "zoe", "network": "office"}),
     ):
-        assert "the time of zoe at this gateway is over" in (await refusal(zoe, verb, actor, **body)).message
+        assert "the end date of zoe has passed" in (await refusal(zoe, verb, actor, **body)).message
     with pytest.raises(JitError, match="is over"):
         await zoe.ask(users.gate, Actor(uid=61009, user="jit"), user="zoe")
     await zoe.do(users.set_, ROOT, user="zoe", until=zoe.clock.now_ms() + DAY)
@@ -104,7 +104,7 @@ async def test_a_shorter_time_cuts_what_runs(zoe: World) -> None:
     await zoe.advance(1)
     assert zoe.peers() == {}
     after = (await zoe.ask(show.show, ROOT, id=number))["request"]
-    assert (after["status"], after["ended_comment"]) == ("revoked", "the time of zoe at this gateway is over")
+    assert (after["status"], after["ended_comment"]) == ("revoked", "the end date of zoe has passed")
 
 
 async def test_a_contractor_acts_for_himself_alone(zoe: World) -> None:

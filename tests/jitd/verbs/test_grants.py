@@ -114,7 +114,7 @@ async def test_extend_keeps_the_maximum_from_the_start(office: World) -> None:
     await office.do(grants.extend, ROOT, id=number, duration=2 * HOUR)
     with pytest.raises(JitError) as caught:
         await office.do(grants.extend, ROOT, id=number, duration=HOUR)
-    assert caught.value.hint == "It has all of it already."
+    assert caught.value.hint == "It has the whole maximum already."
 
 
 async def test_only_what_is_active_is_extended(office: World) -> None:

@@ -130,9 +130,9 @@ async def test_a_rule_that_why_suggests_is_for_that_user(office: World, name: st
     ]
     await office.do(networks.set_, CAROL, name="office", changes=[words[3]])
     lines = (await office.ask(why.why, CAROL, user=name, network="office"))["lines"]
-    assert {line["question"]: line["answer"] for line in lines}["must they ask"] == "no"
+    assert {line["question"]: line["answer"] for line in lines}["do they have to request access"] == "no"
     lines = (await office.ask(why.why, CAROL, user="alice", network="office"))["lines"]
-    assert {line["question"]: line["answer"] for line in lines}["must they ask"] == "yes"
+    assert {line["question"]: line["answer"] for line in lines}["do they have to request access"] == "yes"
 
 
 async def test_names_of_directories_go_through_a_file(office: World) -> None:

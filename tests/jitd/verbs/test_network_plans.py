@@ -47,7 +47,7 @@ async def test_ports_paused_and_later_grants_and_standing_access(office: World) 
     plan = await planned(office, networks.set_, name="office", ports=["tcp/443"])
     assert reaching(plan) == [
         ("alice", "office", f"grant {later}", [], ["10.0.0.0/8"]),
-        ("bob", "office", "bob never have to ask for office (jit.exempt)", [], ["10.0.0.0/8"]),
+        ("bob", "office", "bob never have to request office (jit.exempt)", [], ["10.0.0.0/8"]),
     ]
 
 

@@ -38,7 +38,7 @@ async def test_jit_off_needs_members(office: World) -> None:
     with pytest.raises(JitError) as caught:
         await office.do(networks.jit, ROOT, name="office", on=False)
     assert caught.value.code == "refused"
-    assert caught.value.hint == "Name them first: jitctl network set office --member @staff"
+    assert caught.value.hint == "Add members first: jitctl network set office --member @staff"
 
 
 async def test_jit_off_and_on_again(office: World) -> None:

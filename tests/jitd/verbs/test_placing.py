@@ -78,7 +78,7 @@ async def test_a_pool_that_overlaps_is_warned_of(office: World) -> None:
 @pytest.mark.parametrize(
     ("route", "words"),
     [
-        ("203.0.113.0/24", "wg0 is reached at 203.0.113.7, which is in it"),
+        ("203.0.113.0/24", "wg0 is reached at 203.0.113.7, which is inside it"),
         ("203.0.113.7/32", "wg0 is reached at 203.0.113.7"),
         ("127.0.0.1/32", "loopback"),
         ("224.0.0.1/32", "multicast"),
@@ -100,9 +100,9 @@ async def test_routes_that_can_be_meant_are_warned_of(office: World) -> None:
         networks.add, ROOT, name="lab", routes=["0.0.0.0/0", "10.9.0.0/16", "10.9.0.7/32"]
     )
     assert [one for one in reply["plan"]["warnings"] if "opens" in one] == [
-        "lab opens 0.0.0.0/0: it takes everything that its users' machines send",
-        "lab opens 10.9.0.0/16: the pool 10.9.0.0/24 of wg0 is in it, where clients are",
-        "lab opens 10.9.0.7/32: it is in the pool 10.9.0.0/24 of wg0, where clients are",
+        "lab opens 0.0.0.0/0: it takes all traffic of its users' machines",
+        "lab opens 10.9.0.0/16: the pool 10.9.0.0/24 of wg0 is inside it",
+        "lab opens 10.9.0.7/32: it is inside the pool 10.9.0.0/24 of wg0",
     ]
     again = await office.do(networks.set_, ROOT, name="lab", members=["alice"])
     assert not [one for one in again["plan"]["warnings"] if "opens" in one]
@@ -160,7 +160,7 @@ async def test_a_smaller_pool_takes_no_devices_address(world: World) -> None:
     await refused(
         world,
         interfaces.set_,
-        "bob's d3 has 10.7.0.5/32, which the gateway would take",
+        "bob's d3 has 10.7.0.5/32, and the gateway would get that address",
         name="wg0",
         pools=["10.7.0.4/30"],
     )

@@ -56,9 +56,10 @@ async def test_exempt_wins_over_the_scope(office: World) -> None:
         (
             "standing_began",
             "alice",
-            "@oncall never have to ask for office (jit.exempt), and the members of office are @staff, bob",
+            "@oncall @oncall never have to request office (jit.exempt), and the members of office are "
+            "@staff, bob",
         ),
-        ("standing_ended", "alice", "@staff have to ask for office (jit.groups)"),
+        ("standing_ended", "alice", "@staff @staff have to request office (jit.groups)"),
     ]
 
 
@@ -152,7 +153,7 @@ async def test_changes_name_what_is_wrong(office: World) -> None:
         ("max_duration=1h", "cannot use a default of 2h with a maximum of 1h", ""),
         ("jit.hours=sometimes", "cannot read", ""),
         ("jit.auto_approve=@dev for ever", "cannot read the rule", "up to 1h, 5 a week"),
-        ("reason_pattern=[", "is no regular expression", ""),
+        ("reason_pattern=[", "is not a regular expression", ""),
         ("jit.enabled=maybe", "cannot use 'maybe' for jit.enabled", "true or false"),
         ("approvers=@nosuch", "@nosuch has no members", ""),
         ("approvals=5", "only carol, dave may decide there", ""),

@@ -32,11 +32,11 @@ def _groups(one: Examination) -> Iterator[wire.Check]:
             )
         elif answer is Answer.UNAVAILABLE:
             yield broken(
-                f"the admin group {group} cannot be looked up: who administers is not known",
-                f"{shell('getent', 'group', group)} # shows when it can be again",
+                f"the admin group {group} cannot be looked up: its administrators are not known",
+                f"{shell('getent', 'group', group)} # succeeds when the look-up works again",
             )
     if not missing:
-        yield ok(f"the admin groups are there: {', '.join(groups)}")
+        yield ok(f"the admin groups exist: {', '.join(groups)}")
 
 
 def _deciders(one: Examination) -> Iterator[wire.Check]:

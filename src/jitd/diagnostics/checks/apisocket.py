@@ -23,14 +23,16 @@ def examine(path: Path, *, pid: int | None) -> list[wire.Check]:
         if pid is not None:
             return [
                 broken(
-                    f"{path} is not there ({error.strerror}), although jitd runs (process {pid})",
+                    f"{path} does not exist ({error.strerror}), although jitd runs (process {pid})",
                     "systemctl restart jitd",
                 )
             ]
-        return [unknown(f"jitd does not run: there is no socket {path}", _START)]
+        return [unknown(f"jitd does not run: the socket {path} does not exist", _START)]
     if not stat.S_ISSOCK(status.st_mode):
         return [
-            broken(f"{path} is no socket", f"{shell('mv', path, f'{path}.away')} && systemctl restart jitd")
+            broken(
+                f"{path} is not a socket", f"{shell('mv', path, f'{path}.away')} && systemctl restart jitd"
+            )
         ]
     found = list(_modes(path, status))
     answering = _who(path)
@@ -40,14 +42,14 @@ def examine(path: Path, *, pid: int | None) -> list[wire.Check]:
         case int():
             found.append(
                 broken(
-                    f"somebody else listens on {path}: process {answering}, and jitd is process {pid}",
+                    f"another process listens on {path}: process {answering}, while jitd is process {pid}",
                     f"ps -fp {answering} # end it, then: systemctl restart jitd",
                 )
             )
         case _ if pid is None:
-            found.append(unknown(f"jitd does not run: nobody answers on {path} ({answering})", _START))
+            found.append(unknown(f"jitd does not run: no process answers on {path} ({answering})", _START))
         case _:
-            found.append(broken(f"nobody answers on {path}: {answering}", "systemctl restart jitd"))
+            found.append(broken(f"no process answers on {path}: {answering}", "systemctl restart jitd"))
     return found
 
 
@@ -57,36 +59,37 @@ def _modes(path: Path, status: os.stat_result) -> list[wire.Check]:
     if mode & 0o666 != 0o666:
         found.append(
             broken(
-                f"{path} has the mode {mode:04o}: not everyone can ask jitd for access",
+                f"{path} has the mode {mode:04o}: some users cannot reach jitd",
                 shell("chmod", "0666", path),
             )
         )
     if status.st_uid not in (0, os.geteuid()):
         found.append(
-            broken(f"{path} belongs to somebody else (uid {status.st_uid})", "systemctl restart jitd")
+            broken(f"{path} belongs to another user (uid {status.st_uid})", "systemctl restart jitd")
         )
     for parent in path.parents:
         try:
             there = parent.stat()
         except OSError as error:
-            found.append(broken(f"{parent} cannot be looked at: {error.strerror}"))
+            found.append(broken(f"{parent} cannot be examined: {error.strerror}"))
             continue
         if not there.st_mode & stat.S_IXOTH:
             # Somebody who runs jitd for himself may well want to be alone.
             found.append(
                 (broken if os.geteuid() == 0 else warning)(
-                    f"{parent} has the mode {stat.S_IMODE(there.st_mode):04o}: users do not reach the socket in it",
+                    f"{parent} has the mode {stat.S_IMODE(there.st_mode):04o}: users cannot reach the socket "
+                    "in it",
                     shell("chmod", "o+x", parent),
                 )
             )
         if there.st_mode & stat.S_IWOTH and not there.st_mode & stat.S_ISVTX:
             found.append(
                 broken(
-                    f"everybody may write to {parent}, and put another socket in the place of jitd's",
+                    f"every user may write to {parent} and replace the socket of jitd",
                     shell("chmod", "o-w", parent),
                 )
             )
-    return found or [ok(f"everyone reaches {path} (mode {mode:04o})")]
+    return found or [ok(f"all users can reach {path} (mode {mode:04o})")]
 
 
 def _who(path: Path) -> int | str:
@@ -97,7 +100,7 @@ def _who(path: Path) -> int | str:
             line.connect(str(path))
             found = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         except TimeoutError:
-            return "it accepts nobody"
+            return "it accepts no connection"
         except OSError as error:
             return error.strerror or str(error)
     pid: int = struct.unpack("3i", found)[0]

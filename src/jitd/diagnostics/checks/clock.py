@@ -43,13 +43,13 @@ def examine() -> list[wire.Check]:
     if synchronised is None:
         synchronised = _others()
     if synchronised is None:
-        return [unknown("nobody here can tell whether the clock is kept right", "timedatectl")]
+        return [unknown("this machine does not report whether its clock is synchronised", "timedatectl")]
     if synchronised:
         return [ok("the clock is synchronised")]
     return [
         warning(
-            "nobody synchronises the clock: grants that end by the date, and those of a gateway that was"
-            " started again, end as early or late as it is wrong",
+            "the clock is not synchronised: after a restart of the gateway, grants end too early or too late "
+            "by the error of the clock",
             _FIX,
         )
     ]
@@ -79,8 +79,9 @@ def _behind(one: Examination) -> Iterator[wire.Check]:
     behind_ms = (facts.get(one.view.rows, _HIGH_WATER) or 0) - one.view.now.wall_ms
     if behind_ms > 0:
         yield broken(
-            f"the clock is {durations.show(behind_ms)} behind what it was: grants of an earlier boot, and those in"
-            " advance, stay closed until it is right, or (if it was wrong before) are revoked and granted anew"
+            f"the clock is {durations.show(behind_ms)} behind its highest value: grants from before the last "
+            "boot and grants made in advance stay closed until the clock is right; if it was wrong before, "
+            "revoke and grant them again"
         )
 
 
@@ -90,8 +91,8 @@ def _stepped(one: Examination) -> Iterator[wire.Check]:
         return
     way = "forward" if one.stepped_ms > 0 else "back"
     yield warning(
-        f"the clock was set {way} by {durations.show(abs(one.stepped_ms))} since jitd started: ends of grants"
-        " are kept by the boot clock, dates of people and devices by this one"
+        f"the clock was set {way} by {durations.show(abs(one.stepped_ms))} since jitd started: grants end by "
+        "the boot clock, but end dates of people and devices use this clock"
     )
 
 

@@ -14,14 +14,14 @@ from jitd.diagnostics.lines import broken, ok, warning
 def examine(running: Config, path: Path | None, load: Callable[[Path], Config]) -> list[wire.Check]:
     """What the next start, or the next reload, would find in the file. `path` None: it came from no file; `load` reads it."""
     if path is None:
-        return [ok("the configuration was given by whoever started jitd, and by no file")]
+        return [ok("jitd was started without a configuration file")]
     try:
         there = load(path)
     except JitError as error:
         return [
             broken(
-                f"jitd runs, and could not start again: {error.message}",
-                error.hint or f"mend {path}, then type: sudo jitd check",
+                f"jitd runs, but could not be restarted: {error.message}",
+                error.hint or f"correct {path}, then run: sudo jitd check",
             ),
         ]
     later = needs_restart(running, there)
@@ -29,14 +29,14 @@ def examine(running: Config, path: Path | None, load: Callable[[Path], Config]) 
     if later:
         found.append(
             warning(
-                f"{path} was changed behind the running jitd, which still does without: {', '.join(later)}",
-                "systemctl restart jitd # whoever is in stays in",
+                f"{path} was changed after jitd started; these changes need a restart: {', '.join(later)}",
+                "systemctl restart jitd # open access stays open",
             )
         )
     if taken_over(running, there) != running:
-        found.append(warning(f"{path} has changes that jitd has not taken over yet", "systemctl reload jitd"))
+        found.append(warning(f"{path} has changes that jitd has not read yet", "systemctl reload jitd"))
     if len(found) == 1:
-        found.append(ok("what runs is what the file says"))
+        found.append(ok("jitd runs with the settings of the file"))
     return found
 
 

@@ -27,11 +27,11 @@ def examine(running: Config, path: Path | None) -> list[wire.Check]:
     else:
         found += [one for one in map(_private, _kept(state_dir)) if one]
     if path is not None:
-        found += _obeyed(path, "jitd obeys it")
+        found += _obeyed(path, "jitd follows it")
     mail = running.mail
     found += _secrets(mail.secrets)
     found += _templates(running)
-    return found or [ok(f"{state_dir}, configuration, secrets and templates are open to nobody else")]
+    return found or [ok(f"{state_dir}, configuration, secrets and templates are protected from other users")]
 
 
 def state_dir_problem(state_dir: Path) -> tuple[str, str] | None:
@@ -39,21 +39,21 @@ def state_dir_problem(state_dir: Path) -> tuple[str, str] | None:
     try:
         status = state_dir.stat()
     except FileNotFoundError:
-        return f"there is no state directory {state_dir}", "Make it with: jitd init"
+        return f"the state directory {state_dir} does not exist", "Create it with: jitd init"
     except OSError as error:
         return (
-            f"{state_dir} cannot be looked at: {error.strerror}",
-            "Run jitd as root, or name another state_dir.",
+            f"{state_dir} cannot be examined: {error.strerror}",
+            "Run jitd as root, or set another state_dir.",
         )
     if not stat.S_ISDIR(status.st_mode):
-        return f"{state_dir} is no directory", "Name another state_dir."
+        return f"{state_dir} is not a directory", "Set another state_dir."
     if status.st_uid != os.geteuid():
         return (
-            f"{state_dir} belongs to somebody else (uid {status.st_uid})",
+            f"{state_dir} belongs to another user (uid {status.st_uid})",
             f"Run jitd as that user, or: {shell('chown', os.geteuid(), state_dir)}",
         )
     if stat.S_IMODE(status.st_mode) & _OTHERS_READ:
-        return f"{state_dir} is open to others", f"Close it with: {shell('chmod', '700', state_dir)}"
+        return f"other users may read {state_dir}", f"Protect it with:  {shell('chmod', '700', state_dir)}"
     for path in sorted(state_dir.glob("*")):
         # Root without CAP_DAC_OVERRIDE, as its unit has it, is held out as anybody else.
         if path.is_file() and not os.access(path, os.R_OK | os.W_OK):
@@ -76,11 +76,12 @@ def _private(path: Path) -> wire.Check | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return broken(f"{path} cannot be looked at: {error.strerror}")
+        return broken(f"{path} cannot be examined: {error.strerror}")
     if status.st_mode & _OTHERS_READ or status.st_uid not in (0, os.geteuid()):
         owner = os.geteuid()
         return broken(
-            f"others may read or change {path} (mode {stat.S_IMODE(status.st_mode):04o}, uid {status.st_uid})",
+            f"other users may read or change {path} (mode {stat.S_IMODE(status.st_mode):04o}, uid "
+            f"{status.st_uid})",
             f"{shell('chown', owner, path)} && {shell('chmod', '600', path)}",
         )
     return None
@@ -94,7 +95,7 @@ def _obeyed(path: Path, why: str) -> Iterator[wire.Check]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            yield warning(f"{one} cannot be looked at: {error.strerror}")
+            yield warning(f"{one} cannot be examined: {error.strerror}")
             continue
         foreign = status.st_uid not in (0, os.geteuid())
         # In a directory like /tmp, nobody can replace what is another's.
@@ -103,7 +104,7 @@ def _obeyed(path: Path, why: str) -> Iterator[wire.Check]:
         )
         if foreign or open_to_others:
             yield broken(
-                f"somebody besides root may change {one} (mode {stat.S_IMODE(status.st_mode):04o},"
+                f"users other than root may change {one} (mode {stat.S_IMODE(status.st_mode):04o},"
                 f" uid {status.st_uid}), and {why}",
                 f"{shell('chown', 'root', one)} && {shell('chmod', 'go-w', one)}",
             )
@@ -127,7 +128,7 @@ def _templates(running: Config) -> Iterator[wire.Check]:
     directory = running.mail.templates
     if not running.notifies or not directory.exists():
         return
-    why = "jitd sends what stands in it"
+    why = "jitd sends its content"
     yield from _obeyed(directory, why)
     for path in sorted(directory.glob("*")):
         yield from (one for one in _obeyed(path, why) if f" {path} " in one["what"])

@@ -42,7 +42,7 @@ def _enforced(one: Examination) -> Iterator[wire.Check]:
 def _local_users(one: Examination) -> Iterator[wire.Check]:
     if one.view.firewall.active and not one.view.config.enforce.close_local_users:
         yield warning(
-            "ordinary users of this machine reach what networks open without asking (close_local_users is false)"
+            "ordinary users of this machine reach the networks without a grant (close_local_users is false)"
         )
 
 
@@ -56,13 +56,13 @@ def _others(one: Examination) -> Iterator[wire.Check]:
     try:
         found = one.machine.firewall(view.rules(view.rows), pools, {one.name: one.port for one in every})
     except EnforceError as error:
-        yield warning(f"cannot look around: {error}")
+        yield warning(f"cannot examine the firewall: {error}")
         return
     yield from map(_line, found)
     if not found:
         yield ok(
-            "packets are forwarded and find their way back, and nothing else on this machine drops granted"
-            " traffic or gets around the rules"
+            "packets are forwarded in both directions, and no other rule on this machine drops granted "
+            "traffic or bypasses the rules"
         )
 
 
@@ -78,7 +78,7 @@ CHECKS: Final = (
         "Agreement of kernel and store",
         "broken",
         _agreement,
-        fix="jitd tries again by itself; its log says more",
+        fix="jitd tries again by itself; see its log",
     ),
     Check("enforced", "firewall", "Interfaces that are not enforced", "warning", _enforced),
     Check(

@@ -16,7 +16,7 @@ from jitd.store import interfaces, networks
 from jitd.verbs import placing
 from jitd.verbs.context import View
 
-_AGAIN: Final = "jitd tries again by itself; its log says more: journalctl -u jitd"
+_AGAIN: Final = "jitd tries again by itself; see its log: journalctl -u jitd"
 
 
 def _backend(one: Examination) -> Iterator[wire.Check]:
@@ -44,14 +44,15 @@ def _state(view: View, interface: Interface, link: LinkState | EnforceError | No
     if link is None:
         return [unknown(f"{name} was not read")]
     if isinstance(link, InterfaceGone):
-        up = f"wg-quick up {name} # or whatever made it" if interface.adopted else _AGAIN
-        return [broken(f"{name} is gone: nobody passes through it", up)]
+        up = f"wg-quick up {name} # or the tool that created it" if interface.adopted else _AGAIN
+        return [broken(f"{name} does not exist: no traffic passes", up)]
     if isinstance(link, EnforceError):
         return [broken(f"{name} cannot be read: {link}", "journalctl -u jitd")]
     found = [*_differences(interface, link)]
     found += [
         broken(
-            one, f"give one of them another address where {name} is made, then: wg show {name} allowed-ips"
+            one,
+            f"change one of the addresses in the configuration of {name}, then: wg show {name} allowed-ips",
         )
         for one in placing.doubles(view, interface)
     ]
@@ -69,21 +70,22 @@ def _differences(interface: Interface, link: LinkState) -> Iterator[wire.Check]:
         called = clean(link.name)
         renaming = ((called, "down"), (called, "name", name), (name, "up"))
         yield warning(
-            f"{name} is called {called} on this machine: it is guarded under both names, and by its addresses",
+            f"{name} is called {called} on this machine: the firewall covers both names and its addresses",
             "; ".join(shell("ip", "link", "set", *words) for words in renaming),
         )
     if not link.up:
-        yield broken(f"{name} is down: nobody passes through it", f"ip link set {name} up")
+        yield broken(f"{name} is down: no traffic passes", f"ip link set {name} up")
     if link.public_key != interface.public_key:
         yield broken(
-            f"{name} has another key than the one that clients were given: no client of it can connect",
-            f"put the old key back where {name} is made, or give out new files: " + command("device config")
+            f"{name} has a different key than its clients expect: no client can connect",
+            f"restore the old key in the configuration of {name}, or distribute new "
+            "files: " + command("device config")
             if interface.adopted
             else _AGAIN,
         )
     if link.port != interface.port:
         yield broken(
-            f"{name} listens on UDP port {link.port} and not on {interface.port}, which clients were given",
+            f"{name} listens on UDP port {link.port} instead of {interface.port}, which its clients use",
             f"wg set {name} listen-port {interface.port}" if interface.adopted else _AGAIN,
         )
 
@@ -94,13 +96,13 @@ def _endpoints(one: Examination) -> Iterator[wire.Check]:
         name, port = interface.name, interface.port
         if not interface.endpoint:
             yield warning(
-                f"{name} has no endpoint: files for clients do not say where to connect",
+                f"{name} has no endpoint: the files for clients contain no address to connect to",
                 command("interface set", name, endpoint=f"HOST:{port}"),
             )
         elif (outer := parsing.endpoint(interface.endpoint)).port != port:
             yield warning(
-                f"clients are told to call UDP port {outer.port} ({outer}), and {name} listens on {port}: right only"
-                " where something in between forwards the one to the other",
+                f"clients use UDP port {outer.port} ({outer}), and {name} listens on {port}: correct only if "
+                "another device forwards one port to the other",
                 command("interface set", name, endpoint=parsing.Endpoint(outer.host, port)),
             )
 

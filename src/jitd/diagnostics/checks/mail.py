@@ -30,17 +30,17 @@ _DAY: Final = 86_400
 def examine(mail: Mail, seconds: float = SECONDS) -> list[wire.Check]:
     """Talk to the server as jitd would, up to the mail itself. Blocks for `seconds` at most."""
     if not mail.server:
-        return [ok("nobody is told by mail: [mail] server is empty")]
+        return [ok("no mail is sent: [mail] server is empty")]
     found: list[wire.Check] = []
     try:
         asyncio.run(_within(mail, found, min(seconds, mail.timeout_seconds)))
     except TimeoutError:
         # What was found already is told, and is true.
-        silent = "answered at first, and then no more" if found else "did not answer"
+        silent = "stopped answering" if found else "did not answer"
         found.append(
             broken(
                 f"{_place(mail)} {silent} within {min(seconds, mail.timeout_seconds):g} s",
-                f"see that a firewall lets jitd through: nc -zv {mail.server} {mail.port}",
+                f"check that no firewall blocks jitd: nc -zv {mail.server} {mail.port}",
             )
         )
     return found
@@ -91,7 +91,8 @@ async def _reached(
     except aiosmtplib.SMTPHeloError as error:
         found.append(
             broken(
-                f"{_place(mail)} answers, and refuses the greeting of {client.local_hostname}: {_words(error)}",
+                f"{_place(mail)} answers, but refuses the greeting of {client.local_hostname}: "
+                f"{_words(error)}",
                 'set ehlo = "NAME.OF.THIS.MACHINE" under [mail] in jitd.toml, then restart jitd',
             )
         )
@@ -115,16 +116,16 @@ def _unreached(mail: Mail, error: BaseException) -> wire.Check:
     if isinstance(cause, socket.gaierror):
         return broken(
             f"the name {mail.server} cannot be resolved: {cause.strerror}",
-            f"getent ahosts {mail.server} # or mend [mail] server in jitd.toml",
+            f"getent ahosts {mail.server} # or correct [mail] server in jitd.toml",
         )
     if isinstance(cause, aiosmtplib.SMTPResponseException):
         return broken(
-            f"{_place(mail)} answers, and takes no mail from here: {_words(cause)}",
-            "ask who runs it to let this machine in, or mend [mail] server in jitd.toml",
+            f"{_place(mail)} answers, but accepts no mail from this machine: {_words(cause)}",
+            "ask its administrator to allow this machine, or correct [mail] server in jitd.toml",
         )
     return broken(
         f"{_place(mail)} cannot be reached: {_words(cause)}",
-        f"nc -zv {mail.server} {mail.port} # or mend [mail] server and port in jitd.toml",
+        f"nc -zv {mail.server} {mail.port} # or correct [mail] server and port in jitd.toml",
     )
 
 
@@ -157,7 +158,7 @@ async def _encrypted(
 def _distrusted(mail: Mail, error: ssl.SSLCertVerificationError) -> wire.Check:
     said = error.verify_message or str(error)
     return broken(
-        f"the certificate of {_place(mail)} is not believed: {said}",
+        f"the certificate of {_place(mail)} is not trusted: {said}",
         f"openssl s_client -connect {mail.server}:{mail.port}"
         f"{' -starttls smtp' if mail.security == 'starttls' else ''} # then: [mail] server as the certificate"
         " names it, or ca_file of the authority that signed it",
@@ -173,7 +174,9 @@ def _certificate(mail: Mail, client: aiosmtplib.SMTP) -> list[wire.Check]:
         return [
             warning(f"the certificate of {_place(mail)} ends in {max(0, int(left // _DAY))} days: {ends}")
         ]
-    return [ok(f"it is encrypted, and the certificate is believed{f' until {ends}' if ends else ''}")]
+    return [
+        ok(f"the connection is encrypted, and the certificate is trusted{f' until {ends}' if ends else ''}")
+    ]
 
 
 async def _logged_in(mail: Mail, client: aiosmtplib.SMTP, found: list[wire.Check]) -> None:
@@ -199,7 +202,7 @@ async def _logged_in(mail: Mail, client: aiosmtplib.SMTP, found: list[wire.Check
             )
         )
     else:
-        found.append(ok(f"{mail.user} can log in; a real mail is sent by: " + command("notify test")))
+        found.append(ok(f"{mail.user} can log in; to send a test mail: " + command("notify test")))
 
 
 def _context(mail: Mail, found: list[wire.Check]) -> ssl.SSLContext | None:
@@ -221,9 +224,9 @@ def unencrypted(mail: Mail, address: str) -> wire.Check:
     except ValueError:
         is_here = False
     if is_here:
-        return ok("it is not encrypted, and does not leave this machine")
+        return ok("it is not encrypted, but does not leave this machine")
     return warning(
-        f"mail goes to {_place(mail)} in the clear: everybody on the way can read who asks for what",
+        f"mail goes to {_place(mail)} unencrypted: it can be read in transit",
         'set security = "starttls" under [mail] in jitd.toml, then restart jitd',
     )
 
@@ -253,7 +256,9 @@ def _server(one: Examination) -> list[wire.Check]:
 
 def _rooms(one: Examination) -> Iterator[wire.Check]:
     if one.view.config.chat.urls:
-        yield unknown(f"rooms ({', '.join(one.view.config.chat.urls)}) cannot be tried without a message")
+        yield unknown(
+            f"chat rooms ({', '.join(one.view.config.chat.urls)}) cannot be tested without a message"
+        )
 
 
 def _waiting(one: Examination) -> Iterator[wire.Check]:

@@ -27,13 +27,14 @@ def _run(one: Examination) -> Iterator[wire.Check]:
 def _look(view: View, interface: Interface, owner: Owner) -> Iterator[wire.Check]:
     if owner.unreadable:
         yield warning(
-            f"{interface.name}: its file cannot be read, so that nobody knows whom it brings back: {clean(owner.unreadable)}",
+            f"{interface.name}: its file cannot be read, so the peers that it restores are not known: "
+            f"{clean(owner.unreadable)}",
             shell("ls", "-l", owner.path),
         )
     if owner.saves_config:
         yield broken(
-            f"{owner.path} has SaveConfig = true: wg-quick writes down who is let in at the moment, and lets them in again"
-            " at its next start, until jitd takes them out; while jitd is dead, that is without an end",
+            f"{owner.path} has SaveConfig = true: wg-quick saves the current peers and adds them again at "
+            "its next start, until jitd removes them; while jitd is dead, they stay",
             shell("sed", "-i", "s/^[[:space:]]*SaveConfig.*/SaveConfig = false/I", owner.path),
         )
     unmanaged = {peer.public_key for peer in interfaces.unmanaged(view.rows, interface.id)}
@@ -46,9 +47,9 @@ def _look(view: View, interface: Interface, owner: Owner) -> Iterator[wire.Check
     if saved:
         more = f" and {len(saved) - _NAMED} more" if len(saved) > _NAMED else ""
         yield warning(
-            f"{owner.path} has keys that are jitd's to let in: {', '.join(saved[:_NAMED])}{more}. Each start of"
-            f" {interface.name} brings them back, until jitd looks",
-            f"take their [Peer] sections out of {owner.path}; {interface.name} stays up",
+            f"{owner.path} contains peers that jitd manages: {', '.join(saved[:_NAMED])}{more}. Each start of"
+            f" {interface.name} adds them again, until jitd removes them",
+            f"remove their [Peer] sections from {owner.path}; {interface.name} stays up",
         )
 
 

@@ -20,7 +20,7 @@ def _rules(one: Examination) -> list[wire.Check]:
         warning(f"{stale.network}: {stale.key} names {stale.name}, and {stale.why}", stale.command)
         for stale in rules.stale(one.view.rows, one.view.people)
     ]
-    return found or [ok("everybody whom rules name is there")]
+    return found or [ok("all users in the rules exist")]
 
 
 def _owners(one: Examination) -> list[wire.Check]:
@@ -30,7 +30,7 @@ def _owners(one: Examination) -> list[wire.Check]:
         if account.suspended_ms is not None
         for line in _suspended(one.view, account, account.suspended_ms)
     ]
-    return found or [ok("everybody who has a device is there")]
+    return found or [ok("all owners of devices exist")]
 
 
 def _suspended(view: View, account: Account, since_ms: int) -> Iterator[wire.Check]:
@@ -39,10 +39,15 @@ def _suspended(view: View, account: Account, since_ms: int) -> Iterator[wire.Che
     mine = [device.name for device in devices.of_account(view.rows, account.id)]
     removing = command("device remove", mine[0], user=label) if mine else ""
     if account.suspended_in_fault:
-        yield warning(f"{label} was lost by the directory with others, {since} ago: closed until it is back")
+        yield warning(
+            f"{label} is missing from the directory with others since {since}: access is closed "
+            "until it is back"
+        )
     elif account.is_retired(view.now.wall_ms) and there:
         fix = command("user confirm", label) + " # if it is the same person"
-        yield warning(f"{label} is back, and was away for too long: closed until confirmed", fix)
+        yield warning(
+            f"{label} is back, but was away for more than 24 h: access is closed until it is confirmed", fix
+        )
     elif account.is_retired(view.now.wall_ms):
         yield warning(f"devices of {label} are retired: {there.why}", removing)
     elif not there:

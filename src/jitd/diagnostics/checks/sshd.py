@@ -23,9 +23,7 @@ SECONDS: Final = 5.0
 _PROGRAMS: Final = ("sshd", "/usr/sbin/sshd", "/usr/local/sbin/sshd")
 #: A name that needs no quoting in sshd's own `-C user=…`, where a comma ends it.
 _NAME: Final = re.compile(r"[\w.@-]+", re.ASCII)
-_FIX: Final = (
-    "give them 'DisableForwarding yes' and 'PermitTunnel no' in /etc/ssh/sshd_config.d, then reload sshd"
-)
+_FIX: Final = "set 'DisableForwarding yes' and 'PermitTunnel no' in /etc/ssh/sshd_config.d, then reload sshd"
 
 Settings = Mapping[str, str]
 
@@ -48,7 +46,7 @@ def examine(users: Sequence[str], *, closed: bool) -> list[wire.Check]:
     names = [one for one in dict.fromkeys(users) if _NAME.fullmatch(one)]
     found = _ordinary(names[:USERS], settings, closed=closed)
     if len(names) > USERS:
-        found.append(unknown(f"sshd was asked about {USERS} of {len(names)} users only"))
+        found.append(unknown(f"only {USERS} of {len(names)} users were examined"))
     return found + _remote(settings)
 
 
@@ -62,14 +60,14 @@ def _ordinary(
         if isinstance(said, Answer):
             return [
                 unknown(
-                    f"what sshd forwards for users cannot be seen: {said.trouble}",
+                    f"the forwarding settings of sshd cannot be read: {said.trouble}",
                     "sshd -T -C user=NAME,host=x,addr=192.0.2.1 | grep -i forward",
                 )
             ]
         for way in _open(said):
             ways.setdefault(way, []).append(user)
     found = [_judge(way, who, closed=closed) for way, who in ways.items()]
-    return found or [ok("sshd forwards nothing for users of this gateway")]
+    return found or [ok("sshd forwards no connections for users of this gateway")]
 
 
 def _judge(way: str, users: Sequence[str], *, closed: bool) -> wire.Check:
@@ -77,21 +75,23 @@ def _judge(way: str, users: Sequence[str], *, closed: bool) -> wire.Check:
     if way == "tcp":
         if closed:
             return ok(
-                f"sshd forwards TCP for {who} (ssh -L, ssh -D), and the firewall stops it (close_local_users)"
+                f"sshd forwards TCP for {who} (ssh -L, ssh -D), but the firewall blocks it "
+                "(close_local_users)"
             )
         return warning(
-            f"sshd forwards TCP for {who}: ssh -L and ssh -D reach what networks open, without asking"
-            " (nothing stops what users of the gateway send by themselves)",
+            f"sshd forwards TCP for {who}: ssh -L and ssh -D reach the networks without a grant (traffic of "
+            "the gateway's own users is not blocked)",
             f'set close_local_users = true and firewall = "nftables" under [enforce] in jitd.toml, or {_FIX}',
         )
     if way == "tunnel":
         return warning(
-            f"sshd makes tunnel devices for {who} (PermitTunnel): what comes out of one is no user's, and passes"
-            " wherever the gateway forwards it",
+            f"sshd makes tunnel devices for {who} (PermitTunnel): its traffic belongs to no user, and the "
+            "gateway forwards it",
             _FIX,
         )
     return warning(
-        f"sshd lets others use the forwarded ports of {who} (GatewayPorts): one login is a door for everybody",
+        f"sshd lets others use the forwarded ports of {who} (GatewayPorts): other people can use the "
+        "connection of one login",
         "set 'GatewayPorts no' in /etc/ssh/sshd_config, then type: systemctl reload ssh",
     )
 
@@ -123,17 +123,18 @@ def _remote(settings: Callable[[str], Settings | Answer]) -> list[wire.Check]:
     for member in members[:USERS]:
         said = settings(member)
         if isinstance(said, Answer):
-            return [unknown(f"what sshd holds {GROUP} to cannot be seen: {said.trouble}")]
+            return [unknown(f"the sshd settings for {GROUP} cannot be read: {said.trouble}")]
         if "dial-stdio" not in said.get("forcecommand", "") and "gate" not in said.get("forcecommand", ""):
             loose.append(member)
     if loose:
         return [
             broken(
-                f"sshd gives {_listed(loose)} of {GROUP} more than jitd: the shipped settings are not in force",
+                f"sshd gives {_listed(loose)} of {GROUP} more than access to jitd: the shipped settings are "
+                "not active",
                 "cp packaging/jitd-sshd.conf /etc/ssh/sshd_config.d/jitd.conf && systemctl reload ssh",
             )
         ]
-    return [ok(f"{GROUP} can do nothing over ssh but talk to jitd ({_listed(members)})")]
+    return [ok(f"{GROUP} can only reach jitd over ssh ({_listed(members)})")]
 
 
 def _read(text: str) -> Settings:
@@ -156,7 +157,7 @@ def _listed(users: Sequence[str]) -> str:
 def _run(one: Examination) -> list[wire.Check]:
     view = one.view
     if view.backend == "memory":
-        return [ok("the memory backend closes nothing that a login over ssh could get around")]
+        return [ok("the memory backend enforces nothing, so an ssh login bypasses nothing")]
     closed = view.firewall.active and view.config.enforce.close_local_users
     users = [
         account.name

@@ -26,7 +26,7 @@ def examine(state_dir: Path, seconds: float = SECONDS) -> list[wire.Check]:
 
 def _database(path: Path, seconds: float) -> list[wire.Check]:
     if not path.exists():
-        return [unknown(f"there is no database {path} yet", "it is made at the first start of jitd")]
+        return [unknown(f"there is no database {path} yet", "it is created at the first start of jitd")]
     try:
         complaints = quick_check(path, seconds)
     except JitError as error:
@@ -35,16 +35,17 @@ def _database(path: Path, seconds: float) -> list[wire.Check]:
     if complaints is None:
         return [
             warning(
-                f"{path} ({megabytes}) could not be read to its end within {seconds:g} s; no damage so far",
-                f"sqlite3 'file:{path}?mode=ro' 'PRAGMA quick_check' # takes its time, and jitd goes on",
+                f"{path} ({megabytes}) could not be read to its end within {seconds:g} s; no damage found so "
+                "far",
+                f"sqlite3 'file:{path}?mode=ro' 'PRAGMA quick_check' # may take long; jitd keeps running",
             )
         ]
     if complaints:
         return [
             broken(
                 f"{path} is damaged: {'; '.join(complaints)}",
-                f"systemctl stop jitd, restore {path} from a backup (what is beside it, -wal and -shm, goes"
-                " away with the old one), systemctl start jitd",
+                f"systemctl stop jitd, restore {path} from a backup (remove its -wal and -shm files, too), "
+                "systemctl start jitd",
             )
         ]
     return [ok(f"the database is whole ({path}, {megabytes})")]
@@ -54,15 +55,15 @@ def _disk(state_dir: Path) -> list[wire.Check]:
     try:
         disk = os.statvfs(state_dir)
     except OSError as error:
-        return [broken(f"{state_dir} cannot be looked at: {error.strerror}")]
+        return [broken(f"{state_dir} cannot be examined: {error.strerror}")]
     free = disk.f_bavail * disk.f_frsize
     # As root, what is kept back for root counts too; where nothing is, the two are the same.
     if os.geteuid() == 0:
         free = disk.f_bfree * disk.f_frsize
     says = f"{free / 1e6:.0f} MB are free on the disk of {state_dir}"
-    fix = f"df -h {state_dir} # make room: closing goes on without, granting does not"
+    fix = f"df -h {state_dir} # free space: access can still be closed without it, but not granted"
     if disk.f_flag & os.ST_RDONLY:
-        return [broken(f"the disk of {state_dir} can only be read", f"findmnt -T {state_dir}")]
+        return [broken(f"the disk of {state_dir} is read-only", f"findmnt -T {state_dir}")]
     if free < _NO_ROOM:
         return [broken(f"only {says}", fix)]
     if disk.f_files and disk.f_favail < _FEW_INODES:

@@ -23,7 +23,7 @@ _OPTIONS: Final = {
 def _run(one: Examination) -> Iterator[wire.Check]:
     for found in unreadable.all_(one.view.rows):
         yield broken(
-            f"the {found.noun} {found.name} has a {found.what} that cannot be read, and is not used:"
+            f"the {found.noun} {found.name} has a {found.what} that is not valid, and is not used:"
             f" {clean(found.value)[:80]!r}",
             command("device remove", found.name) + " # and register it again"
             if found.noun == "device"

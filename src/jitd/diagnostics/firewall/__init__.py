@@ -61,7 +61,7 @@ def look(
             found += shut(listing.tables, name, port, network, {one.name for one in rules.interfaces})
     found += flushed(etc)
     found += [
-        Finding(level=WARNING, what=f"rules of iptables are not looked at: {trouble}", fix="")
+        Finding(level=WARNING, what=f"iptables rules are not examined: {trouble}", fix="")
         for trouble in troubles
     ]
     return sorted(dict.fromkeys(found), key=lambda one: one.level != BROKEN)
@@ -77,7 +77,8 @@ def flushed(etc: Path) -> Iterator[Finding]:
     if enabled and _FLUSH.search(text):
         yield Finding(
             level=WARNING,
-            what=f"{etc}/nftables.conf begins with 'flush ruleset' and nftables.service is enabled: a reload takes"
-            " jitd's table away too; jitd puts it back within moments while it runs, and cannot while it does not",
-            fix="in its place, for each table of that file: 'table inet NAME' and 'delete table inet NAME'",
+            what=f"{etc}/nftables.conf begins with 'flush ruleset' and nftables.service is enabled: a reload "
+            "also removes jitd's table. jitd loads it again at once while it runs, but not while it is "
+            "stopped",
+            fix="instead, for each table of that file: 'table inet NAME' and 'delete table inet NAME'",
         )

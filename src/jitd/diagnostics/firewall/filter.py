@@ -56,16 +56,16 @@ def bypassed(
         if "ingress" in covered:
             yield Finding(
                 level=BROKEN,
-                what=f"{where}, and this kernel ({kernel}) has no egress hook (5.16 and later have): what comes from"
-                f" {interface} is still stopped on time, but a flow towards its clients goes on past the end of a"
-                " grant until the peer is removed",
+                what=f"{where}, and this kernel ({kernel}) has no egress hook (5.16 and later have): traffic "
+                f"from {interface} is still stopped on time, but a flow towards its clients continues "
+                "after the end of a grant until the peer is removed",
                 fix=f"nft delete flowtable {flowtable.table} {flowtable.name}",
             )
         else:
             yield Finding(
                 level=BROKEN,
-                what=f"{where}, and jitd's own chain on {interface} is not there: flows go on past the end of a"
-                " grant until the peer is removed",
+                what=f"{where}, and jitd's own chain on {interface} is not there: flows continue after the "
+                "end of a grant until the peer is removed",
                 fix=f"nft delete flowtable {flowtable.table} {flowtable.name}",
             )
 
@@ -171,9 +171,9 @@ def _finding(table: Table, chain: Chain, interface: str, drops: _Drops, found: F
     elif drops.surely:
         says = f"drops all {what} ({place})"
     elif found.rule is None:
-        says = f"has the policy drop and accepts {what} only under conditions that cannot be known beforehand"
+        says = f"has the policy drop and accepts {what} only under conditions that jitd cannot check"
     else:
-        says = f"drops {what} ({place}) except under conditions that cannot be known beforehand"
+        says = f"drops {what} ({place}) except under conditions that jitd cannot check"
     return Finding(
         level=BROKEN if drops.surely else WARNING,
         what=f"{where} {says}: {lost}",

@@ -56,8 +56,8 @@ def overlapping(side: Side, links: Links) -> Iterator[Finding]:
         if inside and route.device != side.name:
             yield Finding(
                 level=WARNING,
-                what=f"the route {route.network} through {route.device} lies in the pool {side.pool} of {side.name}: answers"
-                " to clients with those addresses go there",
+                what=f"the route {route.network} through {route.device} lies in the pool {side.pool} of "
+                f"{side.name}: replies to clients with those addresses go there",
                 fix=shell("ip", "route", "del", route.network, "dev", route.device)
                 + "   # or another pool: "
                 + command("interface set", help=True),
@@ -68,7 +68,8 @@ def _off4(devices: Sequence[str]) -> Iterator[Finding]:
     if not setting("ipv4/ip_forward"):
         yield Finding(
             level=BROKEN,
-            what="the kernel forwards no IPv4 packets (net.ipv4.ip_forward is 0): granted traffic goes nowhere",
+            what="the kernel forwards no IPv4 packets (net.ipv4.ip_forward is 0): granted traffic is not "
+            "forwarded",
             fix=f"sysctl -w net.ipv4.ip_forward=1{_KEPT}",
         )
         return
@@ -89,8 +90,8 @@ def _off6(devices: Sequence[str]) -> Iterator[Finding]:
     if not all(setting(f"ipv6/conf/{name}/force_forwarding") for name in devices):
         yield Finding(
             level=BROKEN,
-            what="the kernel forwards no IPv6 packets (net.ipv6.conf.all.forwarding is 0):"
-            " granted traffic goes nowhere",
+            what="the kernel forwards no IPv6 packets (net.ipv6.conf.all.forwarding is 0): granted traffic "
+            "is not forwarded",
             fix=f"sysctl -w net.ipv6.conf.all.forwarding=1{_KEPT}",
         )
 
@@ -115,10 +116,11 @@ def _there(side: Side, trip: Trip) -> Iterator[Finding]:
         yield Finding(
             # A route of its own through the interface is there for a site behind a peer, perhaps.
             level=WARNING if way.prefix else BROKEN,
-            what=f"the gateway sends what is for {trip.route} of {trip.goal.name} back into"
-            f" {side.name}, where it came from"
+            what=f"the gateway sends traffic for {trip.route} of {trip.goal.name} back into {side.name}"
             + (
-                ": right only if a peer of it holds these addresses" if way.prefix else " (its default route)"
+                ": correct only if one of its peers has these addresses"
+                if way.prefix
+                else " (its default route)"
             ),
             fix=f"ip route add {trip.route} via ROUTER",
         )
@@ -147,10 +149,10 @@ def _back(side: Side, trips: Sequence[Trip]) -> Iterator[Finding]:
             strict = side.version == 4 and _strict(side.name)
             yield Finding(
                 level=BROKEN,
-                what=f"the gateway sends what is for the clients of {side.name} ({side.pool}) out of"
-                f" {trip.back.device or 'nowhere'}: answers do not reach them"
+                what=f"the gateway sends traffic for the clients of {side.name} ({side.pool}) out of"
+                f" {trip.back.device or 'nowhere'}: replies do not reach them"
                 + (
-                    ", and what they send is dropped, because the reverse path filter is strict"
+                    ", and their traffic is dropped, because the reverse path filter is strict"
                     if strict
                     else ""
                 ),

@@ -44,7 +44,7 @@ def unanswered(side: Side, trips: Iterable[Trip], tables: Sequence[Table], links
     yield Finding(
         level=WARNING,
         what=f"no masquerade for clients of {side.name} towards {', '.join(places[:_NAMED])}{more}: hosts there need a route"
-        f" to {side.clients} through this gateway, or their answers go elsewhere",
+        f" to {side.clients} through this gateway, or their replies go elsewhere",
         fix=shell(
             "nft",
             f"add table {family} clients-nat; add chain {family} clients-nat postrouting"
@@ -67,8 +67,8 @@ def redirected(side: Side, trips: Iterable[Trip], tables: Sequence[Table]) -> It
     for (where, name), place in found.items():
         yield Finding(
             level=WARNING,
-            what=f"{where} sends traffic from {side.name} for {place} on to another address ({name}):"
-            f" that address is what the networks of {side.name} are asked for",
+            what=f"{where} sends traffic from {side.name} for {place} on to another address ({name}): use "
+            f"that address in the routes of the networks of {side.name}",
             fix="",
         )
 

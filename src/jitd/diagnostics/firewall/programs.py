@@ -121,5 +121,5 @@ def _legacy(family: str, program: str) -> list[Table]:
         return []
     said = run([f"{program}-legacy-save"])
     if said is None:
-        raise EnforceError(f"there are rules of the old {program}, and no program {program}-legacy-save")
+        raise EnforceError(f"there are rules of the old {program}, but no program {program}-legacy-save")
     return iptables.parse(said, family, f"{program}-legacy")
