@@ -27,6 +27,7 @@ _DECIDES: Final = ("grant", "deny", "review")
 OPTIONS: Final = {
     "--user": "users",
     "status --output": "=table json i3bar waybar prompt",
+    "doctor --output": "=table json nagios",
     "--columns": f"={' '.join(COLUMNS)}",
     "--network": "networks",
     "--interface": "interfaces",

@@ -44,3 +44,10 @@ def value(text: str, name: str, labels: Mapping[str, str] | None = None) -> floa
         if sample.name == name and sample.labels == (labels or {})
     ]
     return float(found)
+
+
+def free_port() -> int:
+    """A port that nobody has now."""
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        return int(line.getsockname()[1])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jitctl.api.client import Client
     from jitd import wire
 
+_FORMATS: Final = ("table", "json", "nagios")
 _WITHOUT: Final = "To examine the gateway without jitd, run on it: sudo jitd check"
 
 
@@ -37,6 +38,12 @@ def doctor(
         ),
     ] = None,
     user: User = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", metavar="FORMAT", help="table or json; for monitoring, one line: nagios."
+        ),
+    ] = "table",
 ) -> int:
     """Examine the gateway or a network now, and print each problem with the command that repairs it. Exits
     with 1 if there is a problem.
@@ -46,14 +53,18 @@ def doctor(
     handshake; on the machine with the tunnel, also its interface and the route to the gateway. Nothing is
     changed, and no mail is sent.
 
+    With --output nagios it prints one line with performance data, and exits as a monitoring plugin: 0 for ok, 1
+    for a warning, 2 for a problem or a gateway that does not answer, 3 if it cannot tell.
+
     Example: jitctl doctor office
 
     The whole gateway: sudo jitctl doctor
     """
-    if what is not None and network is not None:
-        raise usage(
-            "cannot examine a part and a network together", f"Type {command('doctor', network=network)}"
-        )
+    if form not in _FORMATS:
+        raise usage(f"cannot print as {clean(form)[:20]!r}", f"Use one of: {', '.join(_FORMATS)}.")
+    settings(context).json |= form == "json"
+    if form == "nagios":
+        return _monitor(context, what, network, user)
     client = settings(context).client()
     try:
         return _examine(context, client, what, network, user)
@@ -63,26 +74,53 @@ def doctor(
         raise JitError(error.code, error.message, f"{error.hint}\n{_WITHOUT}".strip()) from error
 
 
+def _monitor(context: typer.Context, what: str | None, network: str | None, user: str | None) -> int:
+    """As a monitoring plugin. Whatever happens, it is one line, and one of four exit statuses."""
+    from jitctl.render import nagios
+
+    try:
+        client = settings(context).client()
+        replies = [_ask(client, query) for query in _wanted(client, what, network, user)]
+        gateway = client.status().get("gateway") if replies else None
+        status, shown = nagios.report([check for one in replies for check in one["checks"]], gateway)
+    except JitError as error:
+        status = nagios.CRITICAL if error.code == "unreachable" else nagios.UNKNOWN
+        shown = nagios.line(status, error.message)
+    out(shown)
+    return status
+
+
+def _wanted(client: Client, what: str | None, network: str | None, user: str | None) -> list[dict[str, str]]:
+    """What to examine, one query for each part and network. Raises JitError for options that do not go together."""
+    of = {"user": user} if user is not None else {}
+    if what is not None and network is not None:
+        raise usage(
+            "cannot examine a part and a network together", f"Type {command('doctor', network=network)}"
+        )
+    if network is not None:
+        return [{"network": network, **of}]
+    if what is not None:
+        return [{"part": what, **of}]
+    if user is not None:
+        raise usage(
+            "cannot tell which network you mean", f"Name one: {command('doctor', 'NETWORK', user=user)}"
+        )
+    there = client.doctor()
+    wanted = [{"part": one} for one in there.get("parts", [])]
+    wanted += [{"network": one} for one in there.get("networks", [])]
+    return wanted
+
+
 def _examine(
     context: typer.Context, client: Client, what: str | None, network: str | None, user: str | None
 ) -> int:
-    if what is None and network is None:
-        there = client.doctor()
-        wanted = [{"part": one} for one in there.get("parts", [])]
-        wanted += [{"network": one} for one in there.get("networks", [])]
-        if user is not None:
-            raise usage(
-                "cannot tell which network you mean",
-                f"Name one: {command('doctor', 'NETWORK', user=user)}",
-            )
-        if not wanted:
-            out("there is no network that you may request")
-            return 0
-    else:
-        wanted = [{"network": network} if network is not None else {"part": what or ""}]
+    wanted = _wanted(client, what, network, user)
+    if not wanted:
+        out("there is no network that you may request")
+        return 0
     sections = _Sections(context, titled=len(wanted) > 1, user=user, far=client.is_far)
     for query in wanted:
-        sections.add(_ask(client, {**query, **({"user": user} if user is not None else {})}))
+        sections.add(_ask(client, query))
     return sections.end()
 
 

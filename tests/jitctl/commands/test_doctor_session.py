@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from support.command_result import RunCommand
+from support.command_result import CommandResult, RunCommand
 from support.in_process_daemon import InProcessDaemon
 
 HOUR = 3_600_000
@@ -78,3 +78,45 @@ def test_nobody_answers(jitctl: RunCommand, tmp_path: Path) -> None:
     assert said.status == 6
     assert said.err.startswith(f"jitctl: cannot reach jitd: the socket {tmp_path}/none.sock does not exist\n")
     assert "sudo jitd check" in said.err
+
+
+#: A plugin's line: what a person reads, a bar, and numbers for programs.
+PLUGIN = re.compile(r"JITD (OK|WARNING|CRITICAL|UNKNOWN) - ([^|\n]+)(?: \| ((?:\w+=-?\d+(?:;\d*){3} ?)+))?\n")
+
+
+def plugin(said: CommandResult) -> tuple[int, str, str, dict[str, int]]:
+    """(exit status, word, sentence, numbers); nothing else was printed."""
+    found = PLUGIN.fullmatch(said.out)
+    assert found, said.out
+    assert said.err == ""
+    numbers = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+);", found[3] or "")}
+    return said.status, found[1], found[2], numbers
+
+
+def test_as_a_monitoring_plugin(daemon: InProcessDaemon, jitctl: RunCommand) -> None:
+    """One line with the worst of it and numbers for a graph; the exit status is the plugin's, not jitctl's own."""
+    daemon.directory.chmod(0o755)
+    daemon.post("/v1/request", network="office", user="alice", reason="x")
+    status, word, sentence, numbers = plugin(jitctl("doctor", "-o", "nagios"))
+    assert (status, word) == (1, "WARNING")  # the memory backend enforces nothing
+    assert "the memory backend enforces nothing" in sentence
+    assert (numbers["broken"], numbers["pending"], numbers["active"], numbers["differing"]) == (0, 1, 0, 0)
+    assert numbers["warnings"] > 0 < numbers["ok"]
+    assert plugin(jitctl("doctor", "store", "-o", "nagios"))[:2] == (0, "OK")
+
+
+def test_a_monitoring_plugin_that_cannot_tell(
+    daemon: InProcessDaemon, jitctl: RunCommand, tmp_path: Path
+) -> None:
+    """Nobody answers: that is a problem (2). What cannot be asked is unknown (3)."""
+    status, word, sentence, _ = plugin(jitctl("--socket", str(tmp_path / "s"), "doctor", "-o", "nagios"))
+    assert (status, word) == (2, "CRITICAL")
+    assert sentence.startswith("cannot reach jitd")
+    assert plugin(jitctl("doctor", "nowhere", "-o", "nagios"))[:2] == (3, "UNKNOWN")
+
+
+def test_a_format_that_there_is_not(jitctl: RunCommand) -> None:
+    """It is named, with those that there are."""
+    said = jitctl("doctor", "-o", "xml")
+    assert said.status == 2
+    assert "table, json, nagios" in said.err

@@ -20,7 +20,7 @@ from jitd.server.exposition import Answer, Text
 from jitd.server.textfile import Textfile
 from support.in_process_daemon import KEY_OF, InProcessDaemon, in_process_daemon
 from support.promtool import promtool
-from support.scrape import PLAIN, families, fetch, value
+from support.scrape import PLAIN, families, fetch, free_port, value
 from support.wait import until
 
 #: Every label there is, and nothing that says who, with what or from where.
@@ -37,13 +37,6 @@ def scrape(daemon: InProcessDaemon, accept: str = "*/*") -> str:
     status, _, text = fetch(daemon.socket, "/v1/metrics", Accept=accept)
     assert status == 200, text
     return text
-
-
-def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as line:
-        line.bind(("127.0.0.1", 0))
-        return int(line.getsockname()[1])
 
 
 @contextmanager
@@ -221,6 +214,10 @@ def test_a_port_that_is_taken_is_told_and_tried_again(monkeypatch: pytest.Monkey
     with listening(port) as daemon:
         until(warned, "status warns")
         assert value(scrape(daemon), "jitd_problems") == 1
+        checks = daemon.get("/v1/doctor?part=socket")[1]["checks"]
+        (line,) = [one for one in checks if one["code"] == "running"]
+        assert line["level"] == "warning"
+        assert line["what"].startswith(sentence)
         taken.close()
         until(lambda: _answers(port), "it listens")
         until(lambda: not warned(), "status warns no more")
