@@ -92,26 +92,15 @@ def list_(
             out("no devices yet")
             next_step("wg genkey | tee private.key | wg pubkey | jitctl device add laptop --public-key -")
             return
-        from jitctl.render.tables import Column, draw
+        from jitctl.render.tables import Column, draw_each
 
-        draw(
-            [
-                Column("USER", least=6),
-                Column("DEVICE", least=6),
-                Column("ADDRESSES", least=15),
-                Column("ADDED", spare=1),
-                Column("PUBLIC KEY", squeezed=True, least=10),
-            ],
-            [
-                (
-                    one["user"],
-                    one["name"],
-                    _addresses(one),
-                    times.ago(one["created"], reply["now"]),
-                    one["public_key"],
-                )
-                for one in reply["devices"]
-            ],
+        draw_each(
+            reply["devices"],
+            (Column("USER", least=6), lambda one: one["user"]),
+            (Column("DEVICE", least=6), lambda one: one["name"]),
+            (Column("ADDRESSES", least=15), _addresses),
+            (Column("ADDED", spare=1), lambda one: times.ago(one["created"], reply["now"])),
+            (Column("PUBLIC KEY", squeezed=True, least=10), lambda one: one["public_key"]),
         )
         next_step("jitctl device config NAME  the wg-quick file of a device")
 

@@ -150,32 +150,26 @@ def list_(context: typer.Context) -> int:
                 "jitctl interface adopt wg0",
             )
             return
-        from jitctl.render.tables import Cell, Column, draw
+        from jitctl.render.tables import Cell, Column, draw_each
 
-        draw(
-            [
-                Column("NAME"),
+        draw_each(
+            reply["interfaces"],
+            (Column("NAME"), lambda one: one["name"]),
+            (
                 Column("STATE"),
-                Column("PORT", right=True),
-                Column("POOLS", squeezed=True, least=10),
-                Column("ENDPOINT", least=10, spare=1),
-                Column("NETWORKS", least=8),
-                Column("PEERS", right=True),
+                lambda one: (
+                    Cell("* up", "green") if one["up"] and not one["error"] else Cell("x broken", "red")
+                ),
+            ),
+            (Column("PORT", right=True), lambda one: str(one["port"])),
+            (Column("POOLS", squeezed=True, least=10), lambda one: ", ".join(one["pools"])),
+            (Column("ENDPOINT", least=10, spare=1), lambda one: one["endpoint"]),
+            (Column("NETWORKS", least=8), lambda one: ", ".join(one["networks"])),
+            (Column("PEERS", right=True), lambda one: str(one["peers"])),
+            (
                 Column("UNMANAGED", right=True),
-            ],
-            [
-                (
-                    one["name"],
-                    Cell("* up", "green") if one["up"] and not one["error"] else Cell("x broken", "red"),
-                    str(one["port"]),
-                    ", ".join(one["pools"]),
-                    one["endpoint"],
-                    ", ".join(one["networks"]),
-                    str(one["peers"]),
-                    str(one["unmanaged"]) if not one["enforced"] else "-",
-                )
-                for one in reply["interfaces"]
-            ],
+                lambda one: str(one["unmanaged"]) if not one["enforced"] else "-",
+            ),
         )
         for one in reply["interfaces"]:
             if one["error"]:
@@ -229,29 +223,24 @@ def _show(one: wire.InterfaceView, peers: list[wire.PeerView], now: int) -> None
     if not peers:
         out("no peers now")
         return
-    from jitctl.render.tables import Cell, Column, draw
+    from jitctl.render.tables import Cell, Column, draw_each
 
     out()
-    draw(
-        [
+    draw_each(
+        peers,
+        (
             Column("PEER", least=12),
-            Column("ALLOWED IPS", least=14),
-            Column("ENDPOINT", least=12, spare=1),
+            lambda peer: (
+                f"{peer['user']}/{peer['device']}" if peer["managed"] else Cell("unmanaged", "yellow")
+            ),
+        ),
+        (Column("ALLOWED IPS", least=14), lambda peer: ", ".join(peer["allowed_ips"]) or "none (paused)"),
+        (Column("ENDPOINT", least=12, spare=1), lambda peer: peer["endpoint"]),
+        (
             Column("HANDSHAKE"),
-            Column("RECEIVED", right=True, spare=2),
-            Column("SENT", right=True, spare=2),
-            Column("PUBLIC KEY", squeezed=True, least=10),
-        ],
-        [
-            (
-                f"{peer['user']}/{peer['device']}" if peer["managed"] else Cell("unmanaged", "yellow"),
-                ", ".join(peer["allowed_ips"]) or "none (paused)",
-                peer["endpoint"],
-                times.ago(peer["last_handshake"], now) if peer["last_handshake"] else "never",
-                sentences.size(peer["rx_bytes"]),
-                sentences.size(peer["tx_bytes"]),
-                peer["public_key"],
-            )
-            for peer in peers
-        ],
+            lambda peer: times.ago(peer["last_handshake"], now) if peer["last_handshake"] else "never",
+        ),
+        (Column("RECEIVED", right=True, spare=2), lambda peer: sentences.size(peer["rx_bytes"])),
+        (Column("SENT", right=True, spare=2), lambda peer: sentences.size(peer["tx_bytes"])),
+        (Column("PUBLIC KEY", squeezed=True, least=10), lambda peer: peer["public_key"]),
     )

@@ -191,34 +191,19 @@ def list_(context: typer.Context) -> int:
             out("there is no network yet that you may request")
             next_step("an administrator can add one: jitctl network add office --route 10.0.0.0/8")
             return
-        from jitctl.render.tables import Column, draw
+        from jitctl.render.tables import Column, draw_each
 
-        draw(
-            [
-                Column("NAME"),
-                Column("INTERFACE"),
-                Column("JIT"),
-                Column("ROUTES", squeezed=True, least=10),
-                Column("MEMBERS", least=8),
-                Column("DEFAULT", spare=2),
-                Column("MAX", spare=1),
-                Column("ACTIVE", right=True),
-                Column("PENDING", right=True),
-            ],
-            [
-                (
-                    one["name"],
-                    one["interface"],
-                    "on" if one["jit"] else "off",
-                    ", ".join(one["routes"] + one["ports"]),
-                    ", ".join(one["members"]) or "everyone",
-                    durations.show(one["default_duration"]),
-                    durations.show(one["max_duration"]),
-                    str(one["active"]),
-                    str(one["pending"]),
-                )
-                for one in reply["networks"]
-            ],
+        draw_each(
+            reply["networks"],
+            (Column("NAME"), lambda one: one["name"]),
+            (Column("INTERFACE"), lambda one: one["interface"]),
+            (Column("JIT"), lambda one: "on" if one["jit"] else "off"),
+            (Column("ROUTES", squeezed=True, least=10), lambda one: ", ".join(one["routes"] + one["ports"])),
+            (Column("MEMBERS", least=8), lambda one: ", ".join(one["members"]) or "everyone"),
+            (Column("DEFAULT", spare=2), lambda one: durations.show(one["default_duration"])),
+            (Column("MAX", spare=1), lambda one: durations.show(one["max_duration"])),
+            (Column("ACTIVE", right=True), lambda one: str(one["active"])),
+            (Column("PENDING", right=True), lambda one: str(one["pending"])),
         )
         next_step("jitctl network show NAME")
 

@@ -36,32 +36,18 @@ def list_(context: typer.Context) -> int:
         if not reply["messages"]:
             out("no message waits for delivery")
             return
-        from jitctl.render.tables import Column, draw
+        from jitctl.render.tables import Column, draw_each
 
-        draw(
-            [
-                Column("ID", right=True),
-                Column("TO", least=8),
-                Column("ABOUT"),
-                Column("REQUEST", right=True, spare=1),
-                Column("SINCE", spare=2),
-                Column("TRIES", right=True),
-                Column("NEXT"),
-                Column("WHY", squeezed=True, least=10),
-            ],
-            [
-                (
-                    str(one["id"]),
-                    one["address"] or f"{one['way']} {one['recipient']}",
-                    one["template"],
-                    str(one["request"] or ""),
-                    times.ago(one["created"], reply["now"]),
-                    str(one["attempts"]),
-                    "never" if one["next"] is None else _in(one["next"] - reply["now"]),
-                    one["error"],
-                )
-                for one in reply["messages"]
-            ],
+        draw_each(
+            reply["messages"],
+            (Column("ID", right=True), lambda one: str(one["id"])),
+            (Column("TO", least=8), lambda one: one["address"] or f"{one['way']} {one['recipient']}"),
+            (Column("ABOUT"), lambda one: one["template"]),
+            (Column("REQUEST", right=True, spare=1), lambda one: str(one["request"] or "")),
+            (Column("SINCE", spare=2), lambda one: times.ago(one["created"], reply["now"])),
+            (Column("TRIES", right=True), lambda one: str(one["attempts"])),
+            (Column("NEXT"), lambda one: "never" if one["next"] is None else _in(one["next"] - reply["now"])),
+            (Column("WHY", squeezed=True, least=10), lambda one: one["error"]),
         )
         if reply["messages_waiting"] > len(reply["messages"]):
             say(f"{reply['messages_waiting']} messages wait in total")

@@ -139,30 +139,17 @@ def list_(context: typer.Context) -> int:
             next_step("jitctl device add laptop --user NAME --public-key KEY")
             return
         from jitctl.cli.moments import shown
-        from jitctl.render.tables import Column, draw
+        from jitctl.render.tables import Column, draw_each
 
-        draw(
-            [
-                Column("NAME"),
-                Column("KIND"),
-                Column("UNTIL", spare=1),
-                Column("DEVICES", squeezed=True, least=7),
-                Column("GRANTS", right=True),
-                Column("PENDING", right=True),
-                Column("CLOSED", least=8),
-            ],
-            [
-                (
-                    one["name"],
-                    "registered" if one["registered"] else "system",
-                    shown(one["ends"]) if one["ends"] is not None else "",
-                    ", ".join(one["devices"]),
-                    str(one["open"]),
-                    str(one["pending"]),
-                    one["closed"],
-                )
-                for one in reply["users"]
-            ],
+        draw_each(
+            reply["users"],
+            (Column("NAME"), lambda one: one["name"]),
+            (Column("KIND"), lambda one: "registered" if one["registered"] else "system"),
+            (Column("UNTIL", spare=1), lambda one: shown(one["ends"]) if one["ends"] is not None else ""),
+            (Column("DEVICES", squeezed=True, least=7), lambda one: ", ".join(one["devices"])),
+            (Column("GRANTS", right=True), lambda one: str(one["open"])),
+            (Column("PENDING", right=True), lambda one: str(one["pending"])),
+            (Column("CLOSED", least=8), lambda one: one["closed"]),
         )
         next_step("jitctl list --user NAME")
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import select
-import shutil
 import socket
-import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from jitctl.machine import programs
 from jitd.core import parsing, text
 from jitd.core.commandline import command
 from jitd.core.parsing import Network
@@ -236,22 +234,10 @@ def _lines(what: str) -> list[list[str]]:
 
 def _wg(what: str) -> list[list[str]] | str:
     """The fields that `wg show all WHAT` prints, or why it cannot. No secret is asked for."""
-    program = shutil.which("wg")
-    if program is None:
-        return "there is no program wg"
     try:
-        done = subprocess.run(  # noqa: S603 - the words are ours
-            [program, "show", "all", what],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-            env={**os.environ, "LC_ALL": "C"},
-        )
-    except subprocess.TimeoutExpired:
-        return f"wg did not answer within {_SECONDS:.0f} s"
+        done = programs.run(["wg", "show", "all", what], seconds=_SECONDS, LC_ALL="C")
+    except FileNotFoundError:
+        return "there is no program wg"
     except OSError as error:
         return f"wg cannot be run: {error.strerror}"
     if done.returncode or "Unable to access" in done.stderr:

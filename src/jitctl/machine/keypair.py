@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+from typing import Final
 
+from jitctl.machine import programs
 from jitctl.render.output import clean
 from jitd.core.errors import JitError
+
+_SECONDS: Final = 10.0
 
 
 def private_key() -> str:
@@ -20,21 +22,14 @@ def public_key(private: str) -> str:
 
 
 def _wg(verb: str, given: str = "") -> str:
-    program = shutil.which("wg")
-    if program is None:
+    try:
+        done = programs.run(["wg", verb], seconds=_SECONDS, given=f"{given}\n" if given else "")
+    except FileNotFoundError:
         raise JitError(
             "bad_request",
             "cannot make a key: there is no program wg on this machine",
             "Install wireguard-tools.",
-        )
-    done = subprocess.run(  # noqa: S603 - the words are ours
-        [program, verb],
-        input=f"{given}\n" if given else "",
-        capture_output=True,
-        text=True,
-        timeout=10,
-        check=False,
-    )
+        ) from None
     if done.returncode or not done.stdout.strip():
         raise JitError("bad_request", f"cannot make a key: wg {verb} said: {clean(done.stderr)[:200]}")
     return done.stdout.strip()

@@ -153,49 +153,41 @@ def _summary(reply: wire.ReportReply, width: int) -> Iterator[str]:
 def _waits(total: wire.ReportNumbers) -> str:
     if total["median"] is None or total["p90"] is None:
         return ""
-    return f"; half within {_wait(total['median'])}, 9 of 10 within {_wait(total['p90'])}"
+    return f"; half within {wait(total['median'])}, 9 of 10 within {wait(total['p90'])}"
 
 
-def _wait(ms: int | None) -> str:
+def wait(ms: int | None) -> str:
+    """How long something was waited for, "" where nothing was."""
     return "" if ms is None else times.left(ms)
 
 
 def _table(by: str, table: wire.ReportTable, width: int, filters: Mapping[str, object]) -> None:
-    from jitctl.render.tables import Cell, Column, draw
+    from jitctl.render.tables import Cell, Column, draw_each
 
     rows = table["rows"]
     most = max(one["asked"] for one in rows)
     room = max(8, min(40, width - 84))
-    draw(
-        [
-            Column(TITLES[by], least=16),
-            Column("DECIDED" if by == "approver" else "ASKED", right=True),
-            Column("", spare=1),
-            Column("GRANTED", right=True),
-            Column("HALF IN", right=True),
-            Column("9 OF 10 IN", right=True, spare=2),
+    draw_each(
+        rows,
+        (Column(TITLES[by], least=16), lambda one: one["name"]),
+        (Column("DECIDED" if by == "approver" else "ASKED", right=True), lambda one: str(one["asked"])),
+        (Column("", spare=1), lambda one: Cell(bar(one["asked"], most, room), "cyan")),
+        (Column("GRANTED", right=True), lambda one: rate(one["approval_rate"])),
+        (Column("HALF IN", right=True), lambda one: wait(one["median"])),
+        (Column("9 OF 10 IN", right=True, spare=2), lambda one: wait(one["p90"])),
+        (
             Column("BREAK-GLASS", right=True, spare=5)
             if by != "approver"
             else Column("UNASKED", right=True, spare=5),
-            *([Column("LAPSED", right=True, spare=6)] if by != "approver" else []),
-            Column("OPEN", right=True, spare=3),
-            Column("USED", right=True),
-        ],
-        [
-            (
-                one["name"],
-                str(one["asked"]),
-                Cell(bar(one["asked"], most, room), "cyan"),
-                rate(one["approval_rate"]),
-                _wait(one["median"]),
-                _wait(one["p90"]),
-                _some(one["break_glass"] if by != "approver" else one["direct"]),
-                *([_some(one["lapsed"])] if by != "approver" else []),
-                hours(one["open"]) if one["grants"] else "",
-                percent(one["used"], one["open"]),
-            )
-            for one in rows
-        ],
+            lambda one: _some(one["break_glass"] if by != "approver" else one["direct"]),
+        ),
+        *(
+            [(Column("LAPSED", right=True, spare=6), lambda one: _some(one["lapsed"]))]
+            if by != "approver"
+            else []
+        ),
+        (Column("OPEN", right=True, spare=3), lambda one: hours(one["open"]) if one["grants"] else ""),
+        (Column("USED", right=True), lambda one: percent(one["used"], one["open"])),
     )
     if table["of"] > len(rows):
         again = command("report", by=by, limit=min(table["of"], MOST), **filters)
@@ -207,28 +199,16 @@ def _some(number: int) -> str:
 
 
 def _emergencies(reply: wire.ReportReply) -> None:
-    from jitctl.render.tables import Cell, Column, draw
+    from jitctl.render.tables import Cell, Column, draw_each
 
-    draw(
-        [
-            Column("BREAK-GLASS", right=True),
-            Column("USER", least=6),
-            Column("NETWORK", least=7),
-            Column("WHEN", spare=1),
-            Column("LOOKED AT BY", least=8),
-            Column("REASON", squeezed=True, least=12),
-        ],
-        [
-            (
-                str(one["id"]),
-                one["user"],
-                one["network"],
-                times.ago(one["at"], reply["now"]),
-                one["reviewed_by"] or Cell("! nobody yet", "bold red"),
-                one["reason"],
-            )
-            for one in reply["emergencies"]
-        ],
+    draw_each(
+        reply["emergencies"],
+        (Column("BREAK-GLASS", right=True), lambda one: str(one["id"])),
+        (Column("USER", least=6), lambda one: one["user"]),
+        (Column("NETWORK", least=7), lambda one: one["network"]),
+        (Column("WHEN", spare=1), lambda one: times.ago(one["at"], reply["now"])),
+        (Column("LOOKED AT BY", least=8), lambda one: one["reviewed_by"] or Cell("! nobody yet", "bold red")),
+        (Column("REASON", squeezed=True, least=12), lambda one: one["reason"]),
     )
     more = reply["total"]["break_glass"] - len(reply["emergencies"])
     if more > 0:

@@ -6,13 +6,14 @@ The page around the tables is `report.html`. Everything that people typed passes
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Final
 
 from jitctl.render import times
 from jitctl.render.output import clean
-from jitctl.render.report import hours, length, parts, percent, period, rate, scope
+from jitctl.render.report import hours, length, parts, percent, period, rate, scope, wait
 from jitd.core.durations import DAY
 
 if TYPE_CHECKING:
@@ -197,36 +198,29 @@ def _table(by: str, table: wire.ReportTable) -> list[str]:
         return []
     most_asked = max(one["asked"] for one in rows)
     most_open = max(one["open"] for one in rows)
-    titles = [
-        (_FIRST[by], "text"),
-        ("decided" if by == "approver" else "requests", ""),
-        ("", ""),
-        ("granted", ""),
-        ("half within", ""),
-        ("9 of 10 within", ""),
-        ("break-glass" if by != "approver" else "unasked", ""),
-        *([("lapsed", "")] if by != "approver" else []),
-        ("open", ""),
-        ("used", ""),
-        ("", ""),
+    columns: list[tuple[str, Callable[[wire.ReportRow], str]]] = [
+        ("decided" if by == "approver" else "requests", lambda one: f"<td>{one['asked']}</td>"),
+        ("", lambda one: f'<td class="plot">{_bar(one["asked"], most_asked, "granted")}</td>'),
+        ("granted", lambda one: f"<td>{rate(one['approval_rate'])}</td>"),
+        ("half within", lambda one: f"<td>{wait(one['median'])}</td>"),
+        ("9 of 10 within", lambda one: f"<td>{wait(one['p90'])}</td>"),
     ]
-    head = "".join(f'<th scope="col" class="{kind}">{_safe(title)}</th>' for title, kind in titles)
-    lines = []
-    for one in rows:
-        cells = [
-            f'<th scope="row" class="text">{_safe(one["name"])}</th>',
-            f"<td>{one['asked']}</td>",
-            f'<td class="plot">{_bar(one["asked"], most_asked, "granted")}</td>',
-            f"<td>{rate(one['approval_rate'])}</td>",
-            f"<td>{'' if one['median'] is None else times.left(one['median'])}</td>",
-            f"<td>{'' if one['p90'] is None else times.left(one['p90'])}</td>",
-            f"<td>{(one['break_glass'] if by != 'approver' else one['direct']) or ''}</td>",
-            *([f"<td>{one['lapsed'] or ''}</td>"] if by != "approver" else []),
-            f"<td>{hours(one['open']) if one['grants'] else ''}</td>",
-            f"<td>{percent(one['used'], one['open'])}</td>",
-            f'<td class="plot">{_bar(one["open"], most_open, "rest", one["used"])}</td>',
-        ]
-        lines.append(f"<tr>{''.join(cells)}</tr>")
+    if by == "approver":
+        columns.append(("unasked", lambda one: f"<td>{one['direct'] or ''}</td>"))
+    else:
+        columns.append(("break-glass", lambda one: f"<td>{one['break_glass'] or ''}</td>"))
+        columns.append(("lapsed", lambda one: f"<td>{one['lapsed'] or ''}</td>"))
+    columns += [
+        ("open", lambda one: f"<td>{hours(one['open']) if one['grants'] else ''}</td>"),
+        ("used", lambda one: f"<td>{percent(one['used'], one['open'])}</td>"),
+        ("", lambda one: f'<td class="plot">{_bar(one["open"], most_open, "rest", one["used"])}</td>'),
+    ]
+    head = f'<th scope="col" class="text">{_FIRST[by]}</th>'
+    head += "".join(f'<th scope="col" class="">{title}</th>' for title, _ in columns)
+    lines = [
+        f'<tr><th scope="row" class="text">{_safe(one["name"])}</th>{"".join(cell(one) for _, cell in columns)}</tr>'
+        for one in rows
+    ]
     more = f'<p class="soft">and {table["of"] - len(rows)} more</p>' if table["of"] > len(rows) else ""
     return [
         f"<h2>{_TITLES[by]}</h2>",

@@ -3,8 +3,8 @@
 import io
 import sys
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -13,6 +13,8 @@ from rich.text import Text
 
 from jitctl.render.output import Painted, clean, out
 from jitctl.render.output import columns as terminal_columns
+
+T = TypeVar("T")
 
 #: Width of a table that goes into a file or another program: nothing is cut there.
 WIDE: Final = 1000
@@ -49,6 +51,11 @@ class Cell(NamedTuple):
 def draw(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> None:
     """Draw a table to standard output, as wide as the terminal, or uncut where it is none."""
     out(*lines(columns, rows))
+
+
+def draw_each(rows: Iterable[T], *parts: tuple[Column, Callable[[T], str | Cell]]) -> None:
+    """Draw a table with a row for each of these. Beside each column stands what it shows of one."""
+    draw([column for column, _ in parts], [[show(one) for _, show in parts] for one in rows])
 
 
 def lines(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> list[Painted]:

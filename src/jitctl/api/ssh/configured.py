@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from jitctl.machine import programs
 from jitd.core import parsing
 
 if TYPE_CHECKING:
@@ -70,16 +70,7 @@ def expanded(name: str) -> Path:
 def output(words: tuple[str, ...], given: str = "") -> str:
     """What a program prints, its times in UTC; nothing where it fails."""
     try:
-        done = subprocess.run(  # noqa: S603 - ssh, as its user has named it, and programs beside it
-            words,
-            input=given,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-            env={**os.environ, "TZ": "UTC0"},
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        done = programs.run(words, seconds=_SECONDS, given=given, TZ="UTC0")
+    except OSError:
         return ""
     return done.stdout if done.returncode == 0 else ""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from jitctl.machine import profiles
+from jitctl.machine import profiles, programs
 from jitctl.machine import tunnel as tunnels
 from jitd.core import parsing
 from jitd.core.parsing import Address, Network
@@ -78,19 +75,7 @@ def _is_wireguard(name: str) -> bool:
 
 def _ip(*words: str) -> str:
     """What iproute2 says on one line; "" where it is not there."""
-    program = shutil.which("ip", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
-    if program is None:
-        return ""
     try:
-        done = subprocess.run(  # noqa: S603 - the words are ours
-            [program, "-o", *words],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return programs.run([programs.find("ip") or "ip", "-o", *words], seconds=_SECONDS).stdout
+    except OSError:
         return ""
-    return done.stdout

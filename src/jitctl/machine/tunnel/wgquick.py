@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from jitctl.machine import ownfiles, profiles
+from jitctl.machine import ownfiles, profiles, programs
 from jitctl.machine import tunnel as tunnels
 from jitctl.machine.tunnel.wanted import Tunnel
 from jitctl.render.output import clean, say
@@ -70,7 +68,7 @@ def _written(tunnel: Tunnel) -> tuple[str, list[str]]:
         comment=f"Written by jitctl connect, for the key {tunnel.public_key}; that key itself comes through a pipe.",
     )
     left_out = []
-    if file.dns and sys.platform == "linux" and not shutil.which("resolvconf", path=_path()):
+    if file.dns and sys.platform == "linux" and not programs.find("resolvconf"):
         # wg-quick would give up the whole tunnel for it.
         named = ", ".join(map(parsing.write_host, file.dns))
         left_out.append(
@@ -87,14 +85,9 @@ def _write(file: Path, text: str) -> None:
         raise JitError("bad_request", f"cannot write {file}: {error.strerror}") from error
 
 
-def _path() -> str:
-    """Where programs of root are, which an ordinary user's path leaves out on Debian."""
-    return f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
-
-
 def _as_root(words: list[str], what: str, given: str = "") -> None:
     """Run a program as root, through sudo where that is needed; `given` goes to its standard input."""
-    program = shutil.which(words[0], path=_path())
+    program = programs.find(words[0])
     if program is None:
         raise JitError(
             "bad_request",
@@ -105,19 +98,7 @@ def _as_root(words: list[str], what: str, given: str = "") -> None:
     if os.geteuid() != 0:
         command = [*_becoming_root(what), *command]
     try:
-        done = subprocess.run(  # noqa: S603 - the words are ours
-            command,
-            input=given,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise JitError(
-            "bad_request", f"cannot {what}: {words[0]} did not end within {_SECONDS:.0f} s"
-        ) from None
+        done = programs.run(command, seconds=_SECONDS, given=given)
     except OSError as error:
         raise JitError("bad_request", f"cannot {what}: {command[0]}: {error.strerror}") from error
     if done.returncode == 0:
@@ -134,7 +115,7 @@ def _as_root(words: list[str], what: str, given: str = "") -> None:
 
 
 def _becoming_root(what: str) -> list[str]:
-    sudo = shutil.which("sudo", path=_path())
+    sudo = programs.find("sudo")
     if sudo is None:
         raise JitError(
             "not_permitted",
