@@ -40,17 +40,18 @@ class Lost:
 
 
 def follow(
-    client: Client, wake: Callable[[], float], *, after: int, **filters: Any
+    client: Client, wake: Callable[[], float], *, after: int, patient: bool = False, **filters: Any
 ) -> Iterator[wire.EventView | Moment | Lost]:
     """Events behind a SEQ, each once and in order, for ever; what they are filtered by as in wire.EventsQuery.
 
     `wake` says after how many seconds without an event there is something else to do. Raises JitError for what does
-    not pass by itself.
+    not pass by itself, and, unless `patient`, for all that keeps it from listening the first time.
     """
-    pause = _FIRST
+    pause, begun = _FIRST, patient
     while True:
         try:
             for event in client.follow(wake, after=after, **filters):
+                begun = True
                 if event is None:
                     yield Moment.LISTENING if pause else Moment.AWAKE
                 else:
@@ -59,7 +60,7 @@ def follow(
                 pause = 0.0
             error = JitError("unreachable", "cannot continue to listen: jitd is stopping")
         except JitError as failed:
-            if failed.code not in PASSING:
+            if failed.code not in PASSING or not begun:
                 raise
             error = failed
         yield Lost(error)

@@ -126,6 +126,7 @@ class Waiting:
             self._client,
             self._wake,
             after=self._seq,
+            patient=True,
             user=self.request["user"],
             network=self.request["network"],
         ):

@@ -93,18 +93,13 @@ class _Agent:
         return max((one["ends"] or 0 for one in self._reply["networks"]), default=0)
 
     def _follow(self, *, while_needed: bool) -> None:
-        begun = False
         for happened in following.follow(self._client, self._wake, after=self._seq):
             match happened:
-                case Lost(error):
-                    if not begun:
-                        raise error
+                case Lost():
                     self._lost = True
-                case Moment.LISTENING:
-                    begun = True
-                    if self._lost:
-                        self._look()
-                case Moment.AWAKE:
+                case Moment.LISTENING if self._lost:
+                    self._look()
+                case Moment():
                     pass
                 case event:
                     self._seq = event["seq"]

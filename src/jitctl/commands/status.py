@@ -181,18 +181,13 @@ def _watch(context: typer.Context, client: Client, laptop: Laptop | None, line: 
     picture = _Picture(client, laptop, as_json=as_json, line=line)
     after = client.health()["seq"]
     picture.ask()
-    begun = False
     for happened in following.follow(client, picture.wake, after=after):
         match happened:
-            case Lost(error):
-                if not begun:
-                    raise error
+            case Lost():
                 picture.lost = True
-            case Moment.LISTENING:
-                begun = True
-                if picture.lost:
-                    picture.want()
             case Moment.AWAKE:
+                pass
+            case Moment.LISTENING if not picture.lost:
                 pass
             case _:
                 picture.want()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,21 +43,25 @@ def watch(
     client = settings(context).client()
     if after is None:
         after = client.health()["seq"] if since is None else 0
-    filters = {"user": user, "network": network, "id": number, "kind": kind, "since": past_ms(since)}
+    filters: dict[str, Any] = {
+        "user": user,
+        "network": network,
+        "id": number,
+        "kind": kind,
+        "since": past_ms(since),
+    }
     as_json = settings(context).json
-    begun, lost = False, False
-    for happened in following.follow(client, _patiently, after=after, **filters):
+    lost = False
+    for happened in following.follow(client, lambda: 3600.0, after=after, **filters):
         match happened:
             case Lost(error):
-                if not begun:
-                    raise error
                 if not lost:
                     say(f"jitctl: {clean(error.message)}; trying again")
                 lost = True
             case Moment.LISTENING:
                 if lost:
                     say(f"jitctl: connected again, continuing after {after}")
-                begun, lost = True, False
+                lost = False
             case Moment.AWAKE:
                 continue
             case event:
@@ -69,10 +73,6 @@ def watch(
                     control("\a")
                 print_event(event, flush=True)
     raise AssertionError("it runs until it is interrupted")
-
-
-def _patiently() -> float:
-    return 3600.0
 
 
 def wait(

@@ -199,7 +199,7 @@ class Dashboard(App[None]):
             try:
                 # What happened just before is there from the beginning.
                 after = max(self._client.health()["seq"] - EVENTS, 0) if after < 0 else after
-                for what in follow(self._client, lambda: 0.5, after=after):
+                for what in follow(self._client, lambda: 0.5, after=after, patient=True):
                     if get_current_worker().is_cancelled:
                         return
                     if isinstance(what, Lost):

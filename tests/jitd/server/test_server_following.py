@@ -26,7 +26,7 @@ class Follower:
     def _run(self, path: Path, last: int, more: dict[str, object], loop: asyncio.AbstractEventLoop) -> None:
         try:
             client = Client(socket=str(path), host="")
-            for happened in following.follow(client, lambda: 0.05, after=0, **more):
+            for happened in following.follow(client, lambda: 0.05, after=0, patient=True, **more):
                 assert self.may.wait(30)
                 match happened:
                     case Lost(error):

@@ -101,14 +101,6 @@ def _changed(case: _Case) -> JitError:
     )
 
 
-def _revoked(case: _Case) -> JitError:
-    return JitError(
-        "untrusted",
-        f"cannot trust {case.way.host}: its host key is revoked on this machine, so nothing was sent",
-        "Ask an administrator; a key is revoked when it may be known to others.",
-    )
-
-
 def _unknown(case: _Case) -> JitError:
     asking = case.way.typed("-o", "BatchMode=no", "-o", "StrictHostKeyChecking=ask")
     return JitError(
@@ -116,15 +108,6 @@ def _unknown(case: _Case) -> JitError:
         f"cannot trust {case.way.host} yet: its host key is not known on this machine, and has not been "
         "accepted",
         f"Ask an administrator for its fingerprint, and compare it at a terminal: {asking}",
-    )
-
-
-def _certificate_of_host(case: _Case) -> JitError:
-    return JitError(
-        "untrusted",
-        f"cannot trust {case.way.host}: the certificate of its host key is not valid ({case.matched[1]})",
-        "Check the clock of this machine. If it is right, an administrator has to renew the certificate on "
-        "the gateway.",
     )
 
 
@@ -172,28 +155,6 @@ def _denied(case: _Case) -> JitError:
     )
 
 
-def _too_many(case: _Case) -> JitError:
-    return JitError(
-        "not_permitted",
-        f"cannot log in on {case.way.host}: it refused further tries before ssh offered the right key",
-        "Name the key in ~/.ssh/config, under Host: IdentityFile and IdentitiesOnly yes",
-    )
-
-
-def _no_name(case: _Case) -> JitError:
-    return _unreachable(
-        f"cannot reach {case.way.host}: the name {case.matched[1]} does not resolve ({case.matched[2]})",
-        "Check that this machine is online and that the name is right; jitctl setup sets another name.",
-    )
-
-
-def _refused(case: _Case) -> JitError:
-    return _unreachable(
-        f"cannot reach {case.way.host}: no server listens on port {case.matched[2]} of {case.matched[1]}",
-        "Check that sshd runs there, on this port. Another port is typed as ssh://you@gateway:2222",
-    )
-
-
 def _silent(case: _Case) -> JitError:
     return _no_answer(case.way, case.matched[1].lower())
 
@@ -228,36 +189,69 @@ def _through_its_tunnel(way: Login, why: str, found: behind.Behind) -> JitError:
     )
 
 
-def _shut(case: _Case) -> JitError:
-    return _unreachable(
-        f"cannot reach {case.way.host}: it closes the connection before the login",
-        "It may be busy, restarting, or blocking this machine for a while (fail2ban). Try again in a few "
-        "minutes, or:"
-        f" {case.way.typed('-v')}",
-    )
-
-
-def _lost(case: _Case) -> JitError:
-    return _unreachable(
-        f"cannot get an answer from {case.way.host}: the connection was lost",
-        "The request may have been carried out: check with jitctl status before you try again.",
-    )
-
-
-def _no_agreement(case: _Case) -> JitError:
-    return _unreachable(
-        f"cannot talk to {case.way.host}: its sshd and this ssh support no common {case.matched[1]}",
-        "One of them is too old: update OpenSSH.",
-    )
-
-
 def _unreachable(message: str, hint: str) -> JitError:
     return JitError("unreachable", message, hint)
 
 
-_Tell = Callable[[_Case], JitError]
+def _says(code: str, message: str, hint: str) -> Callable[[_Case], JitError]:
+    """Tells a failure in these words, in which {host}, {look} for a command that shows more, and the groups of its
+    pattern ({1}, {2}) are put.
+    """
+
+    def tell(case: _Case) -> JitError:
+        facts = (case.matched[0], *case.matched.groups())
+        named = {"host": case.way.host, "look": case.way.typed("-v")}
+        return JitError(code, message.format(*facts, **named), hint.format(*facts, **named))
+
+    return tell
+
+
+_revoked = _says(
+    "untrusted",
+    "cannot trust {host}: its host key is revoked on this machine, so nothing was sent",
+    "Ask an administrator; a key is revoked when it may be known to others.",
+)
+_certificate_of_host = _says(
+    "untrusted",
+    "cannot trust {host}: the certificate of its host key is not valid ({1})",
+    "Check the clock of this machine. If it is right, an administrator has to renew the certificate on "
+    "the gateway.",
+)
+_too_many = _says(
+    "not_permitted",
+    "cannot log in on {host}: it refused further tries before ssh offered the right key",
+    "Name the key in ~/.ssh/config, under Host: IdentityFile and IdentitiesOnly yes",
+)
+_no_name = _says(
+    "unreachable",
+    "cannot reach {host}: the name {1} does not resolve ({2})",
+    "Check that this machine is online and that the name is right; jitctl setup sets another name.",
+)
+_refused = _says(
+    "unreachable",
+    "cannot reach {host}: no server listens on port {2} of {1}",
+    "Check that sshd runs there, on this port. Another port is typed as ssh://you@gateway:2222",
+)
+_shut = _says(
+    "unreachable",
+    "cannot reach {host}: it closes the connection before the login",
+    "It may be busy, restarting, or blocking this machine for a while (fail2ban). Try again in a few "
+    "minutes, or:"
+    " {look}",
+)
+_lost = _says(
+    "unreachable",
+    "cannot get an answer from {host}: the connection was lost",
+    "The request may have been carried out: check with jitctl status before you try again.",
+)
+_no_agreement = _says(
+    "unreachable",
+    "cannot talk to {host}: its sshd and this ssh support no common {1}",
+    "One of them is too old: update OpenSSH.",
+)
+
 #: What ssh says at the beginning of a line, and what that means; the first one that is there decides.
-_KNOWN: Final[tuple[tuple[re.Pattern[str], _Tell], ...]] = tuple(
+_KNOWN: Final[tuple[tuple[re.Pattern[str], Callable[[_Case], JitError]], ...]] = tuple(
     (re.compile(pattern, re.MULTILINE), tell)
     for pattern, tell in (
         (r"^@\s+WARNING: REVOKED HOST KEY DETECTED!", _revoked),
