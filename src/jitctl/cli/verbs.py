@@ -87,7 +87,7 @@ VERBS: Final = (
     Verb("interface remove", "interfaces", "remove", "Remove an interface.", SETUP),
     Verb("doctor", "doctor", "doctor", "Find problems that block access or bypass the rules.", EVERYBODY),
     Verb("gate", "gate", "gate", "Run a command from ssh for a user of a shared account.", SETUP),
-    Verb("dial-stdio", "dial", "dial_stdio", "Connect standard input and output to jitd (for ssh).", EVERYBODY),
+    Verb("dial-stdio", "gate", "dial_stdio", "Connect standard input and output to jitd (for ssh).", EVERYBODY),
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from jitctl.machine import lately, ownfiles, profiles, tunnel
 from jitctl.machine.profiles import Profile
 from jitctl.machine.tunnel.manager import take_down
 from jitctl.machine.tunnel.names import name_of
-from jitctl.render import elapsed
+from jitctl.render import times
 from jitd.core.errors import JitError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class _Agent:
 
     def _now(self) -> int:
         """The gateway's time, milliseconds UTC."""
-        return self._reply["now"] + int((elapsed.seconds() - self._asked) * 1000)
+        return self._reply["now"] + int((times.elapsed() - self._asked) * 1000)
 
     def _wake(self) -> float:
         now = self._now()
@@ -128,7 +128,7 @@ class _Agent:
             self._lost = True
             return
         self._lost = False
-        self._asked = elapsed.seconds()
+        self._asked = times.elapsed()
         self._hold()
         self._left = self._take_down()
 
@@ -146,12 +146,12 @@ class _Agent:
         for word in attending.endings(self._reply, self._told_ms, now):
             self._shown.show(word.title, word.body, urgent=word.urgent)
         self._told_ms = now
-        if not self._lost and elapsed.seconds() - self._held >= _HOLDS:
+        if not self._lost and times.elapsed() - self._held >= _HOLDS:
             self._hold()
 
     def _hold(self) -> None:
         """What was answered holds as long as no event says otherwise."""
-        self._held = elapsed.seconds()
+        self._held = times.elapsed()
         lately.keep(self._profile.name, {**self._reply, "now": self._now()})
 
     def _take_down(self) -> str:

@@ -1,4 +1,4 @@
-"""gate: what a shared ssh account may do, for the one whose key it was."""
+"""What ssh runs on a gateway: dial-stdio for jitctl --host, and gate for a shared account."""
 
 import os
 import shlex
@@ -39,6 +39,15 @@ ALLOWED: Final = (
 )
 #: Options that would lead to another jitd.
 _ELSEWHERE: Final = ("--socket", "--host", "--profile")
+
+
+def dial_stdio(context: typer.Context) -> int:
+    """Connect standard input and output to jitd's socket. jitctl --host runs it over ssh; there is no need to
+    type it.
+
+    Example: ssh gateway jitctl dial-stdio
+    """
+    return pump(settings(context).socket or default_socket())
 
 
 def gate(

@@ -11,7 +11,7 @@ import typer
 from jitctl.api.client import Client
 from jitctl.cli.app import settings
 from jitctl.cli.shared import answer, usage
-from jitctl.render import bars, elapsed, times
+from jitctl.render import bars, times
 from jitctl.render import status as render
 from jitctl.render.output import clean, next_step, out, out_json, say
 from jitd.core.errors import JitError
@@ -222,7 +222,7 @@ class _Picture:
     def wake(self) -> float:
         """Seconds until there is something to do."""
         moments = [self._ask_at, self._draw_at] if self._draws else [self._ask_at]
-        return max(0.01, min(moments) - elapsed.seconds())
+        return max(0.01, min(moments) - times.elapsed())
 
     def want(self) -> None:
         """Ask again, but not more than once in a second."""
@@ -230,7 +230,7 @@ class _Picture:
 
     def go_on(self) -> None:
         """Do what is due."""
-        now = elapsed.seconds()
+        now = times.elapsed()
         if now >= self._ask_at:
             self.ask()
         elif self._draws and now >= self._draw_at:
@@ -247,10 +247,10 @@ class _Picture:
             if not before or error.code not in PASSING:
                 raise
             self.lost = True
-            self._ask_at = elapsed.seconds() + _SECOND
+            self._ask_at = times.elapsed() + _SECOND
         else:
             self.lost = False
-            self._asked = elapsed.seconds()
+            self._asked = times.elapsed()
             self._ask_at = self._asked + _REFRESH
             _keep(self._laptop, self._reply)
         if self._draws:
@@ -259,14 +259,14 @@ class _Picture:
             out_json(self._laptop.told(self._reply) if self._laptop else self._reply, flush=True)
 
     def _draw(self) -> None:
-        passed = elapsed.seconds() - self._asked
+        passed = times.elapsed() - self._asked
         now = self._reply["now"] + int(passed * 1000)
         if self._frame is None:
             self._print_line(now)
         else:
             self._redraw(self._frame, now)
         # With the seconds of what is left, so that none is jumped over.
-        self._draw_at = elapsed.seconds() + _SECOND - (now % 1000) / 1000
+        self._draw_at = times.elapsed() + _SECOND - (now % 1000) / 1000
 
     def _redraw(self, frame: Frame, now: int) -> None:
         from jitctl.render.tables import lines

@@ -1,8 +1,18 @@
 """Times and durations for people. `now` is always the daemon's, so that a wrong local clock shows nothing wrong."""
 
+import time
 from datetime import datetime
+from typing import Final
 
 from jitd.core.durations import DAY, HOUR, MINUTE, SECOND
+
+# Linux's CLOCK_MONOTONIC stands still in a suspended machine; elsewhere there is no other.
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def elapsed() -> float:
+    """Seconds since some moment before this machine's programs began, those included in which it slept."""
+    return time.clock_gettime(_CLOCK)
 
 
 def left(ms: int) -> str:
