@@ -60,8 +60,7 @@ def decide(
     statuses = [0]
 
     def refused(number: int, error: JitError) -> None:
-        said = {"code": error.code, "message": error.message, "hint": error.hint}
-        told[number] = {"id": number, "error": said}
+        told[number] = {"id": number, "error": error.body()}
         statuses.append(error.exit_status)
 
     possible = []

@@ -80,7 +80,7 @@ def _for_bar(profile: Profile, reply: wire.StatusReply | JitError) -> bars.Gatew
 def _told(profile: Profile, reply: wire.StatusReply | JitError) -> dict[str, Any]:
     about = {"profile": profile.name, "host": profile.host}
     if isinstance(reply, JitError):
-        return {**about, "error": {"code": reply.code, "message": reply.message, "hint": reply.hint}}
+        return {**about, "error": reply.body()}
     laptop = laptop_of(profile)
     return {**about, **(laptop.told(reply) if laptop else reply)}
 

@@ -40,6 +40,29 @@ User = Annotated[
     str | None, typer.Option("--user", "-u", metavar="NAME", help="Act for this user (administrators only).")
 ]
 
+OnlyNetwork = Annotated[
+    str | None, typer.Argument(metavar="[NETWORK]", help="The network; may be omitted if there is only one.")
+]
+RequestReason = Annotated[
+    str | None, typer.Option("--reason", "-r", metavar="TEXT", help="The reason, if access is requested.")
+]
+RequestDuration = Annotated[
+    str | None, typer.Option("--duration", "-d", metavar="TIME", help="The duration, for example 90m or 8h.")
+]
+Again = Annotated[bool, typer.Option("--again", help="Use the reason of your last request.")]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help="Only from then on: a duration (2h), or a date and time."),
+]
+UntilThen = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        metavar="TIME",
+        help="Only until then, as --since; a date alone means the end of that day.",
+    ),
+]
+
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait for the decision, and print the outcome.")]
 Timeout = Annotated[
     str | None,
@@ -141,8 +164,7 @@ def keeping(verb: str, *operands: object, **options: object) -> Iterator[None]:
         if not interactive():
             raise
         again = command(verb, *(one for one in operands if one is not None), **options)
-        hint = f"{error.hint}\nThe command was: {again}".strip()
-        raise JitError(error.code, error.message, hint) from error
+        raise error.adding(f"\nThe command was: {again}") from error
 
 
 def required(typed: str | None, question: str, *refusal: str) -> str:

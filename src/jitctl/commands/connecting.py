@@ -11,6 +11,10 @@ import typer
 from jitctl.api.client import Client
 from jitctl.cli.app import settings
 from jitctl.cli.shared import (
+    Again,
+    OnlyNetwork,
+    RequestDuration,
+    RequestReason,
     Timeout,
     Until,
     answer,
@@ -49,20 +53,11 @@ _LOOK: Final = 0.5
 
 def connect(
     context: typer.Context,
-    network: Annotated[
-        str | None,
-        typer.Argument(metavar="[NETWORK]", help="The network; may be omitted if there is only one."),
-    ] = None,
-    reason: Annotated[
-        str | None,
-        typer.Option("--reason", "-r", metavar="TEXT", help="The reason, if access has to be requested."),
-    ] = None,
-    duration: Annotated[
-        str | None,
-        typer.Option("--duration", "-d", metavar="TIME", help="The duration, if access has to be requested."),
-    ] = None,
+    network: OnlyNetwork = None,
+    reason: RequestReason = None,
+    duration: RequestDuration = None,
     until: Until = None,
-    again: Annotated[bool, typer.Option("--again", help="Use the reason of your last request.")] = False,
+    again: Again = False,
     timeout: Timeout = None,
 ) -> int:
     """Get access to a network and bring up the tunnel of this machine.

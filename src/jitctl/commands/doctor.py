@@ -71,7 +71,7 @@ def doctor(
     except JitError as error:
         if error.code != "unreachable":
             raise
-        raise JitError(error.code, error.message, f"{error.hint}\n{_WITHOUT}".strip()) from error
+        raise error.adding(f"\n{_WITHOUT}") from error
 
 
 def _monitor(context: typer.Context, what: str | None, network: str | None, user: str | None) -> int:

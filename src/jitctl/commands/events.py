@@ -12,7 +12,7 @@ import typer
 from jitctl.api.client import given
 from jitctl.cli.app import settings
 from jitctl.cli.moments import past_ms
-from jitctl.cli.shared import AboutNetwork, AboutRequest, AboutUser, OfKind
+from jitctl.cli.shared import AboutNetwork, AboutRequest, AboutUser, OfKind, Since, UntilThen
 from jitctl.render import sheet
 from jitctl.render.events import print_event
 from jitctl.render.output import csv_line, out_json, say
@@ -32,20 +32,8 @@ class EventsFormat(StrEnum):
 
 def events(
     context: typer.Context,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since", metavar="TIME", help="Only events since then: a duration (2h), or a date and time."
-        ),
-    ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            "--until",
-            metavar="TIME",
-            help="Only events until then, as --since; a date alone means the end of that day.",
-        ),
-    ] = None,
+    since: Since = None,
+    until: UntilThen = None,
     user: AboutUser = None,
     network: AboutNetwork = None,
     number: AboutRequest = None,

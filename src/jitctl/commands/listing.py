@@ -11,7 +11,7 @@ import typer
 from jitctl.api.client import given
 from jitctl.cli.app import settings
 from jitctl.cli.moments import past_ms
-from jitctl.cli.shared import ForNetwork, OfUser, answer, usage
+from jitctl.cli.shared import ForNetwork, OfUser, Since, UntilThen, answer, usage
 from jitctl.render import sentences, sheet
 from jitctl.render.output import clean, dumps, next_step, out, out_json, say
 from jitctl.render.sentences import decision
@@ -58,22 +58,8 @@ def list_(
             "--managed-by", metavar="NAME", help="Only requests that this person decided about or revoked."
         ),
     ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            metavar="TIME",
-            help="Only requests made since then: a duration (2h), or a date and time.",
-        ),
-    ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            "--until",
-            metavar="TIME",
-            help="Only requests made until then, as --since; a date alone means the end of that day.",
-        ),
-    ] = None,
+    since: Since = None,
+    until: UntilThen = None,
     search: Annotated[
         str | None,
         typer.Option(

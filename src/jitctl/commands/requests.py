@@ -9,6 +9,10 @@ import typer
 from jitctl.api.client import Client, given
 from jitctl.cli.app import settings
 from jitctl.cli.shared import (
+    Again,
+    OnlyNetwork,
+    RequestDuration,
+    RequestReason,
     Timeout,
     Until,
     User,
@@ -37,16 +41,9 @@ Which = Annotated[str | None, typer.Argument(metavar="[ID|NETWORK]", help="The g
 
 def request(
     context: typer.Context,
-    network: Annotated[
-        str | None, typer.Argument(help="The network; may be omitted if there is only one.")
-    ] = None,
-    reason: Annotated[
-        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="The reason for the request.")
-    ] = None,
-    duration: Annotated[
-        str | None,
-        typer.Option("--duration", "-d", metavar="TIME", help="The duration, for example 90m or 8h."),
-    ] = None,
+    network: OnlyNetwork = None,
+    reason: RequestReason = None,
+    duration: RequestDuration = None,
     until: Until = None,
     start: Annotated[
         str | None,
@@ -54,7 +51,7 @@ def request(
             "--start", metavar="WHEN", help='The start, if not at once: "tomorrow 09:00", in local time.'
         ),
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Use the reason of your last request.")] = False,
+    again: Again = False,
     urgent: Annotated[
         bool, typer.Option("--urgent", help="Mark the request as urgent; it is listed first.")
     ] = False,
@@ -132,17 +129,12 @@ def _which(client: Client) -> str | None:
 
 def ensure(
     context: typer.Context,
-    network: Annotated[
-        str | None, typer.Argument(help="The network; may be omitted if there is only one.")
-    ] = None,
+    network: OnlyNetwork = None,
     duration: Annotated[
         str | None,
         typer.Option("--duration", "-d", metavar="TIME", help="The duration from now, for example 2h."),
     ] = None,
-    reason: Annotated[
-        str | None,
-        typer.Option("--reason", "-r", metavar="TEXT", help="The reason, if access has to be requested."),
-    ] = None,
+    reason: RequestReason = None,
     wait: Wait = False,
     timeout: Timeout = None,
 ) -> int:

@@ -107,12 +107,7 @@ def _replace(
     except JitError as error:
         if error.code != "unreachable":
             raise
-        again = JitError(
-            error.code,
-            error.message,
-            f"{error.hint} The new key is stored beside the old one; run the command again to "
-            "continue.".strip(),
-        )
+        again = error.adding(" The new key is stored beside the old one; run the command again to continue.")
         if not mine.up:
             raise again from error
         # The way to the gateway may lead through this very tunnel.

@@ -200,7 +200,7 @@ def show_error(error: JitError, *, as_json: bool) -> None:
 
 def show_json_error(error: JitError) -> None:
     """An error as an object on standard output."""
-    out_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+    out_json({"error": error.body()})
 
 
 def is_coloured(stream: TextIO) -> bool:

@@ -54,6 +54,14 @@ class JitError(Exception):
         self.message = message
         self.hint = hint
 
+    def body(self) -> dict[str, str]:
+        """As it is sent, and as --json prints it."""
+        return {"code": self.code, "message": self.message, "hint": self.hint}
+
+    def adding(self, hint: str) -> "JitError":
+        """The same error with more behind its hint."""
+        return JitError(self.code, self.message, f"{self.hint}{hint}".strip())
+
     @property
     def http_status(self) -> int:
         """HTTP status of the reply."""
