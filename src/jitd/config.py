@@ -155,7 +155,7 @@ def _check_mail(mail: Mail) -> None:
         raise JitError(
             "bad_request",
             f"cannot use [mail] email_domain = {mail.email_domain!r}: it is not a domain",
-            'Name what stands behind the @ of people\'s addresses, for example email_domain = "example.org".',
+            'Set the domain of people\'s addresses, for example email_domain = "example.org".',
         )
     if mail.ehlo and not is_host_name(mail.ehlo):
         raise JitError(

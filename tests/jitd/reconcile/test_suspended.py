@@ -119,7 +119,7 @@ async def test_after_a_day_somebody_has_to_say_that_it_is_the_same(office: World
         "jitctl user confirm bob"
         in (await refusal(office, requests.request, BOB, network="office", reason="x")).message
     )
-    assert "bob is back, and was away for too long" in await advice(office)
+    assert "bob is back, but was away for more than 24 h" in await advice(office)
     assert (await refusal(office, users.confirm, ALICE, users=["bob"])).code == "not_permitted"
     plan = await office.do(users.confirm, CAROL, all=True, plan=True)
     assert ([one["user"] for one in plan["plan"]["gains"]], office.peers()) == (["bob"], {})

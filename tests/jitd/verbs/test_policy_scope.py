@@ -37,7 +37,7 @@ async def test_only_the_groups_in_scope_have_to_ask(office: World) -> None:
 
 async def test_the_scope_needs_members(office: World) -> None:
     """Without members, jit.groups would give everybody else standing access: refused, and nothing is changed."""
-    with pytest.raises(JitError, match="nobody is named") as caught:
+    with pytest.raises(JitError, match="have to be named") as caught:
         await set_(office, "jit.groups=@staff")
     assert caught.value.code == "refused"
 
@@ -56,10 +56,9 @@ async def test_exempt_wins_over_the_scope(office: World) -> None:
         (
             "standing_began",
             "alice",
-            "@oncall @oncall never have to request office (jit.exempt), and the members of office are "
-            "@staff, bob",
+            "@oncall never have to request office (jit.exempt), and the members of office are @staff, bob",
         ),
-        ("standing_ended", "alice", "@staff @staff have to request office (jit.groups)"),
+        ("standing_ended", "alice", "@staff have to request office (jit.groups)"),
     ]
 
 
@@ -148,7 +147,7 @@ async def test_changes_name_what_is_wrong(office: World) -> None:
         ("members+=nobodyhere", "cannot find a user 'nobodyhere'", "getent passwd"),
         ("members+=staff", "cannot find a user 'staff'", "For the group, write @staff."),
         ("approvals+=1", "cannot use += with approvals", "Write approvals=VALUE"),
-        ("members-=bob", "it is not there", "There is nothing."),
+        ("members-=bob", "it is not in the list", "There is nothing."),
         ("approvals=0", "cannot ask for 0 approvals", "from 1 to 10"),
         ("max_duration=1h", "cannot use a default of 2h with a maximum of 1h", ""),
         ("jit.hours=sometimes", "cannot read", ""),
