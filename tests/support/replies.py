@@ -9,9 +9,11 @@ import msgspec
 
 from jitd.queries.eventlog import events_
 from jitd.server.replies import encode
+from jitd.server.route import Kind
 from jitd.server.routes import ROUTES
 
-_GIVES = {route.verb: route.gives for route in ROUTES}
+#: Metrics are text, which tests/jitd/server/test_metrics.py reads.
+_GIVES = {route.verb: route.gives for route in ROUTES if route.kind is not Kind.MEASURE}
 
 
 def check(verb: Callable[..., Any], reply: Any) -> None:

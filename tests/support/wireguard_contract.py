@@ -183,7 +183,7 @@ class Contract:
                 lambda: wireguard.apply("wgother", [RemovePeer(new_peer())]),
                 lambda: wireguard.remove_link("wgother"),
             ):
-                with pytest.raises(EnforceError, match=r"wgother.* is no WireGuard interface") as caught:
+                with pytest.raises(EnforceError, match=r"wgother.* is not a WireGuard interface") as caught:
                     step()
                 assert not isinstance(caught.value, InterfaceGone)
         finally:

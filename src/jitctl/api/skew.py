@@ -31,7 +31,7 @@ class MissingError(JitError, KeyError):
     def __init__(self, key: str, theirs: str) -> None:
         super().__init__(
             "unknown_key",
-            f"cannot show that: the gateway runs {_jitd(theirs)}, which does not tell {key!r}",
+            f"cannot show that: the gateway runs {_jitd(theirs)}, which does not report {key!r}",
             _advice(theirs),
         )
 

@@ -83,7 +83,7 @@ def outcome(request: wire.RequestView, now: int) -> str:
     ends = request["ends"] or now
     match request["status"]:
         case "pending" if request.get("approvals", 1) > 1:
-            agreed = f"{len(request['approved_by'])} of {request['approvals']} have agreed"
+            agreed = f"{len(request['approved_by'])} of {request['approvals']} have approved"
             return f"request {number}: {user} asks for {network}, pending ({agreed})"
         case "pending" if request.get("extends"):
             more = durations.show(request["wanted"] or 0)

@@ -50,7 +50,7 @@ class Metric(Enum):
     ENDED = Row("jitd_grants_ended", _COUNTER, "Grants that ended, by how.", ("how",))
     LATENESS = Row("jitd_cut_lateness_seconds", _HISTOGRAM, "Time from the end of a grant until the kernel was seen to have cut it; 0 when that was early.", (), _LATENESS_SECONDS)
     UNCONFIRMED = Row("jitd_cuts_unconfirmed", _GAUGE, "Ended grants that the kernel was not seen to have cut yet.")
-    FROZEN = Row("jitd_frozen", _GAUGE, "Whether everything is frozen (jitctl freeze): 1 or 0.")
+    FROZEN = Row("jitd_frozen", _GAUGE, "Whether everything is frozen: 1 or 0.")
     # Agreement with the kernel.
     DRIFT = Row("jitd_drift", _GAUGE, "Number of interfaces and peers that do not agree with the store, and of closings that are not recorded yet.", ("what",))
     REPAIRS = Row("jitd_repairs", _COUNTER, "Changes by others to interfaces, peers or the firewall that were undone, by event.", ("event",))
@@ -70,7 +70,7 @@ class Metric(Enum):
     CONNECTIONS = Row("jitd_connections", _GAUGE, "Connections to the API that are open.")
     REFUSED = Row("jitd_connections_refused", _COUNTER, "Connections to the API that were refused, by code of the error.", ("code",))
     ERRORS = Row("jitd_errors", _COUNTER, "Requests to the API that were answered with an error, by its code (limit: too many changes).", ("code",))
-    PROBLEMS = Row("jitd_problems", _GAUGE, "Number of problems with jitd's own socket, log, worker, metrics and store (jitctl status lists them).")
+    PROBLEMS = Row("jitd_problems", _GAUGE, "Number of problems with jitd's own socket, log, worker, metrics and store.")
     START_TIME = Row("jitd_start_time_seconds", _GAUGE, "When jitd started, seconds since 1970. Counters begin at 0 then.")
     BUILD = Row("jitd_build", _INFO, "The version of jitd, and its backends.", ("version", "backend", "firewall"))
     # fmt: on

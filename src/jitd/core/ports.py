@@ -1,7 +1,6 @@
 """Ports as people type them: `tcp/5432`, `udp/6000-6100`; always-allowed destinations: `udp/53`, `ping@10.0.0.1`; an address and a port."""
 
 import re
-from ipaddress import ip_address
 from typing import Final
 
 from jitd.core import parsing
@@ -54,7 +53,7 @@ def parse_loopback(text: str) -> tuple[str, int]:
     """Read `127.0.0.1:9586` or `[::1]:9586`: an address that no other machine reaches. Raises JitError bad_request."""
     matched = re.fullmatch(r"(?:\[([0-9a-f:]+)\]|([0-9.]+)):([0-9]{1,5})", text, re.ASCII)
     try:
-        address = ip_address(matched[1] or matched[2]) if matched is not None else None
+        address = parsing.address(matched[1] or matched[2]) if matched is not None else None
     except ValueError:
         address = None
     if matched is None or address is None or not 1 <= int(matched[3]) <= _HIGHEST:

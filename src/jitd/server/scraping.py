@@ -11,9 +11,9 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Final
 
+from jitd.core import parsing
 from jitd.server.exposition import Answer, Text
 
 log = logging.getLogger("jitd.server")
@@ -143,7 +143,7 @@ def _is_ours(host: str) -> bool:
     if name in ("", "localhost"):
         return True
     try:
-        return ip_address(name.strip("[]")).is_loopback
+        return parsing.address(name.strip("[]")).is_loopback
     except ValueError:
         return False
 

@@ -233,7 +233,7 @@ def back_up(path: Path, target: Path) -> None:
     """
     if not path.exists():
         raise JitError(
-            "not_found", f"cannot back up {path}: it is not in the list", "Nothing was granted yet."
+            "not_found", f"cannot back up {path}: there is no such file", "Nothing was granted yet."
         )
     if target.exists():
         raise JitError("conflict", f"cannot back up to {target}: it exists", "Name a file that does not.")

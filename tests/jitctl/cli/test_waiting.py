@@ -220,12 +220,12 @@ def test_each_yes_is_told(daemon: InProcessDaemon, begin: Begin) -> None:
     name = second_administrator(daemon)
     post(daemon, "/v1/network/set", name="office", changes=["approvals=2"])
     waiting = begin(*ASK, "--wait")
-    waiting.until("pending (0 of 2 have agreed)")
+    waiting.until("pending (0 of 2 have approved)")
     daemon.post_as(name, "/v1/grant", id=1)
     # As it comes, or as it was there when the waiting began: both say who.
     waiting.until(name)
     second = begin("wait", "1")
-    second.until(f"1 of 2 have agreed: {name}\n")
+    second.until(f"1 of 2 have approved: {name}\n")
     post(daemon, "/v1/deny", id=1)
     assert (waiting.end().status, second.end().status) == (3, 3)
 

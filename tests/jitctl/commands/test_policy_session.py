@@ -46,7 +46,7 @@ def test_why_in_words(jitctl: RunCommand) -> None:
     said = jitctl("why", "alice", "office")
     assert said.status == 0
     assert (
-        "  do they have to request access?                   yes         just-in-time access is on for office\n"
+        "  do they have to request access?  yes         just-in-time access is on for office\n"
         in said.out
     )
     assert "> jitctl network set office jit.exempt+=alice\n" in said.out

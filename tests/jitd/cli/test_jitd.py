@@ -262,8 +262,8 @@ def test_a_newer_database_is_refused_and_not_touched(daemon: Daemon) -> None:
 def test_an_open_state_directory_is_refused(daemon: Daemon) -> None:
     """A state directory that others may enter is refused by run and named by check."""
     daemon.state_dir.chmod(0o755)
-    assert "is open to others" in daemon.jitd("run").stderr
-    assert "is open to others" in daemon.jitd("check").stderr
+    assert "other users may read" in daemon.jitd("run").stderr
+    assert "other users may read" in daemon.jitd("check").stderr
 
 
 def test_nothing_in_the_state_directory_is_for_others(daemon: Daemon) -> None:

@@ -89,7 +89,7 @@ You wrote:
 
 Request it again with a better reason:
 
-    jitctl --host ssh://gateway.example.org request office --reason '…'
+    jitctl --host ssh://gateway.example.org request office --reason "…"
 
 See the full history:
 

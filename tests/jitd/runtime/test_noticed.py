@@ -89,7 +89,7 @@ def test_systemd_hears_nothing_of_a_jitd_that_nobody_reaches(daemon: Daemon) -> 
         daemon.socket.parent.write_text("in the way")
         assert systemd.recv(1000).startswith(b"STATUS=users cannot reach ")
         daemon.socket.parent.unlink()
-        assert b"was put back" in systemd.recv(1000)
+        assert b"was created again" in systemd.recv(1000)
         assert daemon.answers()
 
 

@@ -137,7 +137,7 @@ async def test_stored_values_are_written_anew(tmp_path: Path) -> None:
         # Bob's address was left alone, and is still his.
         assert (await world.ask(devices.list_, BOB))["devices"][0]["addresses"] == {"wg0": ["10.9.0.3/32"]}
         checks = (await world.examine(ROOT, part="interfaces"))["checks"]
-        said = [one for one in checks if "cannot be read" in one["what"]]
+        said = [one for one in checks if "is not valid" in one["what"]]
         assert [one["fix"] for one in said] == [
             "jitctl network set office --route CIDR",
             "jitctl interface set wg0 --pool CIDR",
@@ -162,4 +162,4 @@ async def test_stored_values_are_written_anew(tmp_path: Path) -> None:
 
 async def broken(world: World) -> list[str]:
     checks = (await world.examine(ROOT, part="interfaces"))["checks"]
-    return [one["what"] for one in checks if "cannot be read" in one["what"]]
+    return [one["what"] for one in checks if "is not valid" in one["what"]]

@@ -107,7 +107,7 @@ async def test_a_name_that_another_kind_of_interface_has(world: World) -> None:
     """It is neither made nor adopted, the refusal says what it is and what to do, and nothing comes of it."""
     world.wireguard.add_other_link("eth0")
     for verb, body in ((interfaces.add, {"pools": ["10.8.0.0/24"]}), (interfaces.adopt, {})):
-        with pytest.raises(JitError, match="is no WireGuard interface") as caught:
+        with pytest.raises(JitError, match="is not a WireGuard interface") as caught:
             await world.do(verb, ROOT, name="eth0", **body)
         assert (caught.value.code, caught.value.hint.split(";")[0]) == (
             "enforcement",
