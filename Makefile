@@ -7,7 +7,7 @@ BIN := .venv/bin
 LINTED := src tests packaging
 TYPED := src tests packaging
 
-.PHONY: help planted dist lock demo screenshots bench faults simulate fuzz test test-fast lint format venv packages clean
+.PHONY: help planted dist lock test-vm demo screenshots bench faults simulate fuzz test test-fast lint format venv packages clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -55,6 +55,11 @@ test: ## run all tests; as an ordinary user, those that need no root, and list t
 test-fast: ## run the tests that need neither root nor a virtual machine (under a minute)
 	@$(SETUP)/venv
 	@$(BIN)/python tests/support/run.py fast
+
+test-vm: ## build the packages, install and use them in a machine of their own (wants root; 15 minutes)
+	@$(SETUP)/packages vm
+	@$(SETUP)/venv
+	@$(BIN)/python tests/support/run.py vm
 
 dist: ## build wheel, source archive, Debian packages, SBOM and checksums into dist/ (RELEASE=trixie for Debian 13)
 	@$(SETUP)/packages dist

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-GROUPS = ("vm", "root")  # the markers of real parts; everything else is "plain"
+GROUPS = ("machine", "vm", "root")  # the markers of real parts; everything else is "plain"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,12 +9,15 @@ from typing import Final
 from jitd.app import CLOSED_FILE
 from jitd.cli import cut, stop
 from jitd.cli.cut import Done, Guarded
-from jitd.core.configuration import Config
+from jitd.config import DEFAULT_PATH
+from jitd.core.configuration import Config, Daemon
 from jitd.enforce.port import EnforceError, InterfaceGone, Known, WireGuard
 
 UNIT_DIRECTORIES: Final = ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 UNITS: Final = (stop.UNIT, "jitd-closed.service")
 SSHD: Final = Path("/etc/ssh/sshd_config.d/jitd.conf")
+#: There when the Debian package is; its purge removes what stands at the usual places.
+PACKAGE: Final = Path("/var/lib/dpkg/info/jitd.list")
 _HINT: Final = "Type: systemctl stop jitd && jitd uninstall"
 
 
@@ -97,16 +100,20 @@ def _remove_link(name: str, wireguard: WireGuard, done: Done) -> None:
 
 def _leftovers(config: Config, path: Path) -> list[str]:
     units = [Path(directory) / unit for directory in UNIT_DIRECTORIES for unit in UNITS]
-    there = [unit for unit in units if unit.exists()]
     lines = ["These files are left; to remove them, run:"]
+    purged: set[Path] = set()
+    if PACKAGE.exists():
+        purged = {*units[-len(UNITS) :], SSHD, DEFAULT_PATH, Daemon().state_dir}
+        lines.append("  apt purge jitd   # with the record of all grants, and keys")
+    there = [unit for unit in units if unit.exists() and unit not in purged]
     if there:
         lines.append(f"  systemctl disable {' '.join(sorted({unit.name for unit in there}))}")
-    files = [one for one in (path, SSHD, *there) if one.exists()]
+    files = [one for one in (path, SSHD, *there) if one.exists() and one not in purged]
     if files:
         lines.append(f"  rm {shlex.join(map(str, files))}")
     if there:
         lines.append("  systemctl daemon-reload")
-    if config.daemon.state_dir.exists():
+    if config.daemon.state_dir.exists() and config.daemon.state_dir not in purged:
         # Who had access to what, and when.
         lines.append(
             f"  rm -r {shlex.quote(str(config.daemon.state_dir))}   # the record of all grants, and keys"
