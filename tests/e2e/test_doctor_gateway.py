@@ -90,7 +90,8 @@ def test_what_sshd_forwards(office: Deployment) -> None:
     assert status == 0
     assert [line.partition(" for ")[0] for line in at(checks, "warning")] == [
         "sshd makes tunnel devices",
-        "sshd lets others use the forwarded ports of every user (GatewayPorts): other people can use",
+        "sshd lets others use the forwarded ports of every user (GatewayPorts): other people can use the "
+        "connection of one login",
     ]
     office.world.path(SSHD).write_text("DisableForwarding yes\n")
     assert examine(office, "sshd")[1] == [
