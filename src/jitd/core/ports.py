@@ -51,21 +51,20 @@ def parse_always(text: str) -> Always:
 
 def parse_loopback(text: str) -> tuple[str, int]:
     """Read `127.0.0.1:9586` or `[::1]:9586`: an address that no other machine reaches. Raises JitError bad_request."""
-    matched = re.fullmatch(r"(?:\[([0-9a-f:]+)\]|([0-9.]+)):([0-9]{1,5})", text, re.ASCII)
     try:
-        address = parsing.address(matched[1] or matched[2]) if matched is not None else None
+        found = parsing.endpoint(text)
     except ValueError:
-        address = None
-    if matched is None or address is None or not 1 <= int(matched[3]) <= _HIGHEST:
+        found = None
+    if found is None or isinstance(found.host, str):
         raise JitError(
             "bad_request",
             f"cannot read the address and port {text[:60]!r}",
             "Write an address of this machine alone and a port: 127.0.0.1:9586 or [::1]:9586.",
         )
-    if not address.is_loopback:
+    if not found.host.is_loopback:
         raise JitError(
             "bad_request",
-            f"cannot listen on {address}: other machines could reach it, and nothing there asks who they are",
+            f"cannot listen on {found.host}: other machines could reach it, and nothing there asks who they are",
             "Use 127.0.0.1 or [::1], and let a Prometheus elsewhere come through ssh or a proxy that asks who it is.",
         )
-    return str(address), int(matched[3])
+    return parsing.write_address(found.host), found.port
