@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--log-level",
         choices=configuration.LOG_LEVELS,
-        help="the log level, the socket, instead of the one in the configuration file",
+        help="the log level, instead of the one in the configuration file",
     )
     run.set_defaults(act=_run)
 
