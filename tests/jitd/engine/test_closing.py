@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,10 @@ from jitd.reconcile.cutting import Cut
 from jitd.reconcile.exchange import Exchanges
 from jitd.reconcile.reconciler import Reconciler
 from jitd.store import database
-from jitd.store.database import FILE_NAME
 from jitd.store.tombstones import BYTES, TombstoneFile
 from jitd.verbs import devices, freezing, grants, holding, interfaces, networks, removal, users
 from jitd.verbs.context import Call, ChangeVerb, Render, Reply
-from support.service import ALICE, BOB, CAROL, HOUR, ROOT, World, key
+from support.service import ALICE, BOB, CAROL, HOUR, ROOT, World, key, locked
 from support.shared_wireguard import SharedWireGuard
 
 #: So long nothing is waited for in these tests that is to come at once, in seconds.
@@ -71,18 +69,6 @@ async def hanging(world: World) -> AsyncIterator[None]:
         end.set()
         with pytest.raises(JitError):
             await running
-
-
-@contextmanager
-def locked(world: World) -> Iterator[None]:
-    """The next transaction hangs."""
-    other = sqlite3.connect(world.config.daemon.state_dir / FILE_NAME, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
 
 
 async def until(condition: Any, what: str) -> None:
